@@ -1,0 +1,80 @@
+# Everything a developer runs. `make` alone lists it.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LOCKS := $(addprefix requirements/,control-plane.txt data-plane.txt audit-consumer.txt servers.txt dev.txt)
+INSTALLED := $(VENV)/.installed
+LOCAL := $(BIN)/python -m deploy.local
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+$(INSTALLED): requirements/bootstrap.txt $(LOCKS)
+	@command -v $(PYTHON) >/dev/null \
+	    || { echo "There is no $(PYTHON) here. Install Python 3.11 or newer, or name one: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1). Name another: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	    || { echo "$(PYTHON) cannot make virtual environments. Install its venv module (Debian: apt-get install python3-venv)"; exit 1; }
+	@echo "Installing the locked packages into $(VENV)"
+	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes $(addprefix -r ,$(LOCKS))
+	@touch $@
+
+.PHONY: setup
+setup: $(INSTALLED) ## Make the virtual environment from the lock files
+
+.PHONY: check
+check: $(INSTALLED) ## Format, lint, types, import contracts, dependencies
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/deptry .
+
+.PHONY: format
+format: $(INSTALLED) ## Rewrite the code as `check` wants it
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: test
+test: $(INSTALLED) ## The whole suite, on real servers of its own
+	$(BIN)/pytest $(TESTS)
+
+.PHONY: unit
+unit: $(INSTALLED) ## The tests that need no server
+	$(BIN)/pytest tests/unit
+
+.PHONY: up
+up: $(INSTALLED) ## Start the servers and the three services
+	@$(LOCAL) up
+
+.PHONY: demo
+demo: up ## Start everything and show the main job, step by step
+	@$(BIN)/python -m examples.demo
+
+.PHONY: status
+status: $(INSTALLED) ## What runs, and where
+	@$(LOCAL) status
+
+.PHONY: logs
+logs: $(INSTALLED) ## The end of every log; one of them: make logs NAME=kafka
+	@$(LOCAL) logs $(NAME)
+
+.PHONY: down
+down: $(INSTALLED) ## Stop everything that `up` started
+	@$(LOCAL) down
+
+.PHONY: docs
+docs: $(INSTALLED) ## Write the reference pages anew from the code
+	@$(BIN)/python -m docs.reference
+
+.PHONY: lock
+lock: $(INSTALLED) ## Pin every dependency anew, with hashes
+	@requirements/lock.sh --upgrade

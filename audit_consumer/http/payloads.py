@@ -1,0 +1,101 @@
+"""What callers read: the audit trail as JSON."""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from audit_consumer.domain.events import AuditEvent
+from audit_consumer.domain.queries import Page
+from shared.schemas.events import Action, RouteState
+
+
+class AuditedRoute(msgspec.Struct, frozen=True):
+    """The route that was changed."""
+
+    tenant: str
+    service: str
+    env: str
+    version: str
+
+
+class AuditedChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One change of one route. `url` and `is_active` are as after it, `previous_…` as before (null: it was not there).
+
+    Changes with the same `event_id` and `revision` were committed together. Times are UTC.
+    """
+
+    event_id: UUID
+    event_type: str
+    index: int
+    action: Action
+    route: AuditedRoute
+    revision: int
+    url: str
+    is_active: bool
+    previous_url: str | None
+    previous_state: RouteState | None
+    changed_by: str
+    reason: str | None
+    correlation_id: str
+    occurred_at: datetime
+    processed_at: datetime
+
+
+class AuditPage(msgspec.Struct, frozen=True):
+    """Changes, newest first. `count` is how many are on this page; `next_cursor` is null on the last one."""
+
+    count: int
+    events: list[AuditedChange]
+    next_cursor: str | None
+
+
+def page_body(page: Page) -> AuditPage:
+    """The page as callers read it."""
+    return AuditPage(len(page.events), [_change(each) for each in page.events], page.next_cursor)
+
+
+def _change(event: AuditEvent) -> AuditedChange:
+    route = event.route
+    return AuditedChange(
+        event_id=event.event_id,
+        event_type=event.event_type,
+        index=event.index,
+        action=event.action,
+        route=AuditedRoute(route.tenant, route.service, route.env, route.version),
+        revision=event.revision,
+        url=event.url,
+        is_active=event.is_active,
+        previous_url=event.previous_url,
+        previous_state=event.previous_state,
+        changed_by=event.changed_by,
+        reason=event.reason,
+        correlation_id=event.correlation_id,
+        occurred_at=event.occurred_at,
+        processed_at=event.processed_at,
+    )
+
+
+EXAMPLE = {
+    "count": 1,
+    "events": [
+        {
+            "event_id": "0198f2f0-7a3c-7d10-9c55-0242ac120002",
+            "event_type": "route_changed",
+            "index": 0,
+            "action": "updated",
+            "route": {"tenant": "team-a", "service": "payments", "env": "prod", "version": "v2"},
+            "revision": 42,
+            "url": "https://payments-2.example.com",
+            "is_active": True,
+            "previous_url": "https://payments-1.example.com",
+            "previous_state": "active",
+            "changed_by": "ci-bot",
+            "reason": "release 42",
+            "correlation_id": "req-0123456789abcdef",
+            "occurred_at": "2026-01-31T12:00:00.123456Z",
+            "processed_at": "2026-01-31T12:00:00.127000Z",
+        }
+    ],
+    "next_cursor": "WyI4ZjE0ZTQ1ZmNlZWExNjdhIiwiMjAyNi0wMS0zMVQxMjowMDow…",
+}

@@ -1,0 +1,47 @@
+"""Brings a database's schema to what this release expects. Forward only."""
+
+from pathlib import Path
+
+import asyncpg
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from control_plane import migrations
+from control_plane.errors import MigrationFailed
+
+_LOCK = 7_245_001
+"""Of the advisory lock under which migrations run; another number than the relay's."""
+
+_UNREACHABLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+
+async def migrate(url: str, *, connect_seconds: float = 10.0) -> None:
+    """Apply every migration that the database at `url` lacks, in one transaction.
+
+    Safe to run by several at once: they take turns, and the later ones find nothing to do.
+    Raises MigrationFailed.
+    """
+
+    async def connect() -> asyncpg.Connection:
+        return await asyncpg.connect(url, timeout=connect_seconds, server_settings={"application_name": "migrate"})
+
+    # SQLAlchemy takes the connection from asyncpg, which reads every form of PostgreSQL URL.
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+            await connection.run_sync(_upgrade)
+    except _UNREACHABLE as error:
+        raise MigrationFailed(f"the database was left as it was: {type(error).__name__}: {error}") from error
+    finally:
+        await engine.dispose()
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -1,0 +1,113 @@
+"""What a relay does with the connection that holds its lock."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+import asyncpg
+import msgspec
+
+from control_plane.domain.outbox import Acknowledged, OutboxRecord, Unsent
+from control_plane.errors import LeadershipLost
+from shared.runtime.resilience import DependencyUnavailable, Guard
+from shared.schemas.topics import MAX_RECORD_BYTES
+
+CHANNEL = "outbox"
+_LOCK = 7_245_002
+"""Of the advisory lock that the leading relay holds."""
+
+MAX_RECORDS = 500
+MAX_BYTES = MAX_RECORD_BYTES
+_PURGED_AT_ONCE = 1_000
+
+# Read before the row is committed: whatever was acknowledged before that time is in every snapshot that shows it.
+_BEAT = """
+INSERT INTO relay_heartbeat (as_of) VALUES (clock_timestamp())
+ON CONFLICT (only_row) DO UPDATE SET as_of = excluded.as_of
+RETURNING as_of
+"""
+
+# Rows are taken while those before them stay below the limit of bytes, so that one row always is.
+_UNSENT = """
+SELECT id, topic, key, headers, payload FROM (
+    SELECT *, sum(octet_length(payload)) OVER (ORDER BY id) - octet_length(payload) AS bytes_before
+    FROM (SELECT id, topic, key, headers, payload FROM outbox WHERE sent_at IS NULL ORDER BY id LIMIT $1) AS oldest
+) AS measured
+WHERE bytes_before < $2
+ORDER BY id
+"""
+_MARK_SENT = """
+UPDATE outbox SET sent_at = clock_timestamp(), kafka_partition = sent.partition, kafka_offset = sent.position
+FROM unnest($1::bigint[], $2::integer[], $3::bigint[]) AS sent (id, partition, position)
+WHERE outbox.id = sent.id AND outbox.sent_at IS NULL
+RETURNING extract(epoch FROM outbox.sent_at - outbox.created_at)::float8 AS delay
+"""
+
+# Looks at the oldest rows only: by id, for which there is an index.
+_PURGE = """
+DELETE FROM outbox WHERE id IN (
+    SELECT id FROM (SELECT id, sent_at FROM outbox ORDER BY id LIMIT $1) AS oldest
+    WHERE sent_at < clock_timestamp() - $2::interval
+)
+"""
+
+_Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+
+class PostgresOutboxSession:
+    """The OutboxSession port on one connection, which its users share in turns."""
+
+    def __init__(self, connection: _Connection, guard: Guard, on_signal: Callable[[], None]) -> None:
+        self._connection = connection
+        self._guard = guard
+        self._on_signal = on_signal
+        self._turn = asyncio.Lock()
+
+    async def try_lead(self) -> bool:
+        async with self._call() as connection:
+            if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
+                return False
+            await connection.add_listener(CHANNEL, lambda *_: self._on_signal())
+            return True
+
+    async def beat(self) -> datetime:
+        async with self._call() as connection:
+            as_of: datetime = await connection.fetchval(_BEAT)
+            return as_of
+
+    async def unsent(self) -> Unsent:
+        async with self._call() as connection:
+            rows = await connection.fetch(_UNSENT, MAX_RECORDS, MAX_BYTES)
+        records = tuple(_record(row) for row in rows)
+        complete = len(records) < MAX_RECORDS and sum(len(each.payload) for each in records) < MAX_BYTES
+        return Unsent(records, complete)
+
+    async def mark_sent(self, acknowledged: Sequence[Acknowledged]) -> Sequence[float]:
+        async with self._call() as connection:
+            rows = await connection.fetch(
+                _MARK_SENT,
+                [each.record.id for each in acknowledged],
+                [each.partition for each in acknowledged],
+                [each.offset for each in acknowledged],
+            )
+        return [row["delay"] for row in rows]
+
+    async def purge(self, older_than: timedelta) -> int:
+        async with self._call() as connection:
+            status = await connection.execute(_PURGE, _PURGED_AT_ONCE, older_than)
+        return int(status.rsplit(" ", 1)[-1])
+
+    @asynccontextmanager
+    async def _call(self) -> AsyncIterator[_Connection]:
+        try:
+            async with self._turn, self._guard.call():
+                yield self._connection
+        except DependencyUnavailable as error:
+            raise LeadershipLost(str(error)) from error
+
+
+def _record(row: asyncpg.Record) -> OutboxRecord:
+    headers = msgspec.json.decode(row["headers"], type=dict[str, str])
+    return OutboxRecord(row["id"], row["topic"], row["key"], headers, row["payload"])

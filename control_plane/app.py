@@ -1,0 +1,155 @@
+"""Builds the control plane: the only place that knows every part."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+
+from control_plane.adapters.kafka.event_log import UNAVAILABLE as KAFKA_UNAVAILABLE
+from control_plane.adapters.kafka.event_log import KafkaEventLog
+from control_plane.adapters.postgres.change_sets import ChangeSets
+from control_plane.adapters.postgres.outbox import PostgresOutbox
+from control_plane.adapters.postgres.primary import UNAVAILABLE as POSTGRES_UNAVAILABLE
+from control_plane.adapters.postgres.primary import Primary
+from control_plane.adapters.postgres.routes import PostgresRoutes
+from control_plane.adapters.postgres.tenants import PostgresTenants
+from control_plane.domain.route_url import UrlRules
+from control_plane.http.kinds import KINDS
+from control_plane.http.routes import route_handlers
+from control_plane.http.tenants import tenant_handlers
+from control_plane.ports import EventLog, Outbox, Routes, Tenants
+from control_plane.service.backlog_watch import BacklogWatch
+from control_plane.service.relay import Relay, RelayTiming
+from control_plane.service.routes import RouteService
+from control_plane.service.tenants import TenantService
+from control_plane.settings import ControlPlaneSettings
+from control_plane.worker import running
+from shared.runtime import logs, tracing
+from shared.runtime.catalogue import Service
+from shared.runtime.clock import SystemClock
+from shared.runtime.health import DependencyHealth, Health
+from shared.runtime.http.application import Lifespan, build_application
+from shared.runtime.http.context import RequestContext
+from shared.runtime.metrics import Metrics
+from shared.runtime.resilience import Guard
+from shared.runtime.settings import read_settings
+
+_RELAY_CALL_SECONDS = 5.0
+_PUBLISH_SECONDS = 6.0
+"""Longer than a broker's own answer may take, so that the client library has tried again once."""
+
+
+def new_health() -> Health:
+    """PostgreSQL counts as down until it has answered once; without Kafka the outbox grows and nothing fails."""
+    unseen = DependencyHealth(required=True, up=False, detail="not reached yet")
+    return Health(
+        {
+            "postgres": unseen,
+            "outbox_relay": DependencyHealth(required=False),
+            "kafka": DependencyHealth(required=False),
+        }
+    )
+
+
+def build_app(
+    *,
+    tenants: Tenants,
+    routes: Routes,
+    outbox: Outbox,
+    events: EventLog,
+    settings: ControlPlaneSettings,
+    health: Health,
+    metrics: Metrics,
+    adapters: Lifespan | None = None,
+) -> RequestContext:
+    """The service on these ports. `adapters` opens what is behind them and closes it again."""
+    timing = RelayTiming(
+        poll=settings.relay_poll_seconds,
+        heartbeat=settings.heartbeat_seconds,
+        retention=timedelta(hours=settings.sent_outbox_retention_hours),
+    )
+    relay = Relay(outbox, events, timing=timing, metrics=metrics)
+    watch = BacklogWatch(outbox, health=health, metrics=metrics)
+    deadline = settings.write_deadline_seconds
+    route_service = RouteService(routes, on_commit=relay.ring, deadline_seconds=deadline, metrics=metrics)
+
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[None]:
+        async with AsyncExitStack() as opened:
+            # The relay publishes what requests commit, and both need the adapters: so it stops when the last request
+            # has been answered, and the adapters close when nobody uses them.
+            if adapters is not None:
+                await opened.enter_async_context(adapters())
+            await opened.enter_async_context(running(relay, watch, stop_seconds=settings.relay_stop_seconds))
+            yield
+
+    return build_application(
+        title="Traffic Manager: control plane",
+        description="Which URL serves a tenant's service, environment and version. Changes are atomic, numbered per "
+        "tenant, attributed, and on their way to every resolver when they are answered.",
+        handlers=[
+            *tenant_handlers(TenantService(tenants, deadline_seconds=deadline)),
+            *route_handlers(route_service, UrlRules(settings.url_schemes, settings.url_link_local_allowed)),
+        ],
+        kinds=KINDS,
+        health=health,
+        metrics=metrics,
+        lifespan=lifespan,
+    )
+
+
+def create_app() -> RequestContext:
+    """The service as it runs, told by the environment."""
+    settings = read_settings(ControlPlaneSettings)
+    logs.configure(
+        service=Service.CONTROL_PLANE,
+        instance=settings.instance_id,
+        level=settings.log_level,
+        log_format=settings.log_format,
+    )
+    tracing.configure(service=Service.CONTROL_PLANE, instance=settings.instance_id)
+    return connected(settings)
+
+
+def connected(settings: ControlPlaneSettings) -> RequestContext:
+    """The service on PostgreSQL and Kafka, as the settings say; nothing is open yet."""
+    health, metrics = new_health(), Metrics(Service.CONTROL_PLANE)
+
+    def guard(name: str, seconds: float, failures: tuple[type[Exception], ...]) -> Guard:
+        return Guard(
+            name,
+            timeout=seconds,
+            failures=failures,
+            clock=SystemClock(),
+            health=health.dependencies[name],
+            metrics=metrics,
+        )
+
+    primary = Primary(
+        settings.postgres_url,
+        size=settings.postgres_pool_size,
+        deadline_seconds=settings.write_deadline_seconds,
+        guard=guard("postgres", settings.write_deadline_seconds, POSTGRES_UNAVAILABLE),
+    )
+    # A guard of its own: requests that fail must not cost the relay its lock, nor the other way round.
+    relay_guard = guard("outbox_relay", _RELAY_CALL_SECONDS, POSTGRES_UNAVAILABLE)
+    events = KafkaEventLog(
+        settings.kafka_bootstrap, settings.instance_id, guard("kafka", _PUBLISH_SECONDS, KAFKA_UNAVAILABLE)
+    )
+
+    @asynccontextmanager
+    async def adapters() -> AsyncIterator[None]:
+        async with AsyncExitStack() as opened:
+            await opened.enter_async_context(primary)
+            opened.push_async_callback(events.close)
+            yield
+
+    return build_app(
+        tenants=PostgresTenants(primary),
+        routes=PostgresRoutes(primary, ChangeSets(primary, metrics)),
+        outbox=PostgresOutbox(primary, settings.postgres_url, relay_guard),
+        events=events,
+        settings=settings,
+        health=health,
+        metrics=metrics,
+        adapters=adapters,
+    )

@@ -1,0 +1,106 @@
+"""What a change set does to a tenant's routes, decided without any I/O."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from control_plane.domain.routes import Route
+from control_plane.errors import NoSuchRoute, TooManyChanges
+from shared.schemas.events import MAX_CHANGES, Action, RouteChange
+from shared.schemas.identity import RouteKey
+from shared.schemas.validation import FieldError, InvalidInput
+
+
+@dataclass(frozen=True, slots=True)
+class WantedRoute:
+    """What a caller wants a route to be. Without a `url` it keeps the one it has, so it must exist."""
+
+    key: RouteKey
+    is_active: bool
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WantedChangeSet:
+    """What is to be true of a tenant's routes, all of it or none.
+
+    Raises TooManyChanges beyond 500, and InvalidInput for none, and for a route named twice or of another tenant.
+    """
+
+    tenant: str
+    routes: tuple[WantedRoute, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.routes) > MAX_CHANGES:
+            raise TooManyChanges(len(self.routes), MAX_CHANGES)
+        if not self.routes:
+            raise InvalidInput((FieldError("", "a change set has at least one route"),))
+        seen: set[RouteKey] = set()
+        errors = []
+        for place, each in enumerate(self.routes):
+            if each.key in seen or each.key.tenant != self.tenant:
+                errors.append(FieldError(f"/{place}", f"{each.key} is named twice or not of tenant {self.tenant}"))
+            seen.add(each.key)
+        if errors:
+            raise InvalidInput(tuple(errors))
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """Who asked for a change, why, and in which request."""
+
+    changed_by: str
+    reason: str | None
+    correlation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A wanted route as it stands after its change set, and what was done to it (None: it was so before)."""
+
+    route: Route
+    change: RouteChange | None
+
+
+def decide(
+    wanted: WantedChangeSet, current: Sequence[Route | None], revision: int, now: datetime
+) -> tuple[Outcome, ...]:
+    """What becomes of the wanted routes at the tenant's next revision, given each as it stands (None: absent).
+
+    A route that changes between active and inactive is `activated` or `deactivated`, with its new URL where that
+    changes too; `updated` means that only the URL changes. Raises NoSuchRoute for one that neither exists nor is given
+    a URL.
+    """
+    return tuple(_outcome(route, each, revision, now) for each, route in zip(wanted.routes, current, strict=True))
+
+
+def _outcome(current: Route | None, wanted: WantedRoute, revision: int, now: datetime) -> Outcome:
+    if current is None:
+        if wanted.url is None:
+            raise NoSuchRoute(wanted.key)
+        created = Route(wanted.key, wanted.url, wanted.is_active, revision, now, now)
+        return Outcome(created, _change(Action.CREATED, None, created))
+    route = replace(current, url=wanted.url or current.url, is_active=wanted.is_active)
+    if route == current:
+        return Outcome(current, None)
+    route = replace(route, revision=revision, updated_at=now)
+    return Outcome(route, _change(_action(current, route), current, route))
+
+
+def _action(before: Route, after: Route) -> Action:
+    if before.is_active == after.is_active:
+        return Action.UPDATED
+    return Action.ACTIVATED if after.is_active else Action.DEACTIVATED
+
+
+def _change(action: Action, before: Route | None, after: Route) -> RouteChange:
+    return RouteChange(
+        action=action,
+        service=after.key.service,
+        env=after.key.env,
+        version=after.key.version,
+        url=after.url,
+        is_active=after.is_active,
+        previous_url=before.url if before else None,
+        previous_state=before.state if before else None,
+    )

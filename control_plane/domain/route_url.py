@@ -1,0 +1,71 @@
+"""The URL of a route: what may be stored, and in which form. Nothing here or elsewhere ever fetches one."""
+
+import re
+from dataclasses import dataclass
+
+from control_plane.domain.host import RefusedHost, accept_host
+
+MAX_LENGTH = 2048
+
+_SHAPE = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<rest>[^#]*)(?P<fragment>#.*)?")
+_HOST_AND_PORT = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*)(?::(?P<port>.*))?")
+_PORT = re.compile(r"[0-9]{1,5}")
+_FORBIDDEN = re.compile(r"[\s\x00-\x20\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]")
+
+
+class RefusedUrl(ValueError):
+    """Why a URL cannot be a route's; the sentence goes on after the field's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class UrlRules:
+    """Which URLs routes may have."""
+
+    schemes: tuple[str, ...] = ("http", "https")
+    link_local_allowed: bool = False
+
+    def accept(self, text: str) -> str:
+        """The URL as it is stored: scheme and host in lower case, the host in ASCII, the rest as given.
+
+        Raises RefusedUrl.
+        """
+        _refuse_characters(text)
+        shape = _SHAPE.fullmatch(text)
+        if shape is None or shape["scheme"].lower() not in self.schemes:
+            raise RefusedUrl(f"must be absolute and begin with {' or '.join(f'{each}://' for each in self.schemes)}")
+        if shape["fragment"] is not None:
+            raise RefusedUrl("must not have a fragment (the part after #)")
+        if not shape["rest"].isascii():
+            raise RefusedUrl("must be ASCII after the host; percent-encode other characters")
+        url = f"{shape['scheme'].lower()}://{self._accept_authority(shape['authority'])}{shape['rest']}"
+        if len(url) > MAX_LENGTH:
+            raise RefusedUrl(f"must have at most {MAX_LENGTH} characters; this one has {len(url)} as ASCII")
+        return url
+
+    def _accept_authority(self, authority: str) -> str:
+        if "@" in authority:
+            raise RefusedUrl("must not have a user name or password (the part before @)")
+        parts = _HOST_AND_PORT.fullmatch(authority)
+        if parts is None or not parts["host"]:
+            raise RefusedUrl("must have a host and at most one port")
+        try:
+            host = accept_host(parts["host"], link_local_allowed=self.link_local_allowed)
+        except RefusedHost as error:
+            raise RefusedUrl(f"has a host that cannot be used: the host {error}") from error
+        return host if parts["port"] is None else f"{host}:{_accept_port(parts['port'])}"
+
+
+def _refuse_characters(text: str) -> None:
+    # Before anything else: no regular expression below has to scan a megabyte.
+    if len(text) > 4 * MAX_LENGTH:
+        raise RefusedUrl(f"must have at most {MAX_LENGTH} characters; this one has {len(text)}")
+    if _FORBIDDEN.search(text):
+        raise RefusedUrl("must not hold whitespace, control or invisible characters")
+    if "\\" in text:
+        raise RefusedUrl("must not hold a backslash")
+
+
+def _accept_port(text: str) -> int:
+    if not _PORT.fullmatch(text) or not 1 <= int(text) <= 65535:
+        raise RefusedUrl(f"has a port that is not a number from 1 to 65535: {text[:80]!r}")
+    return int(text)

@@ -1,0 +1,113 @@
+"""What the use cases need from the world."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from control_plane.domain.changes import Attribution, Outcome, WantedChangeSet
+from control_plane.domain.outbox import Acknowledged, Backlog, OutboxRecord, Unsent
+from control_plane.domain.routes import Route, RouteFilter, RoutePosition, Tenant
+from shared.schemas.events import Heartbeat
+from shared.schemas.identity import RouteKey
+
+
+class Tenants(Protocol):
+    """The teams on the platform. Every method raises DependencyUnavailable."""
+
+    async def create(self, name: str) -> tuple[Tenant, bool]:
+        """The tenant of that name, made when there was none; the flag says whether this call made it."""
+        ...
+
+    async def get(self, name: str) -> Tenant:
+        """Raises NoSuchTenant."""
+        ...
+
+    async def page(self, after: str | None, limit: int) -> Sequence[Tenant]:
+        """Up to `limit` tenants by name, those after the given one."""
+        ...
+
+
+class Routes(Protocol):
+    """Every tenant's routes. Every method raises DependencyUnavailable and NoSuchTenant."""
+
+    async def get(self, key: RouteKey) -> Route:
+        """The route, active or not. Raises NoSuchRoute."""
+        ...
+
+    async def page(
+        self, tenant: str, matching: RouteFilter, after: RoutePosition | None, limit: int
+    ) -> Sequence[Route]:
+        """Up to `limit` of a tenant's routes by service, env and version, those after the given position."""
+        ...
+
+    async def apply(
+        self, wanted: WantedChangeSet, attribution: Attribution, headers: Mapping[str, str]
+    ) -> Sequence[Outcome]:
+        """Make all of it true in one transaction: one revision and one event, or neither when it was so before.
+
+        The outcomes stand in the order of the wanted routes. `headers` travel with the event. Raises NoSuchRoute, and
+        TenantBusy when other changes of the tenant take too long.
+        """
+        ...
+
+
+class OutboxSession(Protocol):
+    """A relay's hold on the outbox. Every method raises LeadershipLost, after which the session is of no use."""
+
+    async def try_lead(self) -> bool:
+        """Whether this session is the one that may publish, from now until it ends."""
+        ...
+
+    async def beat(self) -> datetime:
+        """Store that the relay lives; returns the primary's clock as read before. Keeps the session from expiring."""
+        ...
+
+    async def unsent(self) -> Unsent:
+        """What to publish next: a bounded number of records, and of bytes."""
+        ...
+
+    async def mark_sent(self, acknowledged: Sequence[Acknowledged]) -> Sequence[float]:
+        """Note where each record landed. Returns the seconds from each one's commit to now."""
+        ...
+
+    async def purge(self, older_than: timedelta) -> int:
+        """Delete a bounded number of records that were sent longer ago; returns how many."""
+        ...
+
+
+class Outbox(Protocol):
+    """The events that were committed with the changes."""
+
+    def session(self, on_signal: Callable[[], None]) -> AbstractAsyncContextManager[OutboxSession]:
+        """A session that calls `on_signal` when another process commits an event.
+
+        Raises LeadershipLost when it cannot be had, and inside the block at once when it is lost.
+        """
+        ...
+
+    async def signal(self) -> None:
+        """Tell the leading relay, in whichever process, that there is something to publish.
+
+        Raises DependencyUnavailable.
+        """
+        ...
+
+    async def backlog(self) -> Backlog:
+        """Raises DependencyUnavailable."""
+        ...
+
+
+class EventLog(Protocol):
+    """Kafka, as far as the relay sees it."""
+
+    async def publish(self, records: Sequence[OutboxRecord], acknowledged: Callable[[Acknowledged], None]) -> None:
+        """Publish the records, those of one key in the given order; report each when it is acknowledged.
+
+        Of each key, those reported are the first so many. Raises NotPublished when any was not acknowledged.
+        """
+        ...
+
+    async def heartbeat(self, heartbeat: Heartbeat) -> None:
+        """Write a heartbeat to every partition. Raises NotPublished."""
+        ...

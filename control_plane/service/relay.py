@@ -1,0 +1,169 @@
+"""The outbox relay: committed events into Kafka, each tenant's in revision order, by one process at a time."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from control_plane.domain.outbox import Acknowledged, OutboxRecord
+from control_plane.errors import LeadershipLost, NotPublished
+from control_plane.ports import EventLog, Outbox, OutboxSession
+from control_plane.service.publish_counts import PublishCounts
+from shared.runtime.metrics import Metrics
+from shared.runtime.resilience import DependencyUnavailable
+from shared.schemas.events import Heartbeat
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RelayTiming:
+    """Seconds, but for the retention. A frozen leader is replaced after its session's 10 s and one `follow`."""
+
+    poll: float = 0.5
+    heartbeat: float = 2.0
+    follow: float = 1.0
+    least_backoff: float = 0.1
+    most_backoff: float = 2.0
+    purge: float = 60.0
+    retention: timedelta = timedelta(hours=24)
+
+
+class Relay:
+    """Follows until it leads; leads until it is stopped or its session is lost; begins again after any failure."""
+
+    def __init__(self, outbox: Outbox, events: EventLog, *, timing: RelayTiming, metrics: Metrics) -> None:
+        self._outbox = outbox
+        self._events = events
+        self._timing = timing
+        self._leader = metrics.gauge("tm_outbox_relay_leader")
+        self._counts = PublishCounts(metrics)
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._due: Heartbeat | None = None
+
+    def ring(self) -> None:
+        """Say that this process committed an event."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Let `run` return after one more look at the outbox."""
+        self._stopping = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Relay until stopped."""
+        failures = 0
+        while not self._stopping:
+            try:
+                async with self._outbox.session(self._wake.set) as session:
+                    failures = 0
+                    if await self._follow(session):
+                        await self._lead(session)
+            except* LeadershipLost as lost:
+                failures += 1
+                _log.warning("outbox session lost", why=str(lost.exceptions[0]))
+            except* Exception:  # noqa: BLE001 - logged whole
+                # A relay that ended would leave events behind unseen; this one says so and tries again.
+                failures += 1
+                _log.exception("unexpected error in the outbox relay")
+            if failures:
+                await self._back_off(failures)
+
+    async def _follow(self, session: OutboxSession) -> bool:
+        """Wait to lead, and pass on to the leader what is committed here. False when stopped before."""
+        while not self._stopping:
+            if await session.try_lead():
+                return True
+            if await self._rings_within(self._timing.follow):
+                with suppress(DependencyUnavailable):  # the leader polls, too
+                    await self._outbox.signal()
+        return False
+
+    async def _lead(self, session: OutboxSession) -> None:
+        _log.info("outbox relay leads")
+        self._leader.set(1)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                beating = tasks.create_task(self._beat(session))
+                await self._drain(session)
+                beating.cancel()
+        finally:
+            self._leader.set(0)
+
+    async def _beat(self, session: OutboxSession) -> None:
+        """Keep the session alive while Kafka does not answer, and have a heartbeat written when it does."""
+        loop = asyncio.get_running_loop()
+        purged = loop.time()
+        while True:
+            self._due = Heartbeat(as_of=await session.beat())
+            self._wake.set()
+            if loop.time() - purged >= self._timing.purge:
+                await session.purge(self._timing.retention)
+                purged = loop.time()
+            await asyncio.sleep(self._timing.heartbeat)
+
+    async def _drain(self, session: OutboxSession) -> None:
+        failures = 0
+        while True:
+            last = self._stopping
+            try:
+                await self._publish_unsent(session)
+                failures = 0
+            except NotPublished as error:
+                failures += 1
+                self._note(error, failures)
+            if last:
+                return
+            if failures:
+                await self._back_off(failures)
+            else:
+                await self._rings_within(self._timing.poll)
+
+    def _note(self, failure: NotPublished, attempt: int) -> None:
+        self._counts.count_failure(failure)
+        # What Kafka will never take waits for somebody to act: its limits must admit every legal change set.
+        log = _log.error if failure.reason == "rejected" else _log.warning
+        log("events wait in the outbox", reason=failure.reason, why=str(failure), attempt=attempt)
+
+    async def _publish_unsent(self, session: OutboxSession) -> None:
+        """Publish all there is, then the heartbeat that was due before: it promises that they stand before it."""
+        heartbeat, self._due = self._due, None
+        complete = False
+        while not complete:
+            unsent = await session.unsent()
+            if unsent.records:
+                await self._publish(session, unsent.records)
+            complete = unsent.complete
+        if heartbeat is not None:
+            await self._events.heartbeat(heartbeat)
+
+    async def _publish(self, session: OutboxSession, records: Sequence[OutboxRecord]) -> None:
+        acknowledged: list[Acknowledged] = []
+        failure: NotPublished | None = None
+        try:
+            await self._events.publish(records, acknowledged.append)
+        except NotPublished as error:
+            failure = error
+        if acknowledged:
+            delays = await session.mark_sent(acknowledged)
+            self._counts.count_published(acknowledged, delays)
+        if failure is not None:
+            raise failure
+
+    async def _rings_within(self, seconds: float) -> bool:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        rang = self._wake.is_set()
+        self._wake.clear()
+        return rang
+
+    async def _back_off(self, failures: int) -> None:
+        """Full jitter: relays that failed together do not come back together."""
+        most = min(self._timing.most_backoff, self._timing.least_backoff * 2 ** min(failures, 10))
+        await asyncio.sleep(random.uniform(self._timing.least_backoff, most))  # noqa: S311 - no secret

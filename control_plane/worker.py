@@ -1,0 +1,27 @@
+"""The background half of the control plane: the outbox relay, and the watch over what it has left to do."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+
+from control_plane.service.backlog_watch import BacklogWatch
+from control_plane.service.relay import Relay
+
+_log = structlog.get_logger(__name__)
+
+
+@asynccontextmanager
+async def running(relay: Relay, watch: BacklogWatch, *, stop_seconds: float) -> AsyncIterator[None]:
+    """Both run while the block does. At its end the relay finishes what it has begun, within `stop_seconds`."""
+    async with asyncio.TaskGroup() as tasks:
+        relaying = tasks.create_task(relay.run(), name="outbox relay")
+        watching = tasks.create_task(watch.run(), name="backlog watch")
+        yield
+        watching.cancel()
+        relay.stop()
+        _, unfinished = await asyncio.wait([relaying], timeout=stop_seconds)
+        if unfinished:
+            _log.warning("the outbox relay did not finish in time; another process goes on", seconds=stop_seconds)
+            relaying.cancel()

@@ -1,0 +1,130 @@
+"""Every event of `route-events`, in every instance: all partitions, no group, nothing committed."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+
+from data_plane.errors import StreamInterrupted
+from shared.runtime.clock import Clock
+from shared.runtime.kafka import STALLED_AFTER_SECONDS, ProgressWatchdog, new_consumer
+from shared.runtime.metrics import Metrics
+from shared.schemas.events import RouteChanged, RouteEvent, UndecodableEvent, decode
+from shared.schemas.topics import ROUTE_EVENTS
+
+POLL_MS = 500
+CHECK_SECONDS = 2.0
+CALL_SECONDS = 6.0
+"""For a call to Kafka; the client's own request timeout lies below it."""
+
+_log = structlog.get_logger(__name__)
+
+
+class KafkaEventStream:
+    """Reads on from where it was; begins at the end of the topic, because what is older is in the database."""
+
+    def __init__(self, bootstrap: str, client_id: str, *, clock: Clock, metrics: Metrics) -> None:
+        self._bootstrap = bootstrap
+        self._client_id = client_id
+        self._clock = clock
+        self._watchdog = ProgressWatchdog(clock, metrics)
+        self._invalid = metrics.counter("tm_events_total").labels(ROUTE_EVENTS.name, "invalid")
+        self._positions: dict[TopicPartition, int] = {}
+
+    async def batches(self) -> AsyncGenerator[Sequence[RouteChanged], None]:
+        consumer = new_consumer(self._bootstrap, self._client_id)
+        try:
+            await self._attach(consumer)
+            yield ()
+            checked = self._clock.monotonic()
+            while True:
+                fetched = await consumer.getmany(timeout_ms=POLL_MS)
+                yield [event for records in fetched.values() for event in self._events(records)]
+                self._positions.update({each: records[-1].offset + 1 for each, records in fetched.items() if records})
+                if self._clock.monotonic() - checked >= CHECK_SECONDS:
+                    await self._check(consumer)
+                    checked = self._clock.monotonic()
+        except OffsetOutOfRangeError as error:
+            self._positions.clear()
+            raise StreamInterrupted(f"events are gone from Kafka before they were heard: {error}") from error
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise StreamInterrupted(f"{type(error).__name__}: {error}") from error
+        finally:
+            await _stop(consumer)
+
+    async def _attach(self, consumer: AIOKafkaConsumer) -> None:
+        """Take all partitions, each from where it was left, or from its end."""
+        async with asyncio.timeout(2 * CALL_SECONDS):
+            await consumer.start()
+            partitions = await _partitions(consumer)
+            positions = await self._starts(consumer, partitions)
+        consumer.assign(partitions)
+        for partition, offset in positions.items():
+            consumer.seek(partition, offset)
+        self._positions = positions
+        self._watchdog.forget()
+
+    async def _starts(self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        ends: Mapping[TopicPartition, int] = await consumer.end_offsets(partitions)
+        firsts: Mapping[TopicPartition, int] = await consumer.beginning_offsets(partitions)
+        if not self._positions:
+            return dict(ends)
+        if any(offset > ends.get(each, 0) or offset < firsts.get(each, 0) for each, offset in self._positions.items()):
+            _log.warning("the topic is not what it was: some events were never heard", topic=ROUTE_EVENTS.name)
+            return dict(ends)
+        # A partition that was added meanwhile is read whole.
+        return {each: self._positions.get(each, firsts[each]) for each in partitions}
+
+    async def _check(self, consumer: AIOKafkaConsumer) -> None:
+        """Raises when Kafka does not answer, partitions were added, or nothing has come for long though there is."""
+        async with asyncio.timeout(CALL_SECONDS):
+            ends = await consumer.end_offsets(list(self._positions))
+        stalled = self._watchdog.observe(ends, lambda partition: self._positions[partition])
+        if stalled >= STALLED_AFTER_SECONDS:
+            raise StreamInterrupted(f"no progress for {stalled:.0f} s although there are events to read")
+        if len(consumer.partitions_for_topic(ROUTE_EVENTS.name) or ()) > len(self._positions):
+            raise StreamInterrupted("the topic has new partitions")
+
+    def _events(self, records: Sequence[Any]) -> list[RouteChanged]:
+        events = []
+        for record in records:
+            event = self._decode(record)
+            # Heartbeats carry no change.
+            if isinstance(event, RouteChanged):
+                events.append(event)
+        return events
+
+    def _decode(self, record: Any) -> RouteEvent | None:
+        try:
+            return decode(record.value)
+        except UndecodableEvent as error:
+            self._invalid.inc()
+            _log.warning(
+                "skipped a record",
+                partition=record.partition,
+                offset=record.offset,
+                reason=error.reason,
+                why=str(error)[:300],
+            )
+            return None
+
+
+async def _partitions(consumer: AIOKafkaConsumer) -> list[TopicPartition]:
+    if ROUTE_EVENTS.name not in await consumer.topics():
+        raise StreamInterrupted(f"there is no topic {ROUTE_EVENTS.name}; create it, and this goes on by itself")
+    # Asking for one partition's offset is what makes the client learn of all the topic's partitions.
+    await consumer.beginning_offsets([TopicPartition(ROUTE_EVENTS.name, 0)])
+    return [
+        TopicPartition(ROUTE_EVENTS.name, each) for each in sorted(consumer.partitions_for_topic(ROUTE_EVENTS.name))
+    ]
+
+
+async def _stop(consumer: AIOKafkaConsumer) -> None:
+    try:
+        async with asyncio.timeout(CALL_SECONDS):
+            await consumer.stop()
+    except (KafkaError, OSError, TimeoutError) as error:
+        _log.warning("the Kafka consumer did not close in order", why=f"{type(error).__name__}: {error}")

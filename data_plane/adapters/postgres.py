@@ -1,0 +1,99 @@
+"""Routes from PostgreSQL: what a database holds for a key, in one snapshot, and when that snapshot was right."""
+
+import asyncio
+import math
+from typing import Any
+
+import asyncpg
+
+from data_plane.adapters.postgres_sessions import NotConnected, Sessions
+from data_plane.adapters.postgres_standing import READ, STANDING, Standing
+from data_plane.domain.entry import State
+from data_plane.domain.reading import Reading
+from data_plane.domain.remote_clock import RemoteClock
+from shared.runtime.clock import Clock
+from shared.runtime.health import DependencyHealth
+from shared.runtime.metrics import Metrics
+from shared.runtime.resilience import DependencyUnavailable, Guard
+from shared.schemas.identity import RouteKey
+
+# Whatever the server complains of: it cannot tell what the route is, and others may.
+POSTGRES_FAILURES: tuple[type[Exception], ...] = (asyncpg.PostgresError, asyncpg.InterfaceError)
+
+
+class PostgresRouteSource:
+    """One PostgreSQL server, primary or standby: it says itself which of them it is."""
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        *,
+        connections: int,
+        guard: Guard,
+        health: DependencyHealth,
+        primary_clock: RemoteClock,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self.name = name
+        self._guard = guard
+        self._clock = clock
+        self._primary_clock = primary_clock
+        self._lag = metrics.gauge("tm_replica_lag_seconds").labels(name)
+        self._sessions = Sessions(name, url, connections, greet=self._greet, on_down=health.mark_down)
+
+    async def keep_open(self) -> None:
+        """Hold the connections until cancelled; a server that is down is tried again and again."""
+        await self._sessions.keep_open()
+
+    async def wait_connected(self, seconds: float) -> bool:
+        """Wait for the first connection, at most so long. Returns whether there is one."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._sessions.connected.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def read(self, key: RouteKey) -> Reading:
+        self._check()
+        async with self._guard.call(), self._sessions.one() as session:
+            sent = self._clock.monotonic()
+            # asyncpg prepares it once per connection.
+            [row] = await session.connection.fetch(READ, [key.tenant], [key.service], [key.env], [key.version])
+            standing, before = self._standing(row, sent), session.memory
+            session.memory = max(before, standing.shown_afterwards)
+        as_of = max(before, standing.in_snapshot)
+        self._lag.set(self._clock.monotonic() - as_of if math.isfinite(as_of) else math.inf)
+        return _reading(key, row, as_of)
+
+    async def now(self) -> float:
+        """POSIX seconds on this server."""
+        self._check()
+        async with self._guard.call(), self._sessions.one() as session:
+            return float(await session.connection.fetchval("SELECT extract(epoch FROM clock_timestamp())::float8"))
+
+    def _check(self) -> None:
+        # Before the guard: its breaker would keep the server out for seconds after the connection is back.
+        try:
+            self._sessions.check()
+        except NotConnected as error:
+            raise DependencyUnavailable(self.name, str(error)) from error
+
+    async def _greet(self, connection: "asyncpg.Connection[Any]") -> float:
+        """What a new connection remembers: until when its server is known to have heard everything."""
+        sent = self._clock.monotonic()
+        return self._standing(await connection.fetchrow(STANDING), sent).shown_afterwards
+
+    def _standing(self, row: Any, sent: float) -> Standing:
+        return Standing.of(row, sent=sent, received=self._clock.monotonic(), primary_clock=self._primary_clock)
+
+
+def _reading(key: RouteKey, row: Any, as_of: float) -> Reading:
+    tenant_revision = row["tenant_revision"] or 0
+    if row["revision"] is None:
+        return Reading(key, State.ABSENT, None, tenant_revision, tenant_revision, as_of)
+    if not row["is_active"]:
+        return Reading(key, State.INACTIVE, None, row["revision"], tenant_revision, as_of)
+    return Reading(key, State.ACTIVE, row["url"], row["revision"], tenant_revision, as_of)

@@ -1,0 +1,134 @@
+"""Connections to one PostgreSQL server that stay open, and are there again soon after it is."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Generic, TypeVar
+
+import asyncpg
+import structlog
+
+from shared.runtime.backoff import Backoff
+
+CONNECT_SECONDS = 2.0
+RETRY_SECONDS = 3.0
+"""Longest pause between attempts to connect."""
+
+_log = structlog.get_logger(__name__)
+_S = TypeVar("_S")
+
+
+class NotConnected(ConnectionError):
+    """There is no open connection right now."""
+
+
+class Session(Generic[_S]):
+    """One connection, and what its owner wants to remember about the server behind it."""
+
+    def __init__(self, connection: "asyncpg.Connection[Any]", memory: _S) -> None:
+        self.connection = connection
+        self.memory = memory
+        self.ended = asyncio.Event()
+        connection.add_termination_listener(lambda _: self.ended.set())
+
+
+class Sessions(Generic[_S]):
+    """A fixed number of connections. Who needs one gets a free one, waits for one, or is told that there is none.
+
+    `greet` is run on each new connection; what it returns is kept with it for as long as it is open.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        count: int,
+        *,
+        greet: "Callable[[asyncpg.Connection[Any]], Awaitable[_S]]",
+        on_down: Callable[[str], object],
+    ) -> None:
+        self._name = name
+        self._url = url
+        self._count = count
+        self._greet = greet
+        self._on_down = on_down
+        self._free: asyncio.LifoQueue[Session[_S]] = asyncio.LifoQueue()
+        self._open = 0
+        self._why = "not connected yet"
+        self.connected = asyncio.Event()
+        """Set once there was a connection."""
+
+    async def keep_open(self) -> None:
+        """Connect, and connect again whatever happens, until cancelled. Closes all connections then."""
+        async with asyncio.TaskGroup() as slots:
+            for _ in range(self._count):
+                slots.create_task(self._keep_one_open())
+
+    def check(self) -> None:
+        """Raises NotConnected when there is no open connection."""
+        if not self._open:
+            raise NotConnected(self._why)
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[Session[_S]]:
+        """A connection for one query; waits for a free one. One whose query did not end in order is closed."""
+        session = await self._take()
+        try:
+            yield session
+        except asyncpg.PostgresError:
+            # The server has answered, so the connection is in order.
+            self._free.put_nowait(session)
+            raise
+        except BaseException:
+            session.connection.terminate()
+            raise
+        self._free.put_nowait(session)
+
+    async def _take(self) -> Session[_S]:
+        while True:
+            self.check()
+            session = await self._free.get()
+            if not session.ended.is_set():
+                return session
+
+    async def _keep_one_open(self) -> None:
+        backoff = Backoff(RETRY_SECONDS)
+        while True:
+            try:
+                session = await self._connect()
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                self._note_failure(f"{type(error).__name__}: {error}")
+                await asyncio.sleep(backoff.pause())
+                continue
+            backoff.reset()
+            await self._hold(session)
+
+    async def _connect(self) -> Session[_S]:
+        connection: asyncpg.Connection[Any] = await asyncpg.connect(
+            self._url,
+            timeout=CONNECT_SECONDS,
+            server_settings={"application_name": "data_plane", "default_transaction_read_only": "on", "jit": "off"},
+        )
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                return Session(connection, await self._greet(connection))
+        except BaseException:
+            connection.terminate()
+            raise
+
+    async def _hold(self, session: Session[_S]) -> None:
+        self._open += 1
+        self._free.put_nowait(session)
+        self.connected.set()
+        try:
+            await session.ended.wait()
+        finally:
+            self._open -= 1
+            session.connection.terminate()
+        self._note_failure("the connection was lost")
+
+    def _note_failure(self, why: str) -> None:
+        self._why = why
+        if not self._open:
+            _log.warning("database not reachable", dependency=self._name, why=why)
+            self._on_down(why)

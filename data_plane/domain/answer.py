@@ -1,0 +1,29 @@
+"""What a caller is told."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from data_plane.domain.entry import Entry
+
+
+class Layer(StrEnum):
+    """Where an answer was found; as in `X-Cache` and in metrics."""
+
+    L1 = "l1"
+    REDIS = "redis"
+    REPLICA = "replica"
+    PRIMARY = "primary"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An entry as it is given to a caller: found where, how old (seconds), good for how much longer (seconds).
+
+    `stale`: past its life, because no source could tell better.
+    """
+
+    entry: Entry
+    layer: Layer
+    stale: bool
+    age: float
+    remaining: float

@@ -1,0 +1,90 @@
+"""What is known of a route: its value, its revision, and how long that knowledge may be used.
+
+All times are seconds of this process's monotonic clock.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+from shared.schemas.identity import RouteKey
+
+
+class State(IntEnum):
+    """What a route is. The numbers are stored in Redis."""
+
+    ABSENT = 0
+    """Never created."""
+    INACTIVE = 1
+    """Soft-deleted: a tombstone."""
+    ACTIVE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Knowledge of one key.
+
+    `revision`: of an active or inactive route, the one that last changed it; of an absent one, the tenant's revision up
+    to which it was never created (0: the tenant is unknown). Rows are never deleted, so of two entries for a key the
+    one with the higher revision is always the newer one.
+
+    `as_of`: the entry was right then. `expires_at`: until then it is answered without asking anyone. It is kept for
+    longer, as a floor under everything that is older, and for answering while no source can.
+    """
+
+    key: RouteKey
+    state: State
+    url: str | None
+    revision: int
+    as_of: float
+    expires_at: float
+
+    def __post_init__(self) -> None:
+        if (self.url is not None) != (self.state is State.ACTIVE):
+            raise ValueError(
+                f"{self.key}: an active route has a URL and no other has; got {self.state!r}, {self.url!r}"
+            )
+
+    @property
+    def is_active(self) -> bool:
+        return self.state is State.ACTIVE
+
+    def says_the_same_as(self, other: "Entry") -> bool:
+        """Whether both hold the same value of the same revision."""
+        return (self.revision, self.state, self.url) == (other.revision, other.state, other.url)
+
+
+def newest(held: Entry, offered: Entry) -> Entry:
+    """What is known of a key after both were heard of, in whatever order.
+
+    The higher revision wins. Two readings of one revision add up: right as of the later one, for as long as either
+    allows. (One revision with two values can only follow a restore of the database; the later expiry wins then.)
+    """
+    if held.revision != offered.revision:
+        return held if held.revision > offered.revision else offered
+    if not held.says_the_same_as(offered):
+        return held if held.expires_at >= offered.expires_at else offered
+    if held.as_of >= offered.as_of and held.expires_at >= offered.expires_at:
+        return held
+    return replace(held, as_of=max(held.as_of, offered.as_of), expires_at=max(held.expires_at, offered.expires_at))
+
+
+@dataclass(frozen=True, slots=True)
+class Lives:
+    """How long knowledge lives, in seconds since it was right, and how long past that it is kept."""
+
+    positive: float = 60.0
+    negative: float = 10.0
+    max_stale: float = 3600.0
+
+    def of(self, state: State) -> float:
+        return self.positive if state is State.ACTIVE else self.negative
+
+    def entry(self, key: RouteKey, state: State, url: str | None, revision: int, *, as_of: float, now: float) -> Entry:
+        """The entry for a value that was right at `as_of` (-inf: nobody knows when) and is heard of `now`.
+
+        It expires at once when its life is over already, and so can still be kept for `max_stale` from now.
+        """
+        life = self.of(state)
+        known_since = as_of if math.isfinite(as_of) else now - life
+        return Entry(key, state, url, revision, known_since, max(now, known_since + life))

@@ -1,0 +1,22 @@
+"""What a database said about a key."""
+
+from dataclasses import dataclass
+
+from data_plane.domain.entry import State
+from shared.schemas.identity import RouteKey
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One key in one snapshot of the database.
+
+    `tenant_revision` is the tenant's in the same snapshot (0: no such tenant); `as_of` is when the snapshot was right,
+    in seconds of the local monotonic clock (-inf: it is not known how far the replica lags).
+    """
+
+    key: RouteKey
+    state: State
+    url: str | None
+    revision: int
+    tenant_revision: int
+    as_of: float

@@ -1,0 +1,55 @@
+"""Another machine's clock, read over the network, with a bound on the error."""
+
+from dataclasses import dataclass
+
+DRIFT = 200e-6
+"""How much two clocks may part, in seconds per second."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    sent: float
+    received: float
+    remote: float
+
+    def earliest(self, at: float) -> float:
+        return self.remote + max(0.0, at - self.received) * (1 - DRIFT)
+
+    def latest(self, at: float) -> float:
+        return self.remote + max(0.0, at - self.sent) * (1 + DRIFT)
+
+    def error(self, at: float) -> float:
+        return (self.latest(at) - self.earliest(at)) / 2
+
+
+class RemoteClock:
+    """Tells what a remote clock shows now, from round trips to it: the remote time was read between the two local ones.
+
+    Local times are monotonic seconds, remote ones seconds since any epoch. None until the first round trip.
+    """
+
+    def __init__(self) -> None:
+        self._sample: _Sample | None = None
+
+    def observe(self, *, sent: float, received: float, remote: float) -> None:
+        """Note a round trip. The one with the smaller error now is kept, or the new one where the clock was set."""
+        new, old = _Sample(sent, received, remote), self._sample
+        if old is None or new.error(received) <= old.error(received) or not _agree(old, new, received):
+            self._sample = new
+
+    def earliest(self, at: float) -> float | None:
+        """The least that the remote clock can show at the local time `at`."""
+        return None if self._sample is None else self._sample.earliest(at)
+
+    def latest(self, at: float) -> float | None:
+        """The most that the remote clock can show at the local time `at`."""
+        return None if self._sample is None else self._sample.latest(at)
+
+    def local_time_of(self, remote: float, *, at: float) -> float | None:
+        """The earliest local time at which the remote clock can have shown `remote`, reckoned at local `at`."""
+        latest = self.latest(at)
+        return None if latest is None else at - (latest - remote)
+
+
+def _agree(old: _Sample, new: _Sample, at: float) -> bool:
+    return old.earliest(at) <= new.latest(at) and new.earliest(at) <= old.latest(at)

@@ -1,0 +1,52 @@
+"""What the resolver needs from the outside."""
+
+from collections.abc import AsyncGenerator, Sequence
+from typing import Protocol
+
+from data_plane.domain.entry import Entry
+from data_plane.domain.reading import Reading
+from shared.schemas.events import RouteChanged
+from shared.schemas.identity import RouteKey
+
+
+class RouteCache(Protocol):
+    """The cache that all resolver instances share."""
+
+    async def get(self, key: RouteKey) -> Entry | None:
+        """The entry of the key, expired ones included. Raises DependencyUnavailable or UnreadableEntry."""
+
+    async def put(self, entries: Sequence[Entry]) -> Sequence[Entry | None]:
+        """Store each entry unless what is stored is newer, or the same for as long.
+
+        Returns, for each, what stood in its way, or None where it was stored. Raises DependencyUnavailable; some of
+        the entries may be stored then, or be stored later.
+        """
+
+
+class RouteSource(Protocol):
+    """A database that holds the routes."""
+
+    @property
+    def name(self) -> str:
+        """As in health and metrics."""
+
+    async def read(self, key: RouteKey) -> Reading:
+        """What the database holds for the key. Raises DependencyUnavailable when it cannot tell."""
+
+
+class PrimaryTime(Protocol):
+    """The clock by which changes are dated."""
+
+    async def now(self) -> float:
+        """POSIX seconds on the primary. Raises DependencyUnavailable."""
+
+
+class EventStream(Protocol):
+    """Every change of every tenant."""
+
+    def batches(self) -> AsyncGenerator[Sequence[RouteChanged], None]:
+        """The events in batches, for ever. The first batch is empty: from then on nothing goes unheard.
+
+        Asking for the next batch tells that the one before was applied. Opened again after an interruption, the stream
+        goes on from there where it can. Raises StreamInterrupted.
+        """

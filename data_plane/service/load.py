@@ -1,0 +1,135 @@
+"""What happens when the process itself does not know: Redis, then a replica, then the primary."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from data_plane.domain.answer import Layer
+from data_plane.domain.entry import Entry, Lives
+from data_plane.domain.reading import Reading
+from data_plane.ports import RouteSource
+from data_plane.service.freshness import Freshness
+from data_plane.service.local_cache import LocalCache
+from data_plane.service.shared_cache import SharedCache
+from shared.runtime.clock import Clock
+from shared.runtime.resilience import DependencyUnavailable
+from shared.schemas.identity import RouteKey
+
+BEHIND_LIFE_SECONDS = 1.0
+"""How long a reading is used that is known to be behind, when nobody better can be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The newest knowledge of a key after a source was asked, and which one that was."""
+
+    entry: Entry
+    layer: Layer
+
+
+class RouteLoader:
+    """Asks the sources in order until one of them can tell. What it finds is kept; what it keeps is never older."""
+
+    def __init__(
+        self,
+        *,
+        local: LocalCache,
+        shared: SharedCache,
+        replicas: Sequence[RouteSource],
+        primary: RouteSource | None,
+        freshness: Freshness,
+        lives: Lives,
+        clock: Clock,
+        deadline: float,
+    ) -> None:
+        """`deadline`: seconds for one load, all sources included."""
+        self._local = local
+        self._shared = shared
+        self._replicas = tuple(replicas)
+        self._primary = primary
+        self._freshness = freshness
+        self._lives = lives
+        self._clock = clock
+        self._deadline = deadline
+        self._turn = 0
+
+    async def load(self, key: RouteKey) -> Found | None:
+        """What the sources know; None when none could tell in time. May be past its life: then nobody knows better."""
+        try:
+            async with asyncio.timeout(self._deadline):
+                shared = await self._from_redis(key)
+                if shared is not None and self._is_fresh(shared.entry):
+                    return shared
+                return await self._from_databases(key) or shared
+        except TimeoutError:
+            return None
+
+    async def _from_redis(self, key: RouteKey) -> Found | None:
+        entry = await self._shared.get(key)
+        return None if entry is None else Found(self._local.store(entry), Layer.REDIS)
+
+    async def _from_databases(self, key: RouteKey) -> Found | None:
+        lagging = await self._read_replica(key)
+        if lagging is not None and self._is_fit(lagging):
+            return await self._keep(lagging, Layer.REPLICA)
+        told = await self._read_primary(key)
+        if told is not None:
+            return await self._keep(told, Layer.PRIMARY)
+        return None if lagging is None else self._keep_lagging(lagging)
+
+    async def _read_replica(self, key: RouteKey) -> Reading | None:
+        self._turn += 1
+        for offset in range(len(self._replicas)):
+            replica = self._replicas[(self._turn + offset) % len(self._replicas)]
+            if (reading := await _read(replica, key)) is not None:
+                return reading
+        return None
+
+    async def _read_primary(self, key: RouteKey) -> Reading | None:
+        return None if self._primary is None else await _read(self._primary, key)
+
+    def _is_fit(self, reading: Reading) -> bool:
+        """Not behind anything this process has heard, and right recently enough."""
+        return not self._is_behind(reading) and self._is_fresh(self._entry(reading))
+
+    def _is_behind(self, reading: Reading) -> bool:
+        return reading.tenant_revision < self._local.floor(reading.key.tenant)
+
+    async def _keep(self, reading: Reading, layer: Layer) -> Found:
+        entry = self._local.store(self._entry(reading))
+        newer = await self._shared.fill(entry) if self._is_fresh(entry) else None
+        return Found(entry if newer is None else self._local.store(newer), layer)
+
+    def _keep_lagging(self, reading: Reading) -> Found | None:
+        """Better than nothing, unless something newer may have been answered before."""
+        self._shared.refuse_behind()
+        if self._local.may_have_known_newer(reading.key, reading.tenant_revision):
+            return None
+        entry = self._entry(reading)
+        if self._is_behind(reading):
+            entry = _shortened(entry, self._clock.monotonic() + BEHIND_LIFE_SECONDS)
+        return Found(self._local.store(entry), Layer.REPLICA)
+
+    def _entry(self, reading: Reading) -> Entry:
+        return self._lives.entry(
+            reading.key,
+            reading.state,
+            reading.url,
+            reading.revision,
+            as_of=reading.as_of,
+            now=self._clock.monotonic(),
+        )
+
+    def _is_fresh(self, entry: Entry) -> bool:
+        return self._freshness.is_fresh(entry, self._clock.monotonic())
+
+
+async def _read(source: RouteSource, key: RouteKey) -> Reading | None:
+    try:
+        return await source.read(key)
+    except DependencyUnavailable:
+        return None
+
+
+def _shortened(entry: Entry, until: float) -> Entry:
+    return Entry(entry.key, entry.state, entry.url, entry.revision, entry.as_of, min(entry.expires_at, until))

@@ -1,0 +1,78 @@
+"""What the data plane can be told."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+
+from shared.runtime.settings import CommaSeparated, ServiceSettings, split_commas
+
+
+def _postgres_url(url: str) -> str:
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise ValueError("must start with postgresql://")
+    return url
+
+
+def _redis_url(url: str) -> str:
+    if not url.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("must start with redis://, rediss:// or unix://")
+    return url
+
+
+class DataPlaneSettings(ServiceSettings):
+    """The settings of a resolver instance."""
+
+    replica_urls: CommaSeparated = Field(
+        default=(), repr=False, description="PostgreSQL read replicas that answer what no cache knows, comma separated."
+    )
+    postgres_url: Annotated[str, AfterValidator(_postgres_url)] | None = Field(
+        default=None,
+        repr=False,
+        validate_default=True,
+        description="PostgreSQL primary: asked when no replica is fit, and for the time of its clock.",
+    )
+    redis_url: Annotated[str, AfterValidator(_redis_url)] = Field(
+        default="redis://127.0.0.1:6379/0", repr=False, description="Redis that the resolver instances share."
+    )
+    positive_life_seconds: float = Field(
+        default=60, gt=0, le=3600, description="How old the knowledge of an active route may be when it is answered."
+    )
+    negative_life_seconds: float = Field(
+        default=10, gt=0, le=3600, description="How old the knowledge that there is no active route may be."
+    )
+    max_stale_seconds: float = Field(
+        default=3600,
+        ge=0,
+        le=7 * 24 * 3600,
+        description="How long past its life an entry is kept, and answered when no source can tell.",
+    )
+    l1_entries: int = Field(
+        default=200_000, ge=1, le=10_000_000, description="Routes kept in the process; the least used one goes first."
+    )
+    resolve_deadline_seconds: float = Field(
+        default=0.3, gt=0, le=30, description="Time for one resolve request, all look-ups included."
+    )
+    redis_timeout_seconds: float = Field(default=0.05, gt=0, le=5, description="Time for one call to Redis.")
+    database_timeout_seconds: float = Field(default=0.12, gt=0, le=10, description="Time for one query to PostgreSQL.")
+    replica_connections: int = Field(default=8, ge=1, le=200, description="Connections to each read replica.")
+    primary_connections: int = Field(
+        default=4, ge=1, le=100, description="Connections to the primary; also how many queries it gets at once."
+    )
+    kafka_start_seconds: float = Field(
+        default=3, ge=0, le=60, description="How long a start waits for Kafka before it serves without events."
+    )
+
+    _split_replicas = field_validator("replica_urls", mode="before")(split_commas)
+
+    @field_validator("replica_urls")
+    @classmethod
+    def _are_postgres_urls(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_postgres_url(url) for url in urls)
+
+    @field_validator("postgres_url")
+    @classmethod
+    def _is_one_of_two(cls, url: str | None, others: ValidationInfo) -> str | None:
+        # A wrong list of replicas is reported by itself.
+        if url is None and others.data.get("replica_urls") == ():
+            raise ValueError("set this or TM_REPLICA_URLS, or both: the routes are in PostgreSQL")
+        return url

@@ -1,0 +1,117 @@
+"""The background half: listening to events, keeping Redis in step, and telling the primary's time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import aclosing
+
+import structlog
+
+from data_plane.domain.remote_clock import RemoteClock
+from data_plane.errors import StreamInterrupted
+from data_plane.ports import EventStream, PrimaryTime
+from data_plane.service.apply import EventApplier
+from data_plane.service.shared_cache import SharedCache
+from shared.runtime.backoff import Backoff
+from shared.runtime.clock import Clock
+from shared.runtime.health import DependencyHealth
+from shared.runtime.resilience import DependencyUnavailable
+
+RECONNECT_SECONDS = 5.0
+"""Longest pause before the event stream is opened again."""
+PAY_SECONDS = 0.2
+TIME_SECONDS = 10.0
+FIRST_TIME_SECONDS = 0.5
+RESTART_SECONDS = 1.0
+
+_log = structlog.get_logger(__name__)
+_NOTE = "kafka"
+
+
+class EventListener:
+    """Applies every event, for ever. A stream that broke is opened again, and whatever is cached doubted."""
+
+    def __init__(
+        self, stream: EventStream, applier: EventApplier, *, health: DependencyHealth, notes: MutableMapping[str, str]
+    ) -> None:
+        self._stream = stream
+        self._applier = applier
+        self._health = health
+        self._notes = notes
+        self._backoff = Backoff(RECONNECT_SECONDS)
+        self._interrupted = False
+        self.listening = asyncio.Event()
+        """Set once no further event can go unheard."""
+
+    async def run(self) -> None:
+        """Listen until cancelled."""
+        while True:
+            try:
+                await self._listen()
+            except StreamInterrupted as interrupted:
+                self._note_interruption(str(interrupted))
+                await asyncio.sleep(self._backoff.pause())
+
+    async def wait_listening(self, seconds: float) -> bool:
+        """Wait until no event can go unheard, at most so long. Returns whether it came to that."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.listening.wait()
+        except TimeoutError:
+            self._notes[_NOTE] = "not listening to events yet; answers are at most one life old"
+            return False
+        return True
+
+    async def _listen(self) -> None:
+        async with aclosing(self._stream.batches()) as batches:
+            await anext(batches)
+            self._note_listening()
+            async for events in batches:
+                if events:
+                    await self._applier.apply(events)
+
+    def _note_listening(self) -> None:
+        if self._interrupted:
+            self._applier.lost_track()
+        self._interrupted = False
+        self._backoff.reset()
+        self._health.mark_up()
+        self._notes.pop(_NOTE, None)
+        self.listening.set()
+        _log.info("listening to events")
+
+    def _note_interruption(self, why: str) -> None:
+        self._interrupted = True
+        self._health.mark_down(why)
+        self._notes[_NOTE] = "not listening to events; answers are at most one life old"
+        _log.warning("event stream interrupted", why=why)
+
+
+async def keep_redis_in_step(shared: SharedCache) -> None:
+    """Write what Redis is owed as soon as it takes it."""
+    while True:
+        await asyncio.sleep(PAY_SECONDS)
+        if shared.owes() and await shared.pay():
+            _log.info("all changes are in Redis again")
+
+
+async def keep_primary_time(primary: PrimaryTime, shown: RemoteClock, clock: Clock) -> None:
+    """Ask the primary for its time every ten seconds; more often until it was heard once."""
+    while True:
+        try:
+            sent = clock.monotonic()
+            remote = await primary.now()
+            shown.observe(sent=sent, received=clock.monotonic(), remote=remote)
+        except DependencyUnavailable:
+            _log.debug("the primary's time is not known")
+        known = shown.latest(clock.monotonic()) is not None
+        await asyncio.sleep(TIME_SECONDS if known else FIRST_TIME_SECONDS)
+
+
+async def supervise(work: Callable[[], Awaitable[None]], name: str) -> None:
+    """Run a loop that should never end, and again when it fails: the resolver answers without it meanwhile."""
+    while True:
+        try:
+            await work()
+        except Exception:  # noqa: BLE001 - logged; a fault in one loop must not end the process that answers
+            _log.exception("background work failed; it is started again", work=name)
+        await asyncio.sleep(RESTART_SECONDS)

@@ -1,0 +1,58 @@
+"""Local servers and services: PostgreSQL with a replica, Redis, Kafka, MongoDB, and the product on top."""
+
+import argparse
+import asyncio
+import logging
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from deploy.local import commands
+from deploy.local.errors import LocalServerError
+from deploy.local.settings import DEFAULT_STATE
+
+FAILED, INTERRUPTED = 1, 130
+_PIPE_WIDTH = 240  # rich would cut tables at 80 columns where nobody can widen the window
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m deploy.local", description=__doc__)
+    parser.add_argument("--state", type=Path, default=DEFAULT_STATE, help="directory of data and logs (%(default)s)")
+    which = parser.add_subparsers(dest="command", required=True)
+    up = which.add_parser("up", help="start what does not run")
+    up.add_argument("--servers-only", action="store_true", help="without the product's services")
+    down = which.add_parser("down", help="stop everything")
+    down.add_argument("--purge", action="store_true", help="delete data and logs too")
+    which.add_parser("status", help="show what runs")
+    logs = which.add_parser("logs", help="show what was logged")
+    logs.add_argument("name", nargs="?", help="of one server or service; without it, of all")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on as lines are added")
+    return parser
+
+
+def _run(arguments: argparse.Namespace, console: Console) -> int:
+    if arguments.command == "up":
+        return asyncio.run(commands.up(arguments.state, console, arguments.servers_only))
+    if arguments.command == "down":
+        return asyncio.run(commands.down(arguments.state, console, arguments.purge))
+    if arguments.command == "status":
+        return asyncio.run(commands.status(arguments.state, console))
+    return commands.logs(arguments.state, console, arguments.name, arguments.follow)
+
+
+def main() -> int:
+    """The exit code: 0, 1 when it failed, 3 when not everything runs, 130 when interrupted."""
+    logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # a broker that is not up yet is no news
+    console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    try:
+        return _run(_parser().parse_args(), console)
+    except LocalServerError as error:
+        console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

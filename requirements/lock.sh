@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Write requirements/<group>.txt with hashes from pyproject.toml; one resolution constrains them all, so versions agree.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+uv=${UV:-.venv/bin/uv}
+groups=(control-plane data-plane audit-consumer servers dev bootstrap)
+every=$(mktemp)
+trap 'rm -f "$every"' EXIT
+options=(--quiet --universal --python-version 3.11 --no-emit-index-url --no-annotate --custom-compile-command "make lock")
+"$uv" pip compile "${options[@]}" "$@" "${groups[@]/#/--group=}" -o "$every"
+for group in "${groups[@]}"; do
+    "$uv" pip compile "${options[@]}" --generate-hashes --group="$group" --constraint "$every" -o "requirements/$group.txt"
+done

@@ -1,0 +1,30 @@
+"""The id that ties a request to its log lines, its event and its audit documents."""
+
+import re
+import secrets
+from contextvars import ContextVar
+
+HEADER = "X-Correlation-ID"
+
+_ACCEPTED = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_current: ContextVar[str | None] = ContextVar("correlation_id", default=None)
+
+
+def generate() -> str:
+    """A new id: `req-` and 16 hexadecimal digits."""
+    return f"req-{secrets.token_hex(8)}"
+
+
+def accept(offered: str | None) -> str:
+    """The caller's id when it is 1 to 128 of A-Za-z0-9._- and a new one otherwise."""
+    return offered if offered and _ACCEPTED.fullmatch(offered) else generate()
+
+
+def bind(correlation_id: str) -> None:
+    """Make this the id of the current task and of those it starts."""
+    _current.set(correlation_id)
+
+
+def current() -> str | None:
+    """The id of the request or event at hand; None outside of one."""
+    return _current.get()

@@ -1,0 +1,46 @@
+"""Whether this process should get traffic, and what it knows of each thing it depends on."""
+
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+DRAIN_SIGNAL = signal.SIGUSR1
+"""What a server's parent process sends its workers when it is asked to end: report not ready, keep answering."""
+
+
+@dataclass
+class DependencyHealth:
+    """What is known of one dependency, from the calls that were made anyway: no probe of its own."""
+
+    required: bool
+    up: bool | None = None
+    detail: str = "not used yet"
+
+    def mark_up(self) -> None:
+        self.up, self.detail = True, "answering"
+
+    def mark_down(self, why: str) -> None:
+        self.up, self.detail = False, why
+
+
+@dataclass
+class Health:
+    """A process's readiness. `started` is set when everything is open, `draining` when it is about to close."""
+
+    dependencies: Mapping[str, DependencyHealth]
+    started: bool = False
+    draining: bool = False
+    notes: dict[str, str] = field(default_factory=dict)
+
+    def is_ready(self) -> bool:
+        """Open, not draining, and no required dependency known to be down."""
+        missing = any(each.required and each.up is False for each in self.dependencies.values())
+        return self.started and not self.draining and not missing
+
+    def status(self) -> str:
+        """One word for people: starting, draining, ready or unready."""
+        if self.draining:
+            return "draining"
+        if not self.started:
+            return "starting"
+        return "ready" if self.is_ready() else "unready"

@@ -1,0 +1,98 @@
+"""What every service's Litestar application has in common."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import structlog
+from litestar import Litestar
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin, ScalarRenderPlugin, YamlRenderPlugin
+from litestar.types import ControllerRouterHandler
+
+from shared.runtime.health import DRAIN_SIGNAL, Health
+from shared.runtime.http.context import RequestContext
+from shared.runtime.http.probes import probes
+from shared.runtime.http.problems import Kind, Problems
+from shared.runtime.logs import CountingHandler
+from shared.runtime.metrics import Metrics
+from shared.runtime.version import VERSION
+
+MAX_BODY_BYTES = 4 * 1024 * 1024
+
+_log = structlog.get_logger(__name__)
+Lifespan = Callable[[], AbstractAsyncContextManager[None]]
+
+
+def build_application(
+    *,
+    title: str,
+    description: str,
+    handlers: Sequence[ControllerRouterHandler],
+    kinds: Mapping[type[Exception], Kind],
+    health: Health,
+    metrics: Metrics,
+    lifespan: Lifespan | None = None,
+) -> RequestContext:
+    """A service's ASGI application: its handlers, the probes, OpenAPI under /schema, problems for every error.
+
+    `lifespan` opens what the service needs, in order, and closes it in reverse.
+    """
+    litestar = Litestar(
+        route_handlers=[*handlers, *probes(health, metrics)],
+        exception_handlers=Problems(kinds).handlers(),
+        openapi_config=OpenAPIConfig(
+            title=title,
+            version=VERSION,
+            description=description,
+            use_handler_docstrings=True,
+            render_plugins=[ScalarRenderPlugin(), JsonRenderPlugin(), YamlRenderPlugin()],
+        ),
+        lifespan=[lambda _: _serving(health, metrics, lifespan or _nothing)],
+        request_max_body_size=MAX_BODY_BYTES,
+        logging_config=None,
+    )
+    return RequestContext(litestar, health=health, metrics=metrics)
+
+
+@asynccontextmanager
+async def _nothing() -> AsyncIterator[None]:
+    yield
+
+
+@asynccontextmanager
+async def _serving(health: Health, metrics: Metrics, lifespan: Lifespan) -> AsyncIterator[None]:
+    asyncio.get_running_loop().add_signal_handler(DRAIN_SIGNAL, _drain, health)
+    counting = CountingHandler(metrics.counter("tm_log_records_total"))
+    logging.getLogger().addHandler(counting)
+    sampling = asyncio.create_task(_sample(metrics))
+    try:
+        async with lifespan():
+            health.started = True
+            _log.info("serving")
+            yield
+            health.draining = True
+    finally:
+        sampling.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await sampling
+        logging.getLogger().removeHandler(counting)
+        _log.info("stopped")
+
+
+def _drain(health: Health) -> None:
+    health.draining = True
+    _log.info("draining")
+
+
+async def _sample(metrics: Metrics, every: float = 1.0) -> None:
+    """Measure the event loop's lag, and keep the computed gauges of this worker fresh."""
+    lag = metrics.histogram("tm_event_loop_lag_seconds")
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + every
+        await asyncio.sleep(every)
+        lag.observe(max(0.0, loop.time() - due))
+        metrics.refresh()

@@ -1,0 +1,75 @@
+"""JSON bodies and query strings into structs, with every wrong field reported at once."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, TypeAlias, TypeVar
+
+import msgspec
+
+from shared.schemas.validation import FieldError, InvalidInput
+
+_S = TypeVar("_S", bound=msgspec.Struct)
+
+Checks: TypeAlias = Mapping[str, Callable[[Any], object]]
+"""By field, what raises a ValueError that says what is wrong with a value of the right type."""
+
+_NO_CHECKS: Checks = MappingProxyType({})
+
+
+def read_body(body: bytes, into: type[_S], checks: Checks = _NO_CHECKS) -> tuple[_S | None, list[FieldError]]:
+    """The struct in a JSON body, or None and what is wrong with each field. Unknown fields are wrong."""
+    try:
+        fields = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return None, [FieldError("", f"the body must be JSON: {error}")]
+    if not isinstance(fields, dict):
+        return None, [FieldError("", f"the body must be a JSON object; got {type(fields).__name__}")]
+    return _read(fields, into, checks, strict=True)
+
+
+def read_query(query: Mapping[str, str], into: type[_S]) -> tuple[_S | None, list[FieldError]]:
+    """The struct in a query string's parameters, or None and what is wrong with each. Unknown ones are wrong."""
+    return _read(query, into, _NO_CHECKS, strict=False)
+
+
+def _read(
+    fields: Mapping[str, Any], into: type[_S], checks: Checks, *, strict: bool
+) -> tuple[_S | None, list[FieldError]]:
+    errors = _unknown(fields, into) + _wrong(fields, into, checks, strict=strict)
+    return (None, errors) if errors else (msgspec.convert(fields, into, strict=strict), [])
+
+
+def _unknown(fields: Mapping[str, Any], into: type[msgspec.Struct]) -> list[FieldError]:
+    known = [each.encode_name for each in msgspec.structs.fields(into)]
+    return [
+        FieldError(f"/{name}", f"is no field here; known are {', '.join(known)}")
+        for name in fields
+        if name not in known
+    ]
+
+
+def _wrong(fields: Mapping[str, Any], into: type[msgspec.Struct], checks: Checks, *, strict: bool) -> list[FieldError]:
+    errors = []
+    for each in msgspec.structs.fields(into):
+        if each.encode_name not in fields:
+            if each.required:
+                errors.append(FieldError(f"/{each.encode_name}", "is required"))
+            continue
+        try:
+            value = msgspec.convert(fields[each.encode_name], each.type, strict=strict)
+            checks.get(each.encode_name, _accept)(value)
+        except ValueError as error:  # msgspec's and the checks'
+            errors.append(FieldError(f"/{each.encode_name}", str(error)))
+    return errors
+
+
+def _accept(_: object) -> None:
+    """No further check."""
+
+
+def accept_body(body: bytes, into: type[_S]) -> _S:
+    """The struct in a JSON body. Raises InvalidInput with every wrong field."""
+    value, errors = read_body(body, into)
+    if value is None:
+        raise InvalidInput(tuple(errors))
+    return value

@@ -1,0 +1,61 @@
+"""What Kubernetes and Prometheus ask of every service; open to anyone, and free of tenants' data."""
+
+from typing import Literal
+
+import msgspec
+from litestar import Response, get
+from litestar.handlers import HTTPRouteHandler
+
+from shared.runtime.health import Health
+from shared.runtime.metrics import CONTENT_TYPE, Metrics
+
+
+class Dependency(msgspec.Struct):
+    """What is known of one dependency. `required` ones make the service unready when they are down."""
+
+    state: Literal["up", "down", "unknown"]
+    required: bool
+    detail: str
+
+
+class Readiness(msgspec.Struct):
+    """Whether the service should get traffic, and why."""
+
+    status: str
+    dependencies: dict[str, Dependency]
+    notes: dict[str, str]
+
+
+class Liveness(msgspec.Struct):
+    """The process runs."""
+
+    status: Literal["alive"] = "alive"
+
+
+_STATES: dict[bool | None, Literal["up", "down", "unknown"]] = {True: "up", False: "down", None: "unknown"}
+
+
+def probes(health: Health, metrics: Metrics) -> list[HTTPRouteHandler]:
+    """The handlers of /health/live, /health/ready and /metrics."""
+
+    @get("/health/live", sync_to_thread=False, tags=["Health"], summary="The process runs (looks at nothing else)")
+    def live() -> Liveness:
+        return Liveness()
+
+    @get("/health/ready", sync_to_thread=False, tags=["Health"], summary="Whether to send traffic here, and why")
+    def ready() -> Response[Readiness]:
+        dependencies = {
+            name: Dependency(_STATES[each.up], each.required, each.detail) for name, each in health.dependencies.items()
+        }
+        body = Readiness(health.status(), dependencies, health.notes)
+        return Response(body, status_code=200 if health.is_ready() else 503)
+
+    ready_gauge, draining_gauge = metrics.gauge("tm_ready"), metrics.gauge("tm_draining")
+    metrics.before_scrape(lambda: ready_gauge.set(health.is_ready()))
+    metrics.before_scrape(lambda: draining_gauge.set(health.draining))
+
+    @get("/metrics", sync_to_thread=False, tags=["Health"], summary="Prometheus metrics", media_type=CONTENT_TYPE)
+    def exposition() -> bytes:
+        return metrics.exposition()
+
+    return [live, ready, exposition]

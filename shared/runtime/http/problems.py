@@ -1,0 +1,114 @@
+"""Errors as RFC 9457 problem details: the one place where an exception becomes a status."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, NotFoundException, ValidationException
+from litestar.openapi import ResponseSpec
+from litestar.types import ExceptionHandlersMap
+
+from shared.runtime import correlation
+from shared.runtime.resilience import DependencyUnavailable
+from shared.schemas.validation import FieldError, InvalidInput
+
+CONTENT_TYPE = "application/problem+json"
+_TYPE = "urn:traffic-manager:problem:"
+
+_log = structlog.get_logger(__name__)
+
+
+class Problem(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """A problem details object. `errors` lists every wrong field of a 400."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    correlation_id: str | None
+    errors: list[FieldError] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What the callers of a service see of one exception type. `retry_after` in seconds."""
+
+    status: int
+    slug: str
+    title: str
+    retry_after: float | None = None
+
+
+SHARED_KINDS: dict[type[Exception], Kind] = {
+    InvalidInput: Kind(400, "invalid-input", "The request is not valid"),
+    DependencyUnavailable: Kind(503, "dependency-unavailable", "A server behind this service does not answer", 1),
+    TimeoutError: Kind(503, "deadline-exceeded", "The request took longer than its deadline", 1),
+}
+_INTERNAL = Kind(500, "internal-error", "Something went wrong inside the service")
+
+
+class Problems:
+    """A service's table of exception types, on top of the shared one; the nearest base class decides."""
+
+    def __init__(self, kinds: Mapping[type[Exception], Kind]) -> None:
+        self._kinds = {**SHARED_KINDS, **kinds}
+
+    def handlers(self) -> ExceptionHandlersMap:
+        """The exception handlers to hand to Litestar."""
+        return {HTTPException: _from_litestar, Exception: self._from_exception}
+
+    def _from_exception(self, request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+        kind = next((self._kinds[base] for base in type(error).__mro__ if base in self._kinds), None)
+        if kind is None:
+            _log.error("unexpected error", method=request.method, path=request.url.path, exc_info=error)
+            return respond(_INTERNAL, "The service has logged what happened under this correlation id.")
+        return respond(kind, str(error), errors=error.errors if isinstance(error, InvalidInput) else ())
+
+
+def respond(kind: Kind, detail: str, errors: tuple[FieldError, ...] = ()) -> Response[Problem]:
+    """The response that tells a caller of a problem."""
+    problem = Problem(
+        type=_TYPE + kind.slug,
+        title=kind.title,
+        status=kind.status,
+        detail=detail,
+        correlation_id=correlation.current(),
+        errors=list(errors),
+    )
+    headers = {} if kind.retry_after is None else {"Retry-After": str(math.ceil(kind.retry_after))}
+    return Response(problem, status_code=kind.status, media_type=CONTENT_TYPE, headers=headers)
+
+
+def _from_litestar(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
+    if isinstance(error, ValidationException):
+        return respond(SHARED_KINDS[InvalidInput], "Some parameters are wrong.", _parameter_errors(error))
+    if isinstance(error, NotFoundException):
+        kind = Kind(404, "no-such-path", "There is nothing at this path")
+        return respond(kind, f"{request.url.path} is no path of this service; /schema lists them all.")
+    title = error.detail or "The request was refused"
+    response = respond(Kind(error.status_code, f"http-{error.status_code}", title), title)
+    response.headers.update(error.headers or {})
+    return response
+
+
+def _parameter_errors(error: ValidationException) -> tuple[FieldError, ...]:
+    found = error.extra if isinstance(error.extra, list) else []
+    return tuple(
+        FieldError(f"/{each.get('key', '').replace('.', '/')}", str(each.get("message", "is not valid")))
+        for each in found
+        if isinstance(each, dict)
+    )
+
+
+def documented(*kinds: Kind) -> dict[int, ResponseSpec]:
+    """The OpenAPI entries for the problems that a handler can answer with."""
+    return {
+        kind.status: ResponseSpec(
+            data_container=Problem, description=kind.title, media_type=CONTENT_TYPE, generate_examples=False
+        )
+        for kind in kinds
+    }

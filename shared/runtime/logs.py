@@ -1,0 +1,91 @@
+"""Structured logs: one JSON object a line, or coloured lines on a terminal. Libraries' records come out the same way."""
+
+import logging
+import logging.config
+import sys
+from typing import Any
+
+import structlog
+from prometheus_client import Counter
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from shared.runtime import correlation
+from shared.runtime.settings import LogFormat
+
+
+def _add_correlation_id(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    current = correlation.current()
+    if current is not None:
+        event.setdefault("correlation_id", current)
+    return event
+
+
+def configure(*, service: str, instance: str, level: str, log_format: LogFormat) -> None:
+    """Set up structlog and the standard library's logging for this process."""
+    logging.config.dictConfig(logging_config(service=service, instance=instance, level=level, log_format=log_format))
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *_shared(service, instance), _hand_to_stdlib],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+
+
+_hand_to_stdlib = structlog.stdlib.ProcessorFormatter.wrap_for_formatter
+# Without locals: they hold URLs with passwords, and other tenants' data.
+_tracebacks = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+
+
+class CountingHandler(logging.Handler):
+    """Counts records by level, in `tm_log_records_total`."""
+
+    def __init__(self, counter: Counter) -> None:
+        super().__init__()
+        self._counter = counter
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._counter.labels(record.levelname.lower()).inc()
+
+
+def _shared(service: str, instance: str) -> list[Processor]:
+    def add_origin(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+        event.update(service=service, instance=instance)
+        return event
+
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_correlation_id,
+        add_origin,
+    ]
+
+
+def logging_config(*, service: str, instance: str, level: str, log_format: LogFormat) -> dict[str, Any]:
+    """The `logging` dictConfig behind `configure`; the HTTP server takes it for its own records."""
+    console = log_format is LogFormat.CONSOLE or (log_format is LogFormat.AUTO and sys.stdout.isatty())
+    render: list[Processor] = (
+        [structlog.dev.ConsoleRenderer()] if console else [_tracebacks, structlog.processors.JSONRenderer()]
+    )
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "structured": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "foreign_pre_chain": _shared(service, instance),
+                "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
+            }
+        },
+        "handlers": {
+            "stdout": {"class": "logging.StreamHandler", "formatter": "structured", "stream": "ext://sys.stdout"}
+        },
+        "root": {"handlers": ["stdout"], "level": level},
+        "loggers": {
+            # The client libraries log every reconnect attempt; the product reports its dependencies itself.
+            "aiokafka": {"level": "ERROR"},
+            "pymongo": {"level": "ERROR"},
+            "_granian": {"level": "WARNING"},
+        },
+    }

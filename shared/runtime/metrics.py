@@ -1,0 +1,98 @@
+"""The catalogue as live Prometheus metrics, and the text that `/metrics` answers."""
+
+import itertools
+import os
+import platform
+from collections.abc import Callable
+from typing import TypeVar
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from shared.runtime.catalogue import CATALOGUE, OPEN, Metric, Service
+from shared.runtime.version import VERSION
+
+# The `_created` series double the output and nothing here reads them.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_Collector = Counter | Gauge | Histogram
+_C = TypeVar("_C", Counter, Gauge, Histogram)
+
+
+class Metrics:
+    """One service's metrics in a registry of their own, so that several services can live in one test process."""
+
+    def __init__(self, service: Service) -> None:
+        self._registry = CollectorRegistry()
+        self._before_scrape: list[Callable[[], object]] = []
+        self._by_name = {
+            metric.name: _build(metric, self._registry) for metric in CATALOGUE if service in metric.services
+        }
+        self.gauge("tm_build_info").labels(VERSION, platform.python_version()).set(1)
+
+    def counter(self, name: str) -> Counter:
+        """The counter of that name. Raises KeyError when the catalogue gives the service none."""
+        return self._typed(name, Counter)
+
+    def gauge(self, name: str) -> Gauge:
+        """The gauge of that name. Raises KeyError when the catalogue gives the service none."""
+        return self._typed(name, Gauge)
+
+    def histogram(self, name: str) -> Histogram:
+        """The histogram of that name. Raises KeyError when the catalogue gives the service none."""
+        return self._typed(name, Histogram)
+
+    def _typed(self, name: str, kind: type[_C]) -> _C:
+        metric = self._by_name[name]
+        if not isinstance(metric, kind):
+            raise KeyError(f"{name} is a {type(metric).__name__}")
+        return metric
+
+    def before_scrape(self, refresh: Callable[[], object]) -> None:
+        """Call this before every exposition, to set gauges that are computed rather than counted."""
+        self._before_scrape.append(refresh)
+
+    def refresh(self) -> None:
+        """Bring the computed gauges up to date."""
+        for each in self._before_scrape:
+            each()
+
+    def exposition(self) -> bytes:
+        """The metrics as Prometheus text; of all worker processes where there are several."""
+        self.refresh()
+        return generate_latest(_merged() or self._registry)
+
+
+def _build(metric: Metric, registry: CollectorRegistry) -> _Collector:
+    names = tuple(metric.labels)
+    built: _Collector
+    if metric.kind == "counter":
+        built = Counter(metric.name, metric.help, names, registry=registry)
+    elif metric.kind == "gauge":
+        built = Gauge(metric.name, metric.help, names, registry=registry, multiprocess_mode=metric.merge)
+    else:
+        built = Histogram(metric.name, metric.help, names, registry=registry, buckets=metric.buckets)
+    if names and OPEN not in metric.labels.values():
+        # Closed sets stand at 0 from the start, so that a ratio is never "no data".
+        for values in itertools.product(*metric.labels.values()):
+            built.labels(*values)
+    return built
+
+
+def _merged() -> CollectorRegistry | None:
+    directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR")  # noqa: TID251 - prometheus_client's own switch
+    if directory is None:
+        return None
+    _forget_dead_workers(directory)
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, directory)  # type: ignore[no-untyped-call]
+    return registry
+
+
+def _forget_dead_workers(directory: str) -> None:
+    pids = {int(name.rsplit("_", 1)[1].removesuffix(".db")) for name in os.listdir(directory) if name.endswith(".db")}
+    for pid in pids:
+        if not os.path.exists(f"/proc/{pid}"):
+            mark_process_dead(pid, directory)  # type: ignore[no-untyped-call]

@@ -1,0 +1,63 @@
+"""Runs a service's ASGI application on granian, and lets it drain before the port closes."""
+
+import os
+import signal
+import tempfile
+import threading
+from typing import Any
+
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes
+
+from shared.runtime.health import DRAIN_SIGNAL
+from shared.runtime.logs import logging_config
+from shared.runtime.settings import ServiceSettings
+
+
+class DrainingServer(Granian):  # type: ignore[misc,valid-type]  # granian exports a platform-dependent alias
+    """Granian that tells its workers first, waits, and only then stops taking connections."""
+
+    drain_seconds: float = 0.0
+
+    def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
+        """First signal: drain, then stop. Second signal: stop at once."""
+        stop = super().signal_handler_interrupt
+        if getattr(self, "_draining", False) or not self.drain_seconds:
+            stop()
+            return
+        self._draining = True
+        for worker in self.wrks:
+            os.kill(worker.inner.pid, DRAIN_SIGNAL)
+        waiting = threading.Timer(self.drain_seconds, stop)
+        waiting.daemon = True
+        waiting.start()
+
+
+def serve(target: str, service: str, settings: ServiceSettings) -> None:
+    """Serve the application factory at `module:function` until SIGTERM or SIGINT; returns when drained."""
+    if settings.workers > 1:
+        # prometheus_client reads this when it is first imported, which the workers do.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix=f"{service}-metrics-")  # noqa: TID251
+    # Ignored until a worker installs its handler: a signal during start must not kill it.
+    signal.signal(DRAIN_SIGNAL, signal.SIG_IGN)
+    server = DrainingServer(
+        target,
+        factory=True,
+        address=settings.http_host,
+        port=settings.http_port,
+        interface=Interfaces.ASGI,
+        workers=settings.workers,
+        loop=Loops.uvloop,
+        runtime_mode=RuntimeModes.st,
+        http=HTTPModes.http1,
+        websockets=False,
+        backlog=4096,
+        backpressure=4096,
+        respawn_failed_workers=True,
+        workers_kill_timeout=settings.shutdown_seconds,
+        log_dictconfig=logging_config(
+            service=service, instance=settings.instance_id, level=settings.log_level, log_format=settings.log_format
+        ),
+    )
+    server.drain_seconds = settings.drain_seconds
+    server.serve()

@@ -1,0 +1,32 @@
+"""W3C trace context: a request's trace goes on in the event it caused and in whoever consumes it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from opentelemetry import context, trace
+from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, SERVICE_NAME, Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+_propagator = TraceContextTextMapPropagator()
+
+
+def configure(*, service: str, instance: str) -> None:
+    """Install the process's tracer provider. Spans carry ids; no exporter is attached."""
+    resource = Resource.create({SERVICE_NAME: service, SERVICE_INSTANCE_ID: instance})
+    trace.set_tracer_provider(TracerProvider(resource=resource))
+
+
+@contextmanager
+def span(name: str, traceparent: str | None = None) -> Iterator[None]:
+    """A span around a piece of work; continues the given W3C `traceparent` where there is one."""
+    parent = _propagator.extract({"traceparent": traceparent}) if traceparent else context.get_current()
+    with trace.get_tracer("traffic_manager").start_as_current_span(name, context=parent):
+        yield
+
+
+def traceparent() -> str | None:
+    """The current span as a W3C `traceparent` value; None outside of one."""
+    carrier: dict[str, str] = {}
+    _propagator.inject(carrier)
+    return carrier.get("traceparent")

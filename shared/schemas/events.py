@@ -1,0 +1,150 @@
+"""The records of the `route-events` topic, and the one place that turns them into bytes and back."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal, TypeAlias
+from uuid import UUID
+
+import msgspec
+
+from shared.schemas.identity import NAME_PATTERN, VERSION_PATTERN, RouteKey
+
+MAX_CHANGES = 500
+"""Changes in one change set; a larger one is refused before anything is written."""
+
+CORRELATION_ID_HEADER = "correlation_id"
+TRACEPARENT_HEADER = "traceparent"
+
+Name: TypeAlias = Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)]
+Version: TypeAlias = Annotated[str, msgspec.Meta(pattern=VERSION_PATTERN)]
+UtcTime: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
+Revision: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class Action(StrEnum):
+    """What a change did to a route."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    ACTIVATED = "activated"
+    DEACTIVATED = "deactivated"
+
+
+class RouteState(StrEnum):
+    """What a route was before a change; absent routes have no state."""
+
+    ACTIVE = "active"
+    INACTIVE = "inactive"
+
+
+class RouteChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One changed route, with its value after the change and what it was before (null when it was created)."""
+
+    action: Action
+    service: Name
+    env: Name
+    version: Version
+    url: str
+    is_active: bool
+    previous_url: str | None = None
+    previous_state: RouteState | None = None
+
+
+class RouteChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="event_type", tag="route_changed"):
+    """One committed change set of a tenant. `revision` is that tenant's, gap-free from 1.
+
+    `occurred_at` is the primary's clock inside the transaction, while the tenant was locked.
+    """
+
+    schema: Literal[1] = 1
+    event_id: UUID
+    tenant: Name
+    revision: Revision
+    changes: Annotated[tuple[RouteChange, ...], msgspec.Meta(min_length=1, max_length=MAX_CHANGES)]
+    changed_by: str
+    reason: str | None = None
+    occurred_at: UtcTime
+    correlation_id: str
+
+    def keyed_changes(self) -> Iterator[tuple[RouteKey, RouteChange]]:
+        """Each change with the key of the route it is about."""
+        for change in self.changes:
+            yield RouteKey(self.tenant, change.service, change.env, change.version), change
+
+
+class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, tag_field="event_type", tag="heartbeat"):
+    """Every change set acknowledged before `as_of` (the primary's clock) stands before this record."""
+
+    schema: Literal[1] = 1
+    as_of: UtcTime
+
+
+RouteEvent: TypeAlias = RouteChanged | Heartbeat
+
+
+class UndecodableEvent(ValueError):
+    """A record that is not an event this version understands. `reason` is one of a closed set, for metrics."""
+
+    reason = "undecodable"
+
+
+class MalformedEvent(UndecodableEvent):
+    """Not JSON, or not the shape its type and schema promise."""
+
+    reason = "malformed"
+
+
+class UnsupportedSchema(UndecodableEvent):
+    """A schema version of a later release: kept aside, never guessed at."""
+
+    reason = "unsupported_schema"
+
+
+class UnknownEventType(UndecodableEvent):
+    """An event type of a later release: skipped and counted."""
+
+    reason = "unknown_type"
+
+
+class _Envelope(msgspec.Struct):
+    schema: int
+    event_type: str
+
+
+_KNOWN_TYPES = frozenset({"route_changed", "heartbeat"})
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[RouteEvent] = msgspec.json.Decoder(RouteEvent)
+_envelope_decoder = msgspec.json.Decoder(_Envelope)
+
+
+def encode(event: RouteEvent) -> bytes:
+    """The event as the JSON bytes that go on the topic."""
+    return _encoder.encode(event)
+
+
+def decode(value: bytes | None) -> RouteEvent:
+    """The event in a record's value. Unknown fields are ignored.
+
+    Raises UnknownEventType, UnsupportedSchema or MalformedEvent.
+    """
+    if value is None:
+        raise MalformedEvent("the record has no value")
+    try:
+        return _decoder.decode(value)
+    except msgspec.DecodeError as error:
+        raise _explain(value, error) from error
+    except RecursionError as error:
+        raise MalformedEvent("nested too deeply to be an event") from error
+
+
+def _explain(value: bytes, error: msgspec.DecodeError) -> UndecodableEvent:
+    try:
+        envelope = _envelope_decoder.decode(value)
+    except msgspec.DecodeError:
+        return MalformedEvent(str(error))
+    if envelope.event_type not in _KNOWN_TYPES:
+        return UnknownEventType(f"event type {envelope.event_type!r}")
+    if envelope.schema != 1:
+        return UnsupportedSchema(f"schema {envelope.schema}; this release reads 1")
+    return MalformedEvent(str(error))

@@ -1,0 +1,57 @@
+"""What names a route: tenant, service, environment, version."""
+
+import re
+from dataclasses import dataclass
+from typing import Self
+
+from shared.schemas.validation import FieldError, InvalidInput
+
+# \Z and not $, which would let a trailing newline pass.
+NAME_PATTERN = r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?\Z"
+VERSION_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9._+-]{0,61}[A-Za-z0-9])?\Z"
+
+_NAME = re.compile(NAME_PATTERN)
+_VERSION = re.compile(VERSION_PATTERN)
+
+_RULE = "1 to 63 of {characters}, first and last a letter or digit"
+NAME_RULE = _RULE.format(characters="a-z 0-9 . _ -")
+VERSION_RULE = _RULE.format(characters="a-z A-Z 0-9 . _ + -")
+
+
+def name_errors(**parts: str) -> list[FieldError]:
+    """The wrong ones of the given parts, each under its own name; `version` may also hold A-Z and +."""
+    return [error for field, value in parts.items() if (error := _name_error(field, value))]
+
+
+def _name_error(field: str, value: str) -> FieldError | None:
+    pattern, rule = (_VERSION, VERSION_RULE) if field == "version" else (_NAME, NAME_RULE)
+    return None if pattern.match(value) else FieldError(f"/{field}", f"must be {rule}; got {value[:80]!r}")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class RouteKey:
+    """The identity of a route. No part can hold `:` or `/`, so the printed form is unambiguous.
+
+    Raises InvalidInput, naming every wrong part, when built from a bad one.
+    """
+
+    tenant: str
+    service: str
+    env: str
+    version: str
+
+    def __post_init__(self) -> None:
+        errors = name_errors(tenant=self.tenant, service=self.service, env=self.env, version=self.version)
+        if errors:
+            raise InvalidInput(tuple(errors))
+
+    def __str__(self) -> str:
+        return f"{self.tenant}:{self.service}:{self.env}:{self.version}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The key printed as `tenant:service:env:version`. Raises InvalidInput."""
+        parts = text.split(":")
+        if len(parts) != 4:
+            raise InvalidInput((FieldError("", f"must be tenant:service:env:version; got {text[:300]!r}"),))
+        return cls(*parts)

@@ -1,0 +1,35 @@
+"""The Kafka topics: one table for the services, the local servers and the deployment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+DAY_MS = 24 * 3600 * 1000
+MAX_RECORD_BYTES = 4 * 1024 * 1024
+"""Bytes. The largest legal change set (500 changes, long URLs) is about 3 MB; brokers and clients are told this."""
+DEAD_LETTER_RECORD_BYTES = MAX_RECORD_BYTES + 64 * 1024
+"""Bytes. A dead letter is the record as received plus headers that say why: it must fit when the record just did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic as it is to be created. `configs` are the broker's names and values."""
+
+    name: str
+    partitions: int
+    configs: Mapping[str, str]
+
+
+def _topic(name: str, partitions: int, **configs: str | int) -> Topic:
+    named = {key.replace("_", "."): str(value) for key, value in configs.items()}
+    return Topic(name, partitions, MappingProxyType(named))
+
+
+ROUTE_EVENTS = _topic(
+    "route-events", 8, cleanup_policy="delete", retention_ms=7 * DAY_MS, max_message_bytes=MAX_RECORD_BYTES
+)
+ROUTE_EVENTS_DLQ = _topic(
+    "route-events.dlq", 1, cleanup_policy="delete", retention_ms=30 * DAY_MS, max_message_bytes=DEAD_LETTER_RECORD_BYTES
+)
+
+TOPICS = (ROUTE_EVENTS, ROUTE_EVENTS_DLQ)

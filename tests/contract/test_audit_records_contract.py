@@ -1,0 +1,160 @@
+"""What every source of records promises: each again and again until it is committed, then never."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+import pytest
+import pytest_asyncio
+
+from audit_consumer.domain.records import Batch
+from audit_consumer.errors import AssignmentLost
+from audit_consumer.ports import RecordSource
+from deploy.local.stack import Stack
+from tests.audit import a_name
+from tests.audit_servers import some_records
+from tests.fakes.audit_records import FakeRecords, FakeTopic
+from tests.kafka import RawRecord, produce_raw, skip_to_end
+from tests.waiting import eventually
+
+
+@dataclass
+class Group:
+    """A group's member, a way to add records, one to replace the member by a new one, and one to take it all away."""
+
+    member: RecordSource
+    add: Callable[[RawRecord], Awaitable[None]]
+    restarted: Callable[[], Awaitable[RecordSource]]
+    rebalance: Callable[[], Awaitable[None]]
+
+
+@pytest_asyncio.fixture
+async def real_group(stack: Stack) -> AsyncIterator[Group]:
+    name = a_name()
+    await skip_to_end(stack.urls.kafka, name)
+    members = [some_records(stack, name, at_once=3)]
+
+    async def restarted() -> RecordSource:
+        await members[-1].close()
+        members.append(some_records(stack, name, at_once=3))
+        return members[-1]
+
+    async def add(record: RawRecord) -> None:
+        await produce_raw(stack.urls.kafka, record)
+
+    async def rebalance() -> None:
+        second = some_records(stack, name)
+        joining = asyncio.create_task(second.take())
+        await eventually(lambda: _joined(members[0], joining))
+        await second.close()
+
+    yield Group(members[0], add, restarted, rebalance)
+    await members[-1].close()
+
+
+@pytest.fixture(params=["fake", "real"])
+def group(request: pytest.FixtureRequest) -> Group:
+    if request.param == "real":
+        real: Group = request.getfixturevalue("real_group")
+        return real
+    topic = FakeTopic()
+
+    async def add(record: RawRecord) -> None:
+        topic.append(record)
+
+    async def restarted() -> RecordSource:
+        return FakeRecords(topic, at_once=3)
+
+    member = FakeRecords(topic, at_once=3)
+
+    async def rebalance() -> None:
+        member.lose_assignment()
+
+    return Group(member, add, restarted, rebalance)
+
+
+async def _joined(member: RecordSource, joining: "asyncio.Task[Batch]") -> bool:
+    # A member takes part in a rebalance while it takes records; what it gets here is not looked at.
+    await member.take()
+    return joining.done()
+
+
+def values(batch: Batch) -> list[bytes | None]:
+    return [each.value for each in batch.records]
+
+
+async def some(source: RecordSource) -> Batch:
+    """The next batch that is not empty."""
+
+    async def take() -> Batch | None:
+        batch = await source.take()
+        return batch if batch.records else None
+
+    return await eventually(take)
+
+
+async def test_records_come_in_the_order_of_their_partition_as_many_as_asked_for(group: Group) -> None:
+    for number in range(5):
+        await group.add(RawRecord(b"%d" % number, b"key", (("name", b"value"),), partition=2))
+    first, second = await some(group.member), await some(group.member)
+    assert values(first) + values(second) == [b"0", b"1", b"2", b"3", b"4"]
+    assert len(first.records) <= 3
+    record = first.records[0]
+    assert (record.place.topic, record.place.partition, record.key) == ("route-events", 2, b"key")
+    assert list(record.headers) == [("name", b"value")]
+    assert first.next_offsets == {2: first.records[-1].place.offset + 1}
+
+
+async def test_what_is_committed_never_comes_again(group: Group) -> None:
+    await group.add(RawRecord(b"one", partition=1))
+    await group.member.commit(await some(group.member))
+    await group.add(RawRecord(b"two", partition=1))
+    assert values(await some(await group.restarted())) == [b"two"]
+
+
+async def test_what_is_not_committed_comes_again_to_the_next_member(group: Group) -> None:
+    await group.add(RawRecord(b"one", partition=1))
+    await some(group.member)
+    assert values(await some(await group.restarted())) == [b"one"]
+
+
+async def test_a_rewound_batch_comes_again(group: Group) -> None:
+    for partition in (0, 1):
+        await group.add(RawRecord(b"value", partition=partition))
+    seen = 0
+    while seen < 2:
+        batch = await some(group.member)
+        group.member.rewind(batch)
+        again = await some(group.member)
+        assert {each.place for each in again.records} >= {each.place for each in batch.records[:1]}
+        await group.member.commit(again)
+        seen += len(again.records)
+
+
+async def test_a_batch_of_a_lost_assignment_cannot_be_committed_and_is_not_rewound(group: Group) -> None:
+    await group.add(RawRecord(b"one", partition=1))
+    batch = await some(group.member)
+    await group.rebalance()
+    with pytest.raises(AssignmentLost):
+        await group.member.commit(batch)
+    group.member.rewind(batch)
+    assert values(await some(await group.restarted())) == [b"one"]
+
+
+async def test_nothing_new_is_an_empty_batch(group: Group) -> None:
+    batch = await group.member.take()
+    assert (list(batch.records), dict(batch.next_offsets)) == ([], {})
+    await group.member.observe()
+
+
+async def test_large_records_come_in_more_batches_and_none_is_left_out(group: Group) -> None:
+    large = [b"%d" % number + b"x" * (3 * 1024 * 1024) for number in range(5)]
+    for number, value in enumerate(large):
+        await group.add(RawRecord(value, partition=number % 2))
+    seen: list[bytes | None] = []
+    while len(seen) < len(large):
+        batch = await some(group.member)
+        await group.member.commit(batch)
+        seen += values(batch)
+    assert sorted(seen, key=str) == large
+    assert [each for each in seen if each in large[::2]] == large[::2]

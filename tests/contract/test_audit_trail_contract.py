@@ -1,0 +1,126 @@
+"""What every audit trail promises: the real one and the one that other tests stand on."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, Protocol
+
+import pytest
+import pytest_asyncio
+
+from audit_consumer.domain.events import LARGEST_REVISION, AuditEvent, moment
+from audit_consumer.domain.queries import Filters, Span
+from audit_consumer.ports import AuditReader, AuditStore, AuditWriter
+from deploy.local.stack import Stack
+from shared.schemas.events import Action
+from tests.audit import EPOCH, an_event
+from tests.audit_servers import a_trail
+from tests.fakes.audit_trail import FakeAuditTrail
+
+EVERYTHING = Span(None, None)
+
+
+class Trail(AuditReader, AuditWriter, AuditStore, Protocol):
+    """All that a trail is asked for."""
+
+
+@pytest_asyncio.fixture
+async def real_trail(stack: Stack) -> AsyncIterator[Trail]:
+    async with a_trail(stack) as trail:
+        yield trail
+
+
+@pytest.fixture(params=["fake", "real"])
+def trail(request: pytest.FixtureRequest) -> Trail:
+    if request.param == "fake":
+        return FakeAuditTrail()
+    real: Trail = request.getfixturevalue("real_trail")
+    return real
+
+
+async def test_an_event_comes_back_as_it_was_stored(trail: Trail) -> None:
+    events = [an_event(), an_event(Action.DEACTIVATED, seconds=0.123456), an_event(seconds=1e9)]
+    await trail.store(events)
+    assert await trail.find(Filters(), EVERYTHING, 10) == sorted(events, key=lambda each: each.sort_key, reverse=True)
+
+
+async def test_storing_again_changes_nothing_and_says_so(trail: Trail) -> None:
+    events = [an_event(seconds=number) for number in range(3)]
+    assert (await trail.store(events[:2])).duplicates == 0
+    done = await trail.store([*events, events[2]])
+    assert (list(done.stored), done.duplicates, list(done.refused)) == ([events[2]], 3, [])
+    assert len(await trail.find(Filters(), EVERYTHING, 10)) == 3
+
+
+async def test_what_can_never_be_held_is_refused_and_the_rest_is_stored(trail: Trail) -> None:
+    good = an_event()
+    bad = replace(an_event(), revision=LARGEST_REVISION + 1)
+    done = await trail.store([bad, good])
+    assert list(done.stored) == [good]
+    assert [each.event for each in done.refused] == [bad]
+    assert done.refused[0].why
+
+
+async def test_storing_nothing_is_fine(trail: Trail) -> None:
+    done = await trail.store([])
+    assert (list(done.stored), done.duplicates, list(done.refused)) == ([], 0, [])
+
+
+async def test_the_newest_come_first_and_no_more_than_asked_for(trail: Trail) -> None:
+    events = [an_event(seconds=number) for number in (3, 1, 2, 5, 4)]
+    await trail.store(events)
+    found = await trail.find(Filters(), EVERYTHING, 3)
+    assert [(each.occurred_at - EPOCH).total_seconds() for each in found] == [5, 4, 3]
+
+
+async def test_within_a_millisecond_microseconds_and_then_revisions_decide(trail: Trail) -> None:
+    earlier = an_event(seconds=0.000001, revision=9, tenant="team-a")
+    fifth, fourth = (an_event(seconds=0.000002, revision=each, tenant="team-a") for each in (5, 4))
+    await trail.store([fourth, earlier, fifth])
+    assert list(await trail.find(Filters(), EVERYTHING, 10)) == [fifth, fourth, earlier]
+
+
+async def test_a_span_holds_its_first_key_and_not_the_one_it_ends_below(trail: Trail) -> None:
+    events = [an_event(seconds=number) for number in range(5)]
+    await trail.store(events)
+    by_key = Span(events[1].sort_key, events[3].sort_key)
+    assert list(await trail.find(Filters(), by_key, 10)) == [events[2], events[1]]
+    by_time = Span(moment(EPOCH + timedelta(seconds=1)), moment(EPOCH + timedelta(seconds=3)))
+    assert list(await trail.find(Filters(), by_time, 10)) == [events[2], events[1]]
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        Filters(tenant="team-a"),
+        Filters(service="carts"),
+        Filters(env="dev"),
+        Filters(version="v2"),
+        Filters(action=Action.ACTIVATED),
+        Filters(correlation_id="req-1"),
+        Filters(tenant="team-a", service="payments", env="prod", version="v1", action=Action.CREATED),
+    ],
+    ids=str,
+)
+async def test_filters_let_through_what_is_equal(trail: Trail, filters: Filters) -> None:
+    wanted: dict[str, Any] = {
+        "tenant": filters.tenant or "team-x",
+        "service": filters.service or "payments",
+        "env": filters.env or "prod",
+        "version": filters.version or "v1",
+        "correlation_id": filters.correlation_id or "req-x",
+    }
+    right = an_event(filters.action or Action.CREATED, **wanted)
+    others: list[AuditEvent] = [
+        an_event(right.action, **{**wanted, name: "other"}) for name in wanted if getattr(filters, name) is not None
+    ]
+    if filters.action:
+        others.append(an_event(Action.UPDATED, **wanted))
+    await trail.store([right, *others])
+    assert list(await trail.find(filters, EVERYTHING, 10)) == [right]
+
+
+async def test_preparing_again_is_fine(trail: Trail) -> None:
+    await trail.prepare()
+    await trail.prepare()
+    await trail.ping()

@@ -1,0 +1,144 @@
+"""The event log: Kafka and the fake behave alike."""
+
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pytest
+import pytest_asyncio
+
+from control_plane.domain.outbox import Acknowledged, OutboxRecord
+from control_plane.errors import NotPublished
+from control_plane.ports import EventLog
+from deploy.local.stack import Stack
+from shared.schemas.events import Heartbeat, encode
+from shared.schemas.topics import ROUTE_EVENTS
+from tests.control_plane import open_event_log
+from tests.factories import a_tenant
+from tests.fakes.control_plane_event_log import FakeEventLog
+from tests.kafka import read_all
+
+_ids = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Landed:
+    """A record as a consumer sees it."""
+
+    partition: int
+    offset: int
+    key: str | None
+    headers: dict[str, str]
+    value: bytes
+
+
+@dataclass
+class Subject:
+    """An event log, and what stands in it."""
+
+    events: EventLog
+    read: Callable[[], Awaitable[list[Landed]]]
+    partitions: int
+
+
+@pytest.fixture(params=["fake", "kafka"])
+def behind(request: pytest.FixtureRequest) -> Stack | None:
+    """The servers behind the port; None for the fake."""
+    return None if request.param == "fake" else request.getfixturevalue("stack")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def subject(behind: Stack | None) -> AsyncIterator[Subject]:
+    if behind is None:
+        fake = FakeEventLog()
+
+        async def read_fake() -> list[Landed]:
+            return [_as_landed(place, each) for place, each in enumerate(fake.log)]
+
+        yield Subject(fake, read_fake, 1)
+        return
+    bootstrap = behind.urls.kafka
+
+    async def read() -> list[Landed]:
+        return [
+            Landed(
+                each.partition,
+                each.offset,
+                each.key.decode() if each.key else None,
+                {name: value.decode() for name, value in each.headers},
+                each.value or b"",
+            )
+            for each in await read_all(bootstrap, ROUTE_EVENTS.name)
+        ]
+
+    async with open_event_log(bootstrap) as events:
+        yield Subject(events, read, ROUTE_EVENTS.partitions)
+
+
+def _as_landed(offset: int, each: OutboxRecord | Heartbeat) -> Landed:
+    if isinstance(each, Heartbeat):
+        return Landed(0, offset, None, {}, encode(each))
+    return Landed(0, offset, each.key, dict(each.headers), each.payload)
+
+
+def _record(key: str, payload: bytes) -> OutboxRecord:
+    return OutboxRecord(next(_ids), ROUTE_EVENTS.name, key, {"correlation_id": "req-1"}, payload)
+
+
+async def test_records_land_where_they_were_acknowledged_and_in_order_within_a_key(subject: Subject) -> None:
+    keys = [a_tenant() for _ in range(5)]
+    records = [_record(keys[n % 5], b"%d" % n * 200) for n in range(500)]
+    acknowledged: list[Acknowledged] = []
+    await subject.events.publish(records, acknowledged.append)
+    assert sorted(each.record.id for each in acknowledged) == [each.id for each in records]
+    landed = {(each.partition, each.offset): each for each in await subject.read()}
+    for each in acknowledged:
+        found = landed[each.partition, each.offset]
+        assert (found.key, found.value, found.headers) == (each.record.key, each.record.payload, each.record.headers)
+    for key in keys:
+        of_key = sorted((each for each in acknowledged if each.record.key == key), key=lambda each: each.offset)
+        assert [each.record for each in of_key] == [each for each in records if each.key == key]
+        assert len({each.partition for each in of_key}) == 1
+
+
+async def test_a_heartbeat_is_written_to_every_partition(subject: Subject) -> None:
+    heartbeat = Heartbeat(as_of=datetime.now(UTC))
+    await subject.events.heartbeat(heartbeat)
+    found = [each.partition for each in await subject.read() if each.value == encode(heartbeat)]
+    assert sorted(found) == list(range(subject.partitions))
+
+
+@pytest.mark.parametrize("down", ["stopped", "frozen"])
+async def test_what_kafka_does_not_acknowledge_is_not_reported_and_can_be_published_later(
+    stack: Stack, down: str
+) -> None:
+    key = a_tenant()
+    first, second = _record(key, b"1"), _record(key, b"2")
+    acknowledged: list[Acknowledged] = []
+    async with open_event_log(stack.urls.kafka, publish_seconds=2) as events:
+        await events.publish([first], acknowledged.append)
+        await (stack.kafka.stop() if down == "stopped" else stack.kafka.freeze())
+        try:
+            for _ in range(2):
+                with pytest.raises(NotPublished):
+                    await events.publish([second], acknowledged.append)
+        finally:
+            await stack.kafka.start()
+        assert [each.record for each in acknowledged] == [first]
+        await events.publish([second], acknowledged.append)
+    assert [each.record for each in acknowledged] == [first, second]
+
+
+async def test_a_record_that_is_too_large_does_not_hold_back_other_partitions(stack: Stack) -> None:
+    large = _record(a_tenant(), b"x" * 5_000_000)
+    others = [_record(a_tenant(), b"1") for _ in range(20)]
+    behind_it = _record(large.key, b"2")
+    acknowledged: list[Acknowledged] = []
+    async with open_event_log(stack.urls.kafka) as events:
+        with pytest.raises(NotPublished) as refused:
+            await events.publish([large, *others, behind_it], acknowledged.append)
+    assert refused.value.reason == "rejected"
+    sent = {each.record.id for each in acknowledged}
+    assert not sent & {large.id, behind_it.id}
+    assert len(sent) >= 10

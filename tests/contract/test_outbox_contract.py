@@ -1,0 +1,176 @@
+"""The outbox: PostgreSQL and the fake behave alike."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from control_plane.domain.outbox import Acknowledged
+from control_plane.errors import LeadershipLost
+from control_plane.ports import Outbox
+from tests.control_plane import open_outbox
+from tests.fakes.control_plane_outbox import FakeOutbox
+from tests.postgres import Database
+from tests.waiting import eventually
+
+_COMMIT = """
+INSERT INTO outbox (topic, key, headers, payload, created_at)
+VALUES ('route-events', $1, '{"correlation_id": "req-1"}', $2, clock_timestamp())
+"""
+_END_SESSIONS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE application_name = 'outbox_relay' AND datname = current_database()
+"""
+
+
+@dataclass
+class Subject:
+    """An outbox, and what happens around it."""
+
+    outbox: Outbox
+    commit: Callable[[str, bytes], Awaitable[None]]
+    end_sessions: Callable[[], Awaitable[None]]
+
+
+@pytest.fixture(params=["fake", "postgres"])
+def behind(request: pytest.FixtureRequest) -> Database | None:
+    """The database behind the port; None for the fake."""
+    return None if request.param == "fake" else request.getfixturevalue("database")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def subject(behind: Database | None) -> AsyncIterator[Subject]:
+    if behind is None:
+        yield _fake()
+        return
+    async with open_outbox(behind.url) as outbox:
+        connection = await asyncpg.connect(behind.url)
+
+        async def commit(key: str, payload: bytes) -> None:
+            await connection.execute(_COMMIT, key, payload)
+
+        async def end_sessions() -> None:
+            await connection.execute(_END_SESSIONS)
+
+        yield Subject(outbox, commit, end_sessions)
+        await connection.close()
+
+
+def _fake() -> Subject:
+    fake = FakeOutbox()
+
+    async def commit(key: str, payload: bytes) -> None:
+        fake.commit(key, payload)
+
+    async def end_sessions() -> None:
+        fake.end_sessions()
+
+    return Subject(fake, commit, end_sessions)
+
+
+def _unheard() -> None:
+    pass
+
+
+async def test_unsent_records_come_in_the_order_of_their_commits_until_they_are_marked(subject: Subject) -> None:
+    await subject.commit("team-a", b"1")
+    await subject.commit("team-b", b"2")
+    await subject.commit("team-a", b"3")
+    async with subject.outbox.session(_unheard) as session:
+        assert await session.try_lead()
+        unsent = await session.unsent()
+        assert unsent.complete
+        assert [(each.key, each.payload) for each in unsent.records] == [
+            ("team-a", b"1"),
+            ("team-b", b"2"),
+            ("team-a", b"3"),
+        ]
+        assert {(each.topic, each.headers["correlation_id"]) for each in unsent.records} == {("route-events", "req-1")}
+        assert (await subject.outbox.backlog()).unsent == 3
+        delays = await session.mark_sent(
+            [Acknowledged(each, 0, place) for place, each in enumerate(unsent.records[:2])]
+        )
+        assert len(delays) == 2
+        assert min(delays) >= 0
+        assert [each.payload for each in (await session.unsent()).records] == [b"3"]
+    backlog = await subject.outbox.backlog()
+    assert (backlog.unsent, backlog.oldest_seconds > 0) == (1, True)
+
+
+async def test_an_empty_outbox_has_no_backlog(subject: Subject) -> None:
+    backlog = await subject.outbox.backlog()
+    assert (backlog.unsent, backlog.oldest_seconds) == (0, 0)
+
+
+async def test_a_long_backlog_is_read_in_bounded_pieces(subject: Subject) -> None:
+    for number in range(501):
+        await subject.commit("team-a", b"%d" % number)
+    async with subject.outbox.session(_unheard) as session:
+        await session.try_lead()
+        unsent = await session.unsent()
+        assert (len(unsent.records), unsent.complete) == (500, False)
+        await session.mark_sent([Acknowledged(each, 0, 0) for each in unsent.records])
+        unsent = await session.unsent()
+        assert ([each.payload for each in unsent.records], unsent.complete) == ([b"500"], True)
+
+
+async def test_one_session_leads_until_it_ends(subject: Subject) -> None:
+    async with AsyncExitStack() as opened:
+        first = await opened.enter_async_context(subject.outbox.session(_unheard))
+        assert await first.try_lead()
+        async with subject.outbox.session(_unheard) as second:
+            assert not await second.try_lead()
+            await opened.aclose()
+            await eventually(second.try_lead)
+
+
+async def test_the_leader_hears_what_other_processes_commit(subject: Subject) -> None:
+    heard = asyncio.Event()
+    async with subject.outbox.session(heard.set) as leader, subject.outbox.session(_unheard) as follower:
+        assert await leader.try_lead()
+        assert not await follower.try_lead()
+        await subject.outbox.signal()
+        async with asyncio.timeout(10):
+            await heard.wait()
+
+
+async def test_losing_the_session_interrupts_whatever_is_being_done_in_it(subject: Subject) -> None:
+    sessions = []
+
+    async def wait_in_session() -> None:
+        async with subject.outbox.session(_unheard) as session:
+            sessions.append(session)
+            assert await session.try_lead()
+            await subject.end_sessions()
+            async with asyncio.timeout(10):
+                await asyncio.Event().wait()
+
+    with pytest.raises(LeadershipLost):
+        await wait_in_session()
+    with pytest.raises(LeadershipLost):
+        await sessions[0].unsent()
+
+
+async def test_heartbeats_follow_each_other(subject: Subject) -> None:
+    async with subject.outbox.session(_unheard) as session:
+        await session.try_lead()
+        first, second = await session.beat(), await session.beat()
+    assert first < second
+    assert first.tzinfo is not None
+
+
+async def test_only_what_was_sent_long_ago_is_purged(subject: Subject) -> None:
+    for payload in (b"1", b"2", b"3"):
+        await subject.commit("team-a", payload)
+    async with subject.outbox.session(_unheard) as session:
+        await session.try_lead()
+        records = (await session.unsent()).records
+        await session.mark_sent([Acknowledged(records[0], 0, 0), Acknowledged(records[2], 0, 1)])
+        assert await session.purge(timedelta(hours=1)) == 0
+        assert await session.purge(timedelta()) == 2
+        assert [each.payload for each in (await session.unsent()).records] == [b"2"]

@@ -1,0 +1,17 @@
+"""A dead letter queue in a list."""
+
+from audit_consumer.domain.records import DeadLetter
+from shared.runtime.resilience import DependencyUnavailable
+
+
+class FakeDeadLetters:
+    """Keeps what it is given, unless `is_down`."""
+
+    def __init__(self) -> None:
+        self.letters: list[DeadLetter] = []
+        self.is_down = False
+
+    async def put(self, letter: DeadLetter) -> None:
+        if self.is_down:
+            raise DependencyUnavailable("kafka", "it is down")
+        self.letters.append(letter)

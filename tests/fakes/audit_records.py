@@ -1,0 +1,78 @@
+"""`route-events` in lists, with one consumer group."""
+
+import asyncio
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from audit_consumer.domain.records import Batch, Place, Record
+from audit_consumer.errors import AssignmentLost
+from shared.runtime.resilience import DependencyUnavailable
+from shared.schemas.topics import ROUTE_EVENTS
+from tests.kafka import RawRecord
+
+
+@dataclass
+class FakeTopic:
+    """The records by partition, and what the group has committed."""
+
+    partitions: defaultdict[int, list[Record]] = field(default_factory=lambda: defaultdict(list))
+    committed: dict[int, int] = field(default_factory=dict)
+
+    def append(self, raw: RawRecord) -> Place:
+        """Put a record at the end of its partition."""
+        partition = self.partitions[raw.partition or 0]
+        place = Place(ROUTE_EVENTS.name, raw.partition or 0, len(partition))
+        partition.append(Record(place, raw.key, raw.value, raw.headers))
+        return place
+
+
+class FakeRecords:
+    """The only member of the group. `lose_assignment` is a rebalance that gives everything back to it."""
+
+    def __init__(self, topic: FakeTopic, *, at_once: int = 500) -> None:
+        self._topic = topic
+        self._at_once = at_once
+        self._generation = 0
+        self._positions = dict(topic.committed)
+        self.is_down = False
+        self.takes = 0
+
+    async def take(self) -> Batch:
+        await asyncio.sleep(0)
+        self._check()
+        self.takes += 1
+        records: list[Record] = []
+        firsts, nexts = {}, {}
+        for partition, log in self._topic.partitions.items():
+            position = self._positions.get(partition, 0)
+            if taken := log[position : position + self._at_once - len(records)]:
+                records += taken
+                firsts[partition], nexts[partition] = position, position + len(taken)
+        self._positions |= nexts
+        return Batch(records, nexts, firsts, self._generation)
+
+    async def commit(self, batch: Batch) -> None:
+        self._check()
+        if batch.generation != self._generation:
+            raise AssignmentLost("the group was rebalanced")
+        self._topic.committed |= batch.next_offsets
+
+    def rewind(self, batch: Batch) -> None:
+        if batch.generation == self._generation:
+            self._positions |= batch.first_offsets
+
+    async def observe(self) -> float:
+        self._check()
+        return 0.0
+
+    async def close(self) -> None:
+        self.lose_assignment()
+
+    def lose_assignment(self) -> None:
+        """Begin again at what is committed; batches taken before are not ours any more."""
+        self._generation += 1
+        self._positions = dict(self._topic.committed)
+
+    def _check(self) -> None:
+        if self.is_down:
+            raise DependencyUnavailable("kafka", "it is down")

@@ -1,0 +1,104 @@
+"""An outbox in memory, with one lock that its sessions compete for."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from control_plane.domain.outbox import Acknowledged, Backlog, OutboxRecord, Unsent
+from control_plane.errors import LeadershipLost
+
+BATCH = 500
+
+
+@dataclass
+class FakeOutbox:
+    """The Outbox port. `records` by id; `sent` is where each one landed."""
+
+    records: dict[int, OutboxRecord] = field(default_factory=dict)
+    sent: dict[int, Acknowledged] = field(default_factory=dict)
+    beats: list[datetime] = field(default_factory=list)
+    batch: int = BATCH
+    _leader: "FakeOutboxSession | None" = None
+    _sessions: "list[FakeOutboxSession]" = field(default_factory=list)
+
+    def commit(self, key: str, payload: bytes, topic: str = "route-events") -> OutboxRecord:
+        """What a committed change leaves behind, without any signal."""
+        record = OutboxRecord(len(self.records) + 1, topic, key, {"correlation_id": "req-1"}, payload)
+        self.records[record.id] = record
+        return record
+
+    @asynccontextmanager
+    async def session(self, on_signal: Callable[[], None]) -> AsyncIterator["FakeOutboxSession"]:
+        session = FakeOutboxSession(self, on_signal)
+        self._sessions.append(session)
+        try:
+            async with session.scope:
+                yield session
+        except TimeoutError as error:
+            raise LeadershipLost("the session was ended") from error
+        finally:
+            self._forget(session)
+
+    def end_sessions(self) -> None:
+        """What a restart of the database does."""
+        for session in list(self._sessions):
+            session.scope.reschedule(asyncio.get_running_loop().time())
+            self._forget(session)
+
+    def lead(self, session: "FakeOutboxSession") -> bool:
+        self._leader = self._leader or session
+        return self._leader is session
+
+    def check(self, session: "FakeOutboxSession") -> None:
+        if session not in self._sessions:
+            raise LeadershipLost("the session was ended")
+
+    async def signal(self) -> None:
+        if self._leader is not None:
+            self._leader.on_signal()
+
+    async def backlog(self) -> Backlog:
+        unsent = len(self.records) - len(self.sent)
+        return Backlog(unsent, 1.0 if unsent else 0.0)
+
+    def _forget(self, session: "FakeOutboxSession") -> None:
+        self._leader = None if self._leader is session else self._leader
+        self._sessions = [each for each in self._sessions if each is not session]
+
+
+class FakeOutboxSession:
+    """The OutboxSession port."""
+
+    def __init__(self, outbox: FakeOutbox, on_signal: Callable[[], None]) -> None:
+        self._outbox = outbox
+        self.on_signal = on_signal
+        self.scope = asyncio.timeout(None)
+
+    async def try_lead(self) -> bool:
+        self._outbox.check(self)
+        return self._outbox.lead(self)
+
+    async def beat(self) -> datetime:
+        self._outbox.check(self)
+        self._outbox.beats.append(datetime.now(UTC))
+        return self._outbox.beats[-1]
+
+    async def unsent(self) -> Unsent:
+        self._outbox.check(self)
+        unsent = [record for id_, record in self._outbox.records.items() if id_ not in self._outbox.sent]
+        return Unsent(tuple(unsent[: self._outbox.batch]), complete=len(unsent) < self._outbox.batch)
+
+    async def mark_sent(self, acknowledged: Sequence[Acknowledged]) -> Sequence[float]:
+        self._outbox.check(self)
+        marked = [each for each in acknowledged if each.record.id not in self._outbox.sent]
+        self._outbox.sent.update({each.record.id: each for each in marked})
+        return [0.001 for _ in marked]
+
+    async def purge(self, older_than: timedelta) -> int:
+        self._outbox.check(self)
+        purged = list(self._outbox.sent) if not older_than else []
+        for id_ in purged:
+            del self._outbox.records[id_], self._outbox.sent[id_]
+        return len(purged)

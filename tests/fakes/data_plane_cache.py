@@ -1,0 +1,42 @@
+"""The cache that resolver instances share, in a dict."""
+
+from collections.abc import Sequence
+
+from data_plane.domain.entry import Entry, newest
+from shared.runtime.resilience import DependencyUnavailable
+from shared.schemas.identity import RouteKey
+
+
+class FakeRouteCache:
+    """Keeps the newest entry of each key, unless `is_down`. `flush` is a restart without persistence."""
+
+    def __init__(self) -> None:
+        self.entries: dict[RouteKey, Entry] = {}
+        self.is_down = False
+        self.gets = 0
+        self.puts = 0
+
+    async def get(self, key: RouteKey) -> Entry | None:
+        self.gets += 1
+        self._check()
+        return self.entries.get(key)
+
+    async def put(self, entries: Sequence[Entry]) -> Sequence[Entry | None]:
+        self.puts += 1
+        self._check()
+        return [self._put(entry) for entry in entries]
+
+    def _put(self, entry: Entry) -> Entry | None:
+        held = self.entries.get(entry.key)
+        if held is not None and (held.revision, held.expires_at) >= (entry.revision, entry.expires_at):
+            return held
+        self.entries[entry.key] = entry if held is None else newest(held, entry)
+        return None
+
+    def flush(self) -> None:
+        """Lose everything."""
+        self.entries.clear()
+
+    def _check(self) -> None:
+        if self.is_down:
+            raise DependencyUnavailable("redis", "it is down")

@@ -1,0 +1,33 @@
+"""The event stream as a queue in memory."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+
+from data_plane.errors import StreamInterrupted
+from shared.schemas.events import RouteChanged
+
+
+class FakeEventStream:
+    """Gives what was `sent`, one event a batch. `interrupt` breaks it; while `is_down` it cannot be opened."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[RouteChanged | StreamInterrupted] = asyncio.Queue()
+        self.is_down = False
+        self.opened = 0
+
+    def send(self, event: RouteChanged) -> None:
+        self._queue.put_nowait(event)
+
+    def interrupt(self) -> None:
+        self._queue.put_nowait(StreamInterrupted("the broker went away"))
+
+    async def batches(self) -> AsyncGenerator[Sequence[RouteChanged], None]:
+        if self.is_down:
+            raise StreamInterrupted("it is down")
+        self.opened += 1
+        yield ()
+        while True:
+            item = await self._queue.get()
+            if isinstance(item, StreamInterrupted):
+                raise item
+            yield (item,)

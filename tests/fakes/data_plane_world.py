@@ -1,0 +1,75 @@
+"""A resolver instance on fakes, and what tests ask of it."""
+
+from data_plane.domain.answer import Answer
+from data_plane.domain.remote_clock import RemoteClock
+from data_plane.service.core import Core, Ports, build_core
+from data_plane.settings import DataPlaneSettings
+from shared.runtime.catalogue import Service
+from shared.runtime.metrics import Metrics
+from shared.schemas.identity import RouteKey
+from tests.clocks import MovableClock
+from tests.fakes.data_plane_cache import FakeRouteCache
+from tests.fakes.data_plane_database import FakePrimary, FakeRouteSource
+
+KEY = RouteKey("team-a", "payments", "prod", "v1")
+
+
+class World:
+    """The servers behind any number of resolver instances, in memory, on one clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.clock = MovableClock()
+        self.database = FakePrimary(self.clock)
+        self.primary = FakeRouteSource(self.database, "postgres")
+        self.replica = FakeRouteSource(self.database, "replica-1")
+        self.redis = FakeRouteCache()
+
+    def settings(self, **changed: object) -> DataPlaneSettings:
+        """The defaults, with a deadline that no step of a test on a standing clock comes near."""
+        return DataPlaneSettings.model_validate(
+            {"replica_urls": "postgresql://unused", "resolve_deadline_seconds": 10, **changed}
+        )
+
+    def instance(self, *, knows_the_time: bool = True, **settings: object) -> "Instance":
+        """A resolver of its own on these servers."""
+        return Instance(self, self.settings(**settings), knows_the_time=knows_the_time)
+
+    def all_databases(self, *, down: bool) -> None:
+        """Let the replica and the primary answer, or not."""
+        self.replica.is_down = self.primary.is_down = down
+
+
+class Instance:
+    """One resolver instance in a world."""
+
+    def __init__(self, world: World, settings: DataPlaneSettings, *, knows_the_time: bool) -> None:
+        self._world = world
+        self.metrics = Metrics(Service.DATA_PLANE)
+        self.notes: dict[str, str] = {}
+        self.primary_clock = RemoteClock()
+        if knows_the_time:
+            self.learn_the_time()
+        ports = Ports(world.redis, [world.replica], world.primary, self.primary_clock)
+        self.core: Core = build_core(ports, settings, clock=world.clock, metrics=self.metrics, notes=self.notes)
+
+    def learn_the_time(self) -> None:
+        """A round trip to the primary that took no time."""
+        now = self._world.clock.monotonic()
+        self.primary_clock.observe(sent=now, received=now, remote=self._world.clock.now().timestamp())
+
+    async def resolve(self, key: RouteKey = KEY, *, accept_stale: bool = True) -> Answer:
+        return await self.core.resolver.resolve(key, accept_stale=accept_stale)
+
+    def count(self, name: str, **labels: str) -> float:
+        """The value of a counter."""
+        for metric in self.metrics.counter(name).collect():
+            for sample in metric.samples:
+                if sample.name == name and sample.labels == labels:
+                    return sample.value
+        raise KeyError(f"{name} {labels}")
+
+
+def told(answer: Answer) -> str:
+    """An answer in one word and its `X-Cache` terms: `https://… l1 stale`."""
+    words = [answer.entry.url or answer.entry.state.name.lower(), answer.layer.value]
+    return " ".join([*words, "stale"] if answer.stale else words)

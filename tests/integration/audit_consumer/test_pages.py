@@ -1,0 +1,26 @@
+"""Paging on the real server gives what the plain model gives."""
+
+from collections.abc import Sequence
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from audit_consumer.domain.queries import AuditQuery
+from audit_consumer.service.queries import AuditQueries
+from deploy.local.stack import Stack
+from shared.schemas.events import RouteChanged
+from tests.audit import audited
+from tests.audit_model import QUERIES, all_pages, change_sets, expected
+from tests.audit_servers import a_trail
+from tests.clocks import MovableClock
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(change_sets(), max_size=8), QUERIES, st.integers(1, 7))
+async def test_following_the_cursors_shows_every_event_once_newest_first(
+    stack: Stack, history: Sequence[RouteChanged], query: AuditQuery, limit: int
+) -> None:
+    events = [event for each in history for event in audited(each)]
+    async with a_trail(stack) as trail:
+        await trail.store(events)
+        assert await all_pages(AuditQueries(trail, MovableClock()), query, limit) == expected(events, query)

@@ -1,0 +1,178 @@
+"""The relay on real servers that fail."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import asyncpg
+import httpx2
+import pytest
+
+from deploy.local.stack import Stack
+from shared.schemas.events import Heartbeat, RouteChanged, decode
+from shared.schemas.topics import ROUTE_EVENTS
+from tests.control_plane import all_published, control_plane, leads
+from tests.factories import a_tenant
+from tests.kafka import end_offsets, read_all
+from tests.postgres import Database
+from tests.waiting import eventually
+
+_END_RELAYS = """
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE application_name = 'outbox_relay' AND datname = current_database()
+"""
+_OFFSETS = "SELECT kafka_partition, kafka_offset, payload FROM outbox ORDER BY id"
+
+
+async def _query(database: Database, statement: str) -> list[asyncpg.Record]:
+    connection = await asyncpg.connect(database.url)
+    try:
+        rows: list[asyncpg.Record] = await connection.fetch(statement)
+    finally:
+        await connection.close()
+    return rows
+
+
+async def _write(client: httpx2.AsyncClient, tenant: str, first: int, last: int) -> None:
+    """Changes that take the tenant's revisions `first` to `last`."""
+    for revision in range(first, last + 1):
+        answer = await client.put(f"/tenants/{tenant}/routes/a/b/c", json={"url": f"https://{revision}.example/"})
+        assert answer.json()["revision"] == revision, answer.text
+
+
+async def _first_heard(stack: Stack, tenant: str) -> list[int]:
+    """The tenant's revisions in offset order, without the repetitions that at-least-once allows."""
+    heard: list[int] = []
+    for record in await read_all(stack.urls.kafka, ROUTE_EVENTS.name):
+        event = decode(record.value)
+        if isinstance(event, RouteChanged) and event.tenant == tenant and event.revision not in heard:
+            heard.append(event.revision)
+    return heard
+
+
+async def _one_leads(clients: Sequence[httpx2.AsyncClient]) -> bool:
+    return [await leads(each) for each in clients].count(True) == 1
+
+
+async def test_writes_go_on_and_nothing_is_lost_when_the_leaders_connection_is_killed_again_and_again(
+    stack: Stack, database: Database
+) -> None:
+    tenant = a_tenant()
+    async with (
+        control_plane(database.url, stack.urls.kafka) as first,
+        control_plane(database.url, stack.urls.kafka) as second,
+    ):
+        await first.put(f"/tenants/{tenant}")
+        for round_ in range(6):
+            await eventually(lambda: _one_leads([first, second]))
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(_write(first, tenant, round_ * 20 + 1, round_ * 20 + 20))
+                tasks.create_task(_query(database, _END_RELAYS))
+        await eventually(lambda: all_published(database.url))
+    assert await _first_heard(stack, tenant) == list(range(1, 121))
+
+
+async def test_another_process_leads_when_the_leader_stops(stack: Stack, database: Database) -> None:
+    tenant = a_tenant()
+    async with control_plane(database.url, stack.urls.kafka) as second:
+        await eventually(lambda: leads(second))
+        async with control_plane(database.url, stack.urls.kafka) as third:
+            assert not await leads(third)
+            await third.put(f"/tenants/{tenant}")
+            await _write(third, tenant, 1, 5)
+            await eventually(lambda: all_published(database.url))
+            await _query(database, _END_RELAYS)
+            await eventually(lambda: _one_leads([second, third]))
+            await _write(second, tenant, 6, 10)
+    # The one that stopped last has published all it committed.
+    assert await all_published(database.url)
+    assert await _first_heard(stack, tenant) == list(range(1, 11))
+
+
+@pytest.mark.parametrize("way", ["frozen", "killed"])
+async def test_writes_succeed_without_kafka_and_everything_arrives_after(
+    stack: Stack, database: Database, way: str
+) -> None:
+    tenant = a_tenant()
+    async with control_plane(database.url, stack.urls.kafka) as client:
+        await client.put(f"/tenants/{tenant}")
+        await _write(client, tenant, 1, 5)
+        await eventually(lambda: all_published(database.url))
+        await (stack.kafka.freeze() if way == "frozen" else stack.kafka.kill())
+        try:
+            await _write(client, tenant, 6, 30)
+            before = await _heartbeat_row(database)
+            await eventually(lambda: _is_after(lambda: _heartbeat_row(database), before))
+            assert not await all_published(database.url)
+            assert (await client.get("http://test/health/ready")).status_code == 200
+        finally:
+            await stack.kafka.start()
+        await eventually(lambda: all_published(database.url), within=30)
+    assert await _first_heard(stack, tenant) == list(range(1, 31))
+
+
+async def test_the_offset_of_every_event_is_kept(stack: Stack, database: Database) -> None:
+    tenant = a_tenant()
+    async with control_plane(database.url, stack.urls.kafka) as client:
+        await client.put(f"/tenants/{tenant}")
+        await _write(client, tenant, 1, 10)
+        await eventually(lambda: all_published(database.url))
+    landed = {(each.partition, each.offset): each.value for each in await read_all(stack.urls.kafka, ROUTE_EVENTS.name)}
+    rows = await _query(database, _OFFSETS)
+    assert len(rows) == 10
+    for row in rows:
+        assert landed[row["kafka_partition"], row["kafka_offset"]] == row["payload"]
+
+
+async def test_every_partition_gets_heartbeats_that_stand_behind_what_was_acknowledged(
+    stack: Stack, database: Database
+) -> None:
+    tenant = a_tenant()
+    start = await end_offsets(stack.urls.kafka, ROUTE_EVENTS.name)
+    async with control_plane(database.url, stack.urls.kafka, heartbeat_seconds=0.05) as client:
+        await client.put(f"/tenants/{tenant}")
+        await _write(client, tenant, 1, 40)
+        written = (await _query(database, "SELECT clock_timestamp() AS now"))[0]["now"]
+        await eventually(lambda: _is_after(lambda: _heartbeat_row(database), written))
+        await eventually(lambda: _beaten_since(stack, start, written))
+    committed = {}
+    for row in await _query(database, "SELECT payload FROM outbox"):
+        event = decode(row["payload"])
+        assert isinstance(event, RouteChanged)
+        committed[event.revision] = event.occurred_at
+    for partition in range(ROUTE_EVENTS.partitions):
+        await _expect_no_late_events(stack, start, partition, tenant)
+
+
+async def _expect_no_late_events(stack: Stack, start: dict[int, int], partition: int, tenant: str) -> None:
+    promised = None
+    for record in await read_all(stack.urls.kafka, ROUTE_EVENTS.name, start):
+        if record.partition != partition:
+            continue
+        event = decode(record.value)
+        if isinstance(event, Heartbeat):
+            promised = event.as_of
+        elif event.tenant == tenant and promised is not None:
+            # Written one after another: each was acknowledged before the next one began.
+            following = await _occurred(stack, start, tenant, event.revision + 1)
+            assert following is None or following > promised
+
+
+async def _occurred(stack: Stack, start: dict[int, int], tenant: str, revision: int) -> object:
+    for record in await read_all(stack.urls.kafka, ROUTE_EVENTS.name, start):
+        event = decode(record.value)
+        if isinstance(event, RouteChanged) and (event.tenant, event.revision) == (tenant, revision):
+            return event.occurred_at
+    return None
+
+
+async def _beaten_since(stack: Stack, start: dict[int, int], since: object) -> bool:
+    return False
+
+
+async def _heartbeat_row(database: Database) -> object:
+    rows = await _query(database, "SELECT as_of FROM relay_heartbeat")
+    return rows[0]["as_of"] if rows else None
+
+
+async def _is_after(read: Callable[[], Awaitable[object]], before: object) -> bool:
+    return (await read()) != before

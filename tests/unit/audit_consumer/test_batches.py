@@ -1,0 +1,58 @@
+"""Batches are cut so that each is stored in good time, and nothing is left out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from aiokafka import TopicPartition
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audit_consumer.adapters.kafka_batches import batch_of, cut
+
+
+@dataclass
+class Found:
+    """What is read of a record that Kafka's client hands over."""
+
+    partition: int
+    offset: int
+    value: bytes | None
+    topic: str = "route-events"
+    key: bytes | None = None
+    headers: Sequence[tuple[str, bytes]] = field(default_factory=tuple)
+
+
+def found(sizes: dict[int, list[int]]) -> dict[TopicPartition, list[Found]]:
+    return {
+        TopicPartition("route-events", partition): [
+            Found(partition, 10 + number, b"x" * size if size else None) for number, size in enumerate(each)
+        ]
+        for partition, each in sizes.items()
+    }
+
+
+SIZES = st.dictionaries(st.integers(0, 7), st.lists(st.integers(0, 50), min_size=1, max_size=6), min_size=1, max_size=4)
+
+
+@given(SIZES, st.integers(1, 120))
+def test_what_is_not_taken_begins_where_what_is_taken_ends(sizes: dict[int, list[int]], most: int) -> None:
+    given_out = found(sizes)
+    taken, left = cut(given_out, most)
+    for partition, records in given_out.items():
+        part = list(taken.get(partition, ()))
+        assert part == records[: len(part)]
+        assert left.get(partition) == (records[len(part)].offset if len(part) < len(records) else None)
+
+
+@given(SIZES, st.integers(1, 120))
+def test_a_batch_is_within_its_size_or_one_record(sizes: dict[int, list[int]], most: int) -> None:
+    taken, _ = cut(found(sizes), most)
+    records = [record for each in taken.values() for record in each]
+    assert records
+    assert len(records) == 1 or sum(len(each.value or b"") for each in records) <= most
+
+
+def test_a_batch_knows_where_it_begins_and_where_to_go_on() -> None:
+    batch = batch_of(found({3: [1, 1, 1], 5: [1]}), generation=2)
+    assert (batch.first_offsets, batch.next_offsets) == ({3: 10, 5: 10}, {3: 13, 5: 11})
+    assert [(each.place.partition, each.place.offset) for each in batch.records] == [(3, 10), (3, 11), (3, 12), (5, 10)]

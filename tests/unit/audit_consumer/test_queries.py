@@ -1,0 +1,70 @@
+"""Paging through the audit trail: everything once, newest first, whatever arrives meanwhile."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audit_consumer.domain.queries import AuditQuery
+from audit_consumer.service.queries import AuditQueries
+from shared.schemas.events import RouteChanged
+from shared.schemas.validation import InvalidInput
+from tests.audit import an_event, audited
+from tests.audit_model import QUERIES, all_pages, change_sets, expected
+from tests.clocks import MovableClock
+from tests.fakes.audit_trail import FakeAuditTrail
+
+HOUR = 3600.0
+
+
+@given(st.lists(change_sets(), max_size=12), QUERIES, st.integers(1, 7))
+def test_following_the_cursors_shows_every_event_once_newest_first(
+    history: Sequence[RouteChanged], query: AuditQuery, limit: int
+) -> None:
+    events = [event for each in history for event in audited(each)]
+
+    async def collect() -> None:
+        trail = FakeAuditTrail()
+        await trail.store(events)
+        assert await all_pages(AuditQueries(trail, MovableClock()), query, limit) == expected(events, query)
+
+    asyncio.run(collect())
+
+
+async def test_what_arrives_meanwhile_does_not_move_the_pages_that_follow() -> None:
+    trail = FakeAuditTrail()
+    old = [an_event(seconds=number) for number in range(6)]
+    await trail.store(old)
+    queries = AuditQueries(trail, MovableClock())
+    first = await queries.page(AuditQuery(), 3)
+    await trail.store([an_event(seconds=100 + number) for number in range(10)])
+    second = await queries.page(AuditQuery(), 3, first.next_cursor)
+    assert [*first.events, *second.events] == old[::-1]
+    assert second.next_cursor is None
+
+
+async def test_a_window_up_to_now_keeps_its_start_from_page_to_page() -> None:
+    trail = FakeAuditTrail()
+    await trail.store([an_event(seconds=0), an_event(seconds=HOUR)])
+    clock = MovableClock()
+    clock.advance(1.5 * HOUR)
+    queries = AuditQueries(trail, clock)
+    query = AuditQuery(last=timedelta(hours=2))
+    first = await queries.page(query, 1)
+    clock.advance(HOUR)
+    second = await queries.page(query, 1, first.next_cursor)
+    assert len(second.events) == 1
+    assert len((await queries.page(query, 10)).events) == 1, "asked anew, the older one is out of the window"
+
+
+async def test_a_cursor_may_be_continued_with_another_limit_but_not_with_another_query() -> None:
+    trail = FakeAuditTrail()
+    await trail.store([an_event(seconds=number) for number in range(5)])
+    queries = AuditQueries(trail, MovableClock())
+    cursor = (await queries.page(AuditQuery(), 1)).next_cursor
+    assert len((await queries.page(AuditQuery(), 10, cursor)).events) == 4
+    with pytest.raises(InvalidInput):
+        await queries.page(AuditQuery(last=timedelta(days=1)), 1, cursor)

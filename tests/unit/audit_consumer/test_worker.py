@@ -1,0 +1,170 @@
+"""The worker: offsets move after the write, outages are waited out, and the end is orderly."""
+
+import asyncio
+from collections.abc import Sequence
+
+from audit_consumer.app import new_health
+from audit_consumer.domain.records import Record
+from audit_consumer.service.ingestion import Ingestion
+from audit_consumer.worker import INDEXES, AuditWorker
+from shared.runtime.catalogue import Service
+from shared.runtime.metrics import Metrics
+from shared.schemas.events import encode
+from tests.audit import audited
+from tests.clocks import MovableClock
+from tests.factories import a_tenant, history
+from tests.fakes.audit_dead_letters import FakeDeadLetters
+from tests.fakes.audit_records import FakeRecords, FakeTopic
+from tests.fakes.audit_trail import FakeAuditTrail
+from tests.kafka import RawRecord
+from tests.waiting import eventually
+
+
+class Bench:
+    """A worker over fakes, with ten events waiting."""
+
+    def __init__(self) -> None:
+        self.events = history(a_tenant(), 10)
+        self.topic = FakeTopic()
+        for event in self.events:
+            self.topic.append(RawRecord(encode(event)))
+        self.records = FakeRecords(self.topic, at_once=3)
+        self.trail = FakeAuditTrail()
+        self.dead_letters = FakeDeadLetters()
+        self.health = new_health()
+        metrics = Metrics(Service.AUDIT_CONSUMER)
+        self.ingestion = Ingestion(self.trail, self.dead_letters, MovableClock(), metrics)
+
+    def worker(self, ingestion: Ingestion | None = None) -> AuditWorker:
+        return AuditWorker(
+            source=self.records,
+            ingestion=ingestion or self.ingestion,
+            store=self.trail,
+            health=self.health,
+            longest_pause=0.01,
+        )
+
+    async def is_all_stored(self) -> bool:
+        return set(self.trail.events) == {each.id for event in self.events for each in audited(event)}
+
+    async def is_all_committed(self) -> bool:
+        return await self.is_all_stored() and self.topic.committed == {0: 10}
+
+
+async def test_everything_that_waits_is_stored_and_then_committed() -> None:
+    bench = Bench()
+    async with bench.worker().running(grace=5):
+        await eventually(bench.is_all_committed)
+
+
+async def test_offsets_are_held_while_the_store_is_down_and_nothing_is_lost() -> None:
+    bench = Bench()
+    bench.trail.is_down, bench.trail.stores_before_failing = True, 2
+    async with bench.worker().running(grace=5):
+        tries = bench.records.takes
+        await eventually(lambda: _is(bench.records.takes > tries + 3))
+        assert bench.topic.committed == {}
+        bench.trail.is_down = False
+        await eventually(bench.is_all_committed)
+
+
+async def test_offsets_are_held_while_a_dead_letter_cannot_be_kept() -> None:
+    bench = Bench()
+    bench.topic.append(RawRecord(b"poison"))
+    bench.dead_letters.is_down = True
+    async with bench.worker().running(grace=5):
+        await eventually(lambda: _is(bench.topic.committed == {0: 9}))
+        bench.dead_letters.is_down = False
+        await eventually(lambda: _is(bench.topic.committed == {0: 11}))
+    assert len(bench.dead_letters.letters) == 1
+
+
+async def test_kafka_may_be_down_at_the_start() -> None:
+    bench = Bench()
+    bench.records.is_down = True
+    async with bench.worker().running(grace=5):
+        await eventually(lambda: _is(bench.trail.is_prepared))
+        bench.records.is_down = False
+        await eventually(bench.is_all_committed)
+
+
+async def test_a_batch_that_was_taken_before_a_rebalance_is_not_committed_but_read_again() -> None:
+    bench = Bench()
+    gate = GatedIngestion(bench.ingestion)
+    async with bench.worker(gate).running(grace=5):
+        await gate.reached.wait()
+        bench.records.lose_assignment()
+        gate.opened.set()
+        await eventually(bench.is_all_committed)
+    assert gate.offsets_seen[0] == gate.offsets_seen[1] == 0
+
+
+async def test_readiness_waits_for_the_indexes() -> None:
+    bench = Bench()
+    bench.health.started = True
+    bench.trail.is_down = True
+    async with bench.worker().running(grace=5):
+        await eventually(lambda: _is(bench.records.takes > 1))
+        assert not bench.health.is_ready()
+        bench.trail.is_down = False
+        await eventually(lambda: _is(bench.health.is_ready()))
+    assert bench.health.dependencies[INDEXES].up
+
+
+async def test_the_end_waits_for_the_batch_at_hand_and_commits_it() -> None:
+    bench = Bench()
+    gate = GatedIngestion(bench.ingestion)
+    async with bench.worker(gate).running(grace=5):
+        await gate.reached.wait()
+        asyncio.get_running_loop().call_soon(gate.opened.set)
+    assert bench.topic.committed == {0: 3}
+
+
+async def test_the_end_does_not_wait_for_ever_and_leaves_the_offsets_where_they_were() -> None:
+    bench = Bench()
+    gate = GatedIngestion(bench.ingestion)
+    async with bench.worker(gate).running(grace=0.01):
+        await gate.reached.wait()
+    assert bench.topic.committed == {}
+
+
+async def test_a_fault_in_one_part_does_not_end_the_ingestion() -> None:
+    bench = Bench()
+    faulty = FaultyIngestion(bench.ingestion)
+    async with bench.worker(faulty).running(grace=5):
+        await eventually(bench.is_all_committed)
+    assert faulty.faults == 2
+
+
+class GatedIngestion(Ingestion):
+    """Tells when it is reached, and waits until it is opened."""
+
+    def __init__(self, real: Ingestion) -> None:
+        self._real = real
+        self.reached = asyncio.Event()
+        self.opened = asyncio.Event()
+        self.offsets_seen: list[int] = []
+
+    async def ingest(self, records: Sequence[Record]) -> None:
+        self.offsets_seen.append(records[0].place.offset)
+        self.reached.set()
+        await self.opened.wait()
+        await self._real.ingest(records)
+
+
+class FaultyIngestion(Ingestion):
+    """Fails twice in a way that nobody expects."""
+
+    def __init__(self, real: Ingestion) -> None:
+        self._real = real
+        self.faults = 0
+
+    async def ingest(self, records: Sequence[Record]) -> None:
+        if self.faults < 2:
+            self.faults += 1
+            raise RuntimeError("a bug")
+        await self._real.ingest(records)
+
+
+async def _is(value: bool) -> bool:
+    return value

@@ -1,0 +1,41 @@
+"""The control plane's HTTP API on fakes."""
+
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+import pytest_asyncio
+
+from control_plane.app import build_app, new_health
+from control_plane.settings import ControlPlaneSettings
+from shared.runtime.catalogue import Service
+from shared.runtime.http.context import RequestContext
+from shared.runtime.metrics import Metrics
+from tests.fakes.control_plane_event_log import FakeEventLog
+from tests.fakes.control_plane_outbox import FakeOutbox
+from tests.fakes.control_plane_registry import FakeRegistry, FakeRoutes, FakeTenants
+
+
+@pytest.fixture
+def registry() -> FakeRegistry:
+    return FakeRegistry()
+
+
+@pytest.fixture
+def app(registry: FakeRegistry) -> RequestContext:
+    return build_app(
+        tenants=FakeTenants(registry),
+        routes=FakeRoutes(registry),
+        outbox=FakeOutbox(),
+        events=FakeEventLog(),
+        settings=ControlPlaneSettings(),
+        health=new_health(),
+        metrics=Metrics(Service.CONTROL_PLANE),
+    )
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def client(app: RequestContext) -> AsyncIterator[httpx2.AsyncClient]:
+    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type]
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test/api/v1") as client:
+        yield client

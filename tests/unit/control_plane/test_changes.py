@@ -1,0 +1,114 @@
+"""What a change set does to a tenant's routes."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from control_plane.domain.changes import Outcome, WantedChangeSet, WantedRoute, decide
+from control_plane.domain.routes import Route
+from control_plane.errors import NoSuchRoute, TooManyChanges
+from shared.schemas.events import Action, RouteState
+from shared.schemas.identity import RouteKey
+from shared.schemas.validation import InvalidInput
+
+KEY = RouteKey("team-a", "payments", "prod", "v1")
+BEFORE = datetime(2026, 1, 1, tzinfo=UTC)
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+ACTIVE = Route(KEY, "http://one", True, 3, BEFORE, BEFORE)
+INACTIVE = replace(ACTIVE, is_active=False)
+
+
+def _outcome(current: Route | None, wanted: WantedRoute) -> Outcome:
+    (outcome,) = decide(WantedChangeSet("team-a", (wanted,)), [current], 7, NOW)
+    return outcome
+
+
+@pytest.mark.parametrize(
+    ("current", "url", "is_active", "action"),
+    [
+        (None, "http://one", True, Action.CREATED),
+        (None, "http://one", False, Action.CREATED),
+        (ACTIVE, "http://two", True, Action.UPDATED),
+        (INACTIVE, "http://two", False, Action.UPDATED),
+        (INACTIVE, "http://one", True, Action.ACTIVATED),
+        (INACTIVE, None, True, Action.ACTIVATED),
+        (INACTIVE, "http://two", True, Action.ACTIVATED),
+        (ACTIVE, "http://one", False, Action.DEACTIVATED),
+        (ACTIVE, None, False, Action.DEACTIVATED),
+        (ACTIVE, "http://two", False, Action.DEACTIVATED),
+        (ACTIVE, "http://one", True, None),
+        (ACTIVE, None, True, None),
+        (INACTIVE, None, False, None),
+    ],
+)
+def test_the_action_says_what_became_of_the_route(
+    current: Route | None, url: str | None, is_active: bool, action: Action | None
+) -> None:
+    outcome = _outcome(current, WantedRoute(KEY, is_active, url))
+    assert (outcome.change.action if outcome.change else None) == action
+    assert outcome.route.is_active == is_active
+    assert outcome.route.url == (url or "http://one")
+
+
+def test_a_change_carries_the_values_before_and_after() -> None:
+    change = _outcome(INACTIVE, WantedRoute(KEY, is_active=True, url="http://two")).change
+    assert change is not None
+    assert (change.url, change.is_active) == ("http://two", True)
+    assert (change.previous_url, change.previous_state) == ("http://one", RouteState.INACTIVE)
+
+
+def test_a_created_route_was_nothing_before() -> None:
+    change = _outcome(None, WantedRoute(KEY, is_active=True, url="http://two")).change
+    assert change is not None
+    assert (change.previous_url, change.previous_state) == (None, None)
+
+
+def test_a_changed_route_takes_the_revision_and_keeps_when_it_was_created() -> None:
+    route = _outcome(ACTIVE, WantedRoute(KEY, is_active=True, url="http://two")).route
+    assert (route.revision, route.created_at, route.updated_at) == (7, BEFORE, NOW)
+
+
+def test_an_unchanged_route_stays_what_it_is() -> None:
+    assert _outcome(ACTIVE, WantedRoute(KEY, is_active=True, url="http://one")).route is ACTIVE
+
+
+def test_a_route_that_was_never_created_cannot_change_state() -> None:
+    with pytest.raises(NoSuchRoute, match="team-a:payments:prod:v1"):
+        _outcome(None, WantedRoute(KEY, is_active=False))
+
+
+def test_a_change_set_is_bounded_and_consistent() -> None:
+    many = tuple(WantedRoute(replace(KEY, version=f"v{n}"), is_active=True, url="http://x") for n in range(501))
+    assert len(WantedChangeSet("team-a", many[:500]).routes) == 500
+    with pytest.raises(TooManyChanges, match=r"500.*501"):
+        WantedChangeSet("team-a", many)
+    with pytest.raises(InvalidInput, match="at least one"):
+        WantedChangeSet("team-a", ())
+    with pytest.raises(InvalidInput, match=r"/1 team-a:payments:prod:v0 is named twice"):
+        WantedChangeSet("team-a", (many[0], many[0]))
+    with pytest.raises(InvalidInput, match="not of tenant team-b"):
+        WantedChangeSet("team-b", (many[0],))
+
+
+routes = st.none() | st.builds(
+    Route,
+    key=st.just(KEY),
+    url=st.sampled_from(["http://one", "http://two"]),
+    is_active=st.booleans(),
+    revision=st.integers(1, 5),
+    created_at=st.just(BEFORE),
+    updated_at=st.just(BEFORE),
+)
+
+
+@given(routes, st.sampled_from(["http://one", "http://two"]), st.booleans())
+def test_what_was_made_true_once_is_true_the_second_time(current: Route | None, url: str, is_active: bool) -> None:
+    wanted = WantedRoute(KEY, is_active, url)
+    first = _outcome(current, wanted)
+    assert (first.change is None) == (current is not None and (current.url, current.is_active) == (url, is_active))
+    second = _outcome(first.route, wanted)
+    assert second.change is None
+    assert second.route == first.route

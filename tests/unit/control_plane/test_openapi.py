@@ -1,0 +1,58 @@
+"""What /schema says about the control plane."""
+
+from typing import Any
+
+import httpx2
+import pytest_asyncio
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def operations(client: httpx2.AsyncClient) -> dict[str, dict[str, Any]]:
+    schema = (await client.get("http://test/schema/openapi.json")).json()
+    return {
+        f"{method.upper()} {path}": operation
+        for path, methods in schema["paths"].items()
+        for method, operation in methods.items()
+        if path.startswith("/api/")
+    }
+
+
+async def test_the_page_for_people_is_served(client: httpx2.AsyncClient) -> None:
+    answer = await client.get("http://test/schema")
+    assert (answer.status_code, answer.headers["content-type"].split(";")[0]) == (200, "text/html")
+
+
+async def test_every_operation_has_a_tag_a_summary_examples_and_its_problems(
+    operations: dict[str, dict[str, Any]],
+) -> None:
+    assert len(operations) == 9
+    for name, operation in operations.items():
+        assert operation["tags"], name
+        assert operation["summary"], name
+        assert {"400", "503"} <= set(operation["responses"]), name
+        for status, response in operation["responses"].items():
+            ((media_type, content),) = response["content"].items()
+            assert media_type == ("application/json" if status < "300" else "application/problem+json"), (name, status)
+            assert status >= "300" or content["examples"], (name, status)
+
+
+async def test_every_change_shows_its_body_and_who_asks(operations: dict[str, dict[str, Any]]) -> None:
+    changes = {name: operation for name, operation in operations.items() if not name.startswith("GET")}
+    assert len(changes) == 5
+    for name, operation in changes.items():
+        content = operation["requestBody"]["content"]["application/json"]
+        assert content["examples"], name
+        assert content["schema"]["type"] == "object", name
+        assert "X-Actor" in {each["name"] for each in operation["parameters"]}, name
+
+
+async def test_a_lists_parameters_are_shown(operations: dict[str, dict[str, Any]]) -> None:
+    parameters = {each["name"]: each for each in operations["GET /api/v1/tenants/{tenant}/routes"]["parameters"]}
+    assert set(parameters) == {"tenant", "service", "env", "version", "active", "limit", "cursor"}
+    assert parameters["limit"]["schema"] == {
+        "description": "How many to answer with at most.",
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 1000,
+        "default": 100,
+    }

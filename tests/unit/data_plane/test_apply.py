@@ -1,0 +1,150 @@
+"""Events into the caches."""
+
+import pytest
+
+from data_plane.service.freshness import SPREAD_SECONDS
+from shared.schemas.identity import RouteKey
+from tests.fakes.data_plane_world import KEY, Instance, World, told
+
+OTHER = RouteKey("team-a", "other", "prod", "v1")
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def test_a_change_is_answered_without_asking_anyone(world: World) -> None:
+    instance = world.instance()
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
+    world.all_databases(down=True)
+    assert told(await instance.resolve()) == "https://v1 l1"
+    assert told(await world.instance().resolve()) == "https://v1 redis"
+
+
+async def test_a_deactivated_route_is_not_resolved(world: World) -> None:
+    instance = world.instance()
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
+    await instance.core.applier.apply([world.database.commit(KEY, None)])
+    assert told(await instance.resolve()) == "inactive l1"
+
+
+async def test_an_events_life_counts_from_the_change(world: World) -> None:
+    event = world.database.commit(KEY, "https://v1")
+    world.clock.advance(40)
+    instance = world.instance()
+    await instance.core.applier.apply([event])
+    answer = await instance.resolve()
+    assert (answer.age, answer.remaining) == (40, 20)
+
+
+async def test_without_the_primarys_time_a_change_is_a_floor_and_is_read_again(world: World) -> None:
+    instance = world.instance(knows_the_time=False)
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
+    assert told(await instance.resolve()) == "https://v1 replica"
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v2")])
+    world.all_databases(down=True)
+    assert told(await instance.resolve()) == "https://v2 redis stale"
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2, 0, 1, 1), (2, 2)])
+async def test_the_newest_change_wins_in_whatever_order_events_come(world: World, order: tuple[int, ...]) -> None:
+    events = [world.database.commit(KEY, url) for url in ("https://v1", None, "https://v3")]
+    instance = world.instance()
+    for index in order:
+        await instance.core.applier.apply([events[index]])
+    assert told(await instance.resolve()) == "https://v3 l1"
+    assert world.redis.entries[KEY].url == "https://v3"
+
+
+async def test_events_are_counted_by_what_they_were(world: World) -> None:
+    events = [world.database.commit(KEY, f"https://v{n}") for n in range(4)]
+    instance = world.instance()
+    for index in (0, 1, 1, 0, 3):
+        await instance.core.applier.apply([events[index]])
+    counts = {
+        outcome: instance.count("tm_events_total", topic="route-events", outcome=outcome)
+        for outcome in ("applied", "duplicate", "older")
+    }
+    assert counts == {"applied": 3, "duplicate": 1, "older": 1}
+    assert instance.count("tm_revision_gaps_total") == 1
+
+
+async def _with_a_gap(world: World) -> Instance:
+    """An instance that has cached KEY, and then missed the change of it."""
+    instance = world.instance()
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
+    world.clock.advance(1)
+    world.database.commit(KEY, "https://v2")
+    await instance.core.applier.apply([world.database.commit(OTHER, "https://other")])
+    return instance
+
+
+async def test_a_gap_makes_the_tenants_entries_be_read_again_within_moments(world: World) -> None:
+    instance = await _with_a_gap(world)
+    world.clock.advance(SPREAD_SECONDS)
+    assert told(await instance.resolve()) == "https://v2 replica"
+
+
+async def test_a_gap_of_one_tenant_leaves_the_others_alone(world: World) -> None:
+    foreign = RouteKey("team-b", "payments", "prod", "v1")
+    instance = world.instance()
+    await instance.core.applier.apply([world.database.commit(foreign, "https://b")])
+    for revision in (1, 2, 3):
+        event = world.database.commit(KEY, f"https://v{revision}")
+        if revision != 2:
+            await instance.core.applier.apply([event])
+    world.clock.advance(SPREAD_SECONDS)
+    assert told(await instance.resolve(foreign)) == "https://b l1"
+
+
+async def test_doubted_entries_are_still_answered_when_no_source_can_tell(world: World) -> None:
+    instance = await _with_a_gap(world)
+    world.all_databases(down=True)
+    world.redis.is_down = True
+    world.clock.advance(SPREAD_SECONDS)
+    assert told(await instance.resolve()) == "https://v1 l1 stale"
+
+
+async def test_after_losing_track_everything_is_read_again_redis_included(world: World) -> None:
+    instance = world.instance()
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
+    world.clock.advance(1)
+    world.database.commit(KEY, "https://v2")
+    instance.core.applier.lost_track()
+    world.clock.advance(SPREAD_SECONDS)
+    assert told(await instance.resolve()) == "https://v2 replica"
+    assert b"tm_suspect_tenants 1.0" in instance.metrics.exposition()
+
+
+async def test_redis_gets_what_it_missed_before_it_is_read_again(world: World) -> None:
+    instance = world.instance()
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
+    world.redis.is_down = True
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v2")])
+    assert "redis" in instance.notes
+    world.redis.is_down = False
+    gets = world.redis.gets
+    await instance.resolve(OTHER)
+    assert world.redis.gets == gets
+    assert await instance.core.shared.pay()
+    assert world.redis.entries[KEY].url == "https://v2"
+    assert not instance.notes
+    await instance.resolve(RouteKey("team-a", "third", "prod", "v1"))
+    assert world.redis.gets == gets + 1
+
+
+async def test_when_too_much_was_missed_redis_is_not_read_for_one_more_life(world: World) -> None:
+    instance = world.instance()
+    world.redis.is_down = True
+    keys = [RouteKey("team-a", f"s{number}", "prod", "v1") for number in range(10_001)]
+    event = world.database.commit(KEY, "https://v1")
+    entries = [instance.core.applier._entry(event, key, event.changes[0]) for key in keys]  # noqa: SLF001 - many at once
+    await instance.core.shared.push(entries)
+    world.redis.is_down = False
+    assert await instance.core.shared.pay()
+    assert len(world.redis.entries) == 10_000
+    world.clock.advance(59)
+    assert await instance.core.shared.get(keys[0]) is None
+    world.clock.advance(1)
+    assert await instance.core.shared.get(keys[0]) is not None

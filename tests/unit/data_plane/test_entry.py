@@ -1,0 +1,57 @@
+"""What is known of a route: which of two entries is newer, and how long one lives."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data_plane.domain.entry import Entry, Lives, State, newest
+from tests.fakes.data_plane_world import KEY
+
+LIVES = Lives(positive=60, negative=10, max_stale=3600)
+
+
+@st.composite
+def entries(draw: st.DrawFn) -> Entry:
+    """Entries as a database can have given them: one revision has one value."""
+    revision = draw(st.integers(0, 4))
+    state = (State.ABSENT, State.ACTIVE, State.INACTIVE, State.ACTIVE, State.ACTIVE)[revision]
+    url = f"https://example.com/{revision}" if state is State.ACTIVE else None
+    return Entry(KEY, state, url, revision, draw(st.integers(0, 50)), draw(st.integers(50, 100)))
+
+
+@given(entries(), entries(), entries())
+def test_newest_does_not_depend_on_the_order_of_arrival(one: Entry, two: Entry, three: Entry) -> None:
+    assert newest(one, two) == newest(two, one)
+    assert newest(newest(one, two), three) == newest(one, newest(two, three))
+    assert newest(one, one) == one
+
+
+@given(entries(), entries())
+def test_newest_never_goes_back(held: Entry, offered: Entry) -> None:
+    winner = newest(held, offered)
+    assert winner.revision == max(held.revision, offered.revision)
+    assert winner.url in {each.url for each in (held, offered) if each.revision == winner.revision}
+
+
+def test_two_readings_of_one_revision_add_up() -> None:
+    short = Entry(KEY, State.ACTIVE, "https://a", 7, as_of=20, expires_at=21)
+    long = Entry(KEY, State.ACTIVE, "https://a", 7, as_of=10, expires_at=70)
+    assert newest(short, long) == Entry(KEY, State.ACTIVE, "https://a", 7, as_of=20, expires_at=70)
+
+
+@pytest.mark.parametrize(("state", "life"), [(State.ACTIVE, 60), (State.INACTIVE, 10), (State.ABSENT, 10)])
+def test_life_counts_from_when_the_entry_was_right(state: State, life: float) -> None:
+    url = "https://a" if state is State.ACTIVE else None
+    entry = LIVES.entry(KEY, state, url, 1, as_of=95, now=100)
+    assert (entry.as_of, entry.expires_at) == (95, 95 + life)
+
+
+@pytest.mark.parametrize("as_of", [30, float("-inf")])
+def test_knowledge_that_is_too_old_or_of_unknown_age_expires_at_once(as_of: float) -> None:
+    assert LIVES.entry(KEY, State.ACTIVE, "https://a", 1, as_of=as_of, now=100).expires_at == 100
+
+
+@pytest.mark.parametrize(("state", "url"), [(State.ACTIVE, None), (State.INACTIVE, "https://a")])
+def test_only_an_active_route_has_a_url(state: State, url: str | None) -> None:
+    with pytest.raises(ValueError, match="team-a:payments:prod:v1"):
+        Entry(KEY, state, url, 1, 0, 0)

@@ -1,0 +1,175 @@
+"""Two instances, a replica that lags, Redis that fails, events that come late, twice or in another order.
+
+Whatever happens, no instance answers an older revision after a newer one; what is not marked stale is at most one life
+old; and once every event has come and every server answers, all instances answer what the database holds.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+
+from data_plane.domain.answer import Answer
+from data_plane.errors import RouteUnknown
+from data_plane.service.freshness import SPREAD_SECONDS
+from shared.schemas.identity import RouteKey
+from tests.fakes.data_plane_world import World
+
+KEYS = [RouteKey(tenant, service, "prod", "v1") for tenant in ("team-a", "team-b") for service in ("one", "two")]
+_keys, _which, _urls = st.sampled_from(KEYS), st.integers(0, 1), st.sampled_from([None, "https://a", "https://b"])
+_R = TypeVar("_R")
+
+
+class Told:
+    """What one instance has answered, checked against the database's history as it is given."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._revisions: dict[RouteKey, int] = {}
+
+    def check(self, answer: Answer) -> None:
+        entry, now = answer.entry, self._world.clock.monotonic()
+        assert entry.revision >= self._revisions.get(entry.key, 0), "an older revision after a newer one"
+        self._revisions[entry.key] = entry.revision
+        if not answer.stale:
+            life = 60 if entry.is_active else 10
+            recent = self._world.database.urls_since(entry.key, now - life)
+            assert entry.url in recent, f"{entry.url} is older than {life} s: {recent}"
+
+
+class ResolverHistory(RuleBasedStateMachine):
+    """Steps in any order; the checks are in what `resolve` does with each answer, and in `teardown`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.world = World()
+        self.instances = [self.world.instance(), self.world.instance(l1_entries=2)]
+        self.told = [Told(self.world), Told(self.world)]
+        self.heard = [0, 0]
+        self.waiting: list[tuple[int, asyncio.Event, asyncio.Task[Answer | None]]] = []
+
+    def run(self, work: Coroutine[Any, Any, _R]) -> _R:
+        return self.loop.run_until_complete(work)
+
+    @rule(key=_keys, url=_urls)
+    def change_a_route(self, key: RouteKey, url: str | None) -> None:
+        self.world.database.commit(key, url)
+
+    @rule(seconds=st.sampled_from([0.1, 1, 4, 9.9, 10, 30, 59, 61, 4000]))
+    def let_time_pass(self, seconds: float) -> None:
+        self.world.clock.advance(seconds)
+
+    @rule(which=_which, count=st.integers(1, 3))
+    def hear_the_next_events(self, which: int, count: int) -> None:
+        events = [each.event for each in self.world.database.log[self.heard[which] :][:count]]
+        self.heard[which] += len(events)
+        self.run(self.instances[which].core.applier.apply(events))
+
+    @precondition(lambda self: self.world.database.log)
+    @rule(which=_which, place=st.integers(0, 1000))
+    def hear_an_event_twice_or_early(self, which: int, place: int) -> None:
+        log = self.world.database.log
+        self.run(self.instances[which].core.applier.apply([log[place % len(log)].event]))
+
+    @rule(which=_which)
+    def lose_events(self, which: int) -> None:
+        self.heard[which] = len(self.world.database.log)
+        self.instances[which].core.applier.lost_track()
+
+    @rule(key=_keys, which=_which, accept_stale=st.booleans())
+    def resolve(self, key: RouteKey, which: int, accept_stale: bool) -> None:
+        self._finish(which)
+        self.run(self._ask(which, key, accept_stale=accept_stale))
+
+    @rule(key=_keys, which=_which, primary=st.booleans())
+    def begin_a_slow_load(self, key: RouteKey, which: int, primary: bool) -> None:
+        self._finish(which)
+        source = self.world.primary if primary else self.world.replica
+        gate = source.hold()
+        task = self.loop.create_task(self._ask(which, key))
+        self.run(_a_few_turns())
+        source.hold_no_more()
+        self.waiting.append((which, gate, task))
+
+    @rule(which=_which)
+    def finish_slow_loads(self, which: int) -> None:
+        self._finish(which)
+
+    @rule()
+    def stop_the_replica(self) -> None:
+        self.world.replica.stop_here()
+
+    @rule()
+    def let_the_replica_catch_up(self) -> None:
+        self.world.replica.catch_up()
+
+    @rule(known=st.booleans())
+    def hide_or_show_the_replicas_lag(self, known: bool) -> None:
+        self.world.replica.lag_is_known = known
+
+    @rule(redis=st.booleans(), replica=st.booleans(), primary=st.booleans())
+    def break_or_mend_servers(self, redis: bool, replica: bool, primary: bool) -> None:
+        self.world.redis.is_down, self.world.replica.is_down, self.world.primary.is_down = redis, replica, primary
+
+    @rule()
+    def restart_redis_empty(self) -> None:
+        self.world.redis.flush()
+
+    @rule(which=_which)
+    def write_what_redis_missed(self, which: int) -> None:
+        self.run(self.instances[which].core.shared.pay())
+
+    def teardown(self) -> None:
+        try:
+            self._converge()
+        finally:
+            self.loop.close()
+
+    def _converge(self) -> None:
+        self.break_or_mend_servers(redis=False, replica=False, primary=False)
+        self.let_the_replica_catch_up()
+        self.hide_or_show_the_replicas_lag(known=True)
+        for which, instance in enumerate(self.instances):
+            self._finish(which)
+            self.hear_the_next_events(which, len(self.world.database.log))
+            assert self.run(instance.core.shared.pay())
+        self.let_time_pass(SPREAD_SECONDS)
+        now = self.world.clock.monotonic()
+        for which, instance in enumerate(self.instances):
+            for key in KEYS:
+                answer = self.run(self._ask(which, key, accept_stale=False))
+                assert answer is not None
+                assert {answer.entry.url} == self.world.database.urls_since(key, now), "not what the database holds"
+            assert instance.count("tm_revision_regressions_total") == 0
+
+    def _finish(self, which: int) -> None:
+        for index, gate, task in self.waiting:
+            if index == which:
+                gate.set()
+                self.run(_result(task))
+        self.waiting = [each for each in self.waiting if each[0] != which]
+
+    async def _ask(self, which: int, key: RouteKey, *, accept_stale: bool = True) -> Answer | None:
+        try:
+            answer = await self.instances[which].resolve(key, accept_stale=accept_stale)
+        except RouteUnknown:
+            return None
+        self.told[which].check(answer)
+        return answer
+
+
+async def _result(task: asyncio.Task[Answer | None]) -> Answer | None:
+    return await task
+
+
+async def _a_few_turns() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+ResolverHistory.TestCase.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
+TestResolverHistory = ResolverHistory.TestCase

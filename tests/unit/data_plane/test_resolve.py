@@ -1,0 +1,220 @@
+"""Which layer answers, for how long, and what happens when sources fail."""
+
+import asyncio
+
+import pytest
+
+from data_plane.errors import RouteUnknown
+from shared.schemas.identity import RouteKey
+from tests.fakes.data_plane_world import KEY, World, told
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def test_a_route_is_found_in_the_replica_then_in_the_process_then_by_another_instance_in_redis(
+    world: World,
+) -> None:
+    world.database.commit(KEY, "https://v1")
+    first, second = world.instance(), world.instance()
+    assert told(await first.resolve()) == "https://v1 replica"
+    assert told(await first.resolve()) == "https://v1 l1"
+    assert told(await second.resolve()) == "https://v1 redis"
+
+
+async def test_life_is_end_to_end_and_not_per_layer(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    await world.instance().resolve()
+    world.clock.advance(40)
+    second = world.instance()
+    answer = await second.resolve()
+    assert (answer.age, answer.remaining) == (40, 20)
+    world.clock.advance(20)
+    assert told(await second.resolve()) == "https://v1 replica"
+
+
+@pytest.mark.parametrize("deactivated", [True, False])
+async def test_that_there_is_no_active_route_is_remembered_for_ten_seconds(world: World, deactivated: bool) -> None:
+    if deactivated:
+        world.database.commit(KEY, "https://v1")
+        world.database.commit(KEY, None)
+    instance, state = world.instance(), "inactive" if deactivated else "absent"
+    assert told(await instance.resolve()) == f"{state} replica"
+    world.clock.advance(9.9)
+    assert told(await instance.resolve()) == f"{state} l1"
+    world.clock.advance(0.1)
+    assert told(await instance.resolve()) == f"{state} replica"
+
+
+async def test_a_replicas_lag_counts_into_the_age(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    world.replica.stop_here()
+    world.database.commit(KEY, "https://v2")
+    world.clock.advance(25)
+    answer = await world.instance().resolve()
+    assert (told(answer), answer.age, answer.remaining) == ("https://v1 replica", 25, 35)
+
+
+@pytest.mark.parametrize("lag_is_known", [True, False])
+async def test_a_replica_that_is_too_far_behind_is_passed_over(world: World, lag_is_known: bool) -> None:
+    world.database.commit(KEY, "https://v1")
+    world.replica.stop_here()
+    world.replica.lag_is_known = lag_is_known
+    world.database.commit(KEY, "https://v2")
+    world.clock.advance(61 if lag_is_known else 0)
+    assert told(await world.instance().resolve()) == "https://v2 primary"
+
+
+async def test_a_replica_behind_what_was_heard_is_passed_over(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    world.replica.stop_here()
+    other = RouteKey("team-a", "other", "prod", "v1")
+    instance = world.instance()
+    await instance.core.applier.apply([world.database.commit(other, "https://other")])
+    assert told(await instance.resolve()) == "https://v1 primary"
+
+
+async def test_a_replica_behind_what_was_heard_is_used_for_a_second_when_nobody_else_can_be_asked(
+    world: World,
+) -> None:
+    world.database.commit(KEY, "https://v1")
+    world.replica.stop_here()
+    world.primary.is_down = True
+    other = RouteKey("team-a", "other", "prod", "v1")
+    instance = world.instance()
+    await instance.core.applier.apply([world.database.commit(other, "https://other")])
+    answer = await instance.resolve()
+    assert (told(answer), answer.remaining) == ("https://v1 replica", 1)
+    assert KEY not in world.redis.entries
+    assert instance.count("tm_cache_writes_total", layer="redis", outcome="refused_behind") == 1
+
+
+async def test_a_lagging_replica_never_brings_back_what_an_event_has_replaced(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    world.replica.stop_here()
+    world.primary.is_down = True
+    instance = world.instance(knows_the_time=False)
+    await instance.resolve()
+    await instance.core.applier.apply([world.database.commit(KEY, None)])
+    assert told(await instance.resolve()) == "inactive replica stale"
+
+
+async def test_what_was_evicted_is_not_answered_older_from_a_lagging_replica(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    world.replica.stop_here()
+    world.primary.is_down = True
+    instance = world.instance(l1_entries=1)
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v2")])
+    assert told(await instance.resolve()) == "https://v2 l1"
+    await instance.resolve(RouteKey("team-b", "other", "prod", "v1"))
+    world.redis.flush()
+    with pytest.raises(RouteUnknown):
+        await instance.resolve()
+
+
+async def test_a_known_route_is_answered_stale_when_no_source_can_tell(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    instance = world.instance()
+    await instance.resolve()
+    world.all_databases(down=True)
+    world.redis.is_down = True
+    world.clock.advance(60)
+    answer = await instance.resolve()
+    assert (told(answer), answer.remaining, answer.age) == ("https://v1 l1 stale", 0, 60)
+    world.clock.advance(3600)
+    with pytest.raises(RouteUnknown, match="too old"):
+        await instance.resolve()
+
+
+async def test_an_expired_entry_in_redis_is_answered_stale_when_no_database_can_tell(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    await world.instance().resolve()
+    world.all_databases(down=True)
+    world.clock.advance(60)
+    assert told(await world.instance().resolve()) == "https://v1 redis stale"
+
+
+async def test_a_caller_may_refuse_a_stale_answer(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    instance = world.instance()
+    await instance.resolve()
+    world.all_databases(down=True)
+    assert told(await instance.resolve(accept_stale=False)) == "https://v1 l1"
+    world.clock.advance(60)
+    with pytest.raises(RouteUnknown, match="refuses that"):
+        await instance.resolve(accept_stale=False)
+
+
+async def test_an_unknown_route_is_an_error_and_no_negative_answer_when_no_source_can_tell(world: World) -> None:
+    world.all_databases(down=True)
+    instance = world.instance()
+    with pytest.raises(RouteUnknown, match="team-a:payments:prod:v1"):
+        await instance.resolve()
+    assert instance.count("tm_resolutions_total", result="unavailable", layer="none") == 1
+    world.all_databases(down=False)
+    world.database.commit(KEY, "https://v1")
+    assert told(await instance.resolve()) == "https://v1 replica"
+
+
+async def test_a_replica_that_answers_is_a_source_however_far_it_lags(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    world.replica.stop_here()
+    world.database.commit(KEY, "https://v2")
+    world.primary.is_down = True
+    world.clock.advance(3 * 3600)
+    assert told(await world.instance().resolve()) == "https://v1 replica stale"
+
+
+async def test_redis_down_costs_one_attempt_per_load(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    world.redis.is_down = True
+    assert told(await world.instance().resolve()) == "https://v1 replica"
+    assert (world.redis.gets, world.redis.puts) == (1, 0)
+
+
+async def test_a_hundred_callers_cause_one_load(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    gate = world.replica.hold()
+    instance = world.instance()
+    callers = [asyncio.create_task(instance.resolve()) for _ in range(100)]
+    await world.replica.asked()
+    gate.set()
+    assert {told(await each) for each in callers} == {"https://v1 replica"}
+    assert world.replica.reads == 1
+    assert instance.count("tm_loads_total", outcome="coalesced") == 99
+
+
+async def test_an_event_during_a_load_wins_over_what_the_load_brings(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    gate = world.replica.hold()
+    instance = world.instance()
+    caller = asyncio.create_task(instance.resolve())
+    await world.replica.asked()
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v2")])
+    gate.set()
+    assert (await caller).entry.url == "https://v2"
+    assert world.redis.entries[KEY].url == "https://v2"
+
+
+async def test_a_slower_instances_older_fill_loses_in_redis(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    gate = world.replica.hold()
+    slow, fast = world.instance(), world.instance()
+    caller = asyncio.create_task(slow.resolve())
+    await world.replica.asked()
+    await fast.core.applier.apply([world.database.commit(KEY, "https://v2")])
+    gate.set()
+    assert (await caller).entry.url == "https://v2"
+    assert world.redis.entries[KEY].url == "https://v2"
+
+
+async def test_a_load_beyond_the_deadline_is_given_up_and_the_known_answered(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    instance = world.instance(resolve_deadline_seconds=0.05)
+    await instance.resolve()
+    world.clock.advance(60)
+    world.replica.hold()
+    assert told(await instance.resolve()) == "https://v1 l1 stale"
+    await instance.core.resolver.close()

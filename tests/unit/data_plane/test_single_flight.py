@@ -1,0 +1,64 @@
+"""One load for all who wait for the same thing."""
+
+import asyncio
+
+import pytest
+
+from data_plane.service.single_flight import SingleFlight
+
+
+class SlowLoad:
+    """Counts its runs; each ends when it is told to."""
+
+    def __init__(self) -> None:
+        self.runs = 0
+        self.may_end = asyncio.Event()
+
+    async def __call__(self, key: str) -> str:
+        self.runs += 1
+        await self.may_end.wait()
+        return f"{key} loaded"
+
+
+async def test_waiters_for_one_key_share_a_load() -> None:
+    flights, load = SingleFlight[str, str](), SlowLoad()
+    waiters = [asyncio.create_task(flights.run("a", load)) for _ in range(5)]
+    other = asyncio.create_task(flights.run("b", load))
+    await asyncio.sleep(0)
+    load.may_end.set()
+    assert [await each for each in waiters] == ["a loaded"] * 5
+    assert await other == "b loaded"
+    assert load.runs == 2
+
+
+async def test_who_gives_up_does_not_end_the_load_of_the_others() -> None:
+    flights, load = SingleFlight[str, str](), SlowLoad()
+    first, second = (asyncio.create_task(flights.run("a", load)) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.sleep(0)
+    load.may_end.set()
+    assert await second == "a loaded"
+    assert first.cancelled()
+
+
+async def test_a_load_that_failed_is_tried_again_by_the_next() -> None:
+    flights, load = SingleFlight[str, str](), SlowLoad()
+    load.may_end.set()
+
+    async def fail(_: str) -> str:
+        raise ValueError
+
+    with pytest.raises(ValueError):  # noqa: PT011 - the load's own error
+        await flights.run("a", fail)
+    assert await flights.run("a", load) == "a loaded"
+
+
+async def test_closing_ends_the_loads_under_way() -> None:
+    flights, load = SingleFlight[str, str](), SlowLoad()
+    waiter = asyncio.create_task(flights.run("a", load))
+    await asyncio.sleep(0)
+    await flights.close()
+    with pytest.raises(asyncio.CancelledError):
+        await waiter
+    assert not flights.is_under_way("a")

@@ -1,0 +1,147 @@
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx2
+import pytest
+from litestar import get, put
+from litestar.params import FromPath, FromQuery
+
+from shared.runtime.catalogue import Service
+from shared.runtime.health import DependencyHealth, Health
+from shared.runtime.http.application import build_application
+from shared.runtime.http.context import RequestContext
+from shared.runtime.http.problems import Kind
+from shared.runtime.metrics import Metrics
+from shared.runtime.resilience import DependencyUnavailable
+from shared.schemas.validation import FieldError, InvalidInput
+
+
+class RouteConflict(Exception):
+    pass
+
+
+@get("/fails/{how:str}")
+async def fails(how: FromPath[str]) -> None:
+    errors: dict[str, Exception] = {
+        "conflict": RouteConflict("a:b:c:d is taken"),
+        "input": InvalidInput((FieldError("/url", "is empty"), FieldError("/reason", "is too long"))),
+        "unavailable": DependencyUnavailable("redis", "no answer"),
+        "bug": RuntimeError("password=hunter2"),
+    }
+    raise errors[how]
+
+
+@put("/things/{name:str}")
+async def thing(name: FromPath[str], limit: FromQuery[int]) -> dict[str, str]:
+    return {"name": name * limit}
+
+
+@asynccontextmanager
+async def client_of(health: Health) -> AsyncIterator[tuple[httpx2.AsyncClient, RequestContext]]:
+    app = build_application(
+        title="Test",
+        description="A service with three ways to fail.",
+        handlers=[fails, thing],
+        kinds={RouteConflict: Kind(409, "conflict", "Taken")},
+        health=health,
+        metrics=Metrics(Service.CONTROL_PLANE),
+    )
+    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type]
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client, app
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx2.AsyncClient]:
+    async with client_of(Health({}, started=True)) as (client, _):
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "slug"),
+    [
+        ("/fails/conflict", 409, "conflict"),
+        ("/fails/input", 400, "invalid-input"),
+        ("/fails/unavailable", 503, "dependency-unavailable"),
+        ("/fails/bug", 500, "internal-error"),
+        ("/nowhere", 404, "no-such-path"),
+    ],
+)
+async def test_every_error_is_a_problem_with_the_correlation_id(
+    client: httpx2.AsyncClient, path: str, status: int, slug: str
+) -> None:
+    answer = await client.get(path, headers={"X-Correlation-ID": "abc-1"})
+    problem = answer.json()
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert problem["type"] == f"urn:traffic-manager:problem:{slug}"
+    assert problem["correlation_id"] == answer.headers["x-correlation-id"] == "abc-1"
+
+
+async def test_client_never_sees_what_an_unexpected_error_says(client: httpx2.AsyncClient) -> None:
+    answer = await client.get("/fails/bug")
+    assert "hunter2" not in answer.text
+    assert "Traceback" not in answer.text
+
+
+async def test_bad_input_lists_every_field(client: httpx2.AsyncClient) -> None:
+    errors = (await client.get("/fails/input")).json()["errors"]
+    assert errors == [
+        {"pointer": "/url", "detail": "is empty"},
+        {"pointer": "/reason", "detail": "is too long"},
+    ]
+
+
+async def test_unavailable_says_when_to_come_back(client: httpx2.AsyncClient) -> None:
+    assert (await client.get("/fails/unavailable")).headers["retry-after"] == "1"
+
+
+async def test_wrong_parameter_is_a_problem_that_names_it(client: httpx2.AsyncClient) -> None:
+    answer = await client.put("/things/a?limit=many")
+    assert answer.status_code == 400
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/limit"]
+
+
+@pytest.mark.parametrize("offered", ["", "a b", "x" * 129, "ä"])
+async def test_unusable_correlation_id_is_replaced(client: httpx2.AsyncClient, offered: str) -> None:
+    answer = await client.get("/health/live", headers=[(b"X-Correlation-ID", offered.encode())])
+    assert answer.headers["x-correlation-id"].startswith("req-")
+
+
+async def test_liveness_does_not_look_at_dependencies() -> None:
+    health = Health({"postgres": DependencyHealth(required=True, up=False)}, started=True)
+    async with client_of(health) as (client, _):
+        assert (await client.get("/health/live")).status_code == 200
+        assert (await client.get("/health/ready")).status_code == 503
+
+
+async def test_readiness_names_each_dependency() -> None:
+    health = Health(
+        {"redis": DependencyHealth(required=False, up=False, detail="refused"), "kafka": DependencyHealth(True, True)},
+        started=True,
+    )
+    async with client_of(health) as (client, _):
+        answer = await client.get("/health/ready")
+    assert answer.status_code == 200
+    assert answer.json()["dependencies"]["redis"] == {"state": "down", "required": False, "detail": "refused"}
+
+
+async def test_draining_service_is_not_ready_and_closes_kept_alive_connections() -> None:
+    health = Health({}, started=True, draining=True)
+    async with client_of(health) as (client, _):
+        answer = await client.get("/health/ready")
+    assert (answer.status_code, answer.headers["connection"]) == (503, "close")
+
+
+async def test_requests_are_counted_by_template_and_status(client: httpx2.AsyncClient) -> None:
+    await client.get("/fails/conflict")
+    await client.get("/nowhere/at/all")
+    text = (await client.get("/metrics")).text
+    assert 'tm_http_requests_total{code="409",method="GET",route="/fails/{how}"} 1.0' in text
+    assert 'tm_http_requests_total{code="404",method="GET",route="unmatched"} 1.0' in text
+
+
+async def test_openapi_document_is_served(client: httpx2.AsyncClient) -> None:
+    document = json.loads((await client.get("/schema/openapi.json")).text)
+    assert "/things/{name}" in document["paths"]
+    assert (await client.get("/schema")).status_code == 200

@@ -1,0 +1,30 @@
+from shared.runtime.backoff import Backoff
+
+
+def highest(_: float, ceiling: float) -> float:
+    return ceiling
+
+
+def test_pauses_double_up_to_the_longest() -> None:
+    backoff = Backoff(5.0, first=1.0, draw=highest)
+    assert [backoff.pause() for _ in range(5)] == [1.0, 2.0, 4.0, 5.0, 5.0]
+
+
+def test_success_begins_with_short_pauses_again() -> None:
+    backoff = Backoff(5.0, first=1.0, draw=highest)
+    backoff.pause()
+    backoff.pause()
+    backoff.reset()
+    assert backoff.pause() == 1.0
+
+
+def test_jitter_is_full_so_that_clients_do_not_return_together() -> None:
+    backoff = Backoff(5.0, first=5.0)
+    pauses = [backoff.pause() for _ in range(200)]
+    assert min(pauses) < 1.0
+    assert max(pauses) > 4.0
+    assert all(0 <= each <= 5.0 for each in pauses)
+
+
+def test_a_first_pause_longer_than_the_longest_is_cut() -> None:
+    assert Backoff(0.05, first=0.1, draw=highest).pause() == 0.05

@@ -1,0 +1,100 @@
+import json
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.schemas.events import (
+    Action,
+    Heartbeat,
+    MalformedEvent,
+    RouteChange,
+    RouteChanged,
+    RouteState,
+    UnknownEventType,
+    UnsupportedSchema,
+    decode,
+    encode,
+)
+from shared.schemas.identity import NAME_PATTERN, VERSION_PATTERN, RouteKey
+
+names = st.from_regex(NAME_PATTERN)
+texts = st.text(st.characters(codec="utf-8"), max_size=40)
+times = st.integers(0, 4_000_000_000_000_000).map(
+    lambda micros: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
+)
+changes = st.builds(
+    RouteChange,
+    action=st.sampled_from(Action),
+    service=names,
+    env=names,
+    version=st.from_regex(VERSION_PATTERN),
+    url=texts,
+    is_active=st.booleans(),
+    previous_url=st.none() | texts,
+    previous_state=st.none() | st.sampled_from(RouteState),
+)
+events = st.builds(
+    RouteChanged,
+    event_id=st.uuids(version=4),
+    tenant=names,
+    revision=st.integers(1, 2**53),
+    changes=st.lists(changes, min_size=1, max_size=5).map(tuple),
+    changed_by=texts,
+    reason=st.none() | texts,
+    occurred_at=times,
+    correlation_id=texts,
+)
+
+
+@given(events | st.builds(Heartbeat, as_of=times))
+def test_event_survives_the_wire(event: RouteChanged | Heartbeat) -> None:
+    assert decode(encode(event)) == event
+
+
+@given(events)
+def test_fields_of_a_later_release_are_ignored(event: RouteChanged) -> None:
+    wire = json.loads(encode(event)) | {"added_later": {"a": 1}}
+    assert decode(json.dumps(wire).encode()) == event
+
+
+@given(st.binary(max_size=200))
+def test_arbitrary_bytes_are_refused_and_nothing_else_is_raised(value: bytes) -> None:
+    with pytest.raises((MalformedEvent, UnsupportedSchema, UnknownEventType)):
+        decode(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [
+        (b'{"schema": 2, "event_type": "heartbeat", "as_of": 5}', UnsupportedSchema),
+        (b'{"schema": 1, "event_type": "tenant_renamed"}', UnknownEventType),
+        (b'{"schema": 9, "event_type": "tenant_renamed"}', UnknownEventType),
+        (b'{"schema": 1, "event_type": "heartbeat"}', MalformedEvent),
+        (b'{"schema": 1, "event_type": "heartbeat", "as_of": "2026-01-01T00:00:00"}', MalformedEvent),
+        (b"[]", MalformedEvent),
+        (b'{"event_type": "route_changed", "x": ' + b"[" * 100_000, MalformedEvent),
+        (None, MalformedEvent),
+    ],
+)
+def test_what_is_wrong_with_a_record_is_told_apart(value: bytes | None, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        decode(value)
+
+
+def test_changes_come_with_the_key_of_their_route() -> None:
+    change = RouteChange(
+        action=Action.CREATED, service="payments", env="prod", version="v2", url="http://p", is_active=True
+    )
+    event = RouteChanged(
+        event_id=UUID(int=7),
+        tenant="team-a",
+        revision=1,
+        changes=(change,),
+        changed_by="ci",
+        occurred_at=datetime(2026, 1, 1, tzinfo=UTC),
+        correlation_id="req-1",
+    )
+    assert list(event.keyed_changes()) == [(RouteKey("team-a", "payments", "prod", "v2"), change)]
