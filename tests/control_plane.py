@@ -109,7 +109,8 @@ async def serving(app: RequestContext) -> AsyncIterator[None]:
 
 async def leads(client: httpx2.AsyncClient) -> bool:
     """Whether this control plane's relay is the active one."""
-    return "tm_outbox_relay_leader 1.0" in (await client.get("http://test/metrics")).text
+    metrics = client.base_url.copy_with(path="/metrics")
+    return "tm_outbox_relay_leader 1.0" in (await client.get(metrics)).text
 
 
 async def unsent(url: str) -> int:

@@ -80,6 +80,10 @@ class Lives:
     def of(self, state: State) -> float:
         return self.positive if state is State.ACTIVE else self.negative
 
+    def cap(self, entry: Entry) -> Entry:
+        """The entry of another instance, which may have been told to let entries live longer than this one."""
+        return replace(entry, expires_at=min(entry.expires_at, entry.as_of + self.of(entry.state)))
+
     def entry(self, key: RouteKey, state: State, url: str | None, revision: int, *, as_of: float, now: float) -> Entry:
         """The entry for a value that was right at `as_of` (-inf: nobody knows when) and is heard of `now`.
 
