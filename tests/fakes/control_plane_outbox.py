@@ -21,6 +21,7 @@ class FakeOutbox:
     beats: list[datetime] = field(default_factory=list)
     batch: int = BATCH
     broken: Exception | None = None
+    looks: int = 0
     _leader: "FakeOutboxSession | None" = None
     _sessions: "list[FakeOutboxSession]" = field(default_factory=list)
 
@@ -88,6 +89,7 @@ class FakeOutboxSession:
 
     async def unsent(self) -> Unsent:
         self._outbox.check(self)
+        self._outbox.looks += 1
         if self._outbox.broken is not None:
             raise self._outbox.broken
         unsent = [record for id_, record in self._outbox.records.items() if id_ not in self._outbox.sent]

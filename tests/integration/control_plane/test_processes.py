@@ -15,11 +15,8 @@ import pytest
 
 from deploy.local import ports
 from deploy.local.stack import Stack
-from shared.schemas.events import RouteChanged, decode
-from shared.schemas.topics import ROUTE_EVENTS
-from tests.control_plane import all_published, leads
+from tests.control_plane import all_published, heard, leads
 from tests.factories import a_tenant
-from tests.kafka import read_all
 from tests.postgres import Database
 from tests.waiting import eventually
 
@@ -81,8 +78,7 @@ async def _put(running: Running, tenant: str, url: str) -> None:
 
 
 async def _heard(stack: Stack, tenant: str) -> list[int]:
-    events = [decode(each.value) for each in await read_all(stack.urls.kafka, ROUTE_EVENTS.name)]
-    return [each.revision for each in events if isinstance(each, RouteChanged) and each.tenant == tenant]
+    return [each.revision for each in await heard(stack.urls.kafka, tenant)]
 
 
 @pytest.mark.parametrize("way", [signal.SIGSTOP, signal.SIGKILL])

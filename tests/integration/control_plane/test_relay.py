@@ -9,9 +9,9 @@ import httpx2
 import pytest
 
 from deploy.local.stack import Stack
-from shared.schemas.events import Heartbeat, RouteChanged, decode
+from shared.schemas.events import Heartbeat, decode
 from shared.schemas.topics import ROUTE_EVENTS
-from tests.control_plane import all_published, control_plane, leads
+from tests.control_plane import all_published, control_plane, heard, leads
 from tests.factories import a_tenant
 from tests.kafka import end_offsets, read_all
 from tests.postgres import Database
@@ -42,12 +42,11 @@ async def _write(client: httpx2.AsyncClient, tenant: str, first: int, last: int)
 
 async def _first_heard(stack: Stack, tenant: str) -> list[int]:
     """The tenant's revisions in offset order, without the repetitions that at-least-once allows."""
-    heard: list[int] = []
-    for record in await read_all(stack.urls.kafka, ROUTE_EVENTS.name):
-        event = decode(record.value)
-        if isinstance(event, RouteChanged) and event.tenant == tenant and event.revision not in heard:
-            heard.append(event.revision)
-    return heard
+    first_heard: list[int] = []
+    for event in await heard(stack.urls.kafka, tenant):
+        if event.revision not in first_heard:
+            first_heard.append(event.revision)
+    return first_heard
 
 
 async def _one_leads(clients: Sequence[httpx2.AsyncClient]) -> bool:
