@@ -18,6 +18,7 @@ from shared.runtime.catalogue import Service
 from shared.runtime.clock import Clock, SystemClock
 from shared.runtime.health import DependencyHealth, Health
 from shared.runtime.http.application import Lifespan, build_application
+from shared.runtime.http.bounds import Bounds, bounds_of
 from shared.runtime.http.context import RequestContext
 from shared.runtime.kafka import ProgressWatchdog
 from shared.runtime.metrics import Metrics
@@ -73,7 +74,8 @@ def assemble(settings: AuditSettings) -> RequestContext:
             await opened.enter_async_context(worker.running(grace=settings.shutdown_seconds / 3))
             yield
 
-    return build_app(trail, clock, health, metrics, lifespan)
+    bounds = bounds_of(settings, settings.request_deadline_seconds)
+    return build_app(trail, clock, health, metrics, lifespan, bounds)
 
 
 def _trail(settings: AuditSettings, clock: Clock, health: Health, metrics: Metrics) -> MongoAuditTrail:
@@ -101,7 +103,12 @@ def new_health() -> Health:
 
 
 def build_app(
-    reader: AuditReader, clock: Clock, health: Health, metrics: Metrics, lifespan: Lifespan | None = None
+    reader: AuditReader,
+    clock: Clock,
+    health: Health,
+    metrics: Metrics,
+    lifespan: Lifespan | None = None,
+    bounds: Bounds | None = None,
 ) -> RequestContext:
     """The ASGI application over any reader of the audit trail."""
     return build_application(
@@ -112,4 +119,5 @@ def build_app(
         health=health,
         metrics=metrics,
         lifespan=lifespan,
+        bounds=bounds,
     )

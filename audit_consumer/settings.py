@@ -26,8 +26,11 @@ class AuditSettings(ServiceSettings):
     audit_write_seconds: float = Field(
         default=5.0, gt=0, le=10, description="Longest that one write to MongoDB may take before it is tried again."
     )
+    request_deadline_seconds: float = Field(
+        default=2.0, gt=0, le=60, description="Seconds until the answer to any request begins; 503 after that."
+    )
     audit_query_seconds: float = Field(
-        default=2.0, gt=0, le=60, description="Deadline of one audit query, after which it is answered with 503."
+        default=1.8, gt=0, le=60, description="Deadline of one audit query, after which it is answered with 503."
     )
     audit_retry_seconds: float = Field(
         default=5.0, gt=0, le=60, description="Longest pause before a failed batch is tried again; jittered below it."

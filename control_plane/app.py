@@ -13,14 +13,17 @@ from control_plane.adapters.postgres.primary import Primary
 from control_plane.adapters.postgres.routes import PostgresRoutes
 from control_plane.adapters.postgres.tenants import PostgresTenants
 from control_plane.domain.route_url import UrlRules
+from control_plane.errors import TooManyWrites
 from control_plane.http.kinds import KINDS
 from control_plane.http.routes import route_handlers
 from control_plane.http.tenants import tenant_handlers
+from control_plane.http.write_limits import limited
 from control_plane.ports import EventLog, Outbox, Routes, Tenants
 from control_plane.service.backlog_watch import BacklogWatch
 from control_plane.service.relay import Relay, RelayTiming
 from control_plane.service.routes import RouteService
 from control_plane.service.tenants import TenantService
+from control_plane.service.write_limits import write_limits
 from control_plane.settings import ControlPlaneSettings
 from control_plane.worker import running
 from shared.runtime import logs, tracing
@@ -28,6 +31,7 @@ from shared.runtime.catalogue import Service
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import DependencyHealth, Health
 from shared.runtime.http.application import Lifespan, build_application
+from shared.runtime.http.bounds import bounds_of
 from shared.runtime.http.context import RequestContext
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Guard
@@ -69,7 +73,8 @@ def build_app(
     )
     relay = Relay(outbox, events, timing=timing, metrics=metrics)
     watch = BacklogWatch(outbox, health=health, metrics=metrics)
-    deadline = settings.write_deadline_seconds
+    # A little before the deadline of the whole request, so that what fails is counted and says what it was.
+    deadline = 0.95 * settings.write_deadline_seconds
     route_service = RouteService(routes, on_commit=relay.ring, deadline_seconds=deadline, metrics=metrics)
 
     @asynccontextmanager
@@ -87,13 +92,20 @@ def build_app(
         description="Which URL serves a tenant's service, environment and version. Changes are atomic, numbered per "
         "tenant, attributed, and on their way to every resolver when they are answered.",
         handlers=[
-            *tenant_handlers(TenantService(tenants, deadline_seconds=deadline)),
-            *route_handlers(route_service, UrlRules(settings.url_schemes, settings.url_link_local_allowed)),
+            limited(
+                [
+                    *tenant_handlers(TenantService(tenants, deadline_seconds=deadline)),
+                    *route_handlers(route_service, UrlRules(settings.url_schemes, settings.url_link_local_allowed)),
+                ],
+                write_limits(settings, SystemClock(), metrics),
+            )
         ],
         kinds=KINDS,
+        refusals_of_writes=[KINDS[TooManyWrites]],
         health=health,
         metrics=metrics,
         lifespan=lifespan,
+        bounds=bounds_of(settings, settings.write_deadline_seconds),
     )
 
 
@@ -146,7 +158,7 @@ def connected(settings: ControlPlaneSettings) -> RequestContext:
 
     return build_app(
         tenants=PostgresTenants(primary),
-        routes=PostgresRoutes(primary, ChangeSets(primary, metrics)),
+        routes=PostgresRoutes(primary, ChangeSets(primary, metrics, most_routes=settings.tenant_routes)),
         outbox=PostgresOutbox(primary, settings.postgres_url, relay_guard),
         events=events,
         settings=settings,

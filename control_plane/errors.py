@@ -48,3 +48,25 @@ class NotPublished(Exception):
 
 class LeadershipLost(Exception):
     """The relay's session is gone, and with it the right to publish."""
+
+
+class TooManyWrites(Exception):
+    """A tenant or a credential writes more than its share. `retry_after` in seconds."""
+
+    def __init__(self, why: str, retry_after: float) -> None:
+        super().__init__(
+            f"{why[:1].upper()}{why[1:]}. Nothing was changed. Wait {retry_after:.3g} s, or write several "
+            "routes in one change set."
+        )
+        self.retry_after = retry_after
+
+
+class RouteQuotaReached(Exception):
+    """The tenant cannot have so many routes. Nothing was written."""
+
+    def __init__(self, tenant: str, routes: int, created: int, most: int) -> None:
+        super().__init__(
+            f"Tenant {tenant} has {routes} of at most {most} routes, active and inactive; {created} more do not fit. "
+            "Nothing was changed. Put an inactive route to the new use, or have TM_TENANT_ROUTES raised."
+        )
+        self.tenant = tenant

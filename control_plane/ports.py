@@ -46,8 +46,8 @@ class Routes(Protocol):
     ) -> Sequence[Outcome]:
         """Make all of it true in one transaction: one revision and one event, or neither when it was so before.
 
-        The outcomes stand in the order of the wanted routes. `headers` travel with the event. Raises NoSuchRoute, and
-        TenantBusy when other changes of the tenant take too long.
+        The outcomes stand in the order of the wanted routes. `headers` travel with the event. Raises NoSuchRoute,
+        RouteQuotaReached, and TenantBusy when other changes of the tenant take too long.
         """
         ...
 

@@ -26,6 +26,30 @@ class ControlPlaneSettings(ServiceSettings):
     write_deadline_seconds: float = Field(
         default=2.0, gt=0, le=60, description="Seconds a request to the control plane may take in all."
     )
+    tenant_writes_per_second: float = Field(
+        default=100,
+        ge=0,
+        description="Writes to one tenant that a worker accepts each second, in the long run; 0: any.",
+    )
+    tenant_write_burst: int = Field(
+        default=1000, ge=1, description="Writes to one tenant that a worker accepts at once after a quiet time."
+    )
+    tenant_writes_at_once: int = Field(
+        default=64, ge=1, description="Writes to one tenant in flight in a worker; more are refused with 429."
+    )
+    credential_writes_per_second: float = Field(
+        default=200,
+        ge=0,
+        description="The same for the writes of one credential, whichever tenants they are to; 0: any.",
+    )
+    credential_write_burst: int = Field(
+        default=2000, ge=1, description="Writes of one credential that a worker accepts at once after a quiet time."
+    )
+    tenant_routes: int = Field(
+        default=100_000,
+        ge=1,
+        description="Routes a tenant may have, active and inactive; more are refused with 409.",
+    )
     relay_poll_seconds: float = Field(
         default=0.5, gt=0, le=5, description="Seconds between the relay's looks at the outbox when nothing wakes it."
     )

@@ -22,6 +22,7 @@ from shared.runtime.catalogue import Service
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import DependencyHealth, Health
 from shared.runtime.http.application import Lifespan, build_application
+from shared.runtime.http.bounds import Bounds, bounds_of
 from shared.runtime.http.context import RequestContext
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Guard
@@ -45,7 +46,12 @@ def create_app() -> RequestContext:
 
 
 def build_app(
-    resolver: Resolver, *, health: Health, metrics: Metrics, lifespan: Lifespan | None = None
+    resolver: Resolver,
+    *,
+    health: Health,
+    metrics: Metrics,
+    lifespan: Lifespan | None = None,
+    bounds: Bounds | None = None,
 ) -> RequestContext:
     """The ASGI application over any resolver. An L1 hit may later be answered by a layer before this one."""
     return build_application(
@@ -56,6 +62,7 @@ def build_app(
         health=health,
         metrics=metrics,
         lifespan=lifespan,
+        bounds=bounds,
     )
 
 
@@ -85,7 +92,13 @@ class Assembly:
         ports = Ports(self._cache, self._replicas, self._primary, self._primary_clock)
         self.core = build_core(ports, settings, clock=self._clock, metrics=self._metrics, notes=self._health.notes)
         self._listener = self._kafka()
-        self.app = build_app(self.core.resolver, health=self._health, metrics=self._metrics, lifespan=self.running)
+        self.app = build_app(
+            self.core.resolver,
+            health=self._health,
+            metrics=self._metrics,
+            lifespan=self.running,
+            bounds=bounds_of(settings, settings.request_deadline_seconds),
+        )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

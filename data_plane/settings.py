@@ -49,6 +49,9 @@ class DataPlaneSettings(ServiceSettings):
     l1_entries: int = Field(
         default=200_000, ge=1, le=10_000_000, description="Routes kept in the process; the least used one goes first."
     )
+    request_deadline_seconds: float = Field(
+        default=2, gt=0, le=60, description="Seconds until the answer to any request begins; 503 after that."
+    )
     resolve_deadline_seconds: float = Field(
         default=0.3, gt=0, le=30, description="Time for one resolve request, all look-ups included."
     )

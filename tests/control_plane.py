@@ -17,6 +17,7 @@ from control_plane.adapters.postgres.primary import UNAVAILABLE, Primary
 from control_plane.adapters.postgres.routes import PostgresRoutes
 from control_plane.adapters.postgres.tenants import PostgresTenants
 from control_plane.app import connected
+from control_plane.domain.quota import DEFAULT_ROUTES
 from control_plane.settings import ControlPlaneSettings
 from shared.runtime.catalogue import Service
 from shared.runtime.clock import SystemClock
@@ -55,12 +56,12 @@ async def open_primary(
 
 @asynccontextmanager
 async def open_registry(
-    url: str, *, size: int = 10, deadline_seconds: float = 5.0
+    url: str, *, size: int = 10, deadline_seconds: float = 5.0, most_routes: int = DEFAULT_ROUTES
 ) -> AsyncIterator[tuple[PostgresTenants, PostgresRoutes]]:
     """Tenants and routes on PostgreSQL."""
     metrics = Metrics(Service.CONTROL_PLANE)
     async with open_primary(url, size=size, deadline_seconds=deadline_seconds, metrics=metrics) as primary:
-        yield PostgresTenants(primary), PostgresRoutes(primary, ChangeSets(primary, metrics))
+        yield PostgresTenants(primary), PostgresRoutes(primary, ChangeSets(primary, metrics, most_routes=most_routes))
 
 
 @asynccontextmanager

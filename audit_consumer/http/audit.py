@@ -73,7 +73,9 @@ def audit_router(queries: AuditQueries) -> Router:
     @get("/correlation/{correlation_id:str}", summary="What one request changed", **_answers(OF_CORRELATION))
     async def of_correlation(
         request: _Request,
-        correlation_id: Annotated[str, Parameter(description=words.CORRELATION_ID.description)],
+        correlation_id: Annotated[
+            str, Parameter(description=words.CORRELATION_ID.description, schema_extra=dict(words.CORRELATION_ID_SCHEMA))
+        ],
     ) -> AuditPage:
         """Every change that was made under this correlation id."""
         given = [("correlation_id", correlation_id), *request.query_params.multi_items()]

@@ -11,13 +11,14 @@ from litestar.openapi.spec import OpenAPIFormat, OpenAPIType, Schema
 from audit_consumer.domain.queries import DEFAULT_LIMIT, MAX_LIMIT
 from audit_consumer.http.parameters import QueryParameter, Values
 from shared.schemas.events import Action
-from shared.schemas.identity import name_errors
+from shared.schemas.identity import NAME_SCHEMA, VERSION_SCHEMA, name_errors
 from shared.schemas.validation import FieldError
 
 MAX_DAYS = 365
 MAX_HOURS = 24 * MAX_DAYS
 LONGEST_CURSOR = 512
 
+CORRELATION_ID_SCHEMA = {"pattern": "^[A-Za-z0-9._-]{1,128}$"}
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 # RFC 3339, section 5.6: a date, a time and an offset. `fromisoformat` alone would take much more.
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
@@ -25,7 +26,7 @@ _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]
 _Q = TypeVar("_Q")
 
 
-def _name(field: str) -> Callable[[str], str]:
+def _name_of(field: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         for error in name_errors(**{field: text}):
             raise ValueError(error.detail)
@@ -73,6 +74,8 @@ def _cursor(text: str) -> str:
 
 
 _STRING = OpenAPIType.STRING
+_NAME = Schema(type=_STRING, pattern=NAME_SCHEMA["pattern"])
+_VERSION = Schema(type=_STRING, pattern=VERSION_SCHEMA["pattern"])
 _MOMENT = Schema(type=_STRING, format=OpenAPIFormat.DATE_TIME)
 
 
@@ -80,10 +83,10 @@ def _number(lowest: int, highest: int, default: int) -> Schema:
     return Schema(type=OpenAPIType.INTEGER, minimum=lowest, maximum=highest, default=default)
 
 
-TENANT = QueryParameter("tenant", "Only this tenant's.", Schema(type=_STRING), "team-a", _name("tenant"))
-SERVICE = QueryParameter("service", "Only this service's.", Schema(type=_STRING), "payments", _name("service"))
-ENV = QueryParameter("env", "Only this environment's.", Schema(type=_STRING), "prod", _name("env"))
-VERSION = QueryParameter("version", "Only this version's.", Schema(type=_STRING), "v2", _name("version"))
+TENANT = QueryParameter("tenant", "Only this tenant's.", _NAME, "team-a", _name_of("tenant"))
+SERVICE = QueryParameter("service", "Only this service's.", _NAME, "payments", _name_of("service"))
+ENV = QueryParameter("env", "Only this environment's.", _NAME, "prod", _name_of("env"))
+VERSION = QueryParameter("version", "Only this version's.", _VERSION, "v2", _name_of("version"))
 ACTION = QueryParameter(
     "action", "Only changes that did this.", Schema(type=_STRING, enum=list(Action)), "updated", _action
 )

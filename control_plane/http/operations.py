@@ -37,7 +37,7 @@ def _parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 def _schema(struct: type[msgspec.Struct]) -> dict[str, Any]:
     definitions: dict[str, dict[str, Any]] = msgspec.json.schema(struct)["$defs"]
-    return definitions[struct.__name__]
+    return {**definitions[struct.__name__], "additionalProperties": False}  # as `read_body` has it
 
 
 def _extended(*, parameters: list[dict[str, Any]], request_body: dict[str, Any] | None = None) -> type[Operation]:

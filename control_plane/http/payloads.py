@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 
 from control_plane.domain.routes import Route, Tenant
+from shared.schemas.identity import NAME_SCHEMA, VERSION_SCHEMA
 
 _Reason = Annotated[
     str,
@@ -97,7 +98,7 @@ class TenantPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _Limit = Annotated[int, msgspec.Meta(ge=1, le=1000, description="How many to answer with at most.")]
-_Cursor = Annotated[str, msgspec.Meta(description="`next_cursor` of the page before.", examples=["cGF5bWVudHM"])]
+_Cursor = Annotated[str, msgspec.Meta(description="`next_cursor` of the page before.")]
 
 
 class TenantQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,9 +111,15 @@ class TenantQuery(msgspec.Struct, frozen=True, kw_only=True):
 class RouteQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which routes to list."""
 
-    service: Annotated[str, msgspec.Meta(description="Only this service's.")] | None = None
-    env: Annotated[str, msgspec.Meta(description="Only this environment's.")] | None = None
-    version: Annotated[str, msgspec.Meta(description="Only this version's.")] | None = None
+    service: Annotated[str, msgspec.Meta(description="Only this service's.", extra_json_schema=NAME_SCHEMA)] | None = (
+        None
+    )
+    env: Annotated[str, msgspec.Meta(description="Only this environment's.", extra_json_schema=NAME_SCHEMA)] | None = (
+        None
+    )
+    version: (
+        Annotated[str, msgspec.Meta(description="Only this version's.", extra_json_schema=VERSION_SCHEMA)] | None
+    ) = None
     active: Annotated[bool, msgspec.Meta(description="Only active ones, or only inactive ones.")] | None = None
     limit: _Limit = 100
     cursor: _Cursor | None = None

@@ -22,10 +22,17 @@ _T = TypeVar("_T")
 _S = TypeVar("_S", bound=msgspec.Struct)
 
 
-def accept_tenant(tenant: str, body: bytes = b"") -> str:
-    """A tenant's name from the path; a body may be missing or empty."""
+def accept_tenant(tenant: str) -> str:
+    """A tenant's name from the path."""
+    _refuse(name_errors(tenant=tenant))
+    return tenant
+
+
+def accept_new_tenant(request: AnyRequest, tenant: str, body: bytes) -> str:
+    """A tenant's name from the path of what creates it; a body may be missing or empty."""
     _, errors = read_body(body or b"{}", Nothing)
-    _refuse(name_errors(tenant=tenant) + errors)
+    _, actor_errors = _subject(request)
+    _refuse(name_errors(tenant=tenant) + errors + actor_errors)
     return tenant
 
 
@@ -63,7 +70,7 @@ def accept_route_page(tenant: str, request: AnyRequest) -> tuple[RouteFilter, Ro
     """Which of a tenant's routes a list asks for: filter, start and limit."""
     query, errors = _query(request, RouteQuery)
     after, cursor_errors = _cursor(request, cursors.route_position)
-    given = {name: value for name in ("service", "env", "version") if (value := request.query_params.get(name))}
+    given = {name: request.query_params[name] for name in ("service", "env", "version") if name in request.query_params}
     errors = name_errors(tenant=tenant, **given) + errors + cursor_errors
     if query is None or errors:
         raise InvalidInput(tuple(errors))
@@ -101,7 +108,7 @@ def _attribution(changed_by: str, reason: str | None) -> Attribution:
 
 
 def _query(request: AnyRequest, into: type[_S]) -> tuple[_S | None, list[FieldError]]:
-    return read_query(dict(request.query_params), into)
+    return read_query(request.query_params.multi_items(), into)
 
 
 def _cursor(request: AnyRequest, decode: Callable[[str], _T]) -> tuple[_T | None, list[FieldError]]:

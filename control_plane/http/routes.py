@@ -11,7 +11,7 @@ from control_plane.domain.route_url import UrlRules
 from control_plane.domain.routes import RoutePosition
 from control_plane.http import cursors
 from control_plane.http.answers import EXAMPLE_ROUTE, REVISION_TAG, route_answer, shown
-from control_plane.http.kinds import INVALID, NOT_FOUND, UNAVAILABLE
+from control_plane.http.kinds import INVALID, NOT_FOUND, QUOTA_REACHED, UNAVAILABLE
 from control_plane.http.operations import change_of, query_of
 from control_plane.http.payloads import ChangeReason, PutRoute, RouteBody, RoutePage, RouteQuery
 from control_plane.http.requests import AnyRequest, accept_key, accept_put, accept_route_page, accept_state_change
@@ -20,10 +20,17 @@ from control_plane.service.routes import RouteService
 from shared.runtime import tracing
 from shared.runtime.http.problems import documented
 from shared.schemas.events import Action
+from shared.schemas.identity import NAME_SCHEMA, VERSION_SCHEMA
 
-ServiceName = Annotated[str, PathParameter(description="Same characters as a tenant's name.")]
-EnvName = Annotated[str, PathParameter(description="Same characters as a tenant's name.")]
-VersionName = Annotated[str, PathParameter(description="Same characters, and A-Z and + as in SemVer; case-sensitive.")]
+_Name = PathParameter(description="Same characters as a tenant's name.", schema_extra=dict(NAME_SCHEMA))
+ServiceName = Annotated[str, _Name]
+EnvName = Annotated[str, _Name]
+VersionName = Annotated[
+    str,
+    PathParameter(
+        description="Same characters, and A-Z and + as in SemVer; case-sensitive.", schema_extra=dict(VERSION_SCHEMA)
+    ),
+]
 
 _LIST = "/api/v1/tenants/{tenant:str}/routes"
 _ONE = _LIST + "/{service:str}/{env:str}/{version:str}"
@@ -51,7 +58,7 @@ def route_handlers(routes: RouteService, rules: UrlRules) -> list[HTTPRouteHandl
             prepare={"url": EXAMPLE_ROUTE.url, "is_active": False},
         ),
         response_headers=[REVISION_TAG],
-        responses={201: shown("Created", EXAMPLE_ROUTE), **_CHANGED},
+        responses={201: shown("Created", EXAMPLE_ROUTE), **_CHANGED, **documented(QUOTA_REACHED)},
     )
     async def put_route(
         request: AnyRequest, tenant: TenantName, service: ServiceName, env: EnvName, version: VersionName, body: RawBody

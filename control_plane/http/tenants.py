@@ -12,11 +12,17 @@ from control_plane.http.answers import EXAMPLE_TENANT, shown
 from control_plane.http.kinds import INVALID, KINDS, UNAVAILABLE
 from control_plane.http.operations import change_of, query_of
 from control_plane.http.payloads import Nothing, TenantBody, TenantPage, TenantQuery
-from control_plane.http.requests import AnyRequest, accept_tenant, accept_tenant_page
+from control_plane.http.requests import AnyRequest, accept_new_tenant, accept_tenant, accept_tenant_page
 from control_plane.service.tenants import TenantService
 from shared.runtime.http.problems import documented
+from shared.schemas.identity import NAME_SCHEMA
 
-TenantName = Annotated[str, PathParameter(description="1 to 63 of a-z 0-9 . _ -, first and last a letter or digit.")]
+TenantName = Annotated[
+    str,
+    PathParameter(
+        description="1 to 63 of a-z 0-9 . _ -, first and last a letter or digit.", schema_extra=dict(NAME_SCHEMA)
+    ),
+]
 
 _PROBLEMS = documented(INVALID, UNAVAILABLE)
 _TAGS = ["Tenants"]
@@ -36,9 +42,9 @@ def tenant_handlers(tenants: TenantService) -> list[HTTPRouteHandler]:
             **_PROBLEMS,
         },
     )
-    async def create_tenant(tenant: TenantName, body: RawBody) -> Response[TenantBody]:
+    async def create_tenant(request: AnyRequest, tenant: TenantName, body: RawBody) -> Response[TenantBody]:
         """Idempotent: a tenant that exists is answered as it stands."""
-        found, created = await tenants.create(accept_tenant(tenant, body))
+        found, created = await tenants.create(accept_new_tenant(request, tenant, body))
         return Response(TenantBody.of(found), status_code=201 if created else 200)
 
     @get(

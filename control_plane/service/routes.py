@@ -8,7 +8,7 @@ import structlog
 
 from control_plane.domain.changes import Attribution, Outcome, WantedChangeSet, WantedRoute
 from control_plane.domain.routes import Route, RouteFilter, RoutePosition
-from control_plane.errors import NoSuchRoute, NoSuchTenant, TooManyChanges
+from control_plane.errors import NoSuchRoute, NoSuchTenant, RouteQuotaReached, TooManyChanges
 from control_plane.ports import Routes
 from shared.runtime import tracing
 from shared.runtime.metrics import Metrics
@@ -17,7 +17,7 @@ from shared.schemas.identity import RouteKey
 from shared.schemas.validation import InvalidInput
 
 _log = structlog.get_logger(__name__)
-_REJECTIONS = (NoSuchTenant, NoSuchRoute, TooManyChanges, InvalidInput)
+_REJECTIONS = (NoSuchTenant, NoSuchRoute, RouteQuotaReached, TooManyChanges, InvalidInput)
 
 
 class RouteService:

@@ -12,7 +12,7 @@ from data_plane.http.answers import NO_ACTIVE_ROUTE, ROUTE_UNKNOWN, ResolvedRout
 from data_plane.http.conditions import accepts_stale
 from data_plane.service.resolve import Resolver
 from shared.runtime.http.problems import SHARED_KINDS, documented
-from shared.schemas.identity import NAME_RULE, VERSION_RULE, RouteKey
+from shared.schemas.identity import NAME_RULE, NAME_SCHEMA, VERSION_RULE, VERSION_SCHEMA, RouteKey
 from shared.schemas.validation import InvalidInput
 
 _ROUTE = {"tenant": "team-a", "service": "payments", "env": "prod", "version": "v2"}
@@ -27,7 +27,8 @@ _RESPONSES = {
 
 
 def _part(name: str, rule: str) -> Any:
-    return Parameter(description=rule, examples=[Example(value=_ROUTE[name])])
+    schema = VERSION_SCHEMA if name == "version" else NAME_SCHEMA
+    return Parameter(description=rule, examples=[Example(value=_ROUTE[name])], schema_extra=dict(schema))
 
 
 Tenant = Annotated[str, _part("tenant", NAME_RULE)]

@@ -71,6 +71,12 @@ CATALOGUE: tuple[Metric, ...] = (
     _counter("tm_http_requests_total", ALL, "Requests answered, by route template", route=OPEN, method=OPEN, code=OPEN),
     _histogram("tm_http_request_duration_seconds", ALL, "From request to last byte handed over", LATENCY, route=OPEN),
     _gauge("tm_http_requests_in_flight", ALL, "Requests being answered"),
+    _counter(
+        "tm_http_requests_shed_total",
+        ALL,
+        "Requests refused, or ended at their deadline, to protect others",
+        reason=("rate_limited", "overloaded", "deadline"),
+    ),
     _gauge("tm_dependency_up", ALL, "0 when the last call to it failed", "livemin", dependency=OPEN),
     _gauge("tm_breaker_state", ALL, "0 closed, 1 half-open, 2 open", "livemax", dependency=OPEN),
     _counter("tm_dependency_requests_total", ALL, "Calls to a dependency", dependency=OPEN, outcome=OPEN),

@@ -51,6 +51,13 @@ class ServiceSettings(BaseSettings):
         le=600,
         description="Seconds that requests in flight and workers have to finish before the end.",
     )
+    requests_at_once: int = Field(
+        default=512, ge=1, description="Requests in flight in one worker; more are answered with 503 at once."
+    )
+    header_count: int = Field(default=64, ge=8, description="Header fields of one request; more are refused with 431.")
+    header_bytes: int = Field(
+        default=16 * 1024, ge=1024, description="Bytes of one request's header fields; more are refused with 431."
+    )
     kafka_bootstrap: str = Field(default="127.0.0.1:9092", description="Kafka bootstrap servers, comma separated.")
 
 

@@ -10,6 +10,10 @@ from shared.schemas.validation import FieldError, InvalidInput
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?\Z"
 VERSION_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9._+-]{0,61}[A-Za-z0-9])?\Z"
 
+NAME_SCHEMA = {"pattern": NAME_PATTERN.replace(r"\Z", "$")}
+VERSION_SCHEMA = {"pattern": VERSION_PATTERN.replace(r"\Z", "$")}
+"""For JSON Schema, whose regular expressions know no \\Z; there `$` is the very end."""
+
 _NAME = re.compile(NAME_PATTERN)
 _VERSION = re.compile(VERSION_PATTERN)
 

@@ -7,8 +7,9 @@ import pytest
 import pytest_asyncio
 
 from control_plane.domain.changes import Attribution, WantedChangeSet, WantedRoute
+from control_plane.domain.quota import DEFAULT_ROUTES
 from control_plane.domain.routes import RouteFilter, RoutePosition
-from control_plane.errors import NoSuchRoute, NoSuchTenant
+from control_plane.errors import NoSuchRoute, NoSuchTenant, RouteQuotaReached
 from control_plane.ports import Routes, Tenants
 from shared.schemas.events import Action
 from shared.schemas.identity import RouteKey
@@ -32,13 +33,19 @@ def behind(request: pytest.FixtureRequest) -> Database | None:
     return None if request.param == "fake" else request.getfixturevalue("database")
 
 
+@pytest.fixture
+def most_routes(request: pytest.FixtureRequest) -> int:
+    """A small quota for the test that reaches it."""
+    return 3 if "quota" in request.node.name else DEFAULT_ROUTES
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def registry(behind: Database | None) -> AsyncIterator[Registry]:
+async def registry(behind: Database | None, most_routes: int) -> AsyncIterator[Registry]:
     if behind is None:
-        fake = FakeRegistry()
+        fake = FakeRegistry(most_routes=most_routes)
         yield Registry(FakeTenants(fake), FakeRoutes(fake))
         return
-    async with open_registry(behind.url) as (tenants, routes):
+    async with open_registry(behind.url, most_routes=most_routes) as (tenants, routes):
         yield Registry(tenants, routes)
 
 
@@ -116,6 +123,25 @@ async def test_a_change_set_with_one_impossible_change_changes_nothing(registry:
         await registry.routes.apply(WantedChangeSet("team-a", wanted), BY, {})
     assert (await registry.tenants.get("team-a")).revision == 0
     assert await registry.routes.page("team-a", NO_FILTER, None, 10) == []
+
+
+async def test_a_tenant_cannot_have_more_routes_than_its_quota_and_can_change_those_it_has(registry: Registry) -> None:
+    for tenant in ("team-a", "team-b"):
+        await registry.tenants.create(tenant)
+    await _put(registry, _key("team-a", version="v1"))
+    await _put(registry, _key("team-a", version="v2"), is_active=False)
+    too_many = tuple(
+        WantedRoute(_key("team-a", version=version), is_active=True, url="http://new") for version in ("v1", "v3", "v4")
+    )
+    with pytest.raises(RouteQuotaReached, match="team-a has 2 of at most 3 routes, active and inactive; 2 more"):
+        await registry.routes.apply(WantedChangeSet("team-a", too_many), BY, {})
+    assert (await registry.tenants.get("team-a")).revision == 2
+    assert await _put(registry, _key("team-a", version="v3")) is Action.CREATED
+    with pytest.raises(RouteQuotaReached):
+        await _put(registry, _key("team-a", version="v4"))
+    assert await _put(registry, _key("team-a", version="v3"), is_active=False) is Action.DEACTIVATED
+    assert await _put(registry, _key("team-a", version="v2")) is Action.ACTIVATED
+    assert await _put(registry, _key("team-b", version="v4")) is Action.CREATED
 
 
 async def test_pages_of_tenants_follow_each_other_by_name(registry: Registry) -> None:

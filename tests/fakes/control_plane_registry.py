@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from control_plane.domain.changes import Attribution, Outcome, WantedChangeSet, decide
+from control_plane.domain.quota import DEFAULT_ROUTES, count_created, keep_quota
 from control_plane.domain.routes import Route, RouteFilter, RoutePosition, Tenant
 from control_plane.errors import NoSuchRoute, NoSuchTenant
 from shared.schemas.identity import RouteKey
@@ -29,6 +30,7 @@ class FakeRegistry:
     routes: dict[RouteKey, Route] = field(default_factory=dict)
     committed: list[CommittedChangeSet] = field(default_factory=list)
     failure: Exception | None = None
+    most_routes: int = DEFAULT_ROUTES
     now: datetime = datetime(2026, 1, 1, tzinfo=UTC)
 
     def begin(self) -> datetime:
@@ -99,6 +101,8 @@ class FakeRoutes:
         tenant = self._registry.tenant(wanted.tenant)
         revision = tenant.revision + 1
         outcomes = decide(wanted, [self._registry.routes.get(each.key) for each in wanted.routes], revision, now)
+        routes = sum(key.tenant == tenant.name for key in self._registry.routes)
+        keep_quota(tenant.name, routes, count_created(outcomes), self._registry.most_routes)
         if any(each.change for each in outcomes):
             self._registry.tenants[tenant.name] = replace(tenant, revision=revision)
             self._registry.routes.update({each.route.key: each.route for each in outcomes})

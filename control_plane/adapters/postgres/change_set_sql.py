@@ -1,6 +1,6 @@
 """The statements of a change set's transaction, in their order."""
 
-LOCK = "SELECT id, revision FROM tenants WHERE name = $1 FOR UPDATE"
+LOCK = "SELECT id, revision, routes FROM tenants WHERE name = $1 FOR UPDATE"
 
 # A statement of its own, because one that waits for a lock sees the other tables as they were before the wait. The
 # clock is read after the lock, so that it goes on with the revisions.
@@ -21,7 +21,7 @@ WITH changed AS (
     SELECT * FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[])
         AS changed (service, env, version, url, is_active)
 ), tenant AS (
-    UPDATE tenants SET revision = $2 WHERE id = $1
+    UPDATE tenants SET revision = $2, routes = routes + $16 WHERE id = $1
 ), old_services AS (
     SELECT id, name FROM services WHERE tenant_id = $1 AND name IN (SELECT service FROM changed)
 ), new_services AS (

@@ -13,6 +13,7 @@ from control_plane.adapters.postgres.primary import Connection, Primary
 from control_plane.adapters.postgres.rows import route_from
 from control_plane.adapters.postgres.turns import Turns
 from control_plane.domain.changes import Attribution, Outcome, WantedChangeSet, decide
+from control_plane.domain.quota import DEFAULT_ROUTES, count_created, keep_quota
 from control_plane.domain.routes import Route
 from control_plane.errors import NoSuchTenant, TenantBusy
 from shared.runtime.ids import new_id
@@ -27,13 +28,15 @@ class _LockedTenant:
     id: int
     name: str
     revision: int
+    routes: int
 
 
 class ChangeSets:
     """Applies change sets, a tenant's one after another and different tenants' side by side."""
 
-    def __init__(self, primary: Primary, metrics: Metrics) -> None:
+    def __init__(self, primary: Primary, metrics: Metrics, *, most_routes: int = DEFAULT_ROUTES) -> None:
         self._primary = primary
+        self._most_routes = most_routes
         self._turns = Turns()
         self._durations = metrics.histogram("tm_commit_duration_seconds")
 
@@ -47,9 +50,11 @@ class ChangeSets:
                 tenant = await _lock(connection, wanted.tenant)
                 now, current = await _read_current(connection, tenant, wanted)
                 outcomes = decide(wanted, current, tenant.revision + 1, now)
+                created = count_created(outcomes)
+                keep_quota(tenant.name, tenant.routes, created, self._most_routes)
                 event = _event(tenant, outcomes, attribution, now)
                 if event is not None:
-                    await _write(connection, tenant, event, headers)
+                    await _write(connection, tenant, event, headers, created)
             if event is not None:
                 self._durations.observe(time.perf_counter() - started)
         return outcomes
@@ -62,7 +67,7 @@ async def _lock(connection: Connection, name: str) -> _LockedTenant:
         raise TenantBusy(name) from error
     if found is None:
         raise NoSuchTenant(name)
-    return _LockedTenant(found["id"], name, found["revision"])
+    return _LockedTenant(found["id"], name, found["revision"], found["routes"])
 
 
 async def _read_current(
@@ -98,7 +103,7 @@ def _event(
 
 
 async def _write(
-    connection: Connection, tenant: _LockedTenant, event: RouteChanged, headers: Mapping[str, str]
+    connection: Connection, tenant: _LockedTenant, event: RouteChanged, headers: Mapping[str, str], created: int
 ) -> None:
     await connection.execute(
         WRITE,
@@ -117,6 +122,7 @@ async def _write(
         event.tenant,
         msgspec.json.encode(headers).decode(),
         encode(event),
+        created,
     )
 
 

@@ -13,14 +13,15 @@ from litestar.openapi.plugins import JsonRenderPlugin, ScalarRenderPlugin, YamlR
 from litestar.types import ControllerRouterHandler
 
 from shared.runtime.health import DRAIN_SIGNAL, Health
+from shared.runtime.http.allow import CompleteAllow
+from shared.runtime.http.bounds import Bounded, Bounds
+from shared.runtime.http.common_problems import document_common_problems
 from shared.runtime.http.context import RequestContext
 from shared.runtime.http.probes import probes
-from shared.runtime.http.problems import Kind, Problems
+from shared.runtime.http.problems import MAX_BODY_BYTES, Kind, Problems
 from shared.runtime.logs import CountingHandler
 from shared.runtime.metrics import Metrics
 from shared.runtime.version import VERSION
-
-MAX_BODY_BYTES = 4 * 1024 * 1024
 
 _log = structlog.get_logger(__name__)
 Lifespan = Callable[[], AbstractAsyncContextManager[None]]
@@ -35,10 +36,13 @@ def build_application(
     health: Health,
     metrics: Metrics,
     lifespan: Lifespan | None = None,
+    bounds: Bounds | None = None,
+    refusals_of_writes: Sequence[Kind] = (),
 ) -> RequestContext:
     """A service's ASGI application: its handlers, the probes, OpenAPI under /schema, problems for every error.
 
-    `lifespan` opens what the service needs, in order, and closes it in reverse.
+    `bounds` are what one request may cost, `refusals_of_writes` what any write can be answered with. `lifespan` opens
+    what the service needs, in order, and closes it in reverse.
     """
     litestar = Litestar(
         route_handlers=[*handlers, *probes(health, metrics)],
@@ -54,7 +58,8 @@ def build_application(
         request_max_body_size=MAX_BODY_BYTES,
         logging_config=None,
     )
-    return RequestContext(litestar, health=health, metrics=metrics)
+    document_common_problems(litestar.openapi_schema, refusals_of_writes)
+    return RequestContext(Bounded(CompleteAllow(litestar), bounds or Bounds(), metrics), health=health, metrics=metrics)
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """JSON bodies and query strings into structs, with every wrong field reported at once."""
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 
@@ -27,9 +28,18 @@ def read_body(body: bytes, into: type[_S], checks: Checks = _NO_CHECKS) -> tuple
     return _read(fields, into, checks, strict=True)
 
 
-def read_query(query: Mapping[str, str], into: type[_S]) -> tuple[_S | None, list[FieldError]]:
-    """The struct in a query string's parameters, or None and what is wrong with each. Unknown ones are wrong."""
-    return _read(query, into, _NO_CHECKS, strict=False)
+def read_query(query: Iterable[tuple[str, str]], into: type[_S]) -> tuple[_S | None, list[FieldError]]:
+    """The struct in a query string's parameters, or None and what is wrong with each.
+
+    Unknown ones are wrong, and those given twice. A field of type `X | None` is one that may be left out; the text
+    "null" is not None.
+    """
+    given = list(query)
+    times = Counter(name for name, _ in given)
+    repeated = [FieldError(f"/{name}", f"is given {count} times") for name, count in times.items() if count > 1]
+    nulls = {each.encode_name: _refuse_null for each in msgspec.structs.fields(into)}
+    value, errors = _read(dict(given), into, nulls, strict=False)
+    return (None, repeated + errors) if repeated else (value, errors)
 
 
 def _read(
@@ -61,6 +71,11 @@ def _wrong(fields: Mapping[str, Any], into: type[msgspec.Struct], checks: Checks
         except ValueError as error:  # msgspec's and the checks'
             errors.append(FieldError(f"/{each.encode_name}", str(error)))
     return errors
+
+
+def _refuse_null(value: object) -> None:
+    if value is None:  # msgspec's reading of the text "null"
+        raise ValueError("must not be null; leave it out")
 
 
 def _accept(_: object) -> None:

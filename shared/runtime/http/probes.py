@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
+from litestar.openapi import ResponseSpec
 
 from shared.runtime.health import Health
 from shared.runtime.metrics import CONTENT_TYPE, Metrics
@@ -42,7 +43,13 @@ def probes(health: Health, metrics: Metrics) -> list[HTTPRouteHandler]:
     def live() -> Liveness:
         return Liveness()
 
-    @get("/health/ready", sync_to_thread=False, tags=["Health"], summary="Whether to send traffic here, and why")
+    @get(
+        "/health/ready",
+        sync_to_thread=False,
+        tags=["Health"],
+        summary="Whether to send traffic here, and why",
+        responses={503: ResponseSpec(Readiness, description="Not now", generate_examples=False)},
+    )
     def ready() -> Response[Readiness]:
         dependencies = {
             name: Dependency(_STATES[each.up], each.required, each.detail) for name, each in health.dependencies.items()

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -10,7 +10,7 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, NotFoundException, ValidationException
 from litestar.openapi import ResponseSpec
-from litestar.types import ExceptionHandlersMap
+from litestar.types import ExceptionHandlersMap, Send
 
 from shared.runtime import correlation
 from shared.runtime.resilience import DependencyUnavailable
@@ -48,6 +48,8 @@ SHARED_KINDS: dict[type[Exception], Kind] = {
     DependencyUnavailable: Kind(503, "dependency-unavailable", "A server behind this service does not answer", 1),
     TimeoutError: Kind(503, "deadline-exceeded", "The request took longer than its deadline", 1),
 }
+MAX_BODY_BYTES = 4 * 1024 * 1024
+BODY_TOO_LARGE = Kind(413, "body-too-large", "The request's body is too large")
 _INTERNAL = Kind(500, "internal-error", "Something went wrong inside the service")
 
 
@@ -70,7 +72,9 @@ class Problems:
             # Why stays inside: it can hold the address of a server.
             _log.warning("could not answer", dependency=error.dependency, why=error.why, path=request.url.path)
             return respond(kind, f"{error.dependency} does not answer. Try again soon: repeating a request is safe.")
-        return respond(kind, str(error), errors=error.errors if isinstance(error, InvalidInput) else ())
+        # An error that knows when to come back says so; its kind's figure is for those that do not.
+        kind = replace(kind, retry_after=getattr(error, "retry_after", kind.retry_after))
+        return respond(kind, str(error) or kind.title, errors=error.errors if isinstance(error, InvalidInput) else ())
 
 
 def respond(kind: Kind, detail: str, errors: tuple[FieldError, ...] = ()) -> Response[Problem]:
@@ -87,12 +91,24 @@ def respond(kind: Kind, detail: str, errors: tuple[FieldError, ...] = ()) -> Res
     return Response(problem, status_code=kind.status, media_type=CONTENT_TYPE, headers=headers)
 
 
+async def send_problem(send: Send, kind: Kind, detail: str) -> None:
+    """The same response, from a layer before Litestar."""
+    response = respond(kind, detail)
+    body = msgspec.json.encode(response.content)
+    fields = {"content-type": CONTENT_TYPE, "content-length": str(len(body)), **response.headers}
+    headers = [(name.lower().encode(), value.encode()) for name, value in fields.items()]
+    await send({"type": "http.response.start", "status": kind.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
 def _from_litestar(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
     if isinstance(error, ValidationException):
         return respond(SHARED_KINDS[InvalidInput], "Some parameters are wrong.", _parameter_errors(error))
     if isinstance(error, NotFoundException):
         kind = Kind(404, "no-such-path", "There is nothing at this path")
         return respond(kind, f"{request.url.path} is no path of this service; /schema lists them all.")
+    if error.status_code == BODY_TOO_LARGE.status:
+        return respond(BODY_TOO_LARGE, f"A body has at most {MAX_BODY_BYTES} bytes. Send less at once.")
     title = error.detail or "The request was refused"
     response = respond(Kind(error.status_code, f"http-{error.status_code}", title), title)
     response.headers.update(error.headers or {})

@@ -22,13 +22,18 @@ def registry() -> FakeRegistry:
 
 
 @pytest.fixture
-def app(registry: FakeRegistry) -> RequestContext:
+def settings() -> ControlPlaneSettings:
+    return ControlPlaneSettings()
+
+
+@pytest.fixture
+def app(registry: FakeRegistry, settings: ControlPlaneSettings) -> RequestContext:
     return build_app(
         tenants=FakeTenants(registry),
         routes=FakeRoutes(registry),
         outbox=FakeOutbox(),
         events=FakeEventLog(),
-        settings=ControlPlaneSettings(),
+        settings=settings,
         health=new_health(),
         metrics=Metrics(Service.CONTROL_PLANE),
     )

@@ -159,6 +159,25 @@ async def test_every_wrong_parameter_of_the_list_is_named(client: httpx2.AsyncCl
     assert {each["pointer"] for each in answer.json()["errors"]} == {"/tenant", *(f"/{name}" for name in wrong)}
 
 
+async def test_a_tenant_that_has_all_its_routes_is_told_so_and_can_still_change_them(
+    client: httpx2.AsyncClient, registry: FakeRegistry
+) -> None:
+    registry.most_routes = 1
+    await client.put(ROUTE, json={"url": "https://one.example/"})
+    await client.delete(ROUTE)
+    refused = await client.put(f"{ROUTE}9", json={"url": "https://one.example/"})
+    assert (refused.status_code, refused.json()["type"].rsplit(":")[-1]) == (409, "route-quota-reached")
+    assert "1 of at most 1 routes" in refused.json()["detail"]
+    assert (await client.put(ROUTE, json={"url": "https://two.example/"})).status_code == 200
+
+
+@pytest.mark.parametrize("query", ["active=null", "service=", "limit=1&limit=2"])
+async def test_a_parameter_that_is_null_empty_or_repeated_is_refused(client: httpx2.AsyncClient, query: str) -> None:
+    answer = await client.get(f"/tenants/team-a/routes?{query}")
+    assert answer.status_code == 400
+    assert [each["pointer"] for each in answer.json()["errors"]] == [f"/{query.partition('=')[0]}"]
+
+
 async def test_a_busy_tenant_is_a_503_and_not_a_failure_of_the_database(
     client: httpx2.AsyncClient, registry: FakeRegistry
 ) -> None:

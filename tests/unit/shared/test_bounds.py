@@ -1,0 +1,208 @@
+"""What one request may cost."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import httpx2
+import pytest
+from litestar import get, post
+from litestar.params import FromPath, RawBody
+from litestar.response import Stream
+
+from shared.runtime.catalogue import Service
+from shared.runtime.health import Health
+from shared.runtime.http.application import build_application
+from shared.runtime.http.bounds import Bounds, extend_deadline
+from shared.runtime.http.problems import MAX_BODY_BYTES
+from shared.runtime.metrics import Metrics
+from tests.waiting import eventually
+
+Client = httpx2.AsyncClient
+
+
+class KeepsWaiting:
+    """Handlers that wait until they are let go."""
+
+    def __init__(self) -> None:
+        self.waiting = 0
+        self.cancelled = 0
+        self.released = asyncio.Event()
+
+    async def wait(self) -> None:
+        self.waiting += 1
+        try:
+            await self.released.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        finally:
+            self.waiting -= 1
+
+
+@pytest.fixture
+def service() -> KeepsWaiting:
+    return KeepsWaiting()
+
+
+@asynccontextmanager
+async def bounded(service: KeepsWaiting, bounds: Bounds) -> AsyncIterator[Client]:
+    @get("/waits")
+    async def waits() -> str:
+        await service.wait()
+        return "done"
+
+    @get("/asked-to-wait/{seconds:float}")
+    async def asked_to_wait(seconds: FromPath[float]) -> str:
+        extend_deadline(seconds)
+        await service.wait()
+        return "done"
+
+    @get("/streams")
+    async def streams() -> Stream:
+        async def parts() -> AsyncIterator[bytes]:
+            yield b"first"
+            await service.wait()
+            yield b"last"
+
+        return Stream(parts)
+
+    @post("/takes")
+    async def takes(body: RawBody) -> int:
+        return len(body)
+
+    app = build_application(
+        title="Test",
+        description="A service that keeps one waiting.",
+        handlers=[waits, asked_to_wait, streams, takes],
+        kinds={},
+        health=Health({}, started=True),
+        metrics=Metrics(Service.CONTROL_PLANE),
+        bounds=bounds,
+    )
+    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type]
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client
+
+
+def _slug(answer: httpx2.Response) -> str:
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["correlation_id"] == answer.headers["x-correlation-id"]
+    return str(answer.json()["type"].rsplit(":", 1)[1])
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async def holds() -> bool:
+        return condition()
+
+    await eventually(holds, within=5, every=0.001)
+
+
+async def _shed(client: Client, reason: str) -> float:
+    text = (await client.get("/metrics")).text
+    return float(text.split(f'tm_http_requests_shed_total{{reason="{reason}"}} ')[1].split("\n")[0])
+
+
+async def test_a_request_that_takes_too_long_is_ended_with_a_503(service: KeepsWaiting) -> None:
+    async with bounded(service, Bounds(deadline_seconds=0.05)) as client:
+        answer = await client.get("/waits")
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        assert _slug(answer) == "deadline-exceeded"
+        assert (service.waiting, service.cancelled) == (0, 1)
+        assert await _shed(client, "deadline") == 1
+        assert 'code="503",method="GET",route="/waits"' in (await client.get("/metrics")).text
+
+
+async def test_a_caller_who_asks_to_wait_gets_the_time(service: KeepsWaiting) -> None:
+    async with bounded(service, Bounds(deadline_seconds=0.05)) as client:
+        assert (await client.get("/asked-to-wait/0.001")).status_code == 503
+        async with asyncio.TaskGroup() as tasks:
+            asked = tasks.create_task(client.get("/asked-to-wait/60"))
+            await asyncio.sleep(0.1)
+            service.released.set()
+        assert asked.result().status_code == 200
+
+
+async def test_an_answer_that_has_begun_is_neither_cut_off_nor_counted(service: KeepsWaiting) -> None:
+    async with bounded(service, Bounds(deadline_seconds=0.05, at_once=1)) as client, asyncio.TaskGroup() as tasks:
+        stream = tasks.create_task(client.get("/streams"))
+        await _until(lambda: service.waiting == 1)
+        await asyncio.sleep(0.1)
+        assert (await client.post("/takes", content=b"12")).status_code == 201
+        service.released.set()
+        assert (await stream).text == "firstlast"
+
+
+async def test_more_requests_than_there_are_places_are_refused_at_once(service: KeepsWaiting) -> None:
+    async with bounded(service, Bounds(at_once=2)) as client:
+        async with asyncio.TaskGroup() as tasks:
+            accepted = [tasks.create_task(client.get("/waits")) for _ in range(2)]
+            await _until(lambda: service.waiting == 2)
+            refused = await client.get("/waits")
+            assert (refused.status_code, refused.headers["retry-after"], _slug(refused)) == (503, "1", "overloaded")
+            assert await _shed(client, "overloaded") == 1
+            for path in ("/health/live", "/health/ready", "/metrics"):
+                assert (await client.get(path)).status_code == 200
+            service.released.set()
+        assert [each.result().status_code for each in accepted] == [200, 200]
+        assert (await client.get("/waits")).status_code == 200
+
+
+async def test_places_are_free_again_after_deadlines(service: KeepsWaiting) -> None:
+    async with bounded(service, Bounds(deadline_seconds=0.02, at_once=1)) as client:
+        for _ in range(3):
+            assert _slug(await client.get("/waits")) == "deadline-exceeded"
+        assert (await client.post("/takes", content=b"12")).json() == 2
+
+
+@pytest.mark.parametrize(
+    ("headers", "says"),
+    [
+        ([(f"X-{number}", "a") for number in range(70)], "At most 64 header fields"),
+        ([("X-Long", "a" * 16_384)], "At most 16384 bytes"),
+        ([(f"X-{number}", "a" * 1000) for number in range(20)], "At most 16384 bytes"),
+    ],
+    ids=["too many", "one too large", "too large together"],
+)
+async def test_header_fields_beyond_the_limits_are_refused(
+    service: KeepsWaiting, headers: list[tuple[str, str]], says: str
+) -> None:
+    async with bounded(service, Bounds()) as client:
+        answer = await client.post("/takes", content=b"", headers=headers)
+        assert (answer.status_code, _slug(answer)) == (431, "headers-too-large")
+        assert says in answer.json()["detail"]
+
+
+async def test_a_body_beyond_the_limit_is_refused_also_when_its_length_is_not_told(service: KeepsWaiting) -> None:
+    async def chunks(total: int) -> AsyncIterator[bytes]:
+        for _ in range(total // 65_536):
+            yield b"x" * 65_536
+        yield b"x" * (total % 65_536)
+
+    async with bounded(service, Bounds()) as client:
+        assert (await client.post("/takes", content=chunks(MAX_BODY_BYTES))).json() == MAX_BODY_BYTES
+        for content in (b"x" * (MAX_BODY_BYTES + 1), chunks(MAX_BODY_BYTES + 1)):
+            answer = await client.post("/takes", content=content)
+            assert (answer.status_code, _slug(answer)) == (413, "body-too-large")
+            assert str(MAX_BODY_BYTES) in answer.json()["detail"]
+
+
+async def test_options_names_every_method_of_a_path() -> None:
+    @get("/thing")
+    async def show() -> None: ...
+
+    @post("/thing")
+    async def make() -> None: ...
+
+    app = build_application(
+        title="Test",
+        description="Two methods.",
+        handlers=[show, make],
+        kinds={},
+        health=Health({}, started=True),
+        metrics=Metrics(Service.CONTROL_PLANE),
+    )
+    transport = httpx2.ASGITransport(app=app)  # type: ignore[arg-type]
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+        assert (await client.options("/thing")).headers["allow"] == "GET, OPTIONS, POST"
+        assert (await client.options("/nothing")).status_code == 404
