@@ -25,12 +25,23 @@ def is_installed() -> bool:
     return shutil.which("wrk") is not None
 
 
-def drive(url: str, *, routes: int, seconds: int, connections: int = 64) -> Load:
-    """Resolve `routes` different routes at a base URL with one thread of wrk.
+def drive(url: str, *, routes: int, seconds: int, connections: int = 64, script: Path = KEYS) -> Load:
+    """Resolve `routes` different routes at a base URL with one thread of wrk; or do what another script says.
 
     Raises CalledProcessError when wrk fails.
     """
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(KEYS), url, "--", str(routes)]
+    command = [
+        "wrk",
+        "-t1",
+        f"-c{connections}",
+        f"-d{seconds}s",
+        "--latency",
+        "-s",
+        str(script),
+        url,
+        "--",
+        str(routes),
+    ]
     return _read(subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 30).stdout)
 
 

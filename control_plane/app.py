@@ -6,7 +6,8 @@ from datetime import timedelta
 
 from control_plane.adapters.kafka.event_log import UNAVAILABLE as KAFKA_UNAVAILABLE
 from control_plane.adapters.kafka.event_log import KafkaEventLog
-from control_plane.adapters.postgres.change_sets import ChangeSets
+from control_plane.adapters.postgres.change_sets import PostgresChangeSets
+from control_plane.adapters.postgres.history import PostgresHistory
 from control_plane.adapters.postgres.outbox import PostgresOutbox
 from control_plane.adapters.postgres.primary import UNAVAILABLE as POSTGRES_UNAVAILABLE
 from control_plane.adapters.postgres.primary import Primary
@@ -14,12 +15,16 @@ from control_plane.adapters.postgres.routes import PostgresRoutes
 from control_plane.adapters.postgres.tenants import PostgresTenants
 from control_plane.domain.route_url import UrlRules
 from control_plane.errors import TooManyWrites
+from control_plane.http.changes import change_handlers
+from control_plane.http.history import history_handlers
 from control_plane.http.kinds import KINDS
 from control_plane.http.routes import route_handlers
 from control_plane.http.tenants import tenant_handlers
 from control_plane.http.write_limits import limited
-from control_plane.ports import EventLog, Outbox, Routes, Tenants
+from control_plane.ports import ChangeSets, EventLog, History, Outbox, Routes, Tenants
 from control_plane.service.backlog_watch import BacklogWatch
+from control_plane.service.change_sets import ChangeSetService
+from control_plane.service.history import HistoryService
 from control_plane.service.relay import Relay, RelayTiming
 from control_plane.service.routes import RouteService
 from control_plane.service.tenants import TenantService
@@ -58,6 +63,8 @@ def build_app(
     *,
     tenants: Tenants,
     routes: Routes,
+    change_sets: ChangeSets,
+    history: History,
     outbox: Outbox,
     events: EventLog,
     settings: ControlPlaneSettings,
@@ -70,12 +77,15 @@ def build_app(
         poll=settings.relay_poll_seconds,
         heartbeat=settings.heartbeat_seconds,
         retention=timedelta(hours=settings.sent_outbox_retention_hours),
+        history=timedelta(days=settings.history_retention_days),
     )
     relay = Relay(outbox, events, timing=timing, metrics=metrics)
     watch = BacklogWatch(outbox, health=health, metrics=metrics)
     # A little before the deadline of the whole request, so that what fails is counted and says what it was.
     deadline = 0.95 * settings.write_deadline_seconds
-    route_service = RouteService(routes, on_commit=relay.ring, deadline_seconds=deadline, metrics=metrics)
+    rules = UrlRules(settings.url_schemes, settings.url_link_local_allowed)
+    changes = ChangeSetService(change_sets, on_commit=relay.ring, deadline_seconds=deadline, metrics=metrics)
+    past = HistoryService(history, deadline_seconds=deadline)
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
@@ -95,7 +105,9 @@ def build_app(
             limited(
                 [
                     *tenant_handlers(TenantService(tenants, deadline_seconds=deadline)),
-                    *route_handlers(route_service, UrlRules(settings.url_schemes, settings.url_link_local_allowed)),
+                    *route_handlers(RouteService(routes, deadline_seconds=deadline), changes, past, rules),
+                    *change_handlers(changes, rules),
+                    *history_handlers(past),
                 ],
                 write_limits(settings, SystemClock(), metrics),
             )
@@ -158,7 +170,9 @@ def connected(settings: ControlPlaneSettings) -> RequestContext:
 
     return build_app(
         tenants=PostgresTenants(primary),
-        routes=PostgresRoutes(primary, ChangeSets(primary, metrics, most_routes=settings.tenant_routes)),
+        routes=PostgresRoutes(primary),
+        change_sets=PostgresChangeSets(primary, metrics, most_routes=settings.tenant_routes),
+        history=PostgresHistory(primary),
         outbox=PostgresOutbox(primary, settings.postgres_url, relay_guard),
         events=events,
         settings=settings,

@@ -5,8 +5,10 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from control_plane.domain.changes import Attribution, Outcome, WantedChangeSet
+from control_plane.domain.history import ChangeSetSummary, CommittedChanges, HistoryFilter, NetChange, RouteThen
 from control_plane.domain.outbox import Acknowledged, Backlog, OutboxRecord, Unsent
+from control_plane.domain.plans import Plan
+from control_plane.domain.requests import Answer, ChangeRequest
 from control_plane.domain.routes import Route, RouteFilter, RoutePosition, Tenant
 from shared.schemas.events import Heartbeat
 from shared.schemas.identity import RouteKey
@@ -41,14 +43,53 @@ class Routes(Protocol):
         """Up to `limit` of a tenant's routes by service, env and version, those after the given position."""
         ...
 
-    async def apply(
-        self, wanted: WantedChangeSet, attribution: Attribution, headers: Mapping[str, str]
-    ) -> Sequence[Outcome]:
+
+class ChangeSets(Protocol):
+    """Changes to tenants' routes. Every method raises DependencyUnavailable, NoSuchTenant, and what forbids the plan:
+
+    NoSuchRoute, PreconditionFailed, RevisionMismatch, RevertConflict, MassDeactivation, RouteQuotaReached, TooManyChanges,
+    and for an intent that goes back to a revision NoSuchRevision and HistoryPurged.
+    """
+
+    async def plan(self, request: ChangeRequest) -> Plan:
+        """What the request would do now, in the order of the wanted routes. Writes nothing."""
+        ...
+
+    async def apply(self, request: ChangeRequest, headers: Mapping[str, str]) -> Plan | Answer:
         """Make all of it true in one transaction: one revision and one event, or neither when it was so before.
 
-        The outcomes stand in the order of the wanted routes. `headers` travel with the event. Raises NoSuchRoute,
-        RouteQuotaReached, and TenantBusy when other changes of the tenant take too long.
+        `headers` travel with the event. An Answer is what a request with the same key has got before. Raises KeyReused,
+        and TenantBusy when other changes of the tenant take too long.
         """
+        ...
+
+
+class History(Protocol):
+    """What was done to tenants' routes. Every method raises DependencyUnavailable and NoSuchTenant.
+
+    All but `page` raise NoSuchRevision, and HistoryPurged for what is no longer kept. Revision 0 is the beginning.
+    """
+
+    async def page(
+        self, tenant: str, matching: HistoryFilter, before: int | None, limit: int
+    ) -> Sequence[ChangeSetSummary]:
+        """Up to `limit` change sets, newest first, those before the given revision."""
+        ...
+
+    async def get(self, tenant: str, revision: int) -> CommittedChanges:
+        """A change set with all that it changed, in its order."""
+        ...
+
+    async def diff(
+        self, tenant: str, first: int, last: int, after: RoutePosition | None, limit: int
+    ) -> Sequence[NetChange]:
+        """Up to `limit` routes that differ between two revisions, by service, env and version."""
+        ...
+
+    async def routes_at(
+        self, tenant: str, revision: int, matching: RouteFilter, after: RoutePosition | None, limit: int
+    ) -> Sequence[RouteThen]:
+        """Up to `limit` of the routes as they were at a revision, by service, env and version."""
         ...
 
 
@@ -73,6 +114,14 @@ class OutboxSession(Protocol):
 
     async def purge(self, older_than: timedelta) -> int:
         """Delete a bounded number of records that were sent longer ago; returns how many."""
+        ...
+
+    async def purge_history(self, older_than: timedelta) -> int:
+        """Delete a bounded number of change sets committed longer ago, each tenant's oldest first; returns how many."""
+        ...
+
+    async def purge_answers(self, older_than: timedelta) -> int:
+        """Delete a bounded number of answers recorded longer ago; returns how many."""
         ...
 
 

@@ -65,6 +65,11 @@ class ControlPlaneSettings(ServiceSettings):
     sent_outbox_retention_hours: float = Field(
         default=24.0, gt=0, description="Hours that published rows stay in the outbox, with the offset each one got."
     )
+    history_retention_days: float = Field(
+        default=90.0,
+        gt=0,
+        description="Days that change sets can be looked at, compared and undone. The audit trail keeps them longer.",
+    )
     url_schemes: _Schemes = Field(
         default=("http", "https"), description="Schemes a route's URL may have, comma separated."
     )

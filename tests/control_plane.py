@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
@@ -11,13 +12,19 @@ import httpx2
 
 from control_plane.adapters.kafka.event_log import UNAVAILABLE as KAFKA_UNAVAILABLE
 from control_plane.adapters.kafka.event_log import KafkaEventLog
-from control_plane.adapters.postgres.change_sets import ChangeSets
+from control_plane.adapters.postgres.change_sets import PostgresChangeSets
+from control_plane.adapters.postgres.history import PostgresHistory
 from control_plane.adapters.postgres.outbox import PostgresOutbox
 from control_plane.adapters.postgres.primary import UNAVAILABLE, Primary
 from control_plane.adapters.postgres.routes import PostgresRoutes
 from control_plane.adapters.postgres.tenants import PostgresTenants
 from control_plane.app import connected
+from control_plane.domain.changes import Attribution
+from control_plane.domain.intents import Intent
+from control_plane.domain.plans import NO_TERMS, Plan, Terms
 from control_plane.domain.quota import DEFAULT_ROUTES
+from control_plane.domain.requests import ChangeRequest
+from control_plane.ports import ChangeSets, History, Routes, Tenants
 from control_plane.settings import ControlPlaneSettings
 from shared.runtime.catalogue import Service
 from shared.runtime.clock import SystemClock
@@ -54,14 +61,35 @@ async def open_primary(
         yield primary
 
 
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """What tenants, their routes and their history are kept in."""
+
+    tenants: Tenants
+    routes: Routes
+    change_sets: ChangeSets
+    history: History
+
+    async def apply(self, intent: Intent, by: Attribution, terms: Terms = NO_TERMS) -> Plan:
+        """Apply what nobody asked for before."""
+        done = await self.change_sets.apply(ChangeRequest(intent, by, terms), {})
+        assert isinstance(done, Plan)
+        return done
+
+
 @asynccontextmanager
 async def open_registry(
     url: str, *, size: int = 10, deadline_seconds: float = 5.0, most_routes: int = DEFAULT_ROUTES
-) -> AsyncIterator[tuple[PostgresTenants, PostgresRoutes]]:
-    """Tenants and routes on PostgreSQL."""
+) -> AsyncIterator[Registry]:
+    """Tenants, routes and history on PostgreSQL."""
     metrics = Metrics(Service.CONTROL_PLANE)
     async with open_primary(url, size=size, deadline_seconds=deadline_seconds, metrics=metrics) as primary:
-        yield PostgresTenants(primary), PostgresRoutes(primary, ChangeSets(primary, metrics, most_routes=most_routes))
+        yield Registry(
+            PostgresTenants(primary),
+            PostgresRoutes(primary),
+            PostgresChangeSets(primary, metrics, most_routes=most_routes),
+            PostgresHistory(primary),
+        )
 
 
 @asynccontextmanager

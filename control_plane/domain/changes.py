@@ -1,11 +1,11 @@
 """What a change set does to a tenant's routes, decided without any I/O."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from control_plane.domain.routes import Route
-from control_plane.errors import NoSuchRoute, TooManyChanges
+from control_plane.errors import NoSuchRoutes, TooManyChanges
 from shared.schemas.events import MAX_CHANGES, Action, RouteChange
 from shared.schemas.identity import RouteKey
 from shared.schemas.validation import FieldError, InvalidInput
@@ -34,15 +34,35 @@ class WantedChangeSet:
         if len(self.routes) > MAX_CHANGES:
             raise TooManyChanges(len(self.routes), MAX_CHANGES)
         if not self.routes:
-            raise InvalidInput((FieldError("", "a change set has at least one route"),))
-        seen: set[RouteKey] = set()
-        errors = []
-        for place, each in enumerate(self.routes):
-            if each.key in seen or each.key.tenant != self.tenant:
-                errors.append(FieldError(f"/{place}", f"{each.key} is named twice or not of tenant {self.tenant}"))
-            seen.add(each.key)
-        if errors:
-            raise InvalidInput(tuple(errors))
+            raise InvalidInput((FieldError("/changes", "must name at least one route"),))
+        refuse_inconsistent("/changes", self.tenant, self.routes)
+
+
+def refuse_inconsistent(
+    pointer: str, tenant: str, routes: Sequence[WantedRoute], within: Callable[[RouteKey], bool] | None = None
+) -> None:
+    """Raises InvalidInput with all that `inconsistencies` finds."""
+    errors = inconsistencies(pointer, tenant, {place: each.key for place, each in enumerate(routes)}, within)
+    if errors:
+        raise InvalidInput(tuple(errors))
+
+
+def inconsistencies(
+    pointer: str, tenant: str, keys: Mapping[int, RouteKey], within: Callable[[RouteKey], bool] | None = None
+) -> list[FieldError]:
+    """Which of these keys, by their place in the list at `pointer`, are named twice, of another tenant, or not within.
+
+    A list that names a route twice would leave open which of the two is meant.
+    """
+    seen: set[RouteKey] = set()
+    errors = []
+    for place, key in keys.items():
+        if key in seen or key.tenant != tenant:
+            errors.append(FieldError(f"{pointer}/{place}", f"{key} is named twice or not of tenant {tenant}"))
+        elif within is not None and not within(key):
+            errors.append(FieldError(f"{pointer}/{place}", f"{key} is not of the service or env that the query names"))
+        seen.add(key)
+    return errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,22 +83,24 @@ class Outcome:
 
 
 def decide(
-    wanted: WantedChangeSet, current: Sequence[Route | None], revision: int, now: datetime
+    wanted: Sequence[WantedRoute], current: Sequence[Route | None], revision: int, now: datetime
 ) -> tuple[Outcome, ...]:
     """What becomes of the wanted routes at the tenant's next revision, given each as it stands (None: absent).
 
     A route that changes between active and inactive is `activated` or `deactivated`, with its new URL where that
-    changes too; `updated` means that only the URL changes. Raises NoSuchRoute for one that neither exists nor is given
-    a URL.
+    changes too; `updated` means that only the URL changes. Raises NoSuchRoutes, naming every one that neither exists
+    nor is given a URL.
     """
-    return tuple(_outcome(route, each, revision, now) for each, route in zip(wanted.routes, current, strict=True))
+    pairs = list(zip(wanted, current, strict=True))
+    missing = {place: each.key for place, (each, route) in enumerate(pairs) if route is None and each.url is None}
+    if missing:
+        raise NoSuchRoutes(missing)
+    return tuple(_outcome(route, each, revision, now) for each, route in pairs)
 
 
 def _outcome(current: Route | None, wanted: WantedRoute, revision: int, now: datetime) -> Outcome:
     if current is None:
-        if wanted.url is None:
-            raise NoSuchRoute(wanted.key)
-        created = Route(wanted.key, wanted.url, wanted.is_active, revision, now, now)
+        created = Route(wanted.key, wanted.url or "", wanted.is_active, revision, now, now)
         return Outcome(created, _change(Action.CREATED, None, created))
     route = replace(current, url=wanted.url or current.url, is_active=wanted.is_active)
     if route == current:

@@ -1,21 +1,44 @@
 """Answers to callers, and how they are documented."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Union
 
 import msgspec
-from litestar import Response
+from litestar import MediaType, Response
 from litestar.datastructures import ResponseHeader
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 
+from control_plane.domain.plans import Plan
+from control_plane.domain.requests import Answer
 from control_plane.domain.routes import Route
+from control_plane.http.change_payloads import PlanBody
 from control_plane.http.payloads import RouteBody, TenantBody
+from shared.schemas.events import Action
 
 _B = TypeVar("_B", bound=msgspec.Struct)
 
 REVISION_TAG = ResponseHeader(
     name="ETag", description="The route's revision, in quotes.", value='"42"', documentation_only=True
+)
+
+REVISION_HEADER = "X-Revision"
+TENANT_REVISION = ResponseHeader(
+    name=REVISION_HEADER,
+    description="The tenant's revision. A resolver that is asked for no older one shows what is told here.",
+    value="42",
+    documentation_only=True,
+)
+PLAN_TAG = ResponseHeader(
+    name="ETag", description="The tenant's revision, in quotes.", value='"42"', documentation_only=True
+)
+REPLAYED_HEADER = "Idempotency-Replayed"
+REPLAYED = ResponseHeader(
+    name=REPLAYED_HEADER,
+    description="`true` when this is the recorded answer to an earlier request.",
+    value="true",
+    documentation_only=True,
 )
 
 EXAMPLE_ROUTE = RouteBody(
@@ -32,18 +55,52 @@ EXAMPLE_ROUTE = RouteBody(
 EXAMPLE_TENANT = TenantBody(tenant="team-a", revision=42, created_at=datetime(2026, 2, 27, 8, 0, tzinfo=UTC))
 
 
-def route_answer(route: Route, *, created: bool = False) -> Response[RouteBody]:
+def route_answer(route: Route) -> Response[RouteBody]:
     """The route, tagged with its revision."""
-    headers = {"ETag": f'"{route.revision}"'}
-    return Response(RouteBody.of(route), status_code=201 if created else 200, headers=headers)
+    return Response(RouteBody.of(route), headers={"ETag": _tag(route.revision)})
+
+
+def told_of_route(plan: Plan) -> Answer:
+    """What a change of a single route is answered with: the route as it stands, tagged with its revision."""
+    (outcome,) = plan.outcomes
+    created = outcome.change is not None and outcome.change.action is Action.CREATED
+    headers = {"ETag": _tag(outcome.route.revision), REVISION_HEADER: str(plan.revision)}
+    return Answer(201 if created else 200, headers, msgspec.json.encode(RouteBody.of(outcome.route)))
+
+
+def told_of_plan(plan: Plan) -> Answer:
+    """What a change set is answered with, tagged with the tenant's revision."""
+    headers = {"ETag": _tag(plan.revision), REVISION_HEADER: str(plan.revision)}
+    return Answer(200, headers, msgspec.json.encode(PlanBody.of(plan)))
+
+
+def respond_to_change(done: Plan | Answer, tell: Callable[[Plan], Answer]) -> Response[bytes]:
+    """The response to a change: the recorded answer as it was, or what there is to tell of a new plan."""
+    if isinstance(done, Plan):
+        answer, further = tell(done), {}
+    else:
+        answer, further = done, {REPLAYED_HEADER: "true"}
+    return Response(
+        answer.body, status_code=answer.status, headers={**answer.headers, **further}, media_type=MediaType.JSON
+    )
+
+
+def _tag(revision: int) -> str:
+    return f'"{revision}"'
 
 
 def shown(description: str, example: _B) -> ResponseSpec:
     """How an answer of the example's type is documented."""
-    value: Any = msgspec.to_builtins(example)
+    return shown_any(description, example)
+
+
+def shown_any(description: str, *examples: msgspec.Struct) -> ResponseSpec:
+    """How an answer is documented that is of one of the examples' types."""
+    values: list[Any] = [msgspec.to_builtins(each) for each in examples]
+    summaries = ["As JSON"] if len(values) == 1 else [type(each).__name__ for each in examples]
     return ResponseSpec(
-        type(example),
+        Union[tuple(type(each) for each in examples)],  # noqa: UP007 - as many as there are
         description=description,
         generate_examples=False,
-        examples=[Example(summary="As JSON", value=value)],
+        examples=[Example(summary=summary, value=value) for summary, value in zip(summaries, values, strict=True)],
     )

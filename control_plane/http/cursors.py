@@ -2,9 +2,10 @@
 
 import base64
 import binascii
+from collections.abc import Sequence
 
 from control_plane.domain.routes import RoutePosition
-from shared.schemas.identity import name_errors
+from shared.schemas.identity import RouteKey, name_errors
 
 _BROKEN = "is not a cursor of this list; pass next_cursor as it was given, or none for the first page"
 
@@ -19,6 +20,14 @@ class BrokenCursor(ValueError):
 def after_route(position: RoutePosition) -> str:
     """The cursor of what follows a route. No part holds the separator."""
     return _encode(f"{position.service}:{position.env}:{position.version}")
+
+
+def cursor_after(found: Sequence[RouteKey], limit: int) -> str | None:
+    """The cursor of what follows a page of routes, when one more was looked for than it holds; None at the end."""
+    if len(found) <= limit:
+        return None
+    last = found[limit - 1]
+    return after_route(RoutePosition(last.service, last.env, last.version))
 
 
 def route_position(cursor: str) -> RoutePosition:
@@ -40,6 +49,19 @@ def tenant_name(cursor: str) -> str:
     if name_errors(tenant=name):
         raise BrokenCursor
     return name
+
+
+def before_revision(revision: int) -> str:
+    """The cursor of the change sets before this one."""
+    return _encode(str(revision))
+
+
+def revision_before(cursor: str) -> int:
+    """Raises BrokenCursor."""
+    text = _decode(cursor)
+    if not 1 <= len(text) <= 18 or not text.isdecimal():
+        raise BrokenCursor
+    return int(text)
 
 
 def _encode(text: str) -> str:

@@ -8,7 +8,7 @@ import msgspec
 from control_plane.domain.routes import Route, Tenant
 from shared.schemas.identity import NAME_SCHEMA, VERSION_SCHEMA
 
-_Reason = Annotated[
+Reason = Annotated[
     str,
     msgspec.Meta(
         max_length=500,
@@ -29,13 +29,13 @@ class PutRoute(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ]
     is_active: Annotated[bool, msgspec.Meta(description="Whether the route is resolved.")] = True
-    reason: _Reason | None = None
+    reason: Reason | None = None
 
 
 class ChangeReason(msgspec.Struct, frozen=True, kw_only=True):
     """Why a route is activated or deactivated."""
 
-    reason: _Reason | None = None
+    reason: Reason | None = None
 
 
 class Nothing(msgspec.Struct, frozen=True):
@@ -97,29 +97,36 @@ class TenantPage(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
-_Limit = Annotated[int, msgspec.Meta(ge=1, le=1000, description="How many to answer with at most.")]
-_Cursor = Annotated[str, msgspec.Meta(description="`next_cursor` of the page before.")]
+Limit = Annotated[int, msgspec.Meta(ge=1, le=1000, description="How many to answer with at most.")]
+Cursor = Annotated[str, msgspec.Meta(description="`next_cursor` of the page before.")]
+_Service = Annotated[str, msgspec.Meta(description="Only this service's routes.", extra_json_schema=NAME_SCHEMA)]
+_Env = Annotated[str, msgspec.Meta(description="Only this environment's routes.", extra_json_schema=NAME_SCHEMA)]
+_Version = Annotated[str, msgspec.Meta(description="Only this version's routes.", extra_json_schema=VERSION_SCHEMA)]
 
 
 class TenantQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which tenants to list."""
 
-    limit: _Limit = 100
-    cursor: _Cursor | None = None
+    limit: Limit = 100
+    cursor: Cursor | None = None
+
+
+class ScopeQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of a tenant that a desired set speaks for; everything outside stays as it is."""
+
+    service: _Service | None = None
+    env: _Env | None = None
 
 
 class RouteQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which routes to list."""
 
-    service: Annotated[str, msgspec.Meta(description="Only this service's.", extra_json_schema=NAME_SCHEMA)] | None = (
-        None
-    )
-    env: Annotated[str, msgspec.Meta(description="Only this environment's.", extra_json_schema=NAME_SCHEMA)] | None = (
-        None
-    )
-    version: (
-        Annotated[str, msgspec.Meta(description="Only this version's.", extra_json_schema=VERSION_SCHEMA)] | None
-    ) = None
+    service: _Service | None = None
+    env: _Env | None = None
+    version: _Version | None = None
     active: Annotated[bool, msgspec.Meta(description="Only active ones, or only inactive ones.")] | None = None
-    limit: _Limit = 100
-    cursor: _Cursor | None = None
+    at_revision: (
+        Annotated[int, msgspec.Meta(ge=0, description="The routes as they were at this revision of the tenant.")] | None
+    ) = None
+    limit: Limit = 100
+    cursor: Cursor | None = None

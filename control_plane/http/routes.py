@@ -1,6 +1,5 @@
-"""The handlers of /api/v1/tenants/{tenant}/routes."""
+"""The handlers of /api/v1/tenants/{tenant}/routes that are about single routes, and their list."""
 
-from contextlib import AbstractContextManager
 from typing import Annotated
 
 from litestar import Response, delete, get, post, put
@@ -8,18 +7,38 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import PathParameter, RawBody
 
 from control_plane.domain.route_url import UrlRules
-from control_plane.domain.routes import RoutePosition
-from control_plane.http import cursors
-from control_plane.http.answers import EXAMPLE_ROUTE, REVISION_TAG, route_answer, shown
-from control_plane.http.kinds import INVALID, NOT_FOUND, QUOTA_REACHED, UNAVAILABLE
-from control_plane.http.operations import change_of, query_of
+from control_plane.errors import HistoryPurged
+from control_plane.http.answers import (
+    EXAMPLE_ROUTE,
+    REPLAYED,
+    REVISION_TAG,
+    TENANT_REVISION,
+    respond_to_change,
+    route_answer,
+    shown,
+    shown_any,
+    told_of_route,
+)
+from control_plane.http.cursors import cursor_after
+from control_plane.http.examples import EXAMPLE_ROUTES, EXAMPLE_ROUTES_THEN
+from control_plane.http.history_payloads import RoutesThen, RouteThenBody
+from control_plane.http.kinds import INVALID, KEY_REUSED, NOT_FOUND, PRECONDITION, QUOTA_REACHED, UNAVAILABLE
+from control_plane.http.operations import CONDITIONAL, REPEATABLE, change_of, query_of
 from control_plane.http.payloads import ChangeReason, PutRoute, RouteBody, RoutePage, RouteQuery
-from control_plane.http.requests import AnyRequest, accept_key, accept_put, accept_route_page, accept_state_change
+from control_plane.http.refusals import HISTORY_REFUSALS, PurgedProblem, told
+from control_plane.http.requests import (
+    AnyRequest,
+    accept_key,
+    accept_put,
+    accept_route_page,
+    accept_state_change,
+    traced,
+)
 from control_plane.http.tenants import TenantName
+from control_plane.service.change_sets import ChangeSetService
+from control_plane.service.history import HistoryService
 from control_plane.service.routes import RouteService
-from shared.runtime import tracing
 from shared.runtime.http.problems import documented
-from shared.schemas.events import Action
 from shared.schemas.identity import NAME_SCHEMA, VERSION_SCHEMA
 
 _Name = PathParameter(description="Same characters as a tenant's name.", schema_extra=dict(NAME_SCHEMA))
@@ -36,15 +55,17 @@ _LIST = "/api/v1/tenants/{tenant:str}/routes"
 _ONE = _LIST + "/{service:str}/{env:str}/{version:str}"
 _TAGS = ["Routes"]
 _PROBLEMS = documented(INVALID, NOT_FOUND, UNAVAILABLE)
-_STATE_CHANGE = change_of(ChangeReason, required=False, with_reason={"reason": "release 42"}, empty={})
-_CHANGED = {200: shown("The route as it stands now", EXAMPLE_ROUTE), **_PROBLEMS}
+_STATE_CHANGE, _REPEATABLE_STATE_CHANGE = (
+    change_of(ChangeReason, required=False, headers=headers, with_reason={"reason": "release 42"}, empty={})
+    for headers in (CONDITIONAL, CONDITIONAL + REPEATABLE)
+)
+_CHANGED = {200: shown("The route as it stands now", EXAMPLE_ROUTE), **_PROBLEMS, **documented(PRECONDITION)}
+_CHANGED_ONCE = {**_CHANGED, **documented(KEY_REUSED)}
 
 
-def _traced(request: AnyRequest, name: str) -> AbstractContextManager[None]:
-    return tracing.span(name, request.headers.get("traceparent"))
-
-
-def route_handlers(routes: RouteService, rules: UrlRules) -> list[HTTPRouteHandler]:
+def route_handlers(
+    routes: RouteService, changes: ChangeSetService, history: HistoryService, rules: UrlRules
+) -> list[HTTPRouteHandler]:
     """Put, show, list, activate and deactivate routes."""
 
     @put(
@@ -54,24 +75,24 @@ def route_handlers(routes: RouteService, rules: UrlRules) -> list[HTTPRouteHandl
         operation_class=change_of(
             PutRoute,
             required=True,
+            headers=CONDITIONAL,
             switch={"url": EXAMPLE_ROUTE.url, "reason": "release 42"},
             prepare={"url": EXAMPLE_ROUTE.url, "is_active": False},
         ),
-        response_headers=[REVISION_TAG],
+        response_headers=[REVISION_TAG, TENANT_REVISION],
         responses={201: shown("Created", EXAMPLE_ROUTE), **_CHANGED, **documented(QUOTA_REACHED)},
+        opt={"operation": "routes.put"},
     )
     async def put_route(
         request: AnyRequest, tenant: TenantName, service: ServiceName, env: EnvName, version: VersionName, body: RawBody
-    ) -> Response[RouteBody]:
+    ) -> Response[bytes]:
         """Idempotent: what is so already takes no revision and emits no event.
 
         An inactive route becomes active unless `is_active` is false.
         """
-        wanted, attribution = accept_put(request, (tenant, service, env, version), body, rules)
-        with _traced(request, "put route"):
-            outcome = await routes.put(wanted, attribution)
-        created = outcome.change is not None and outcome.change.action is Action.CREATED
-        return route_answer(outcome.route, created=created)
+        wanted = accept_put(request, (tenant, service, env, version), body, rules)
+        with traced(request, "put route"):
+            return respond_to_change(await changes.carry_out(wanted), told_of_route)
 
     @get(
         _ONE,
@@ -79,6 +100,7 @@ def route_handlers(routes: RouteService, rules: UrlRules) -> list[HTTPRouteHandl
         summary="Show a route, active or not",
         response_headers=[REVISION_TAG],
         responses={200: shown("The route", EXAMPLE_ROUTE), **_PROBLEMS},
+        opt={"operation": "routes.show"},
     )
     async def show_route(
         tenant: TenantName, service: ServiceName, env: EnvName, version: VersionName
@@ -90,37 +112,38 @@ def route_handlers(routes: RouteService, rules: UrlRules) -> list[HTTPRouteHandl
         status_code=200,
         tags=_TAGS,
         summary="Activate a route",
-        operation_class=_STATE_CHANGE,
-        response_headers=[REVISION_TAG],
-        responses=_CHANGED,
+        operation_class=_REPEATABLE_STATE_CHANGE,
+        response_headers=[REVISION_TAG, TENANT_REVISION, REPLAYED],
+        responses=_CHANGED_ONCE,
+        opt={"operation": "routes.activate"},
     )
     async def activate_route(
         request: AnyRequest, tenant: TenantName, service: ServiceName, env: EnvName, version: VersionName, body: RawBody
-    ) -> Response[RouteBody]:
+    ) -> Response[bytes]:
         """With the URL that it has. Idempotent."""
-        key, attribution = accept_state_change(request, (tenant, service, env, version), body)
-        with _traced(request, "activate route"):
-            return route_answer((await routes.activate(key, attribution)).route)
-
-    async def deactivate(request: AnyRequest, path: tuple[str, str, str, str], body: RawBody) -> Response[RouteBody]:
-        key, attribution = accept_state_change(request, path, body)
-        with _traced(request, "deactivate route"):
-            return route_answer((await routes.deactivate(key, attribution)).route)
+        path = (tenant, service, env, version)
+        wanted = accept_state_change(request, path, body, is_active=True, answer=told_of_route)
+        with traced(request, "activate route"):
+            return respond_to_change(await changes.carry_out(wanted), told_of_route)
 
     @post(
         _ONE + "/deactivate",
         status_code=200,
         tags=_TAGS,
         summary="Deactivate a route",
-        operation_class=_STATE_CHANGE,
-        response_headers=[REVISION_TAG],
-        responses=_CHANGED,
+        operation_class=_REPEATABLE_STATE_CHANGE,
+        response_headers=[REVISION_TAG, TENANT_REVISION, REPLAYED],
+        responses=_CHANGED_ONCE,
+        opt={"operation": "routes.deactivate"},
     )
     async def deactivate_route(
         request: AnyRequest, tenant: TenantName, service: ServiceName, env: EnvName, version: VersionName, body: RawBody
-    ) -> Response[RouteBody]:
+    ) -> Response[bytes]:
         """It is resolved no more, and stays to be shown and activated again. Idempotent."""
-        return await deactivate(request, (tenant, service, env, version), body)
+        path = (tenant, service, env, version)
+        wanted = accept_state_change(request, path, body, is_active=False, answer=told_of_route)
+        with traced(request, "deactivate route"):
+            return respond_to_change(await changes.carry_out(wanted), told_of_route)
 
     @delete(
         _ONE,
@@ -128,30 +151,42 @@ def route_handlers(routes: RouteService, rules: UrlRules) -> list[HTTPRouteHandl
         tags=_TAGS,
         summary="Deactivate a route (the same operation)",
         operation_class=_STATE_CHANGE,
-        response_headers=[REVISION_TAG],
+        response_headers=[REVISION_TAG, TENANT_REVISION],
         responses=_CHANGED,
+        opt={"operation": "routes.deactivate"},
     )
     async def delete_route(
         request: AnyRequest, tenant: TenantName, service: ServiceName, env: EnvName, version: VersionName, body: RawBody
-    ) -> Response[RouteBody]:
+    ) -> Response[bytes]:
         """Nothing is removed: a route that was once there keeps its revision."""
-        return await deactivate(request, (tenant, service, env, version), body)
+        wanted = accept_state_change(request, (tenant, service, env, version), body, is_active=False)
+        with traced(request, "deactivate route"):
+            return respond_to_change(await changes.carry_out(wanted), told_of_route)
 
     @get(
         _LIST,
         tags=_TAGS,
-        summary="List a tenant's routes by service, env and version",
+        summary="List a tenant's routes by service, env and version, now or at a revision",
         operation_class=query_of(RouteQuery),
         responses={
-            200: shown("A page of routes", RoutePage(routes=[EXAMPLE_ROUTE], next_cursor="cGF5bWVudHM6cHJvZDp2Mg")),
+            200: shown_any("A page of routes", EXAMPLE_ROUTES, EXAMPLE_ROUTES_THEN),
             **_PROBLEMS,
+            **told(HistoryPurged, PurgedProblem),
         },
+        exception_handlers=HISTORY_REFUSALS,
+        opt={"operation": "routes.list"},
     )
-    async def list_routes(request: AnyRequest, tenant: TenantName) -> RoutePage:
-        matching, after, limit = accept_route_page(tenant, request)
-        found = await routes.page(tenant, matching, after, limit + 1)
-        last = found[limit - 1].key if len(found) > limit else None
-        more = cursors.after_route(RoutePosition(last.service, last.env, last.version)) if last else None
-        return RoutePage(routes=[RouteBody.of(each) for each in found[:limit]], next_cursor=more)
+    async def list_routes(request: AnyRequest, tenant: TenantName) -> Response[RoutePage | RoutesThen]:
+        asked = accept_route_page(tenant, request)
+        at, limit = asked.at_revision, asked.limit
+        if at is None:
+            found = await routes.page(tenant, asked.matching, asked.after, limit + 1)
+            more = cursor_after([each.key for each in found], limit)
+            return Response(RoutePage(routes=[RouteBody.of(each) for each in found[:limit]], next_cursor=more))
+        then = await history.routes_at(tenant, at, asked.matching, asked.after, limit + 1)
+        more = cursor_after([each.key for each in then], limit)
+        return Response(
+            RoutesThen(at_revision=at, routes=[RouteThenBody.of(each) for each in then[:limit]], next_cursor=more)
+        )
 
     return [put_route, show_route, activate_route, deactivate_route, delete_route, list_routes]

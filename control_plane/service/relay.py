@@ -10,6 +10,7 @@ from datetime import timedelta
 import structlog
 
 from control_plane.domain.outbox import Acknowledged, OutboxRecord
+from control_plane.domain.requests import ANSWERS_KEPT
 from control_plane.errors import LeadershipLost, NotPublished
 from control_plane.ports import EventLog, Outbox, OutboxSession
 from control_plane.service.publish_counts import PublishCounts
@@ -31,6 +32,7 @@ class RelayTiming:
     most_backoff: float = 2.0
     purge: float = 60.0
     retention: timedelta = timedelta(hours=24)
+    history: timedelta = timedelta(days=90)
 
 
 class Relay:
@@ -106,8 +108,16 @@ class Relay:
     async def _purge(self, session: OutboxSession) -> None:
         while True:
             await asyncio.sleep(self._timing.purge)
-            while await session.purge(self._timing.retention):
+            while await self._purge_some(session):
                 pass  # a bounded number at a time, with turns for the others in between
+
+    async def _purge_some(self, session: OutboxSession) -> bool:
+        purged = [
+            await session.purge(self._timing.retention),
+            await session.purge_history(self._timing.history),
+            await session.purge_answers(ANSWERS_KEPT),
+        ]
+        return any(purged)
 
     async def _drain(self, session: OutboxSession) -> None:
         failures = 0

@@ -1,7 +1,6 @@
 """Tenants and routes: PostgreSQL and the fake behave alike."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
@@ -10,21 +9,15 @@ from control_plane.domain.changes import Attribution, WantedChangeSet, WantedRou
 from control_plane.domain.quota import DEFAULT_ROUTES
 from control_plane.domain.routes import RouteFilter, RoutePosition
 from control_plane.errors import NoSuchRoute, NoSuchTenant, RouteQuotaReached
-from control_plane.ports import Routes, Tenants
 from shared.schemas.events import Action
 from shared.schemas.identity import RouteKey
-from tests.control_plane import open_registry
+from tests.control_plane import Registry, open_registry
+from tests.fakes.control_plane_change_sets import FakeChangeSets, FakeHistory
 from tests.fakes.control_plane_registry import FakeRegistry, FakeRoutes, FakeTenants
 from tests.postgres import Database
 
 BY = Attribution("ci-bot", "release 42", "req-1")
 NO_FILTER = RouteFilter()
-
-
-@dataclass
-class Registry:
-    tenants: Tenants
-    routes: Routes
 
 
 @pytest.fixture(params=["fake", "postgres"])
@@ -43,10 +36,10 @@ def most_routes(request: pytest.FixtureRequest) -> int:
 async def registry(behind: Database | None, most_routes: int) -> AsyncIterator[Registry]:
     if behind is None:
         fake = FakeRegistry(most_routes=most_routes)
-        yield Registry(FakeTenants(fake), FakeRoutes(fake))
+        yield Registry(FakeTenants(fake), FakeRoutes(fake), FakeChangeSets(fake), FakeHistory(fake))
         return
-    async with open_registry(behind.url, most_routes=most_routes) as (tenants, routes):
-        yield Registry(tenants, routes)
+    async with open_registry(behind.url, most_routes=most_routes) as postgres:
+        yield postgres
 
 
 def _key(tenant: str, service: str = "payments", env: str = "prod", version: str = "v1") -> RouteKey:
@@ -55,7 +48,7 @@ def _key(tenant: str, service: str = "payments", env: str = "prod", version: str
 
 async def _put(registry: Registry, key: RouteKey, url: str = "http://one", *, is_active: bool = True) -> Action | None:
     wanted = WantedChangeSet(key.tenant, (WantedRoute(key, is_active, url),))
-    (outcome,) = await registry.routes.apply(wanted, BY, {})
+    (outcome,) = (await registry.apply(wanted, BY)).outcomes
     assert outcome.route == await registry.routes.get(key)
     return outcome.change.action if outcome.change else None
 
@@ -80,7 +73,7 @@ async def test_an_unknown_tenant_is_told_from_an_unknown_route(registry: Registr
     with pytest.raises(NoSuchRoute):
         await registry.routes.get(_key("team-a"))
     with pytest.raises(NoSuchRoute):
-        await registry.routes.apply(WantedChangeSet("team-a", (WantedRoute(_key("team-a"), is_active=True),)), BY, {})
+        await registry.apply(WantedChangeSet("team-a", (WantedRoute(_key("team-a"), is_active=True),)), BY)
     assert await registry.routes.page("team-a", NO_FILTER, None, 10) == []
 
 
@@ -107,7 +100,7 @@ async def test_a_change_set_takes_one_revision_for_all_that_it_changes(registry:
         _key("team-a", env="dev"),
     ]
     wanted = WantedChangeSet("team-a", tuple(WantedRoute(key, is_active=True, url="http://one") for key in keys))
-    outcomes = await registry.routes.apply(wanted, BY, {})
+    outcomes = (await registry.apply(wanted, BY)).outcomes
     assert [each.route.key for each in outcomes] == keys
     assert [each.route.revision for each in outcomes] == [2, 1, 2, 2, 2]
     assert [each.route for each in outcomes] == [await registry.routes.get(key) for key in keys]
@@ -120,7 +113,7 @@ async def test_a_change_set_with_one_impossible_change_changes_nothing(registry:
         WantedRoute(_key("team-a", env="dev"), is_active=True),
     )
     with pytest.raises(NoSuchRoute, match="dev"):
-        await registry.routes.apply(WantedChangeSet("team-a", wanted), BY, {})
+        await registry.apply(WantedChangeSet("team-a", wanted), BY)
     assert (await registry.tenants.get("team-a")).revision == 0
     assert await registry.routes.page("team-a", NO_FILTER, None, 10) == []
 
@@ -134,7 +127,7 @@ async def test_a_tenant_cannot_have_more_routes_than_its_quota_and_can_change_th
         WantedRoute(_key("team-a", version=version), is_active=True, url="http://new") for version in ("v1", "v3", "v4")
     )
     with pytest.raises(RouteQuotaReached, match="team-a has 2 of at most 3 routes, active and inactive; 2 more"):
-        await registry.routes.apply(WantedChangeSet("team-a", too_many), BY, {})
+        await registry.apply(WantedChangeSet("team-a", too_many), BY)
     assert (await registry.tenants.get("team-a")).revision == 2
     assert await _put(registry, _key("team-a", version="v3")) is Action.CREATED
     with pytest.raises(RouteQuotaReached):

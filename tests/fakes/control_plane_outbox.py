@@ -19,6 +19,7 @@ class FakeOutbox:
     records: dict[int, OutboxRecord] = field(default_factory=dict)
     sent: dict[int, Acknowledged] = field(default_factory=dict)
     beats: list[datetime] = field(default_factory=list)
+    purged: list[tuple[str, timedelta]] = field(default_factory=list)
     batch: int = BATCH
     broken: Exception | None = None
     looks: int = 0
@@ -107,3 +108,13 @@ class FakeOutboxSession:
         for id_ in purged:
             del self._outbox.records[id_], self._outbox.sent[id_]
         return len(purged)
+
+    async def purge_history(self, older_than: timedelta) -> int:
+        self._outbox.check(self)
+        self._outbox.purged.append(("history", older_than))
+        return 0
+
+    async def purge_answers(self, older_than: timedelta) -> int:
+        self._outbox.check(self)
+        self._outbox.purged.append(("answers", older_than))
+        return 0

@@ -1,13 +1,16 @@
 """Tenants and routes in memory, behind the same ports as PostgreSQL."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from control_plane.domain.changes import Attribution, Outcome, WantedChangeSet, decide
-from control_plane.domain.quota import DEFAULT_ROUTES, count_created, keep_quota
+from control_plane.domain.changes import Attribution
+from control_plane.domain.history import RouteThen
+from control_plane.domain.quota import DEFAULT_ROUTES
+from control_plane.domain.requests import Answer
 from control_plane.domain.routes import Route, RouteFilter, RoutePosition, Tenant
 from control_plane.errors import NoSuchRoute, NoSuchTenant
+from shared.schemas.events import RouteChange
 from shared.schemas.identity import RouteKey
 
 
@@ -17,9 +20,10 @@ class CommittedChangeSet:
 
     tenant: str
     revision: int
-    outcomes: tuple[Outcome, ...]
+    changes: tuple[RouteChange, ...]
     attribution: Attribution
     headers: Mapping[str, str]
+    committed_at: datetime
 
 
 @dataclass
@@ -29,6 +33,7 @@ class FakeRegistry:
     tenants: dict[str, Tenant] = field(default_factory=dict)
     routes: dict[RouteKey, Route] = field(default_factory=dict)
     committed: list[CommittedChangeSet] = field(default_factory=list)
+    answers: dict[tuple[str, str], tuple[bytes, Answer]] = field(default_factory=dict)
     failure: Exception | None = None
     most_routes: int = DEFAULT_ROUTES
     now: datetime = datetime(2026, 1, 1, tzinfo=UTC)
@@ -44,6 +49,10 @@ class FakeRegistry:
         if name not in self.tenants:
             raise NoSuchTenant(name)
         return self.tenants[name]
+
+    def committed_of(self, tenant: str) -> list[CommittedChangeSet]:
+        """In the order of their revisions, of which the first is 1."""
+        return [each for each in self.committed if each.tenant == tenant]
 
 
 class FakeTenants:
@@ -89,29 +98,13 @@ class FakeRoutes:
         found = [
             route
             for key, route in sorted(self._registry.routes.items())
-            if key.tenant == tenant and _matches(route, matching)
+            if key.tenant == tenant and matches(route, matching)
             if start is None or (key.service, key.env, key.version) > start
         ]
         return found[:limit]
 
-    async def apply(
-        self, wanted: WantedChangeSet, attribution: Attribution, headers: Mapping[str, str]
-    ) -> Sequence[Outcome]:
-        now = self._registry.begin()
-        tenant = self._registry.tenant(wanted.tenant)
-        revision = tenant.revision + 1
-        outcomes = decide(wanted, [self._registry.routes.get(each.key) for each in wanted.routes], revision, now)
-        routes = sum(key.tenant == tenant.name for key in self._registry.routes)
-        keep_quota(tenant.name, routes, count_created(outcomes), self._registry.most_routes)
-        if any(each.change for each in outcomes):
-            self._registry.tenants[tenant.name] = replace(tenant, revision=revision)
-            self._registry.routes.update({each.route.key: each.route for each in outcomes})
-            committed = CommittedChangeSet(tenant.name, revision, outcomes, attribution, dict(headers))
-            self._registry.committed.append(committed)
-        return outcomes
 
-
-def _matches(route: Route, matching: RouteFilter) -> bool:
+def matches(route: Route | RouteThen, matching: RouteFilter) -> bool:
     pairs = (
         (matching.service, route.key.service),
         (matching.env, route.key.env),

@@ -14,14 +14,36 @@ LEFT JOIN endpoints ON endpoints.environment_id = environments.id AND endpoints.
 ORDER BY wanted.place
 """
 
+# All that stands within a desired set's scope.
+IN_SCOPE = """
+SELECT services.name AS service, environments.name AS env, endpoints.version,
+       endpoints.url, endpoints.is_active, endpoints.revision, endpoints.created_at, endpoints.updated_at
+FROM services
+JOIN environments ON environments.service_id = services.id
+JOIN endpoints ON endpoints.environment_id = environments.id
+WHERE services.tenant_id = $1
+  AND ($2::text IS NULL OR services.name = $2)
+  AND ($3::text IS NULL OR environments.name = $3)
+"""
+ACTIVE = """
+SELECT clock_timestamp() AS now, count(*) AS active
+FROM services
+JOIN environments ON environments.service_id = services.id
+JOIN endpoints ON endpoints.environment_id = environments.id
+WHERE services.tenant_id = $1 AND endpoints.is_active
+"""
+
 # The tenant is locked: what is missing cannot appear meanwhile, and each `UNION ALL` joins what was there before the
 # statement with what it adds.
 WRITE = """
 WITH changed AS (
-    SELECT * FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[])
-        AS changed (service, env, version, url, is_active)
+    SELECT * FROM unnest(
+        $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[], $16::text[], $17::text[], $18::text[]
+    ) WITH ORDINALITY AS changed (
+        service, env, version, url, is_active, action, previous_url, previous_state, place
+    )
 ), tenant AS (
-    UPDATE tenants SET revision = $2, routes = routes + $16 WHERE id = $1
+    UPDATE tenants SET revision = $2, routes = routes + $19 WHERE id = $1
 ), old_services AS (
     SELECT id, name FROM services WHERE tenant_id = $1 AND name IN (SELECT service FROM changed)
 ), new_services AS (
@@ -53,8 +75,13 @@ WITH changed AS (
         url = excluded.url, is_active = excluded.is_active,
         revision = excluded.revision, updated_at = excluded.updated_at
 ), logged AS (
-    INSERT INTO change_sets (tenant_id, revision, changed_by, reason, correlation_id, committed_at)
-    VALUES ($1, $2, $9, $10, $11, $8)
+    INSERT INTO change_sets (tenant_id, revision, changed_by, reason, correlation_id, committed_at, size)
+    SELECT $1, $2, $9, $10, $11, $8, count(*) FROM changed
+), remembered AS (
+    INSERT INTO changes (
+        tenant_id, revision, position, service, env, version, action, url, is_active, previous_url, previous_state
+    )
+    SELECT $1, $2, place - 1, service, env, version, action, url, is_active, previous_url, previous_state FROM changed
 )
 INSERT INTO outbox (topic, key, headers, payload, created_at) VALUES ($12, $13, $14, $15, $8)
 """

@@ -1,38 +1,30 @@
-"""Change sets into PostgreSQL: the tenant's lock, the decision, and everything it changes, in one transaction."""
+"""Change sets into PostgreSQL: the tenant's lock, the plan, and everything it changes, in one transaction."""
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime
 
 import asyncpg
 import msgspec
 
-from control_plane.adapters.postgres.change_set_sql import CURRENT, LOCK, WRITE
+from control_plane.adapters.postgres.answers import record, recorded_answer
+from control_plane.adapters.postgres.change_set_sql import LOCK, WRITE
+from control_plane.adapters.postgres.past import KnownTenant, find_tenant
 from control_plane.adapters.postgres.primary import Connection, Primary
-from control_plane.adapters.postgres.rows import route_from
+from control_plane.adapters.postgres.standing import read_standing
 from control_plane.adapters.postgres.turns import Turns
-from control_plane.domain.changes import Attribution, Outcome, WantedChangeSet, decide
-from control_plane.domain.quota import DEFAULT_ROUTES, count_created, keep_quota
-from control_plane.domain.routes import Route
-from control_plane.errors import NoSuchTenant, TenantBusy
+from control_plane.domain.plans import Plan, make_plan
+from control_plane.domain.quota import DEFAULT_ROUTES, keep_quota
+from control_plane.domain.requests import Answer, ChangeRequest
+from control_plane.errors import TenantBusy
 from shared.runtime.ids import new_id
 from shared.runtime.metrics import Metrics
 from shared.schemas.events import RouteChanged, encode
-from shared.schemas.identity import RouteKey
 from shared.schemas.topics import ROUTE_EVENTS
 
 
-@dataclass(frozen=True, slots=True)
-class _LockedTenant:
-    id: int
-    name: str
-    revision: int
-    routes: int
-
-
-class ChangeSets:
-    """Applies change sets, a tenant's one after another and different tenants' side by side."""
+class PostgresChangeSets:
+    """The ChangeSets port: a tenant's change sets one after another, different tenants' side by side."""
 
     def __init__(self, primary: Primary, metrics: Metrics, *, most_routes: int = DEFAULT_ROUTES) -> None:
         self._primary = primary
@@ -40,80 +32,71 @@ class ChangeSets:
         self._turns = Turns()
         self._durations = metrics.histogram("tm_commit_duration_seconds")
 
-    async def apply(
-        self, wanted: WantedChangeSet, attribution: Attribution, headers: Mapping[str, str]
-    ) -> Sequence[Outcome]:
-        """As the Routes port promises."""
-        async with self._turns.of(wanted.tenant):
+    async def plan(self, request: ChangeRequest) -> Plan:
+        # In a snapshot, so that looking does not hold up those who write.
+        async with self._primary.snapshot() as connection:
+            tenant = await find_tenant(connection, request.intent.tenant)
+            standing = await read_standing(connection, tenant, request.intent)
+            return keep_quota(make_plan(request.intent, request.terms, standing), tenant.routes, self._most_routes)
+
+    async def apply(self, request: ChangeRequest, headers: Mapping[str, str]) -> Plan | Answer:
+        async with self._turns.of(request.intent.tenant):
             started = time.perf_counter()
             async with self._primary.transaction() as connection:
-                tenant = await _lock(connection, wanted.tenant)
-                now, current = await _read_current(connection, tenant, wanted)
-                outcomes = decide(wanted, current, tenant.revision + 1, now)
-                created = count_created(outcomes)
-                keep_quota(tenant.name, tenant.routes, created, self._most_routes)
-                event = _event(tenant, outcomes, attribution, now)
-                if event is not None:
-                    await _write(connection, tenant, event, headers, created)
-            if event is not None:
+                done = await self._apply(connection, request, headers)
+            if isinstance(done, Plan) and done.committed:
                 self._durations.observe(time.perf_counter() - started)
-        return outcomes
+        return done
+
+    async def _apply(self, connection: Connection, request: ChangeRequest, headers: Mapping[str, str]) -> Plan | Answer:
+        tenant = await _lock(connection, request.intent.tenant)
+        once = request.once
+        if once is not None and (recorded := await recorded_answer(connection, tenant, once)):
+            return recorded
+        standing = await read_standing(connection, tenant, request.intent)
+        plan = make_plan(request.intent, request.terms, standing)
+        plan = keep_quota(plan, tenant.routes, self._most_routes).as_committed()
+        if plan.committed:
+            await _write(connection, tenant, _event(plan, request, standing.now), headers, plan.created)
+        if once is not None:
+            await record(connection, tenant, once, once.answer(plan), standing.now)
+        return plan
 
 
-async def _lock(connection: Connection, name: str) -> _LockedTenant:
+async def _lock(connection: Connection, name: str) -> KnownTenant:
     try:
-        found = await connection.fetchrow(LOCK, name)
+        return await find_tenant(connection, name, LOCK)
     except asyncpg.LockNotAvailableError as error:
         raise TenantBusy(name) from error
-    if found is None:
-        raise NoSuchTenant(name)
-    return _LockedTenant(found["id"], name, found["revision"], found["routes"])
 
 
-async def _read_current(
-    connection: Connection, tenant: _LockedTenant, wanted: WantedChangeSet
-) -> tuple[datetime, list[Route | None]]:
-    keys = [each.key for each in wanted.routes]
-    rows = await connection.fetch(
-        CURRENT,
-        tenant.id,
-        [each.service for each in keys],
-        [each.env for each in keys],
-        [each.version for each in keys],
-    )
-    return rows[0]["now"], [_route(key, row) for key, row in zip(keys, rows, strict=True)]
-
-
-def _event(
-    tenant: _LockedTenant, outcomes: Sequence[Outcome], attribution: Attribution, now: datetime
-) -> RouteChanged | None:
-    changes = tuple(each.change for each in outcomes if each.change is not None)
-    if not changes:
-        return None
+def _event(plan: Plan, request: ChangeRequest, now: datetime) -> RouteChanged:
+    by = request.attribution
     return RouteChanged(
         event_id=new_id(),
-        tenant=tenant.name,
-        revision=tenant.revision + 1,
-        changes=changes,
-        changed_by=attribution.changed_by,
-        reason=attribution.reason,
+        tenant=plan.tenant,
+        revision=plan.revision,
+        changes=plan.changes,
+        changed_by=by.changed_by,
+        reason=by.reason,
         occurred_at=now,
-        correlation_id=attribution.correlation_id,
+        correlation_id=by.correlation_id,
     )
 
 
 async def _write(
-    connection: Connection, tenant: _LockedTenant, event: RouteChanged, headers: Mapping[str, str], created: int
+    connection: Connection, tenant: KnownTenant, event: RouteChanged, headers: Mapping[str, str], created: int
 ) -> None:
+    changes = event.changes
     await connection.execute(
         WRITE,
         tenant.id,
         event.revision,
-        [each.service for each in event.changes],
-        [each.env for each in event.changes],
-        [each.version for each in event.changes],
-        [each.url for each in event.changes],
-        [each.is_active for each in event.changes],
+        [each.service for each in changes],
+        [each.env for each in changes],
+        [each.version for each in changes],
+        [each.url for each in changes],
+        [each.is_active for each in changes],
         event.occurred_at,
         event.changed_by,
         event.reason,
@@ -122,9 +105,8 @@ async def _write(
         event.tenant,
         msgspec.json.encode(headers).decode(),
         encode(event),
+        [each.action for each in changes],
+        [each.previous_url for each in changes],
+        [each.previous_state for each in changes],
         created,
     )
-
-
-def _route(key: RouteKey, row: asyncpg.Record) -> Route | None:
-    return None if row["url"] is None else route_from(key, row)

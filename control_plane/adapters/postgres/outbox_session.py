@@ -21,6 +21,8 @@ _LOCK = 7_245_002
 MAX_RECORDS = 500
 MAX_BYTES = MAX_RECORD_BYTES
 _PURGED_AT_ONCE = 1_000
+_CHANGE_SETS_PURGED_AT_ONCE = 100
+"""Each may have 500 changes."""
 
 # Read before the row is committed: whatever was acknowledged before that time is in every snapshot that shows it.
 _BEAT = """
@@ -50,6 +52,25 @@ _PURGE = """
 DELETE FROM outbox WHERE id IN (
     SELECT id FROM (SELECT id, sent_at FROM outbox ORDER BY id LIMIT $1) AS oldest
     WHERE sent_at < clock_timestamp() - $2::interval
+)
+"""
+
+# Up to a revision of each tenant, so that what is left has no holes even where the clock once went back.
+_PURGE_HISTORY = """
+WITH old AS (
+    SELECT tenant_id, max(revision) AS revision FROM (
+        SELECT tenant_id, revision FROM change_sets
+        WHERE committed_at < clock_timestamp() - $2::interval ORDER BY committed_at LIMIT $1
+    ) AS oldest GROUP BY tenant_id
+), purged AS (
+    DELETE FROM changes USING old WHERE changes.tenant_id = old.tenant_id AND changes.revision <= old.revision
+)
+DELETE FROM change_sets USING old WHERE change_sets.tenant_id = old.tenant_id AND change_sets.revision <= old.revision
+"""
+_PURGE_ANSWERS = """
+DELETE FROM idempotency_keys WHERE (tenant_id, key) IN (
+    SELECT tenant_id, key FROM idempotency_keys
+    WHERE created_at < clock_timestamp() - $2::interval ORDER BY created_at LIMIT $1
 )
 """
 
@@ -95,8 +116,17 @@ class PostgresOutboxSession:
         return [row["delay"] for row in rows]
 
     async def purge(self, older_than: timedelta) -> int:
+        return await self._delete(_PURGE, _PURGED_AT_ONCE, older_than)
+
+    async def purge_history(self, older_than: timedelta) -> int:
+        return await self._delete(_PURGE_HISTORY, _CHANGE_SETS_PURGED_AT_ONCE, older_than)
+
+    async def purge_answers(self, older_than: timedelta) -> int:
+        return await self._delete(_PURGE_ANSWERS, _PURGED_AT_ONCE, older_than)
+
+    async def _delete(self, statement: str, at_most: int, older_than: timedelta) -> int:
         async with self._call() as connection:
-            status = await connection.execute(_PURGE, _PURGED_AT_ONCE, older_than)
+            status = await connection.execute(statement, at_most, older_than)
         return int(status.rsplit(" ", 1)[-1])
 
     @asynccontextmanager

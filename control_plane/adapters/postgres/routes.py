@@ -1,11 +1,9 @@
 """Routes in PostgreSQL."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from control_plane.adapters.postgres.change_sets import ChangeSets
 from control_plane.adapters.postgres.primary import Primary
 from control_plane.adapters.postgres.rows import route_from
-from control_plane.domain.changes import Attribution, Outcome, WantedChangeSet
 from control_plane.domain.routes import Route, RouteFilter, RoutePosition
 from control_plane.errors import NoSuchRoute, NoSuchTenant
 from shared.schemas.identity import RouteKey
@@ -45,9 +43,8 @@ _TENANT_EXISTS = "SELECT EXISTS (SELECT FROM tenants WHERE name = $1)"
 class PostgresRoutes:
     """The Routes port on the primary."""
 
-    def __init__(self, primary: Primary, change_sets: ChangeSets) -> None:
+    def __init__(self, primary: Primary) -> None:
         self._primary = primary
-        self._change_sets = change_sets
 
     async def get(self, key: RouteKey) -> Route:
         async with self._primary.connection() as connection:
@@ -68,8 +65,3 @@ class PostgresRoutes:
             if not rows and not await connection.fetchval(_TENANT_EXISTS, tenant):
                 raise NoSuchTenant(tenant)
         return [route_from(RouteKey(tenant, row["service"], row["env"], row["version"]), row) for row in rows]
-
-    async def apply(
-        self, wanted: WantedChangeSet, attribution: Attribution, headers: Mapping[str, str]
-    ) -> Sequence[Outcome]:
-        return await self._change_sets.apply(wanted, attribution, headers)

@@ -209,10 +209,10 @@ async def test_the_largest_legal_change_set_goes_through_kafka(stack: Stack, dat
     )
     longer = tuple(WantedRoute(each.key, is_active=False, url=f"{(each.url or '')[:-1]}y") for each in wanted)
     by = Attribution("a" * 128, "\x01" * 500, "c" * 128)
-    async with open_registry(database.url) as (tenants, routes):
-        await tenants.create(tenant)
-        await routes.apply(WantedChangeSet(tenant, wanted), by, {})
-        await routes.apply(WantedChangeSet(tenant, longer), by, {})
+    async with open_registry(database.url) as registry:
+        await registry.tenants.create(tenant)
+        await registry.apply(WantedChangeSet(tenant, wanted), by)
+        await registry.apply(WantedChangeSet(tenant, longer), by)
     async with control_plane(database.url, stack.urls.kafka):
         await eventually(lambda: all_published(database.url))
     received = (await _received(stack, [tenant]))[tenant]

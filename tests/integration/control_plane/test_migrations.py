@@ -15,6 +15,8 @@ TABLES = {
     "environments",
     "endpoints",
     "change_sets",
+    "changes",
+    "idempotency_keys",
     "outbox",
     "relay_heartbeat",
     "alembic_version",

@@ -35,8 +35,8 @@ async def _counts(database: Database, *before: str) -> list[tuple[int, int]]:
 
 
 async def test_many_writers_at_once_fill_the_quota_and_never_pass_it(database: Database) -> None:
-    async with open_registry(database.url, most_routes=QUOTA) as (tenants, routes):
-        await tenants.create("team-a")
+    async with open_registry(database.url, most_routes=QUOTA) as registry:
+        await registry.tenants.create("team-a")
         refused = 0
 
         async def write(number: int) -> None:
@@ -44,7 +44,7 @@ async def test_many_writers_at_once_fill_the_quota_and_never_pass_it(database: D
             keys = [RouteKey("team-a", f"s{random.randrange(5)}", "prod", f"v{number + extra}") for extra in range(2)]
             wanted = tuple(WantedRoute(key, is_active=True, url="http://one") for key in keys)
             try:
-                await routes.apply(WantedChangeSet("team-a", wanted), BY, {})
+                await registry.apply(WantedChangeSet("team-a", wanted), BY)
             except RouteQuotaReached:
                 refused += 1
 
@@ -58,11 +58,11 @@ async def test_many_writers_at_once_fill_the_quota_and_never_pass_it(database: D
 
 
 async def test_the_migration_counts_what_is_there(database: Database) -> None:
-    async with open_registry(database.url) as (tenants, routes):
+    async with open_registry(database.url) as registry:
         for tenant, number in (("team-a", 3), ("team-b", 1), ("team-c", 0)):
-            await tenants.create(tenant)
+            await registry.tenants.create(tenant)
             for version in range(number):
                 key = RouteKey(tenant, "payments", "prod", f"v{version}")
-                await routes.apply(WantedChangeSet(tenant, (WantedRoute(key, True, "http://one"),)), BY, {})
+                await registry.apply(WantedChangeSet(tenant, (WantedRoute(key, True, "http://one"),)), BY)
     counts = await _counts(database, "UPDATE tenants SET routes = 0", v0004_route_counts.COUNT)
     assert sorted(counts) == [(0, 0), (1, 1), (3, 3)]

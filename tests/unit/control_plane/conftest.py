@@ -11,6 +11,7 @@ from control_plane.settings import ControlPlaneSettings
 from shared.runtime.catalogue import Service
 from shared.runtime.http.context import RequestContext
 from shared.runtime.metrics import Metrics
+from tests.fakes.control_plane_change_sets import FakeChangeSets, FakeHistory
 from tests.fakes.control_plane_event_log import FakeEventLog
 from tests.fakes.control_plane_outbox import FakeOutbox
 from tests.fakes.control_plane_registry import FakeRegistry, FakeRoutes, FakeTenants
@@ -31,6 +32,8 @@ def app(registry: FakeRegistry, settings: ControlPlaneSettings) -> RequestContex
     return build_app(
         tenants=FakeTenants(registry),
         routes=FakeRoutes(registry),
+        change_sets=FakeChangeSets(registry),
+        history=FakeHistory(registry),
         outbox=FakeOutbox(),
         events=FakeEventLog(),
         settings=settings,

@@ -22,7 +22,7 @@ INACTIVE = replace(ACTIVE, is_active=False)
 
 
 def _outcome(current: Route | None, wanted: WantedRoute) -> Outcome:
-    (outcome,) = decide(WantedChangeSet("team-a", (wanted,)), [current], 7, NOW)
+    (outcome,) = decide((wanted,), [current], 7, NOW)
     return outcome
 
 

@@ -25,7 +25,7 @@ async def test_the_page_for_people_is_served(client: httpx2.AsyncClient) -> None
 async def test_every_operation_has_a_tag_a_summary_examples_and_its_problems(
     operations: dict[str, dict[str, Any]],
 ) -> None:
-    assert len(operations) == 9
+    assert len(operations) == 16
     for name, operation in operations.items():
         assert operation["tags"], name
         assert operation["summary"], name
@@ -38,7 +38,7 @@ async def test_every_operation_has_a_tag_a_summary_examples_and_its_problems(
 
 async def test_every_change_shows_its_body_and_who_asks(operations: dict[str, dict[str, Any]]) -> None:
     changes = {name: operation for name, operation in operations.items() if not name.startswith("GET")}
-    assert len(changes) == 5
+    assert len(changes) == 9
     for name, operation in changes.items():
         content = operation["requestBody"]["content"]["application/json"]
         assert content["examples"], name
@@ -48,7 +48,7 @@ async def test_every_change_shows_its_body_and_who_asks(operations: dict[str, di
 
 async def test_a_lists_parameters_are_shown(operations: dict[str, dict[str, Any]]) -> None:
     parameters = {each["name"]: each for each in operations["GET /api/v1/tenants/{tenant}/routes"]["parameters"]}
-    assert set(parameters) == {"tenant", "service", "env", "version", "active", "limit", "cursor"}
+    assert set(parameters) == {"tenant", "service", "env", "version", "active", "at_revision", "limit", "cursor"}
     assert parameters["limit"]["schema"] == {
         "description": "How many to answer with at most.",
         "type": "integer",

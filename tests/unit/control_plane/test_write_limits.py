@@ -72,6 +72,28 @@ async def test_a_refused_write_changes_nothing_and_takes_nothing(
     assert {re.sub(r"t=\d+", "t", each) for each in levels} == {'"tenant";r=0;t, "credential";r=2;t'}
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("PUT", ROUTE),
+        ("DELETE", ROUTE),
+        ("POST", f"{ROUTE}/activate"),
+        ("POST", f"{ROUTE}/deactivate"),
+        ("POST", "/tenants/team-a/changes"),
+        ("PUT", "/tenants/team-a/routes"),
+        ("POST", "/tenants/team-a/changes/1/revert"),
+        ("POST", "/tenants/team-a/revert-to/0"),
+    ],
+)
+async def test_every_kind_of_write_takes_from_the_same_bucket_also_one_that_only_plans(
+    client: httpx2.AsyncClient, method: str, path: str
+) -> None:
+    plan = {"dry_run": True, "changes": [{"op": "put", "service": "a", "env": "b", "version": "c", **BODY}]}
+    for _ in range(3):
+        assert (await client.post("/tenants/team-a/changes", json=plan)).status_code == 200
+    assert (await client.request(method, path, json={})).status_code == 429
+
+
 async def test_reading_is_not_limited(client: httpx2.AsyncClient) -> None:
     for _ in range(10):
         answer = await client.get("/tenants/team-a")

@@ -1,0 +1,15 @@
+-- Every request changes a route of one of the tenants bench-writes-<n>, n below the first argument, to a new URL.
+local count = 1
+local number = 0
+
+function init(args)
+    count = tonumber(args[1]) or count
+    math.randomseed(os.time())
+    number = math.random(1, 1000000) * 1000
+end
+
+function request()
+    number = number + 1
+    local path = "/api/v1/tenants/bench-writes-" .. (number % count) .. "/routes/service-" .. (number % 97) .. "/prod/v1"
+    return wrk.format("PUT", path, {["Content-Type"] = "application/json"}, '{"url": "http://bench/' .. number .. '"}')
+end

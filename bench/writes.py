@@ -1,0 +1,146 @@
+"""Writes a second with 16 clients, on 32 tenants and on one, beside pgbench inserting one row per transaction.
+
+Run on an idle local stack (`make up`), with wrk installed: `.venv/bin/python -m bench.writes [seconds per run]`.
+
+Three ways to write, on the same PostgreSQL in the same run, in interleaved rounds of which the median is shown:
+
+- pgbench, from the package of the server: a prepared INSERT of one row, nothing else. What the disk and server can do.
+- The core: the change-set adapter in this process, without HTTP, on the event loop that the service has.
+- HTTP: the running control plane, one worker, PUT of one route that changes with each request.
+"""
+
+import asyncio
+import itertools
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import asyncpg
+import httpx2
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+from bench import wrk
+from control_plane.adapters.postgres.change_sets import PostgresChangeSets
+from control_plane.adapters.postgres.primary import UNAVAILABLE, Primary
+from control_plane.domain.changes import Attribution, WantedChangeSet, WantedRoute
+from control_plane.domain.requests import ChangeRequest
+from deploy.local.packaged import postgres_package
+from deploy.local.settings import DEFAULT_STATE
+from examples.local_urls import LocalUrls
+from shared.runtime.catalogue import Service
+from shared.runtime.clock import SystemClock
+from shared.runtime.health import DependencyHealth
+from shared.runtime.metrics import Metrics
+from shared.runtime.resilience import Guard
+from shared.schemas.identity import RouteKey
+
+CLIENTS = 16
+TENANTS = 32
+ROUNDS = 3
+SCRIPT = "\\set n random(1, 1000000)\nINSERT INTO bench_rows (body) VALUES (:n);\n"
+WRITES = Path(__file__).with_name("writes.lua")
+
+
+async def main(seconds: int, state: Path) -> None:
+    """Measure in rounds, print the table."""
+    url = _postgres_url(state)
+    control_plane = LocalUrls.read(state).control_plane
+    await _prepare(url, control_plane)
+    rows: dict[str, Callable[[], Awaitable[float]]] = {
+        "pgbench, one INSERT": lambda: asyncio.to_thread(_pgbench, url, seconds),
+        "core, 32 tenants": lambda: _core(url, TENANTS, seconds),
+        "core, 1 tenant": lambda: _core(url, 1, seconds),
+        "HTTP, 32 tenants": lambda: asyncio.to_thread(_http, control_plane, TENANTS, seconds),
+        "HTTP, 1 tenant": lambda: asyncio.to_thread(_http, control_plane, 1, seconds),
+    }
+    rates: dict[str, list[float]] = {name: [] for name in rows}
+    for _ in range(ROUNDS):
+        for name, measure in rows.items():
+            rates[name].append(await measure())
+    Console().print(_table(rates))
+
+
+async def _prepare(url: str, control_plane: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute("CREATE TABLE IF NOT EXISTS bench_rows (id bigserial PRIMARY KEY, body text NOT NULL)")
+    await connection.close()
+    async with httpx2.AsyncClient(base_url=control_plane, timeout=10) as http:
+        for number in range(TENANTS):
+            (await http.put(f"/api/v1/tenants/{_tenant(number)}")).raise_for_status()
+
+
+def _tenant(number: int) -> str:
+    return f"bench-writes-{number}"
+
+
+def _pgbench(url: str, seconds: int) -> float:
+    with tempfile.NamedTemporaryFile("w", suffix=".sql") as script:
+        script.write(SCRIPT)
+        script.flush()
+        program = postgres_package() / "pginstall" / "bin" / "pgbench"
+        options = ["-n", "-f", script.name, "-c", str(CLIENTS), "-j", "1", "-T", str(seconds), "-M", "prepared", url]
+        report = subprocess.run([program, *options], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"tps = ([\d.]+)", report)
+    if found is None:
+        raise ValueError(f"pgbench's report has no tps: {report}")
+    return float(found.group(1))
+
+
+async def _core(url: str, tenants: int, seconds: int) -> float:
+    metrics = Metrics(Service.CONTROL_PLANE)
+    health = DependencyHealth(required=True)
+    guard = Guard("postgres", timeout=5, failures=UNAVAILABLE, clock=SystemClock(), health=health, metrics=metrics)
+    async with Primary(url, size=CLIENTS, deadline_seconds=5, guard=guard) as primary:
+        change_sets = PostgresChangeSets(primary, metrics)
+        numbers = itertools.count(time.time_ns())
+        until = time.perf_counter() + seconds
+        by = Attribution("bench", None, "bench-1")
+
+        async def write(client: int) -> int:
+            done = 0
+            while time.perf_counter() < until:
+                number = next(numbers)
+                tenant = _tenant((client + done * CLIENTS) % tenants)
+                key = RouteKey(tenant, f"service-{number % 100}", "prod", "v1")
+                wanted = WantedRoute(key, is_active=True, url=f"http://bench/{number}")
+                await change_sets.apply(ChangeRequest(WantedChangeSet(tenant, (wanted,)), by), {})
+                done += 1
+            return done
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(write(client)) for client in range(CLIENTS)]
+    return sum(each.result() for each in tasks) / seconds
+
+
+def _http(control_plane: str, tenants: int, seconds: int) -> float:
+    load = wrk.drive(control_plane, routes=tenants, seconds=seconds, connections=CLIENTS, script=WRITES)
+    if load.errors:
+        raise ValueError(f"{load.errors} writes were refused")
+    return load.rps
+
+
+def _table(rates: dict[str, list[float]]) -> Table:
+    base = statistics.median(rates["pgbench, one INSERT"])
+    table = Table("way", "writes/s", "lowest", "highest", "ratio to pgbench", title=f"{CLIENTS} clients")
+    for name, values in rates.items():
+        median = statistics.median(values)
+        table.add_row(name, f"{median:,.0f}", f"{min(values):,.0f}", f"{max(values):,.0f}", f"{median / base:.2f}")
+    return table
+
+
+def _postgres_url(state: Path) -> str:
+    lines = (state / "env").read_text().splitlines()
+    return next(line.partition("=")[2] for line in lines if line.startswith("TM_POSTGRES_URL="))
+
+
+if __name__ == "__main__":
+    if not wrk.is_installed():
+        sys.exit("wrk is not installed (Debian: apt-get install wrk)")
+    uvloop.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 5, DEFAULT_STATE))

@@ -1,0 +1,53 @@
+"""The headers that say on which terms a request is to be carried out."""
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+
+from control_plane.domain.plans import Plan, Terms
+from control_plane.domain.requests import Answer, Once
+from shared.schemas.validation import FieldError
+
+IDEMPOTENCY_KEY = "Idempotency-Key"
+
+_TAGS = re.compile(r'\s*(?:W/)?"[^"]*"\s*(?:,\s*(?:W/)?"[^"]*"\s*)*')
+_TAG = re.compile(r'(W/)?"([^"]*)"')
+_REVISION = re.compile(r"[0-9]{1,18}")
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+_NEVER = -1
+"""Stands for an entity tag that no route ever has, so that it matches none."""
+
+
+def read_preconditions(headers: Mapping[str, str]) -> tuple[Terms, list[FieldError]]:
+    """What `If-Match` and `If-None-Match` demand of a single route."""
+    errors: list[FieldError] = []
+    match, none_match = headers.get("If-Match"), headers.get("If-None-Match")
+    revisions = None
+    if match is not None:
+        revisions = frozenset[int]() if match.strip() == "*" else _revisions(match)
+        if revisions is None:
+            errors.append(FieldError("/If-Match", 'must be * or the ETag of the route, such as "42"'))
+    if none_match is not None and none_match.strip() != "*":
+        errors.append(FieldError("/If-None-Match", "must be * for a change: the route must not be there yet"))
+    return Terms(route_revisions=revisions, must_be_new=none_match is not None), errors
+
+
+def _revisions(match: str) -> frozenset[int] | None:
+    if not _TAGS.fullmatch(match):
+        return None
+    # A weak tag never matches here (RFC 9110, 13.1.1), nor does one that is no revision.
+    return frozenset(int(tag) if not weak and _REVISION.fullmatch(tag) else _NEVER for weak, tag in _TAG.findall(match))
+
+
+def read_idempotency(
+    headers: Mapping[str, str], request_line: str, body: bytes, answer: Callable[[Plan], Answer]
+) -> tuple[Once | None, list[FieldError]]:
+    """The wish in the `Idempotency-Key` header; None without one. Method, path, query and body make the request."""
+    key = headers.get(IDEMPOTENCY_KEY)
+    if key is None:
+        return None, []
+    if not _KEY.fullmatch(key):
+        return None, [FieldError(f"/{IDEMPOTENCY_KEY}", "must be 1 to 255 printable ASCII characters without spaces")]
+    fingerprint = hashlib.sha256(request_line.encode() + b"\0" + body).digest()
+    return Once(key, fingerprint, answer), []

@@ -1,0 +1,50 @@
+"""What each change set did, row by row, and the answers to requests that may be repeated."""
+
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+# `size` is 0 for change sets of before: their rows were never written, so the history begins after them.
+# `changes` has no foreign key: its rows are written in the statement that writes their change set, and purged in the
+# statement that purges it, so a check for every row would only cost.
+_STATEMENTS = (
+    "ALTER TABLE change_sets ADD COLUMN size integer NOT NULL DEFAULT 0",
+    "CREATE INDEX change_sets_by_time ON change_sets (committed_at)",
+    """
+    CREATE TABLE changes (
+        tenant_id bigint NOT NULL,
+        revision bigint NOT NULL,
+        position integer NOT NULL,
+        service text COLLATE "C" NOT NULL,
+        env text COLLATE "C" NOT NULL,
+        version text COLLATE "C" NOT NULL,
+        action text NOT NULL CHECK (action IN ('created', 'updated', 'activated', 'deactivated')),
+        url text NOT NULL,
+        is_active boolean NOT NULL,
+        previous_url text,
+        previous_state text CHECK (previous_state IN ('active', 'inactive')),
+        PRIMARY KEY (tenant_id, revision, position)
+    )
+    """,
+    """
+    CREATE TABLE idempotency_keys (
+        tenant_id bigint NOT NULL REFERENCES tenants,
+        key text COLLATE "C" NOT NULL,
+        fingerprint bytea NOT NULL,
+        status smallint NOT NULL,
+        headers jsonb NOT NULL,
+        body bytea NOT NULL,
+        created_at timestamptz NOT NULL,
+        PRIMARY KEY (tenant_id, key)
+    )
+    """,
+    "CREATE INDEX idempotency_keys_by_time ON idempotency_keys (created_at)",
+)
+
+
+def upgrade() -> None:
+    for statement in _STATEMENTS:
+        op.execute(statement)

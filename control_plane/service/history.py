@@ -1,0 +1,42 @@
+"""What can be seen of a tenant's history."""
+
+import asyncio
+from collections.abc import Sequence
+
+from control_plane.domain.history import ChangeSetSummary, CommittedChanges, HistoryFilter, NetChange, RouteThen
+from control_plane.domain.routes import RouteFilter, RoutePosition
+from control_plane.ports import History
+
+
+class HistoryService:
+    """One method per use case, each within the deadline: TimeoutError after it. Raises what the History port does."""
+
+    def __init__(self, history: History, *, deadline_seconds: float) -> None:
+        self._history = history
+        self._deadline = deadline_seconds
+
+    async def page(
+        self, tenant: str, matching: HistoryFilter, before: int | None, limit: int
+    ) -> Sequence[ChangeSetSummary]:
+        """Change sets, newest first, those before the given revision."""
+        async with asyncio.timeout(self._deadline):
+            return await self._history.page(tenant, matching, before, limit)
+
+    async def get(self, tenant: str, revision: int) -> CommittedChanges:
+        """One change set, whole."""
+        async with asyncio.timeout(self._deadline):
+            return await self._history.get(tenant, revision)
+
+    async def diff(
+        self, tenant: str, first: int, last: int, after: RoutePosition | None, limit: int
+    ) -> Sequence[NetChange]:
+        """The net difference between two revisions, by service, env and version."""
+        async with asyncio.timeout(self._deadline):
+            return await self._history.diff(tenant, first, last, after, limit)
+
+    async def routes_at(
+        self, tenant: str, revision: int, matching: RouteFilter, after: RoutePosition | None, limit: int
+    ) -> Sequence[RouteThen]:
+        """The tenant's routes as they were at a revision."""
+        async with asyncio.timeout(self._deadline):
+            return await self._history.routes_at(tenant, revision, matching, after, limit)

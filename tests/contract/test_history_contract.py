@@ -1,0 +1,145 @@
+"""Change sets and their history: PostgreSQL and the fake behave alike."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+import pytest_asyncio
+
+from control_plane.domain.changes import Attribution, WantedChangeSet, WantedRoute
+from control_plane.domain.history import HistoryFilter, NetChange, RouteThen
+from control_plane.domain.intents import DesiredSet, Revert, RevertTo, Scope
+from control_plane.domain.plans import NO_TERMS, Plan, Terms
+from control_plane.domain.requests import Answer, ChangeRequest, Once
+from control_plane.domain.routes import RouteFilter, RoutePosition
+from control_plane.errors import (
+    KeyReused,
+    MassDeactivation,
+    NoSuchRevision,
+    NoSuchTenant,
+    PreconditionFailed,
+    RevertConflict,
+    RevisionMismatch,
+)
+from shared.schemas.events import Action
+from shared.schemas.identity import RouteKey
+from tests.control_plane import Registry, open_registry
+from tests.fakes.control_plane_change_sets import FakeChangeSets, FakeHistory
+from tests.fakes.control_plane_registry import FakeRegistry, FakeRoutes, FakeTenants
+from tests.postgres import Database
+
+ADA, BOB = Attribution("ada", "release 42", "req-1"), Attribution("bob", None, "req-2")
+ALL = RouteFilter()
+V1, V2 = (RouteKey("team-a", "payments", "prod", version) for version in ("v1", "v2"))
+
+
+@pytest.fixture(params=["fake", "postgres"])
+def behind(request: pytest.FixtureRequest) -> Database | None:
+    """The database behind the ports; None for the fakes."""
+    return None if request.param == "fake" else request.getfixturevalue("database")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def registry(behind: Database | None) -> AsyncIterator[Registry]:
+    """Revisions: 1 creates v1, 2 moves it and creates v2, 3 moves v1 back."""
+    if behind is None:
+        fake = FakeRegistry()
+        yield await _with_history(
+            Registry(FakeTenants(fake), FakeRoutes(fake), FakeChangeSets(fake), FakeHistory(fake))
+        )
+        return
+    async with open_registry(behind.url) as postgres:
+        yield await _with_history(postgres)
+
+
+async def _with_history(registry: Registry) -> Registry:
+    await registry.tenants.create("team-a")
+    await registry.apply(_puts((V1, "http://one")), ADA)
+    await registry.apply(_puts((V1, "http://two"), (V2, "http://one")), BOB)
+    await registry.apply(_puts((V1, "http://one")), ADA)
+    return registry
+
+
+def _puts(*routes: tuple[RouteKey, str]) -> WantedChangeSet:
+    return WantedChangeSet("team-a", tuple(WantedRoute(key, is_active=True, url=url) for key, url in routes))
+
+
+async def test_change_sets_are_listed_newest_first(registry: Registry) -> None:
+    listed = await registry.history.page("team-a", HistoryFilter(), None, 2)
+    assert [(each.revision, each.changed_by, each.reason, each.size) for each in listed] == [
+        (3, "ada", "release 42", 1),
+        (2, "bob", None, 2),
+    ]
+    assert [each.revision for each in await registry.history.page("team-a", HistoryFilter(), 2, 2)] == [1]
+    by_ada = await registry.history.page("team-a", HistoryFilter(changed_by="ada"), None, 9)
+    assert [each.revision for each in by_ada] == [3, 1]
+    since = await registry.history.page("team-a", HistoryFilter(since=listed[1].committed_at), None, 9)
+    assert [each.revision for each in since] == [3, 2]
+
+
+async def test_a_change_set_holds_what_was_before_and_after(registry: Registry) -> None:
+    committed = await registry.history.get("team-a", 2)
+    assert committed.summary.correlation_id == "req-2"
+    told = [(each.version, each.action, each.previous_url, each.url) for each in committed.changes]
+    assert told == [("v1", Action.UPDATED, "http://one", "http://two"), ("v2", Action.CREATED, None, "http://one")]
+
+
+async def test_the_past_is_what_it_was(registry: Registry) -> None:
+    at_two = [RouteThen(V1, "http://two", True), RouteThen(V2, "http://one", True)]
+    assert await registry.history.routes_at("team-a", 0, ALL, None, 9) == []
+    assert await registry.history.routes_at("team-a", 2, ALL, None, 9) == at_two
+    assert await registry.history.routes_at("team-a", 2, ALL, None, 1) == at_two[:1]
+    assert await registry.history.routes_at("team-a", 2, ALL, RoutePosition("payments", "prod", "v1"), 9) == at_two[1:]
+    assert await registry.history.routes_at("team-a", 2, RouteFilter(version="v2"), None, 9) == at_two[1:]
+    created = NetChange(None, RouteThen(V2, "http://one", True))
+    assert await registry.history.diff("team-a", 1, 3, None, 9) == [created]
+    assert created.action is Action.CREATED
+
+
+async def test_what_never_was_is_told(registry: Registry) -> None:
+    for revision in (0, 4):
+        with pytest.raises(NoSuchRevision):
+            await registry.history.get("team-a", revision)
+    with pytest.raises(NoSuchRevision, match="its last one is 3"):
+        await registry.history.routes_at("team-a", 4, ALL, None, 9)
+    with pytest.raises(NoSuchTenant):
+        await registry.history.page("team-b", HistoryFilter(), None, 9)
+    with pytest.raises(NoSuchRevision):
+        await registry.apply(RevertTo("team-a", 4), ADA)
+
+
+async def test_a_plan_is_what_applying_does(registry: Registry) -> None:
+    request = ChangeRequest(RevertTo("team-a", 1), ADA, replace(NO_TERMS, expected_revision=3))
+    plan = await registry.change_sets.plan(request)
+    assert (plan.base_revision, plan.revision, plan.committed) == (3, 3, False)
+    done = await registry.change_sets.apply(request, {})
+    assert isinstance(done, Plan)
+    assert (done.revision, done.changes) == (4, plan.changes)
+    assert [each.action for each in done.changes] == [Action.DEACTIVATED]
+
+
+async def test_what_the_terms_exclude_is_not_done(registry: Registry) -> None:
+    put = _puts((V1, "http://three"))
+    for error, intent, terms in (
+        (RevisionMismatch, put, Terms(expected_revision=2)),
+        (PreconditionFailed, put, Terms(route_revisions=frozenset({2}))),
+        (PreconditionFailed, put, Terms(must_be_new=True)),
+        (RevertConflict, Revert("team-a", 1), NO_TERMS),
+        (MassDeactivation, DesiredSet("team-a", (), Scope(service="payments")), NO_TERMS),
+    ):
+        with pytest.raises(error):
+            await registry.apply(intent, ADA, terms)
+    assert (await registry.tenants.get("team-a")).revision == 3
+
+
+async def test_a_key_brings_back_what_was_answered(registry: Registry) -> None:
+    def answer(plan: Plan) -> Answer:
+        return Answer(200, {"ETag": f'"{plan.revision}"'}, b"done")
+
+    once = Once("k1", b"fingerprint", answer)
+    request = ChangeRequest(_puts((V1, "http://three")), ADA, once=once)
+    assert isinstance(await registry.change_sets.apply(request, {}), Plan)
+    assert await registry.change_sets.apply(request, {}) == Answer(200, {"ETag": '"4"'}, b"done")
+    with pytest.raises(KeyReused):
+        await registry.change_sets.apply(replace(request, once=replace(once, fingerprint=b"other")), {})
+    assert (await registry.tenants.get("team-a")).revision == 4

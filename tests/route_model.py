@@ -1,0 +1,108 @@
+"""A tenant in plain Python: what every operation does to its routes, written without the product's code."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TypeAlias
+
+Name: TypeAlias = str
+Value: TypeAlias = tuple[str, bool]
+"""URL, and whether the route is active."""
+State: TypeAlias = dict[Name, Value]
+
+
+class Refused(Exception):
+    """The operation may not be done; the name is that of the product's error."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """`url` None keeps the one there is."""
+
+    name: Name
+    url: str | None
+    is_active: bool
+
+
+@dataclass(frozen=True)
+class Apply:
+    """Some routes."""
+
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True)
+class Replace:
+    """All routes."""
+
+    routes: Mapping[Name, str]
+    allow_mass: bool
+
+
+@dataclass(frozen=True)
+class Undo:
+    """One revision, counted back from the newest."""
+
+    back: int
+    force: bool
+
+
+@dataclass(frozen=True)
+class GoBack:
+    """To a revision, counted back from the newest."""
+
+    back: int
+
+
+Operation: TypeAlias = Apply | Replace | Undo | GoBack
+
+
+@dataclass
+class ModelTenant:
+    """`states[n]` are the routes at revision n."""
+
+    states: list[State] = field(default_factory=lambda: [{}])
+
+    @property
+    def revision(self) -> int:
+        return len(self.states) - 1
+
+    def after(self, operation: Operation, target: int) -> State:
+        """The routes after an operation on the newest state. `target`: the revision it goes back to, if it does.
+
+        Raises Refused.
+        """
+        state = dict(self.states[-1])
+        if isinstance(operation, Apply):
+            for each in operation.changes:
+                if each.url is None and each.name not in state:
+                    raise Refused("NoSuchRoutes")
+                state[each.name] = (each.url or state[each.name][0], each.is_active)
+        elif isinstance(operation, Replace):
+            self._replace(state, operation)
+        elif isinstance(operation, Undo):
+            self._undo(state, operation, target)
+        else:
+            then = self.states[target]
+            state = {name: then.get(name, (url, False)) for name, (url, _) in state.items()}
+        return state
+
+    def _replace(self, state: State, operation: Replace) -> None:
+        active = [name for name, (_, is_active) in state.items() if is_active]
+        gone = [name for name in active if name not in operation.routes]
+        if len(gone) > 0.2 * len(active) and not operation.allow_mass:
+            raise Refused("MassDeactivation")
+        state.update({name: (state[name][0], False) for name in gone})
+        state.update({name: (url, True) for name, url in operation.routes.items()})
+
+    def _undo(self, state: State, operation: Undo, target: int) -> None:
+        before, after = self.states[target - 1], self.states[target]
+        for name in (each for each in after if after[each] != before.get(each)):
+            old = before.get(name, (state[name][0], False))
+            if state[name] != old and self._changed_after(name, target) and not operation.force:
+                raise Refused("RevertConflict")
+            state[name] = old
+
+    def _changed_after(self, name: Name, revision: int) -> bool:
+        later = self.states[revision:]
+        return any(one.get(name) != two.get(name) for one, two in pairwise(later))

@@ -1,0 +1,258 @@
+"""Change sets, desired sets and undoing over HTTP."""
+
+from typing import Any
+
+import httpx2
+import pytest
+from structlog.testing import capture_logs
+
+from tests.fakes.control_plane_registry import FakeRegistry
+
+TENANT = "/tenants/team-a"
+CHANGES = f"{TENANT}/changes"
+ONE, TWO = "https://one.example/", "https://two.example/"
+
+
+@pytest.fixture(autouse=True)
+async def _tenant(client: httpx2.AsyncClient) -> None:
+    await client.put(TENANT)
+
+
+def change(op: str, version: str = "v1", url: str | None = None, **fields: Any) -> dict[str, Any]:
+    given = {"op": op, "service": "payments", "env": "prod", "version": version, "url": url, **fields}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def route(version: str = "v1", url: str = ONE, **fields: Any) -> dict[str, Any]:
+    return {"service": "payments", "env": "prod", "version": version, "url": url, **fields}
+
+
+async def apply(client: httpx2.AsyncClient, *changes: dict[str, Any], **terms: Any) -> httpx2.Response:
+    return await client.post(CHANGES, json={"changes": changes, **terms})
+
+
+def pointers(answer: httpx2.Response) -> list[str]:
+    return [each["pointer"] for each in answer.json()["errors"]]
+
+
+def actions(answer: httpx2.Response) -> list[tuple[str, str]]:
+    return [(each["version"], each["action"]) for each in answer.json()["changes"]]
+
+
+async def test_a_change_set_is_one_revision_and_tells_before_and_after(
+    client: httpx2.AsyncClient, registry: FakeRegistry
+) -> None:
+    await apply(client, change("put", "v1", ONE), change("put", "v2", ONE))
+    answer = await apply(
+        client,
+        change("put", "v3", TWO),
+        change("deactivate", "v1"),
+        change("activate", "v2"),
+        reason="move",
+    )
+    assert (answer.status_code, answer.headers["ETag"], answer.headers["X-Revision"]) == (200, '"2"', "2")
+    body = answer.json()
+    assert (body["base_revision"], body["revision"], body["committed"]) == (1, 2, True)
+    assert actions(answer) == [("v3", "created"), ("v1", "deactivated"), ("v2", "unchanged")]
+    assert body["changes"][0]["before"] is None
+    assert body["changes"][1]["before"] == {"url": ONE, "is_active": True}
+    assert body["changes"][1]["after"] == {"url": ONE, "is_active": False}
+    assert body["counts"] == {"created": 1, "updated": 0, "activated": 0, "deactivated": 1, "unchanged": 1}
+    assert [(each.revision, each.attribution.reason) for each in registry.committed] == [(1, None), (2, "move")]
+
+
+async def test_a_change_set_that_changes_nothing_takes_no_revision(
+    client: httpx2.AsyncClient, registry: FakeRegistry
+) -> None:
+    await apply(client, change("put", "v1", ONE))
+    answer = await apply(client, change("put", "v1", ONE))
+    assert (answer.json()["revision"], answer.json()["committed"], len(registry.committed)) == (1, False, 1)
+
+
+async def test_every_problem_of_every_change_is_told_at_once(client: httpx2.AsyncClient) -> None:
+    answer = await apply(
+        client,
+        change("put", "v1", ONE),
+        change("put", "v 2", "ftp://x"),
+        change("put", "v3"),
+        change("activate", "v4", ONE),
+        change("burn", "v5"),
+        "nonsense",  # type: ignore[arg-type]
+        change("deactivate", "v1"),
+        change("put", "v6", ONE, colour="red"),
+        reason=7,
+        expected_revision=-1,
+    )
+    assert answer.status_code == 400
+    assert sorted(pointers(answer)) == [
+        "/changes/1/url",
+        "/changes/1/version",
+        "/changes/2/url",
+        "/changes/3/url",
+        "/changes/4/op",
+        "/changes/5",
+        "/changes/6",
+        "/changes/7/colour",
+        "/expected_revision",
+        "/reason",
+    ]
+
+
+@pytest.mark.parametrize("body", [{}, {"changes": []}, {"changes": {}}, {"changes": None}])
+async def test_a_change_set_names_at_least_one_change(client: httpx2.AsyncClient, body: dict[str, Any]) -> None:
+    answer = await client.post(CHANGES, json=body)
+    assert (answer.status_code, pointers(answer)) == (400, ["/changes"])
+
+
+async def test_every_missing_route_is_named_by_its_place(client: httpx2.AsyncClient, registry: FakeRegistry) -> None:
+    answer = await apply(client, change("put", "v1", ONE), change("activate", "v2"), change("deactivate", "v3"))
+    assert (answer.status_code, pointers(answer)) == (404, ["/changes/1", "/changes/2"])
+    assert registry.committed == []
+
+
+async def test_more_than_500_changes_are_refused_before_anything_else(client: httpx2.AsyncClient) -> None:
+    most = await apply(client, *[change("put", f"v{n}", ONE) for n in range(500)])
+    assert most.json()["counts"]["created"] == 500
+    answer = await apply(client, *[{}] * 501)
+    assert answer.status_code == 413
+    assert "Split it" in answer.json()["detail"]
+
+
+async def test_a_plan_says_what_would_be_done_and_does_nothing(
+    client: httpx2.AsyncClient, registry: FakeRegistry
+) -> None:
+    wanted = [change("put", "v1", ONE), change("put", "v2", ONE)]
+    plan = await apply(client, *wanted, dry_run=True)
+    assert (plan.json()["base_revision"], plan.json()["committed"], registry.committed) == (0, False, [])
+    done = await apply(client, *wanted, expected_revision=plan.json()["base_revision"])
+    assert done.json()["changes"] == plan.json()["changes"]
+
+
+async def test_a_change_by_somebody_else_in_between_is_a_conflict_with_the_new_plan(
+    client: httpx2.AsyncClient, registry: FakeRegistry
+) -> None:
+    await apply(client, change("put", "v1", TWO))
+    answer = await apply(client, change("put", "v1", ONE), expected_revision=0)
+    assert answer.status_code == 409
+    assert answer.json()["type"].endswith("revision-mismatch")
+    assert answer.json()["plan"]["base_revision"] == 1
+    assert answer.json()["plan"]["changes"][0]["before"] == {"url": TWO, "is_active": True}
+    assert len(registry.committed) == 1
+
+
+async def test_a_desired_set_creates_updates_and_deactivates(client: httpx2.AsyncClient) -> None:
+    await apply(client, *[change("put", f"v{n}", ONE) for n in range(10)])
+    wanted = [route(f"v{n}") for n in range(1, 9)] + [route("v9", TWO), route("w1"), route("w2", is_active=False)]
+    answer = await client.put(f"{TENANT}/routes", json={"routes": wanted})
+    assert answer.status_code == 200
+    assert sorted(actions(answer)) == [("v0", "deactivated"), ("v9", "updated"), ("w1", "created"), ("w2", "created")]
+    assert answer.json()["counts"]["unchanged"] == 8
+    again = await client.put(f"{TENANT}/routes", json={"routes": wanted})
+    assert (again.json()["committed"], again.json()["changes"]) == (False, [])
+
+
+async def test_a_desired_set_leaves_what_is_out_of_its_scope(client: httpx2.AsyncClient) -> None:
+    await apply(client, change("put", "v1", ONE), change("put", "v1", ONE, env="dev"))
+    terms = {"routes": [], "allow_mass_deactivation": True}
+    answer = await client.put(f"{TENANT}/routes", params={"env": "dev"}, json=terms)
+    assert [(each["env"], each["action"]) for each in answer.json()["changes"]] == [("dev", "deactivated")]
+    outside = await client.put(f"{TENANT}/routes", params={"env": "dev"}, json={"routes": [route()]})
+    assert (outside.status_code, pointers(outside)) == (400, ["/routes/0"])
+
+
+async def test_a_desired_set_that_leaves_out_too_much_is_refused(client: httpx2.AsyncClient) -> None:
+    await apply(client, *[change("put", f"v{n}", ONE) for n in range(10)])
+    most = {"routes": [route(f"v{n}") for n in range(2, 10)], "dry_run": True}
+    assert (await client.put(f"{TENANT}/routes", json=most)).status_code == 200
+    less = {"routes": most["routes"][1:]}  # type: ignore[index]
+    answer = await client.put(f"{TENANT}/routes", json=less)
+    assert (answer.status_code, answer.json()["plan"]["counts"]["deactivated"]) == (409, 3)
+    assert "3 of the 10 active routes" in answer.json()["detail"]
+    allowed = await client.put(f"{TENANT}/routes", json={**less, "allow_mass_deactivation": True})
+    assert allowed.json()["counts"]["deactivated"] == 3
+
+
+async def test_a_desired_set_that_changes_more_than_500_routes_says_how_to_split_it(client: httpx2.AsyncClient) -> None:
+    answer = await client.put(f"{TENANT}/routes", json={"routes": [route(f"v{n}") for n in range(501)]})
+    assert answer.status_code == 413
+    assert "?service=" in answer.json()["detail"]
+
+
+async def test_reverting_makes_routes_what_they_were(client: httpx2.AsyncClient) -> None:
+    await apply(client, change("put", "v1", ONE))
+    await apply(client, change("put", "v1", TWO), change("put", "v2", TWO))
+    undone = await client.post(f"{CHANGES}/2/revert", json={"reason": "v2 fails"})
+    assert actions(undone) == [("v1", "updated"), ("v2", "deactivated")]
+    redone = await client.post(f"{CHANGES}/3/revert")
+    assert actions(redone) == [("v1", "updated"), ("v2", "activated")]
+    assert (await client.get(f"{TENANT}/routes/payments/prod/v1")).json()["url"] == TWO
+
+
+async def test_a_revert_of_what_was_changed_since_names_the_routes(client: httpx2.AsyncClient) -> None:
+    await apply(client, change("put", "v1", ONE))
+    await apply(client, change("put", "v1", TWO), change("put", "v2", TWO))
+    await apply(client, change("put", "v1", "https://three.example/"))
+    refused = await client.post(f"{CHANGES}/2/revert")
+    assert refused.status_code == 409
+    assert refused.json()["conflicts"] == [{"route": "team-a:payments:prod:v1", "revision": 3}]
+    forced = await client.post(f"{CHANGES}/2/revert", json={"force": True})
+    assert actions(forced) == [("v1", "updated"), ("v2", "deactivated")]
+
+
+async def test_going_back_to_a_revision_undoes_all_since(client: httpx2.AsyncClient) -> None:
+    await apply(client, change("put", "v1", ONE))
+    await apply(client, change("put", "v1", TWO))
+    await apply(client, change("deactivate", "v1"), change("put", "v2", ONE))
+    back = await client.post(f"{TENANT}/revert-to/1")
+    assert actions(back) == [("v1", "activated"), ("v2", "deactivated")]
+    assert back.json()["changes"][0]["after"] == {"url": ONE, "is_active": True}
+
+
+@pytest.mark.parametrize("path", [f"{CHANGES}/7/revert", f"{TENANT}/revert-to/7", f"{CHANGES}/0/revert"])
+async def test_there_is_no_going_back_to_a_revision_that_never_was(client: httpx2.AsyncClient, path: str) -> None:
+    answer = await client.post(path)
+    assert (answer.status_code, answer.json()["type"].rsplit(":", 1)[-1]) == (404, "no-such-revision")
+
+
+@pytest.mark.parametrize("path", [f"{CHANGES}/x/revert", f"{TENANT}/revert-to/-1", f"{CHANGES}/{'9' * 19}/revert"])
+async def test_a_revision_is_a_number(client: httpx2.AsyncClient, path: str) -> None:
+    answer = await client.post(path)
+    assert (answer.status_code, pointers(answer)) == (400, ["/revision"])
+
+
+async def test_refused_and_conflicting_change_sets_are_counted(client: httpx2.AsyncClient) -> None:
+    await apply(client, change("put", "v1", ONE), expected_revision=9)
+    await apply(client, change("activate", "v1"))
+    await apply(client, change("put", "v1", ONE), change("put", "v2", ONE))
+    exposed = (await client.get("http://test/metrics")).text
+    assert 'tm_changes_total{action="none",outcome="conflict"} 1.0' in exposed
+    assert 'tm_changes_total{action="none",outcome="rejected"} 1.0' in exposed
+    assert 'tm_changes_total{action="created",outcome="committed"} 2.0' in exposed
+    assert "tm_change_set_changes_sum 2.0" in exposed
+
+
+async def test_a_change_set_beyond_the_quota_is_refused_with_its_plan_and_so_is_its_dry_run(
+    client: httpx2.AsyncClient, registry: FakeRegistry
+) -> None:
+    registry.most_routes = 2
+    await apply(client, change("put", "v1", ONE))
+    for terms in ({}, {"dry_run": True}):
+        refused = await apply(
+            client, change("put", "v1", TWO), change("put", "v2", ONE), change("put", "v3", ONE), **terms
+        )
+        assert (refused.status_code, refused.json()["type"].rsplit(":")[-1]) == (409, "route-quota-reached")
+        assert refused.json()["plan"]["counts"]["created"] == 2
+    assert registry.tenants["team-a"].revision == 1
+    whole = await client.put(f"{TENANT}/routes", json={"routes": [route("v1"), route("v2", TWO)]})
+    assert whole.json()["counts"]["created"] == 1
+
+
+async def test_every_committed_change_set_is_logged_once(client: httpx2.AsyncClient) -> None:
+    with capture_logs() as logged:
+        await apply(client, change("put", "v1", ONE), change("put", "v2", ONE))
+        await apply(client, change("put", "v1", ONE))
+        await apply(client, change("put", "v3", ONE), dry_run=True)
+    told = [each for each in logged if each["event"] == "changes committed"]
+    assert [(each["tenant"], each["revision"], each["changes"], each["changed_by"]) for each in told] == [
+        ("team-a", 1, 2, "anonymous")
+    ]

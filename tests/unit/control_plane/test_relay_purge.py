@@ -1,0 +1,22 @@
+"""What the leading relay deletes, so that it need not be kept for ever."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from control_plane.domain.requests import ANSWERS_KEPT
+from tests.fakes.control_plane_event_log import FakeEventLog
+from tests.fakes.control_plane_outbox import FakeOutbox
+from tests.unit.control_plane.test_relay import QUICK, relaying
+from tests.waiting import eventually
+
+
+async def test_old_history_and_recorded_answers_are_purged_by_the_leader() -> None:
+    outbox = FakeOutbox()
+    timing = replace(QUICK, purge=0, history=timedelta(days=7))
+    async with relaying(outbox, FakeEventLog(), timing):
+        await eventually(lambda: _purged(outbox))
+    assert set(outbox.purged) == {("history", timedelta(days=7)), ("answers", ANSWERS_KEPT)}
+
+
+async def _purged(outbox: FakeOutbox) -> bool:
+    return len(outbox.purged) >= 2
