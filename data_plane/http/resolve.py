@@ -6,7 +6,7 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
-from litestar.params import Parameter
+from litestar.params import HeaderParameter, PathParameter
 
 from data_plane.http.answers import NO_ACTIVE_ROUTE, ROUTE_UNKNOWN, ResolvedRoute, respond_with
 from data_plane.http.conditions import accepts_stale
@@ -28,7 +28,7 @@ _RESPONSES = {
 
 def _part(name: str, rule: str) -> Any:
     schema = VERSION_SCHEMA if name == "version" else NAME_SCHEMA
-    return Parameter(description=rule, examples=[Example(value=_ROUTE[name])], schema_extra=dict(schema))
+    return PathParameter(description=rule, examples=[Example(value=_ROUTE[name])], schema_extra=dict(schema))
 
 
 Tenant = Annotated[str, _part("tenant", NAME_RULE)]
@@ -37,16 +37,16 @@ Environment = Annotated[str, _part("env", NAME_RULE)]
 Version = Annotated[str, _part("version", VERSION_RULE)]
 IfNoneMatch = Annotated[
     str | None,
-    Parameter(
-        header="If-None-Match",
+    HeaderParameter(
+        name="If-None-Match",
         description="Entity tags the caller has; 304 when the present one is among them",
         examples=[Example(value='"42"')],
     ),
 ]
 CacheControl = Annotated[
     str | None,
-    Parameter(
-        header="Cache-Control",
+    HeaderParameter(
+        name="Cache-Control",
         description="`max-stale=0` refuses an answer that is past its life",
         examples=[Example(value="max-stale=0")],
     ),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from data_plane.domain.entry import Entry, Lives, State
+from data_plane.domain.entry import Entry, Lives, State, newest
 from data_plane.domain.remote_clock import RemoteClock
 from data_plane.domain.watermarks import Progress, Watermarks
 from data_plane.service.freshness import Freshness
@@ -64,7 +64,9 @@ class EventApplier:
         changed: dict[RouteKey, Entry] = {}
         for event in events:
             for key, change in event.keyed_changes():
-                changed[key] = self._local.store(self._entry(event, key, change))
+                offered = self._entry(event, key, change)
+                known = self._local.store(offered) or offered
+                changed[key] = newest(changed.get(key, known), known)
         await self._shared.push(list(changed.values()))
         level = logging.INFO if len(events) <= FEW else logging.DEBUG
         for event in events:

@@ -66,7 +66,7 @@ class RouteLoader:
 
     async def _from_redis(self, key: RouteKey) -> Found | None:
         entry = await self._shared.get(key)
-        return None if entry is None else Found(self._local.store(entry), Layer.REDIS)
+        return None if entry is None else _found(self._local.store(entry), Layer.REDIS)
 
     async def _from_databases(self, key: RouteKey) -> Found | None:
         lagging = await self._read_replica(key)
@@ -93,22 +93,22 @@ class RouteLoader:
         return not self._is_behind(reading) and self._is_fresh(self._entry(reading))
 
     def _is_behind(self, reading: Reading) -> bool:
-        return reading.tenant_revision < self._local.floor(reading.key.tenant)
+        return reading.tenant_revision < self._local.heard_up_to(reading.key.tenant)
 
-    async def _keep(self, reading: Reading, layer: Layer) -> Found:
-        entry = self._local.store(self._entry(reading))
-        newer = await self._shared.fill(entry) if self._is_fresh(entry) else None
-        return Found(entry if newer is None else self._local.store(newer), layer)
+    async def _keep(self, reading: Reading, layer: Layer) -> Found | None:
+        entry = self._local.store(self._entry(reading), up_to=reading.tenant_revision)
+        if entry is None or not self._is_fresh(entry):
+            return _found(entry, layer)
+        newer = await self._shared.fill(entry)
+        return _found(entry if newer is None else self._local.store(newer), layer)
 
     def _keep_lagging(self, reading: Reading) -> Found | None:
-        """Better than nothing, unless something newer may have been answered before."""
+        """Better than nothing, for the process alone."""
         self._shared.refuse_behind()
-        if self._local.may_have_known_newer(reading.key, reading.tenant_revision):
-            return None
         entry = self._entry(reading)
         if self._is_behind(reading):
             entry = _shortened(entry, self._clock.monotonic() + BEHIND_LIFE_SECONDS)
-        return Found(self._local.store(entry), Layer.REPLICA)
+        return _found(self._local.store(entry, up_to=reading.tenant_revision), Layer.REPLICA)
 
     def _entry(self, reading: Reading) -> Entry:
         return self._lives.entry(
@@ -122,6 +122,10 @@ class RouteLoader:
 
     def _is_fresh(self, entry: Entry) -> bool:
         return self._freshness.is_fresh(entry, self._clock.monotonic())
+
+
+def _found(entry: Entry | None, layer: Layer) -> Found | None:
+    return None if entry is None else Found(entry, layer)
 
 
 async def _read(source: RouteSource, key: RouteKey) -> Reading | None:

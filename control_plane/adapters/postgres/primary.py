@@ -14,6 +14,7 @@ Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 
 UNAVAILABLE: tuple[type[Exception], ...] = (
     asyncpg.InterfaceError,  # the driver's own: a connection that is closed
+    asyncpg.InternalClientError,  # the driver's own: a connection that was cut in the middle of a statement
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # shutting down, starting up, a statement that took too long
     asyncpg.InsufficientResourcesError,

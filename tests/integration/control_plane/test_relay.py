@@ -83,8 +83,8 @@ async def test_another_process_leads_when_the_leader_stops(stack: Stack, databas
             await _query(database, _END_RELAYS)
             await eventually(lambda: _one_leads([second, third]))
             await _write(second, tenant, 6, 10)
-    # The one that stopped last has published all it committed.
-    assert await all_published(database.url)
+            # While both run: a leader whose connection was cut may still be counted when the next one begins.
+            await eventually(lambda: all_published(database.url))
     assert await _first_heard(stack, tenant) == list(range(1, 11))
 
 

@@ -57,6 +57,17 @@ async def test_the_newest_change_wins_in_whatever_order_events_come(world: World
     assert world.redis.entries[KEY].url == "https://v3"
 
 
+async def test_an_old_event_that_comes_again_does_not_bring_back_what_was_evicted_since(world: World) -> None:
+    old = world.database.commit(KEY, "https://v1")
+    world.database.commit(KEY, "https://v2")
+    instance = world.instance(l1_entries=1)
+    assert told(await instance.resolve()) == "https://v2 replica"
+    await instance.resolve(OTHER)
+    world.redis.flush()
+    await instance.core.applier.apply([old])
+    assert told(await instance.resolve()) == "https://v2 replica"
+
+
 async def test_events_are_counted_by_what_they_were(world: World) -> None:
     events = [world.database.commit(KEY, f"https://v{n}") for n in range(4)]
     instance = world.instance()
