@@ -108,8 +108,12 @@ async def running(stack: Stack, state: Path) -> AsyncIterator[System]:
         await services.stop()
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def system(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
-    """The product on the session's servers. A test that breaks something mends it before it ends."""
+    """The product on the session's servers, for as long as tests of one folder need it.
+
+    That takes importing it into the folder's conftest: the tests of other folders then have the topics for themselves.
+    A test that breaks something mends it before it ends.
+    """
     async with running(stack, tmp_path_factory.mktemp("services")) as system:
         yield system
