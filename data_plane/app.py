@@ -9,6 +9,7 @@ from data_plane.adapters import redis
 from data_plane.adapters.kafka import KafkaEventStream
 from data_plane.adapters.postgres import POSTGRES_FAILURES, PostgresRouteSource
 from data_plane.adapters.redis import REDIS_FAILURES, RedisRouteCache
+from data_plane.domain.heard import Heard
 from data_plane.domain.remote_clock import RemoteClock
 from data_plane.errors import RouteUnknown
 from data_plane.http.answers import ROUTE_UNKNOWN
@@ -72,6 +73,7 @@ class Assembly:
         self._dependencies: dict[str, DependencyHealth] = {}
         self._health = Health(self._dependencies)
         self._primary_clock = RemoteClock()
+        self._heard = Heard()
         self._cache = self._redis()
         self._replicas = [
             self._database(f"replica-{number}", url, settings.replica_connections)
@@ -82,7 +84,7 @@ class Assembly:
             if settings.postgres_url
             else None
         )
-        ports = Ports(self._cache, self._replicas, self._primary, self._primary_clock)
+        ports = Ports(self._cache, self._replicas, self._primary, self._primary_clock, self._heard)
         self.core = build_core(ports, settings, clock=self._clock, metrics=self._metrics, notes=self._health.notes)
         self._listener = self._kafka()
         self.app = build_app(self.core.resolver, health=self._health, metrics=self._metrics, lifespan=self.running)
@@ -149,7 +151,7 @@ class Assembly:
     def _kafka(self) -> EventListener:
         settings, health = self._settings, self._dependency("kafka")
         stream = KafkaEventStream(
-            settings.kafka_bootstrap, settings.instance_id, clock=self._clock, metrics=self._metrics
+            settings.kafka_bootstrap, settings.instance_id, heard=self._heard, clock=self._clock, metrics=self._metrics
         )
         up = self._metrics.gauge("tm_dependency_up").labels("kafka")
         self._metrics.before_scrape(lambda: up.set(health.up is not False))

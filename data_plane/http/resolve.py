@@ -3,13 +3,23 @@
 from typing import Annotated, Any
 
 from litestar import Response, get
+from litestar.datastructures import ResponseHeader
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
-from litestar.params import Parameter
+from litestar.params import HeaderParameter, PathParameter
 
-from data_plane.http.answers import NO_ACTIVE_ROUTE, ROUTE_UNKNOWN, ResolvedRoute, respond_with
+from data_plane.errors import NotFreshEnough
+from data_plane.http.answers import (
+    NO_ACTIVE_ROUTE,
+    NOT_FRESH_ENOUGH,
+    ROUTE_UNKNOWN,
+    ResolvedRoute,
+    refuse_older,
+    respond_with,
+)
 from data_plane.http.conditions import accepts_stale
+from data_plane.http.demands import demand_of
 from data_plane.service.resolve import Resolver
 from shared.runtime.http.problems import SHARED_KINDS, documented
 from shared.schemas.identity import NAME_RULE, VERSION_RULE, RouteKey
@@ -22,32 +32,39 @@ _FOUND = Example(
 _RESPONSES = {
     200: ResponseSpec(ResolvedRoute, description="The URL to call", generate_examples=False, examples=[_FOUND]),
     304: ResponseSpec(None, description="The caller's `If-None-Match` names the present revision"),
-    **documented(SHARED_KINDS[InvalidInput], NO_ACTIVE_ROUTE, ROUTE_UNKNOWN),
+    **documented(SHARED_KINDS[InvalidInput], NO_ACTIVE_ROUTE, NOT_FRESH_ENOUGH, ROUTE_UNKNOWN),
 }
 
 
 def _part(name: str, rule: str) -> Any:
-    return Parameter(description=rule, examples=[Example(value=_ROUTE[name])])
+    return PathParameter(description=rule, examples=[Example(value=_ROUTE[name])])
 
 
 Tenant = Annotated[str, _part("tenant", NAME_RULE)]
 Service = Annotated[str, _part("service", NAME_RULE)]
 Environment = Annotated[str, _part("env", NAME_RULE)]
 Version = Annotated[str, _part("version", VERSION_RULE)]
+BOUND_HEADER = ResponseHeader(
+    name="X-Staleness-Bound",
+    description="For how many milliseconds the answer may have been wrong at most; `unknown` where nobody can tell",
+    value="1200",
+    documentation_only=True,
+)
 IfNoneMatch = Annotated[
     str | None,
-    Parameter(
-        header="If-None-Match",
+    HeaderParameter(
+        name="If-None-Match",
         description="Entity tags the caller has; 304 when the present one is among them",
         examples=[Example(value='"42"')],
     ),
 ]
 CacheControl = Annotated[
     str | None,
-    Parameter(
-        header="Cache-Control",
-        description="`max-stale=0` refuses an answer that is past its life",
-        examples=[Example(value="max-stale=0")],
+    HeaderParameter(
+        name="Cache-Control",
+        description="`max-age=<seconds>` refuses an answer that may have been wrong for longer: a fresher source is asked "
+        "then; `max-stale=0` refuses an answer that is past its life",
+        examples=[Example(value="max-age=1"), Example(value="max-stale=0")],
     ),
 ]
 
@@ -60,6 +77,8 @@ def resolve_handler(resolver: Resolver) -> HTTPRouteHandler:
         tags=["Resolve"],
         summary="Which URL serves this route now?",
         responses=_RESPONSES,
+        response_headers=[BOUND_HEADER],
+        opt={"operation": "routes.resolve"},
     )
     async def resolve(
         tenant: Tenant,
@@ -73,10 +92,16 @@ def resolve_handler(resolver: Resolver) -> HTTPRouteHandler:
 
         An answer is at most 60 seconds old (10 when there is no active route), and usually milliseconds. Only when no
         source can tell, an older one is given, marked `; stale`; `Cache-Control: max-stale=0` asks for a 503 instead.
+        `X-Staleness-Bound` is for how many milliseconds it may have been wrong at most, or `unknown`.
+
         `ETag` is the revision that last changed the route; send it as `If-None-Match` to get a 304.
         """
         key = RouteKey(tenant, service, env, version)
-        answer = await resolver.resolve(key, accept_stale=accepts_stale(cache_control))
+        demand = demand_of(cache_control)
+        try:
+            answer = await resolver.resolve(key, accept_stale=accepts_stale(cache_control), demand=demand)
+        except NotFreshEnough as refusal:
+            return refuse_older(refusal)
         return respond_with(answer, if_none_match)
 
     return resolve

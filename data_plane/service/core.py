@@ -1,12 +1,15 @@
 """One resolver instance without its edges: the use cases, wired to each other over any ports."""
 
 from collections.abc import MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from data_plane.domain.entry import Lives
+from data_plane.domain.heard import Heard
 from data_plane.domain.remote_clock import RemoteClock
+from data_plane.domain.watermarks import Watermarks
 from data_plane.ports import RouteCache, RouteSource
 from data_plane.service.apply import EventApplier
+from data_plane.service.coverage import Coverage
 from data_plane.service.freshness import Freshness
 from data_plane.service.load import RouteLoader
 from data_plane.service.local_cache import LocalCache
@@ -19,12 +22,15 @@ from shared.runtime.metrics import Metrics
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The outside, real or fake. `primary_clock` shows POSIX seconds once somebody has asked for them."""
+    """The outside, real or fake. `primary_clock` shows POSIX seconds once somebody has asked for them; `heard` is kept by
+    the event stream.
+    """
 
     cache: RouteCache
     replicas: Sequence[RouteSource]
     primary: RouteSource | None
     primary_clock: RemoteClock
+    heard: Heard = field(default_factory=Heard)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,16 @@ def build_core(
     lives = Lives(settings.positive_life_seconds, settings.negative_life_seconds, settings.max_stale_seconds)
     local = LocalCache(settings.l1_entries, metrics)
     freshness = Freshness(lives, clock, metrics)
+    watermarks = Watermarks()
+    coverage = Coverage(
+        local=local,
+        heard=ports.heard,
+        watermarks=watermarks,
+        primary_clock=ports.primary_clock,
+        lives=lives,
+        clock=clock,
+        metrics=metrics,
+    )
     shared = SharedCache(ports.cache, lives=lives, clock=clock, metrics=metrics, notes=notes)
     loader = RouteLoader(
         local=local,
@@ -50,6 +66,7 @@ def build_core(
         replicas=ports.replicas,
         primary=ports.primary,
         freshness=freshness,
+        coverage=coverage,
         lives=lives,
         clock=clock,
         deadline=settings.resolve_deadline_seconds,
@@ -58,6 +75,7 @@ def build_core(
         local=local,
         loader=loader,
         freshness=freshness,
+        coverage=coverage,
         clock=clock,
         metrics=metrics,
         deadline=settings.resolve_deadline_seconds,
@@ -66,6 +84,8 @@ def build_core(
         local=local,
         shared=shared,
         freshness=freshness,
+        heard=ports.heard,
+        watermarks=watermarks,
         primary_clock=ports.primary_clock,
         lives=lives,
         clock=clock,

@@ -73,6 +73,10 @@ class LocalCache:
         """Whether something newer than this tenant revision may have been held for the key, and was evicted."""
         return key not in self._entries and self._evicted.get(key.tenant, 0) > revision
 
+    def evicted(self, tenant: str) -> int:
+        """The highest revision of the tenant that anything evicted has carried; 0 when nothing was."""
+        return self._evicted.get(tenant, 0)
+
     def tenants(self) -> Iterable[str]:
         """The tenants that anything was ever stored for."""
         return self._floors.keys()

@@ -126,6 +126,7 @@ CATALOGUE: tuple[Metric, ...] = (
     _counter("tm_cache_evictions_total", DATA, "Entries that gave way to others", reason=("capacity",)),
     _counter("tm_loads_total", DATA, "Loads of a missing key", outcome=("loaded", "coalesced", "failed")),
     _histogram("tm_propagation_seconds", DATA, "Commit to applied in this process", DELAY),
+    _gauge("tm_staleness_bound_seconds", DATA, "Age of the last moment up to which every change was heard", "livemax"),
     _counter(
         "tm_events_total",
         DATA,
