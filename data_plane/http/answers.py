@@ -7,13 +7,17 @@ import msgspec
 from litestar import Response
 
 from data_plane.domain.answer import Answer
-from data_plane.errors import NotFreshEnough
+from data_plane.errors import NotFreshEnough, RevisionNotReached
 from data_plane.http.conditions import etag_of, has_already
 from shared.runtime.http.problems import Kind, respond
 from shared.schemas.identity import RouteKey
 
 NO_ACTIVE_ROUTE = Kind(404, "no-active-route", "There is no active route under this key")
 NOT_FRESH_ENOUGH = Kind(409, "not-fresh-enough", "No source can tell as recently as asked for", retry_after=1)
+REVISION_NOT_REACHED = Kind(
+    409, "revision-not-reached", "The tenant's revision asked for is not known here", retry_after=1
+)
+NOT_AS_DEMANDED = Kind(409, "not-as-demanded", "No source can tell as recently, or as of the revision, as asked for")
 ROUTE_UNKNOWN = Kind(503, "route-unknown", "No source can tell whether the route exists", retry_after=1)
 
 
@@ -45,6 +49,13 @@ def refuse_older(refusal: NotFreshEnough) -> Response[Any]:
     """409: the best answer there is, is older than the caller accepts. The header says how old."""
     response = respond(NOT_FRESH_ENOUGH, str(refusal))
     response.headers["X-Staleness-Bound"] = bound_text(refusal.bound)
+    return response
+
+
+def refuse_behind(refusal: RevisionNotReached) -> Response[Any]:
+    """409: nobody has shown the revision that the caller asks for. The header says which one was reached."""
+    response = respond(REVISION_NOT_REACHED, str(refusal))
+    response.headers["X-Revision-Reached"] = str(refusal.reached)
     return response
 
 

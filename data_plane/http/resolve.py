@@ -7,14 +7,15 @@ from litestar.datastructures import ResponseHeader
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
-from litestar.params import HeaderParameter, PathParameter
+from litestar.params import HeaderParameter, PathParameter, QueryParameter
 
-from data_plane.errors import NotFreshEnough
+from data_plane.errors import NotFreshEnough, RevisionNotReached
 from data_plane.http.answers import (
     NO_ACTIVE_ROUTE,
-    NOT_FRESH_ENOUGH,
+    NOT_AS_DEMANDED,
     ROUTE_UNKNOWN,
     ResolvedRoute,
+    refuse_behind,
     refuse_older,
     respond_with,
 )
@@ -32,7 +33,7 @@ _FOUND = Example(
 _RESPONSES = {
     200: ResponseSpec(ResolvedRoute, description="The URL to call", generate_examples=False, examples=[_FOUND]),
     304: ResponseSpec(None, description="The caller's `If-None-Match` names the present revision"),
-    **documented(SHARED_KINDS[InvalidInput], NO_ACTIVE_ROUTE, NOT_FRESH_ENOUGH, ROUTE_UNKNOWN),
+    **documented(SHARED_KINDS[InvalidInput], NO_ACTIVE_ROUTE, NOT_AS_DEMANDED, ROUTE_UNKNOWN),
 }
 
 
@@ -57,6 +58,18 @@ IfNoneMatch = Annotated[
         description="Entity tags the caller has; 304 when the present one is among them",
         examples=[Example(value='"42"')],
     ),
+]
+_MIN_REVISION = (
+    "The tenant's revision that the answer must reflect at least, as a write has answered it: read your writes. Waits for "
+    "it within the deadline; 409 with the revision reached when it does not come"
+)
+MinRevisionHeader = Annotated[
+    str | None,
+    HeaderParameter(name="X-Min-Revision", description=_MIN_REVISION, examples=[Example(value="42")]),
+]
+MinRevisionQuery = Annotated[
+    str | None,
+    QueryParameter(name="min_revision", description=_MIN_REVISION, examples=[Example(value="42")]),
 ]
 CacheControl = Annotated[
     str | None,
@@ -87,6 +100,8 @@ def resolve_handler(resolver: Resolver) -> HTTPRouteHandler:
         version: Version,
         if_none_match: IfNoneMatch = None,
         cache_control: CacheControl = None,
+        in_header: MinRevisionHeader = None,
+        min_revision: MinRevisionQuery = None,
     ) -> Response[Any]:
         """Answered from this process, Redis or PostgreSQL; `X-Cache` tells from which.
 
@@ -97,11 +112,13 @@ def resolve_handler(resolver: Resolver) -> HTTPRouteHandler:
         `ETag` is the revision that last changed the route; send it as `If-None-Match` to get a 304.
         """
         key = RouteKey(tenant, service, env, version)
-        demand = demand_of(cache_control)
+        demand = demand_of(cache_control, ("X-Min-Revision", in_header), ("min_revision", min_revision))
         try:
             answer = await resolver.resolve(key, accept_stale=accepts_stale(cache_control), demand=demand)
         except NotFreshEnough as refusal:
             return refuse_older(refusal)
+        except RevisionNotReached as refusal:
+            return refuse_behind(refusal)
         return respond_with(answer, if_none_match)
 
     return resolve

@@ -1,11 +1,14 @@
 """How old an answer may be, and which revision it reflects, by what was heard and read."""
 
+import asyncio
+
 import pytest
 
 from data_plane.domain.demand import Demand
-from data_plane.errors import NotFreshEnough, RouteUnknown
+from data_plane.errors import NotFreshEnough, RevisionNotReached, RouteUnknown
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_world import KEY, Instance, World, told
+from tests.waiting import eventually
 
 OTHER = RouteKey("team-a", "other", "prod", "v1")
 
@@ -143,3 +146,72 @@ async def test_a_caller_that_wants_what_nobody_can_tell_is_told_how_old_the_best
     assert round(refused.value.bound or 0, 1) == 30
     with pytest.raises(RouteUnknown):
         await instance.resolve(OTHER, demand=Demand(max_age=5))
+
+
+async def test_an_answer_reflects_the_revision_of_the_last_event_applied_whatever_route_it_was_of(world: World) -> None:
+    instance = world.instance()
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
+    await instance.core.applier.apply([world.database.commit(OTHER, "https://other")])
+    world.all_databases(down=True)
+    answer = await instance.resolve(demand=Demand(min_revision=2))
+    assert (told(answer), answer.entry.revision, answer.reflects) == ("https://v1 l1", 1, 2)
+
+
+async def test_a_write_is_read_from_a_replica_that_has_it_before_its_event_is_heard(world: World) -> None:
+    instance = world.instance()
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
+    world.database.commit(KEY, "https://v2")
+    assert told(await instance.resolve()) == "https://v1 l1"
+    assert told(await instance.resolve(demand=Demand(min_revision=2))) == "https://v2 replica"
+
+
+async def test_a_write_is_read_from_the_primary_where_the_replica_lags(world: World) -> None:
+    instance = world.instance()
+    world.database.commit(KEY, "https://v1")
+    world.replica.stop_here()
+    world.database.commit(KEY, "https://v2")
+    assert told(await instance.resolve(demand=Demand(min_revision=2))) == "https://v2 primary"
+
+
+async def test_a_write_that_no_database_can_tell_of_is_waited_for(world: World) -> None:
+    instance = world.instance()
+    world.database.commit(KEY, "https://v1")
+    world.replica.stop_here()
+    event = world.database.commit(KEY, "https://v2")
+    world.primary.is_down = True
+    waiting = asyncio.create_task(instance.resolve(demand=Demand(min_revision=2)))
+    await eventually(lambda: _has_read(world))
+    assert not waiting.done()
+    await instance.core.applier.apply([event])
+    assert (await waiting).entry.url == "https://v2"
+
+
+async def _has_read(world: World) -> bool:
+    return world.replica.reads > 0
+
+
+async def test_a_revision_that_does_not_come_is_refused_with_the_one_reached(world: World) -> None:
+    instance = world.instance(resolve_deadline_seconds=0.1)
+    world.database.commit(KEY, "https://v1")
+    with pytest.raises(RevisionNotReached, match="up to revision 1, not 2") as refused:
+        await instance.resolve(demand=Demand(min_revision=2))
+    assert refused.value.reached == 1
+
+
+async def test_after_a_gap_an_older_entry_does_not_reflect_what_was_heard_since(world: World) -> None:
+    instance = world.instance()
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
+    world.database.commit(KEY, "https://unheard")
+    await instance.core.applier.apply([world.database.commit(OTHER, "https://other")])
+    assert told(await instance.resolve(demand=Demand(min_revision=3))) == "https://unheard replica"
+
+
+async def test_a_hundred_callers_with_the_same_demand_cause_one_load(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    gate = world.replica.hold()
+    instance = world.instance()
+    callers = [asyncio.create_task(instance.resolve(demand=Demand(min_revision=1))) for _ in range(100)]
+    await world.replica.asked()
+    gate.set()
+    assert {told(await each) for each in callers} == {"https://v1 replica"}
+    assert world.replica.reads == 1

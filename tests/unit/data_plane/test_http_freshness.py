@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx2
 import pytest
@@ -80,3 +81,20 @@ def test_max_age_is_read_as_rfc_9111_writes_it(header: str | None, max_age: floa
 @pytest.mark.parametrize(("bound", "text"), [(None, "unknown"), (0.0, "0"), (0.0001, "1"), (1.2, "1200")])
 def test_a_bound_is_rounded_up_to_whole_milliseconds(bound: float | None, text: str) -> None:
     assert bound_text(bound) == text
+
+
+@pytest.mark.parametrize("ask", [{"headers": {"X-Min-Revision": "2"}}, {"params": {"min_revision": "2"}}])
+async def test_a_revision_can_be_demanded_by_header_or_query(world: World, ask: dict[str, Any]) -> None:
+    world.database.commit(KEY, "https://v1")
+    async with client_of(world.instance(resolve_deadline_seconds=0.1)) as client:
+        refused = await client.get(PATH, **ask)
+        world.database.commit(KEY, "https://v2")
+        assert (await client.get(PATH, **ask)).json()["url"] == "https://v2"
+    assert (refused.status_code, refused.headers["X-Revision-Reached"]) == (409, "1")
+    assert "up to revision 1, not 2" in refused.json()["detail"]
+
+
+async def test_a_demand_that_is_no_revision_is_a_400_for_every_wrong_one(world: World) -> None:
+    async with client_of(world.instance()) as client:
+        answer = await client.get(PATH, headers={"X-Min-Revision": "newest"})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/X-Min-Revision")
