@@ -128,7 +128,8 @@ def connected(settings: ControlPlaneSettings) -> RequestContext:
         settings.postgres_url,
         size=settings.postgres_pool_size,
         deadline_seconds=settings.write_deadline_seconds,
-        guard=guard("postgres", settings.write_deadline_seconds, POSTGRES_UNAVAILABLE),
+        # Ends before the request's own deadline does, so that the guard hears of a server that does not answer.
+        guard=guard("postgres", 0.9 * settings.write_deadline_seconds, POSTGRES_UNAVAILABLE),
     )
     # A guard of its own: requests that fail must not cost the relay its lock, nor the other way round.
     relay_guard = guard("outbox_relay", _RELAY_CALL_SECONDS, POSTGRES_UNAVAILABLE)

@@ -24,6 +24,9 @@ from shared.runtime.health import DependencyHealth
 from shared.runtime.http.context import RequestContext
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Guard
+from shared.schemas.events import RouteChanged, decode
+from shared.schemas.topics import ROUTE_EVENTS
+from tests.kafka import read_all
 
 
 def new_guard(
@@ -109,7 +112,8 @@ async def serving(app: RequestContext) -> AsyncIterator[None]:
 
 async def leads(client: httpx2.AsyncClient) -> bool:
     """Whether this control plane's relay is the active one."""
-    return "tm_outbox_relay_leader 1.0" in (await client.get("http://test/metrics")).text
+    metrics = client.base_url.copy_with(path="/metrics")
+    return "tm_outbox_relay_leader 1.0" in (await client.get(metrics)).text
 
 
 async def unsent(url: str) -> int:
@@ -125,3 +129,10 @@ async def unsent(url: str) -> int:
 async def all_published(url: str) -> bool:
     """Whether Kafka has acknowledged every event of this database."""
     return await unsent(url) == 0
+
+
+async def heard(bootstrap: str, *tenants: str) -> list[RouteChanged]:
+    """These tenants' events in Kafka, each tenant's in offset order. Other tests' records are left alone."""
+    keys = {each.encode() for each in tenants}
+    events = [decode(each.value) for each in await read_all(bootstrap, ROUTE_EVENTS.name) if each.key in keys]
+    return [each for each in events if isinstance(each, RouteChanged)]

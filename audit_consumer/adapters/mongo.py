@@ -1,16 +1,18 @@
 """The audit trail in MongoDB. The one module that talks to it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
 import bson
+import structlog
 from bson.codec_options import CodecOptions
 from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
 from pymongo import ReadPreference, WriteConcern
-from pymongo.errors import BulkWriteError, ExecutionTimeout, PyMongoError, WTimeoutError
+from pymongo.errors import BulkWriteError, ExecutionTimeout, OperationFailure, PyMongoError, WTimeoutError
 from pymongo.read_concern import ReadConcern
 
 from audit_consumer.adapters.documents import from_document, to_document
@@ -34,6 +36,7 @@ DUPLICATE_KEY = 11000
 # BadValue, DocumentValidationFailure, BSONObjectTooLarge, KeyTooLong: the same document will be refused tomorrow.
 PERMANENT_CODES = frozenset({2, 121, 10334, 17280})
 
+_log = structlog.get_logger(__name__)
 _CODEC: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
 Document: TypeAlias = dict[str, Any]
 
@@ -82,14 +85,24 @@ class MongoAuditTrail:
             NAME, timeout=write_seconds, failures=(PyMongoError,), clock=clock, health=health, metrics=metrics
         )
 
+    @asynccontextmanager
+    async def _call(self, within: float | None = None) -> AsyncIterator[None]:
+        async with self._guard.call(within=within):
+            try:
+                yield
+            except OperationFailure as error:
+                # It answered. What is wrong is this request, an index say: no reason to hold back all the others.
+                _log.warning("MongoDB refused a request", code=error.code, why=str(error))
+                raise DependencyUnavailable(NAME, f"it refused the request with error {error.code}") from error
+
     async def prepare(self) -> None:
         """Make sure that every index exists. A build that takes longer goes on in MongoDB. May be called again."""
-        async with self._guard.call():
+        async with self._call():
             await self._writes.create_indexes(list(INDEXES))
 
     async def ping(self) -> None:
         """Ask whether it answers. Raises DependencyUnavailable."""
-        async with self._guard.call(within=self._query_seconds):
+        async with self._call(self._query_seconds):
             await self._client.admin.command("ping")
 
     async def store(self, events: Sequence[AuditEvent]) -> Stored:
@@ -97,7 +110,7 @@ class MongoAuditTrail:
         documents, sent, refused = _encode(events)
         errors: Sequence[Document] = ()
         if documents:
-            async with self._guard.call():
+            async with self._call():
                 errors = await self._insert(documents)
         refused += [Refusal(sent[each["index"]], each["errmsg"]) for each in errors if _is_permanent(each)]
         failed = {each["index"] for each in errors}
@@ -121,7 +134,7 @@ class MongoAuditTrail:
 
     async def find(self, filters: Filters, span: Span, limit: int) -> Sequence[AuditEvent]:
         """At most `limit` matching events, newest first."""
-        async with self._guard.call(within=self._query_seconds), self._readers:
+        async with self._call(self._query_seconds), self._readers:
             found = self._reads.find(condition(filters, span)).sort(NEWEST_FIRST).hint(index_for(filters)).limit(limit)
             try:
                 documents = await found.max_time_ms(self._server_query_ms).to_list(limit)

@@ -1,5 +1,6 @@
 """Turns records into events that stand in the audit trail once, and moves aside what can never stand there."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ from shared.runtime.clock import Clock
 from shared.runtime.metrics import Metrics
 from shared.schemas.events import MalformedEvent, RouteChanged, UnknownEventType, UnsupportedSchema, decode
 
+FEW = 20
+"""Changes in a write up to which each is logged for everyone; more than that is a backlog being worked off."""
 WRITE_AT_ONCE = 1_000
 """Events in one write: some megabytes at the longest URLs, far below what MongoDB takes in one message."""
 
@@ -103,6 +106,7 @@ class Ingestion:
         now = self._clock.now()
         for event in done.stored:
             self._delay.observe(max(0.0, (now - event.occurred_at).total_seconds()))
+        _log_stored(done.stored)
         return done.refused
 
     async def _bury(self, failure: _Failure) -> None:
@@ -116,6 +120,19 @@ class Ingestion:
             place=str(failure.record.place),
             reason=failure.reason,
             detail=failure.detail,
+        )
+
+
+def _log_stored(events: Sequence[AuditEvent]) -> None:
+    level = logging.INFO if len(events) <= FEW else logging.DEBUG
+    for each in events:
+        _log.log(
+            level,
+            "change stored",
+            action=str(each.action),
+            route=str(each.route),
+            revision=each.revision,
+            correlation_id=each.correlation_id,
         )
 
 

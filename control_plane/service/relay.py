@@ -89,23 +89,25 @@ class Relay:
         self._leader.set(1)
         try:
             async with asyncio.TaskGroup() as tasks:
-                beating = tasks.create_task(self._beat(session))
+                beside = [tasks.create_task(self._beat(session)), tasks.create_task(self._purge(session))]
                 await self._drain(session)
-                beating.cancel()
+                for each in beside:
+                    each.cancel()
         finally:
             self._leader.set(0)
 
     async def _beat(self, session: OutboxSession) -> None:
         """Keep the session alive while Kafka does not answer, and have a heartbeat written when it does."""
-        loop = asyncio.get_running_loop()
-        purged = loop.time()
         while True:
             self._due = Heartbeat(as_of=await session.beat())
             self._wake.set()
-            if loop.time() - purged >= self._timing.purge:
-                await session.purge(self._timing.retention)
-                purged = loop.time()
             await asyncio.sleep(self._timing.heartbeat)
+
+    async def _purge(self, session: OutboxSession) -> None:
+        while True:
+            await asyncio.sleep(self._timing.purge)
+            while await session.purge(self._timing.retention):
+                pass  # a bounded number at a time, with turns for the others in between
 
     async def _drain(self, session: OutboxSession) -> None:
         failures = 0

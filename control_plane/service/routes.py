@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+import structlog
+
 from control_plane.domain.changes import Attribution, Outcome, WantedChangeSet, WantedRoute
 from control_plane.domain.routes import Route, RouteFilter, RoutePosition
 from control_plane.errors import NoSuchRoute, NoSuchTenant, TooManyChanges
@@ -14,6 +16,7 @@ from shared.schemas.events import CORRELATION_ID_HEADER, TRACEPARENT_HEADER
 from shared.schemas.identity import RouteKey
 from shared.schemas.validation import InvalidInput
 
+_log = structlog.get_logger(__name__)
 _REJECTIONS = (NoSuchTenant, NoSuchRoute, TooManyChanges, InvalidInput)
 
 
@@ -64,8 +67,16 @@ class RouteService:
         for each in outcomes:
             action, outcome = (each.change.action, "committed") if each.change else ("none", "unchanged")
             self._changes.labels(action, outcome).inc()
-        if any(each.change for each in outcomes):
+        changed = [each.route for each in outcomes if each.change]
+        if changed:
             self._on_commit()
+            _log.info(
+                "changes committed",
+                tenant=wanted.tenant,
+                revision=changed[0].revision,
+                changes=len(changed),
+                changed_by=attribution.changed_by,
+            )
         return outcomes
 
     @contextmanager

@@ -90,6 +90,10 @@ class Lives:
     def of(self, state: State) -> float:
         return self.positive if state is State.ACTIVE else self.negative
 
+    def cap(self, entry: Entry) -> Entry:
+        """The entry of another instance, which may have been told to let entries live longer than this one."""
+        return replace(entry, expires_at=min(entry.expires_at, entry.as_of + self.of(entry.state)))
+
     def entry(
         self,
         key: RouteKey,

@@ -68,11 +68,17 @@ class EventApplier:
         changed: dict[RouteKey, Entry] = {}
         for event in events:
             for key, change in event.keyed_changes():
-                changed[key] = self._local.store(self._entry(event, key, change))
+                changed[key] = self._store(self._entry(event, key, change))
         await self._shared.push(list(changed.values()))
         level = logging.INFO if len(events) <= FEW else logging.DEBUG
         for event in events:
             self._count(event, level)
+
+    def _store(self, entry: Entry) -> Entry:
+        # One that comes late, after a newer one that was evicted since, must not be answered as if it were the newest.
+        if self._local.may_have_known_newer(entry.key, entry.reflects):
+            return entry
+        return self._local.store(entry)
 
     def lost_track(self) -> None:
         """Events of any tenant may have gone unheard."""

@@ -79,7 +79,10 @@ class RouteLoader:
     async def _from_redis(self, key: RouteKey) -> Found | None:
         asked = self._clock.monotonic()
         entry = await self._shared.get(key)
-        return None if entry is None else Found(self._local.store(entry), Layer.REDIS, asked)
+        # Redis can have lost something newer that was answered here, and evicted since.
+        if entry is None or self._local.may_have_known_newer(key, entry.reflects):
+            return None
+        return Found(self._local.store(entry), Layer.REDIS, asked)
 
     async def _from_databases(self, key: RouteKey, demand: Demand) -> Found | None:
         asked = self._clock.monotonic()

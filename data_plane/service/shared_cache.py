@@ -46,7 +46,7 @@ class SharedCache:
             self._lookups["miss"].inc()
             return None
         try:
-            entry = await self._cache.get(key)
+            entry = self._capped(await self._cache.get(key))
         except DependencyUnavailable:
             self._answers = False
             self._lookups["error"].inc()
@@ -66,7 +66,7 @@ class SharedCache:
             self._writes["failed"].inc()
             return None
         try:
-            return (await self._write([entry]))[0]
+            return self._capped((await self._write([entry]))[0])
         except DependencyUnavailable:
             return None
 
@@ -137,6 +137,9 @@ class SharedCache:
             self._unread_until = self._clock.monotonic() + self._lives.positive
             self._forgot = False
         self._notes.pop(_NOTE, None)
+
+    def _capped(self, entry: Entry | None) -> Entry | None:
+        return None if entry is None else self._lives.cap(entry)
 
     def _is_trusted(self) -> bool:
         return not self._owed and self._clock.monotonic() >= self._unread_until

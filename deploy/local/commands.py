@@ -5,12 +5,13 @@ from pathlib import Path
 
 from rich.console import Console
 
+from deploy.local.errors import LocalServerError
 from deploy.local.leftovers import stop_all_but
 from deploy.local.logs import follow, log_files, print_tails
 from deploy.local.overview import overview
-from deploy.local.progress import shown_on
+from deploy.local.progress import Progress, shown_on
 from deploy.local.services import Services
-from deploy.local.stack import open_stack
+from deploy.local.stack import Stack, open_stack
 from deploy.local.state import StateDirectory
 
 SUCCESS, NOT_RUNNING = 0, 3
@@ -21,13 +22,15 @@ async def up(state: Path, console: Console, servers_only: bool) -> int:
     began = time.monotonic()
     stack = open_stack(state)
     services = Services(stack, state)
-    with stack.state.one_command(), shown_on(console) as progress:
-        if servers_only:
-            await stack.start(progress)
-        else:
-            await stack.start(progress, on_postgres=(services.migration,))
-            await services.start_instances(progress)
-        stack.state.write_environment(await services.env_of_running())
+    with stack.state.one_command(waits=lambda: _say_waiting(console)):
+        try:
+            with shown_on(console) as progress:
+                await _start(stack, services, progress, servers_only)
+        except LocalServerError:
+            console.print("What did start keeps running: make status shows it, make down stops it")
+            raise
+        finally:
+            stack.state.write_environment(await services.env_of_running())
     console.print(
         f"Up after {time.monotonic() - began:.1f} s. Where everything is: {stack.state.environment}",
         highlight=False,
@@ -36,13 +39,25 @@ async def up(state: Path, console: Console, servers_only: bool) -> int:
     return SUCCESS
 
 
+async def _start(stack: Stack, services: Services, progress: Progress, servers_only: bool) -> None:
+    if servers_only:
+        await stack.start(progress)
+    else:
+        await stack.start(progress, on_postgres=(services.migration,))
+        await services.start_instances(progress)
+
+
+def _say_waiting(console: Console) -> None:
+    console.print("Another command works on this; waiting for it to end")
+
+
 async def down(state: Path, console: Console, purge: bool) -> int:
     """Stop everything that was started on this state directory, however that ended."""
     if not StateDirectory(state).exists():
         console.print(f"Nothing to stop: {state} does not exist", highlight=False)
         return SUCCESS
     stack = open_stack(state)
-    with stack.state.one_command():
+    with stack.state.one_command(waits=lambda: _say_waiting(console)):
         await stop_all_but({server.name for server in stack.own}, stack.state)
         await stack.stop()
         stack.state.environment.unlink(missing_ok=True)

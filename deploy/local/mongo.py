@@ -1,12 +1,11 @@
 """MongoDB as a replica set of one: majority writes and transactions are real."""
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
 from pymongo import AsyncMongoClient
 
-from deploy.local import ports, process
+from deploy.local import process
 from deploy.local.libraries import require_libraries
 from deploy.local.local_process import Recipe
 from deploy.local.packaged import mongod
@@ -17,7 +16,6 @@ from deploy.local.state import StateDirectory
 REPLICA_SET = "rs0"
 _NO_CONFIGURATION = "Does not have a valid replica set config"
 _MOVE_SECONDS = 30.0
-_POLL_SECONDS = 0.03
 
 
 class MongoServer(Recipe):
@@ -80,14 +78,14 @@ class MongoServer(Recipe):
         launch = Launch([binary, f"--dbpath={data}", *self._standalone_arguments], data)
         started = process.spawn(launch, self._state.log(self.name), self._state.mark(self.name))
         try:
-            async with asyncio.timeout(_MOVE_SECONDS), self._client() as client:
-                while not await ports.accepts(self._state.port(self.name)):
-                    await asyncio.sleep(_POLL_SECONDS)
+            async with self._client(_MOVE_SECONDS) as client:
                 await client["local"]["system.replset"].update_one({}, {"$set": {"members.0.host": self._address}})
         finally:
             found = process.find(started)
             if found:
                 await process.stop(found, self.stop_signal, self.stop_seconds)
 
-    def _client(self) -> AsyncMongoClient[dict[str, Any]]:
-        return AsyncMongoClient(f"mongodb://{self._address}/?directConnection=true", serverSelectionTimeoutMS=2_000)
+    def _client(self, seconds: float = 2.0) -> AsyncMongoClient[dict[str, Any]]:
+        """Waits up to `seconds` for the server to come up."""
+        url = f"mongodb://{self._address}/?directConnection=true"
+        return AsyncMongoClient(url, serverSelectionTimeoutMS=int(seconds * 1_000))

@@ -18,7 +18,7 @@ class Progress(Protocol):
 
     def ready(self, name: str, note: str) -> None: ...
 
-    def failed(self, name: str) -> None: ...
+    def failed(self, name: str, note: str) -> None: ...
 
 
 class Silent:
@@ -30,7 +30,7 @@ class Silent:
     def ready(self, name: str, note: str) -> None:
         pass
 
-    def failed(self, name: str) -> None:
+    def failed(self, name: str, note: str) -> None:
         pass
 
 
@@ -46,8 +46,8 @@ class Lines:
     def ready(self, name: str, note: str) -> None:
         self._console.print(f"{name}: {note}", highlight=False)
 
-    def failed(self, name: str) -> None:
-        self._console.print(f"{name}: failed", highlight=False)
+    def failed(self, name: str, note: str) -> None:
+        self._console.print(f"{name}: {note}", highlight=False)
 
 
 class Display:
@@ -62,8 +62,8 @@ class Display:
     def ready(self, name: str, note: str) -> None:
         self._rows[name] = Text(f"✓ {note}", "green")
 
-    def failed(self, name: str) -> None:
-        self._rows[name] = Text("✗ failed", "red")
+    def failed(self, name: str, note: str) -> None:
+        self._rows[name] = Text(f"✗ {note}", "red")
 
     def __rich__(self) -> Table:
         table = Table.grid(padding=(0, 2))

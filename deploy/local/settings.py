@@ -4,8 +4,10 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from deploy.local.errors import LocalServerError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEFAULT_STATE = REPOSITORY / ".local"
@@ -16,23 +18,35 @@ class LocalSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TM_", env_ignore_empty=True, frozen=True, extra="ignore")
 
-    postgres_url: str | None = None
-    replica_urls: Annotated[tuple[str, ...], NoDecode] = ()
-    redis_url: str | None = None
-    kafka_bootstrap: str | None = None
-    mongo_url: str | None = None
+    postgres_url: str | None = Field(default=None, description="PostgreSQL primary to use instead of a local one.")
+    replica_urls: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="Its read replicas, comma separated; only together with the primary."
+    )
+    redis_url: str | None = Field(default=None, description="Redis to use instead of a local one.")
+    kafka_bootstrap: str | None = Field(default=None, description="Kafka to use instead of a local one.")
+    mongo_url: str | None = Field(default=None, description="MongoDB to use instead of a local one.")
 
-    local_servers: Literal["auto", "containers", "processes"] = "auto"
-    local_account: str | None = Field(default=None, description="runs PostgreSQL when started as root")
+    local_servers: Literal["auto", "containers", "processes"] = Field(
+        default="auto", description="What runs local servers; `auto`: containers where a Docker engine answers."
+    )
+    local_account: str | None = Field(
+        default=None, description="Account that runs PostgreSQL when started by root; else `postgres` or `nobody`."
+    )
 
-    image_postgres: str = "postgres:18"
-    image_redis: str = "valkey/valkey:9.1"
-    image_kafka: str = "apache/kafka:4.3.1"
-    image_mongo: str = "mongo:6.0"
+    image_postgres: str = Field(default="postgres:18", description="Container image of PostgreSQL.")
+    image_redis: str = Field(default="valkey/valkey:9.1", description="Container image of Redis.")
+    image_kafka: str = Field(default="apache/kafka:4.3.1", description="Container image of Kafka.")
+    image_mongo: str = Field(default="mongo:6.0", description="Container image of MongoDB.")
 
-    cache_home: Path = Field(default=Path("~/.cache"), validation_alias="XDG_CACHE_HOME")
-    temporary: Path | None = Field(default=None, validation_alias="TMPDIR")
-    docker_host: str | None = Field(default=None, validation_alias="DOCKER_HOST")
+    cache_home: Path = Field(
+        default=Path("~/.cache"), validation_alias="XDG_CACHE_HOME", description="Where downloads are kept."
+    )
+    temporary: Path | None = Field(
+        default=None, validation_alias="TMPDIR", description="Where PostgreSQL's data is when started by root."
+    )
+    docker_host: str | None = Field(
+        default=None, validation_alias="DOCKER_HOST", description="Where the Docker engine listens."
+    )
 
     @field_validator("replica_urls", mode="before")
     @classmethod
@@ -45,6 +59,19 @@ class LocalSettings(BaseSettings):
     def cache(self) -> Path:
         """Where downloads are kept for every checkout of this user."""
         return self.cache_home.expanduser() / "traffic-manager"
+
+
+def read_settings() -> LocalSettings:
+    """The settings of this environment.
+
+    Raises:
+        LocalServerError: one has a value that means nothing.
+    """
+    try:
+        return LocalSettings()
+    except ValidationError as error:
+        wrong = [f"TM_{str(part['loc'][0]).upper()}: {part['msg']}" for part in error.errors()]
+        raise LocalServerError("; ".join(wrong)) from None
 
 
 def inherited_environment() -> dict[str, str]:

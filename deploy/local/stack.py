@@ -10,7 +10,7 @@ from deploy.local.external import ExternalServer
 from deploy.local.kafka.broker import CONTROLLER
 from deploy.local.progress import Progress, Silent
 from deploy.local.server import Server, ServerUrls
-from deploy.local.settings import DEFAULT_STATE, LocalSettings
+from deploy.local.settings import DEFAULT_STATE, LocalSettings, read_settings
 from deploy.local.starting import Step, start_all
 from deploy.local.state import Engine, StateDirectory
 
@@ -93,7 +93,7 @@ def open_stack(state: Path, settings: LocalSettings | None = None) -> Stack:
     Raises:
         LocalServerError: the settings ask for what there is not.
     """
-    settings = settings or LocalSettings()
+    settings = settings or read_settings()
     directory = StateDirectory(state)
     remembered = directory.read()
     engine = choose_engine(settings, remembered.engine, lambda: engine_answers(settings))

@@ -41,8 +41,11 @@ async def _start_in_order(steps: Sequence[Step], progress: Progress) -> None:
         progress.begins(step.name)
         try:
             await step.start()
+        except asyncio.CancelledError:
+            progress.failed(step.name, "given up")
+            raise
         except BaseException:
-            progress.failed(step.name)
+            progress.failed(step.name, "failed")
             raise
         progress.ready(step.name, "already running" if was_running else f"ready after {time.monotonic() - began:.1f} s")
 

@@ -6,7 +6,7 @@ import hashlib
 import re
 import shlex
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -89,9 +89,9 @@ class StateDirectory:
             write_atomically(self._file, msgspec.json.format(msgspec.json.encode(state)))
 
     @contextlib.contextmanager
-    def one_command(self) -> Iterator[None]:
-        """Let one `up` or `down` work at a time; the next waits."""
-        with self._locked("command.lock"):
+    def one_command(self, waits: Callable[[], None]) -> Iterator[None]:
+        """Let one `up` or `down` work at a time; the next waits, and calls `waits` before it does."""
+        with self._locked("command.lock", waits):
             yield
 
     def port(self, name: str) -> int:
@@ -128,8 +128,12 @@ class StateDirectory:
             self.path.rmdir()
 
     @contextlib.contextmanager
-    def _locked(self, name: str) -> Iterator[None]:
+    def _locked(self, name: str, waits: Callable[[], None] = lambda: None) -> Iterator[None]:
         self.logs.mkdir(parents=True, exist_ok=True)
         with (self.path / name).open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                waits()
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield

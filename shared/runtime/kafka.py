@@ -48,7 +48,12 @@ async def abandon(producer: AIOKafkaProducer) -> None:
             if metadata is not None and not metadata.done():
                 metadata.set_result(False)  # nobody updates it any more, and requests to be retried wait for it
             await asyncio.wait([sender], timeout=0.05)
-    producer._message_accumulator.fail_all(ProducerClosed())  # noqa: SLF001
+    held = producer._message_accumulator  # noqa: SLF001
+    batches = [batch for queue in held._batches.values() for batch in queue]  # noqa: SLF001
+    held.fail_all(ProducerClosed())
+    for batch in batches:
+        for future in (batch.future, batch._drain_waiter):  # noqa: SLF001
+            future.exception()  # read here: nobody waits for it, and asyncio complains of errors that nobody reads
     await producer.stop()
 
 

@@ -2,12 +2,12 @@
 
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pytest
 import pytest_asyncio
-from msgspec.structs import replace
+from msgspec.structs import replace as with_fields
 
 from control_plane.domain.outbox import Acknowledged, OutboxRecord
 from control_plane.errors import NotPublished
@@ -16,7 +16,7 @@ from deploy.local.stack import Stack
 from shared.schemas.events import Heartbeat, encode
 from shared.schemas.topics import ROUTE_EVENTS
 from tests.control_plane import open_event_log
-from tests.factories import a_tenant
+from tests.factories import a_change_set, a_tenant
 from tests.fakes.control_plane_event_log import FakeEventLog
 from tests.kafka import read_all
 
@@ -83,13 +83,14 @@ def _as_landed(offset: int, each: OutboxRecord | Heartbeat) -> Landed:
     return Landed(0, offset, each.key, dict(each.headers), each.payload)
 
 
-def _record(key: str, payload: bytes) -> OutboxRecord:
+def _record(key: str, revision: int) -> OutboxRecord:
+    payload = encode(a_change_set(tenant=key, revision=revision))
     return OutboxRecord(next(_ids), ROUTE_EVENTS.name, key, {"correlation_id": "req-1"}, payload)
 
 
 async def test_records_land_where_they_were_acknowledged_and_in_order_within_a_key(subject: Subject) -> None:
     keys = [a_tenant() for _ in range(5)]
-    records = [_record(keys[n % 5], b"%d" % n * 200) for n in range(500)]
+    records = [_record(keys[n % 5], n // 5 + 1) for n in range(500)]
     acknowledged: list[Acknowledged] = []
     await subject.events.publish(records, acknowledged.append)
     assert sorted(each.record.id for each in acknowledged) == [each.id for each in records]
@@ -106,7 +107,7 @@ async def test_records_land_where_they_were_acknowledged_and_in_order_within_a_k
 async def test_a_heartbeat_is_written_to_every_partition(subject: Subject) -> None:
     heartbeat = Heartbeat(as_of=datetime.now(UTC))
     await subject.events.heartbeat(heartbeat)
-    written = encode(replace(heartbeat, partitions=subject.partitions))
+    written = encode(with_fields(heartbeat, partitions=subject.partitions))
     found = [each.partition for each in await subject.read() if each.value == written]
     assert sorted(found) == list(range(subject.partitions))
 
@@ -116,7 +117,7 @@ async def test_what_kafka_does_not_acknowledge_is_not_reported_and_can_be_publis
     stack: Stack, down: str
 ) -> None:
     key = a_tenant()
-    first, second = _record(key, b"1"), _record(key, b"2")
+    first, second = _record(key, 1), _record(key, 2)
     acknowledged: list[Acknowledged] = []
     async with open_event_log(stack.urls.kafka, publish_seconds=2) as events:
         await events.publish([first], acknowledged.append)
@@ -133,9 +134,9 @@ async def test_what_kafka_does_not_acknowledge_is_not_reported_and_can_be_publis
 
 
 async def test_a_record_that_is_too_large_does_not_hold_back_other_partitions(stack: Stack) -> None:
-    large = _record(a_tenant(), b"x" * 5_000_000)
-    others = [_record(a_tenant(), b"1") for _ in range(20)]
-    behind_it = _record(large.key, b"2")
+    large = replace(_record(a_tenant(), 1), payload=b"x" * 5_000_000)
+    others = [_record(a_tenant(), 1) for _ in range(20)]
+    behind_it = _record(large.key, 2)
     acknowledged: list[Acknowledged] = []
     async with open_event_log(stack.urls.kafka) as events:
         with pytest.raises(NotPublished) as refused:

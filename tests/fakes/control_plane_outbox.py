@@ -14,12 +14,14 @@ BATCH = 500
 
 @dataclass
 class FakeOutbox:
-    """The Outbox port. `records` by id; `sent` is where each one landed."""
+    """The Outbox port. `records` by id; `sent` is where each one landed; `broken` is raised on every look."""
 
     records: dict[int, OutboxRecord] = field(default_factory=dict)
     sent: dict[int, Acknowledged] = field(default_factory=dict)
     beats: list[datetime] = field(default_factory=list)
     batch: int = BATCH
+    broken: Exception | None = None
+    looks: int = 0
     _leader: "FakeOutboxSession | None" = None
     _sessions: "list[FakeOutboxSession]" = field(default_factory=list)
 
@@ -87,6 +89,9 @@ class FakeOutboxSession:
 
     async def unsent(self) -> Unsent:
         self._outbox.check(self)
+        self._outbox.looks += 1
+        if self._outbox.broken is not None:
+            raise self._outbox.broken
         unsent = [record for id_, record in self._outbox.records.items() if id_ not in self._outbox.sent]
         return Unsent(tuple(unsent[: self._outbox.batch]), complete=len(unsent) < self._outbox.batch)
 

@@ -46,17 +46,17 @@ async def watched(system: System, key: RouteKey) -> AsyncIterator[Watch]:
 
 async def test_redis_stopped_and_back_empty_costs_no_answer_and_brings_no_old_value(system: System) -> None:
     key = await system.new_key()
-    await system.put(key, "http://1")
-    await system.until_resolved(key, "http://1")
+    await system.put(key, "http://one")
+    await system.until_resolved(key, "http://one")
     async with watched(system, key) as watch:
         await system.stack.redis.stop()
         try:
-            await system.put(key, "http://2")
-            await system.until_resolved(key, "http://2")
+            await system.put(key, "http://two")
+            await system.until_resolved(key, "http://two")
         finally:
             await system.stack.redis.start()
-        await system.put(key, "http://3")
-        await system.until_resolved(key, "http://3")
+        await system.put(key, "http://three")
+        await system.until_resolved(key, "http://three")
     assert watch.statuses == {200}
 
 

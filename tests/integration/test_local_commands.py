@@ -3,10 +3,12 @@
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
+import pytest
 
 from deploy.local.settings import inherited_environment
 from deploy.local.state import StateDirectory
@@ -54,8 +56,15 @@ def environment(state: Path) -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines)
 
 
-def test_commands_from_a_killed_up_to_a_purge(tmp_path: Path) -> None:
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[Path]:
+    """A state directory; nothing that was started on it outlives the test."""
     state = tmp_path / "state"
+    yield state
+    output_of(state, "down", "--purge")
+
+
+def test_commands_from_a_killed_up_to_a_purge(state: Path) -> None:
     kill_an_up_at_work(state)
     assert running_from(state) != []
     output_of(state, "down")

@@ -57,6 +57,7 @@ _STATEMENTS = (
         PRIMARY KEY (tenant_id, revision)
     )
     """,
+    # A queue: each row dies once, and the relay's index is read from its oldest, deadest end.
     """
     CREATE TABLE outbox (
         id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -68,7 +69,7 @@ _STATEMENTS = (
         sent_at timestamptz,
         kafka_partition integer,
         kafka_offset bigint
-    )
+    ) WITH (autovacuum_vacuum_scale_factor = 0.02)
     """,
     "CREATE INDEX outbox_unsent ON outbox (id) WHERE sent_at IS NULL",
     """

@@ -66,6 +66,10 @@ class Problems:
         if kind is None:
             _log.error("unexpected error", method=request.method, path=request.url.path, exc_info=error)
             return respond(_INTERNAL, "The service has logged what happened under this correlation id.")
+        if isinstance(error, DependencyUnavailable):
+            # Why stays inside: it can hold the address of a server.
+            _log.warning("could not answer", dependency=error.dependency, why=error.why, path=request.url.path)
+            return respond(kind, f"{error.dependency} does not answer. Try again soon: repeating a request is safe.")
         return respond(kind, str(error), errors=error.errors if isinstance(error, InvalidInput) else ())
 
 

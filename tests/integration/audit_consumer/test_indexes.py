@@ -13,9 +13,11 @@ from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
 from audit_consumer.adapters.mongo import MongoAuditTrail
 from audit_consumer.app import build_app, new_health
 from audit_consumer.domain.events import AuditEvent
+from audit_consumer.domain.queries import Filters, Span
 from deploy.local.stack import Stack
 from shared.runtime.catalogue import Service
 from shared.runtime.metrics import Metrics
+from shared.runtime.resilience import DependencyUnavailable
 from shared.schemas.events import Action
 from tests.audit import EPOCH, a_name, an_event, client_of
 from tests.audit_servers import a_trail
@@ -131,3 +133,18 @@ async def test_the_plain_questions_read_no_more_of_their_index_than_they_answer(
     (scan,) = [each for each in stages if each["stage"] == "IXSCAN"]
     assert scan["indexName"] == index
     assert scan["keysExamined"] <= limit + 2
+
+
+async def test_a_missing_index_is_told_as_unavailable_and_holds_nothing_else_back(stack: Stack) -> None:
+    name = a_name()
+    async with a_trail(stack, name) as trail:
+        motor: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(stack.urls.mongo)
+        await trail.store([an_event()])
+        await motor[name]["events"].drop_indexes()
+        for _ in range(20):
+            with pytest.raises(DependencyUnavailable, match="refused"):
+                await trail.find(Filters(), Span(None, None), 1)
+        await trail.store([an_event()])
+        await trail.prepare()
+        assert len(await trail.find(Filters(), Span(None, None), 10)) == 2
+        motor.close()

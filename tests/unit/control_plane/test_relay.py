@@ -122,6 +122,16 @@ async def test_a_lost_session_is_replaced_and_nothing_is_lost() -> None:
         await eventually(lambda: _all_sent(outbox))
 
 
+async def test_an_unexpected_error_does_not_end_the_relay() -> None:
+    outbox, events = FakeOutbox(broken=RuntimeError("a mistake of ours")), FakeEventLog()
+    outbox.commit("team-a", b"1")
+    async with relaying(outbox, events):
+        await eventually(lambda: _looked(outbox, 3))
+        assert outbox.sent == {}
+        outbox.broken = None
+        await eventually(lambda: _all_sent(outbox))
+
+
 async def test_a_relay_whose_session_ends_while_kafka_is_silent_stops_waiting() -> None:
     outbox, silent, other = FakeOutbox(), FakeEventLog(), FakeEventLog()
     silent.available.clear()
@@ -185,6 +195,10 @@ async def _published(events: FakeEventLog, least: int) -> bool:
 
 async def _beaten(outbox: FakeOutbox, least: int) -> bool:
     return len(outbox.beats) >= least
+
+
+async def _looked(outbox: FakeOutbox, least: int) -> bool:
+    return outbox.looks >= least
 
 
 async def _empty(outbox: FakeOutbox) -> bool:

@@ -57,6 +57,16 @@ async def test_the_newest_change_wins_in_whatever_order_events_come(world: World
     assert world.redis.entries[KEY].url == "https://v3"
 
 
+async def test_an_event_that_comes_late_again_does_not_bring_back_what_a_newer_one_replaced(world: World) -> None:
+    instance = world.instance(l1_entries=1)
+    old, new = world.database.commit(KEY, "https://v1"), world.database.commit(KEY, "https://v2")
+    await instance.core.applier.apply([old, new])
+    await instance.resolve(RouteKey("team-b", "other", "prod", "v1"))
+    world.redis.flush()
+    await instance.core.applier.apply([old])
+    assert told(await instance.resolve()) == "https://v2 replica"
+
+
 async def test_events_are_counted_by_what_they_were(world: World) -> None:
     events = [world.database.commit(KEY, f"https://v{n}") for n in range(4)]
     instance = world.instance()

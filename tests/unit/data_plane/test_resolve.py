@@ -35,6 +35,16 @@ async def test_life_is_end_to_end_and_not_per_layer(world: World) -> None:
     assert told(await second.resolve()) == "https://v1 replica"
 
 
+async def test_an_instance_told_to_keep_entries_for_less_does_so_with_those_of_others(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    await world.instance().resolve()
+    brief = world.instance(positive_life_seconds=5)
+    assert (await brief.resolve()).remaining == 5
+    world.clock.advance(5)
+    answer = await brief.resolve()
+    assert (told(answer), answer.remaining) == ("https://v1 replica", 5)
+
+
 @pytest.mark.parametrize("deactivated", [True, False])
 async def test_that_there_is_no_active_route_is_remembered_for_ten_seconds(world: World, deactivated: bool) -> None:
     if deactivated:

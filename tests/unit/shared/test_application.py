@@ -26,7 +26,7 @@ async def fails(how: FromPath[str]) -> None:
     errors: dict[str, Exception] = {
         "conflict": RouteConflict("a:b:c:d is taken"),
         "input": InvalidInput((FieldError("/url", "is empty"), FieldError("/reason", "is too long"))),
-        "unavailable": DependencyUnavailable("redis", "no answer"),
+        "unavailable": DependencyUnavailable("redis", "refused by 10.1.2.3"),
         "bug": RuntimeError("password=hunter2"),
     }
     raise errors[how]
@@ -82,6 +82,12 @@ async def test_client_never_sees_what_an_unexpected_error_says(client: httpx2.As
     answer = await client.get("/fails/bug")
     assert "hunter2" not in answer.text
     assert "Traceback" not in answer.text
+
+
+async def test_client_is_told_which_dependency_is_away_and_not_where_it_is(client: httpx2.AsyncClient) -> None:
+    detail = (await client.get("/fails/unavailable")).json()["detail"]
+    assert "redis does not answer" in detail
+    assert "10.1.2.3" not in detail
 
 
 async def test_bad_input_lists_every_field(client: httpx2.AsyncClient) -> None:
