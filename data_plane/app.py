@@ -13,8 +13,10 @@ from data_plane.domain.heard import Heard
 from data_plane.domain.remote_clock import RemoteClock
 from data_plane.errors import RouteUnknown
 from data_plane.http.answers import ROUTE_UNKNOWN
+from data_plane.http.explain import explain_handler
 from data_plane.http.resolve import resolve_handler
 from data_plane.service.core import Ports, build_core
+from data_plane.service.explain import Explainer
 from data_plane.service.resolve import Resolver
 from data_plane.settings import DataPlaneSettings
 from data_plane.worker import EventListener, keep_primary_time, keep_redis_in_step, supervise
@@ -46,13 +48,13 @@ def create_app() -> RequestContext:
 
 
 def build_app(
-    resolver: Resolver, *, health: Health, metrics: Metrics, lifespan: Lifespan | None = None
+    resolver: Resolver, explainer: Explainer, *, health: Health, metrics: Metrics, lifespan: Lifespan | None = None
 ) -> RequestContext:
     """The ASGI application over any resolver. An L1 hit may later be answered by a layer before this one."""
     return build_application(
         title="Traffic Manager resolver",
         description="Which URL serves this tenant, service, environment and version, now.",
-        handlers=[resolve_handler(resolver)],
+        handlers=[resolve_handler(resolver), explain_handler(explainer)],
         kinds={RouteUnknown: ROUTE_UNKNOWN},
         health=health,
         metrics=metrics,
@@ -87,7 +89,9 @@ class Assembly:
         ports = Ports(self._cache, self._replicas, self._primary, self._primary_clock, self._heard)
         self.core = build_core(ports, settings, clock=self._clock, metrics=self._metrics, notes=self._health.notes)
         self._listener = self._kafka()
-        self.app = build_app(self.core.resolver, health=self._health, metrics=self._metrics, lifespan=self.running)
+        self.app = build_app(
+            self.core.resolver, self.core.explainer, health=self._health, metrics=self._metrics, lifespan=self.running
+        )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

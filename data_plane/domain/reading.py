@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from data_plane.domain.entry import State
+from data_plane.domain.entry import Entry, Lives, State
 from shared.schemas.identity import RouteKey
 
 
@@ -23,3 +23,16 @@ class Reading:
     tenant_revision: int
     as_of: float
     proven_as_of: float = -math.inf
+
+    def entry(self, lives: Lives, now: float) -> Entry:
+        """What is known by this reading, `now` that it came."""
+        return lives.entry(
+            self.key,
+            self.state,
+            self.url,
+            self.revision,
+            as_of=self.as_of,
+            now=now,
+            proven_as_of=self.proven_as_of,
+            reflects=self.tenant_revision,
+        )

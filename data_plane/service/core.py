@@ -3,6 +3,7 @@
 from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, field
 
+from data_plane.domain.answer import Layer
 from data_plane.domain.entry import Lives
 from data_plane.domain.heard import Heard
 from data_plane.domain.remote_clock import RemoteClock
@@ -10,6 +11,7 @@ from data_plane.domain.watermarks import Watermarks
 from data_plane.ports import RouteCache, RouteSource
 from data_plane.service.apply import EventApplier
 from data_plane.service.coverage import Coverage
+from data_plane.service.explain import Explainer
 from data_plane.service.freshness import Freshness
 from data_plane.service.load import RouteLoader
 from data_plane.service.local_cache import LocalCache
@@ -40,6 +42,7 @@ class Core:
     resolver: Resolver
     applier: EventApplier
     shared: SharedCache
+    explainer: Explainer
 
 
 def build_core(
@@ -91,4 +94,17 @@ def build_core(
         clock=clock,
         metrics=metrics,
     )
-    return Core(resolver, applier, shared)
+    replicas = [(Layer.REPLICA, each) for each in ports.replicas]
+    explainer = Explainer(
+        local=local,
+        cache=ports.cache,
+        sources=[*replicas, *([(Layer.PRIMARY, ports.primary)] if ports.primary else [])],
+        freshness=freshness,
+        coverage=coverage,
+        watermarks=watermarks,
+        heard=ports.heard,
+        lives=lives,
+        clock=clock,
+        deadline=settings.resolve_deadline_seconds,
+    )
+    return Core(resolver, applier, shared, explainer)

@@ -132,16 +132,7 @@ class RouteLoader:
         return Found(self._local.store(entry), Layer.REPLICA, asked)
 
     def _entry(self, reading: Reading) -> Entry:
-        return self._lives.entry(
-            reading.key,
-            reading.state,
-            reading.url,
-            reading.revision,
-            as_of=reading.as_of,
-            now=self._clock.monotonic(),
-            proven_as_of=reading.proven_as_of,
-            reflects=reading.tenant_revision,
-        )
+        return reading.entry(self._lives, self._clock.monotonic())
 
     def _will_do(self, entry: Entry, demand: Demand) -> bool:
         return self._is_fresh(entry) and self._coverage.meets(entry, demand, self._clock.monotonic())

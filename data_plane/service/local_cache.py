@@ -36,6 +36,10 @@ class LocalCache:
             self._entries.move_to_end(key)
         return entry
 
+    def held(self, key: RouteKey) -> Entry | None:
+        """As `get`, but does not count as a use."""
+        return self._entries.get(key)
+
     def store(self, offered: Entry) -> Entry:
         """Compare and set. Returns what is held for the key afterwards: the newest of both."""
         held = self._entries.get(offered.key)
