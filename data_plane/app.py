@@ -19,7 +19,7 @@ from data_plane.service.core import Ports, build_core
 from data_plane.service.explain import Explainer
 from data_plane.service.resolve import Resolver
 from data_plane.settings import DataPlaneSettings
-from data_plane.worker import EventListener, keep_primary_time, keep_redis_in_step, supervise
+from data_plane.worker import EventListener, keep_checking, keep_primary_time, keep_redis_in_step, supervise
 from shared.runtime import logs, tracing
 from shared.runtime.catalogue import Service
 from shared.runtime.clock import SystemClock
@@ -115,6 +115,9 @@ class Assembly:
             await opened.enter_async_context(_running(self._listener.run, "events"))
             await self._listener.wait_listening(self._settings.kafka_start_seconds)
             opened.push_async_callback(self.core.resolver.close)
+            if self._settings.selfcheck_seconds:
+                checking = partial(keep_checking, self.core.selfcheck, self._settings.selfcheck_seconds)
+                await opened.enter_async_context(_running(checking, "self-check"))
             yield
 
     def _dependency(self, name: str) -> DependencyHealth:

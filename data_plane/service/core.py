@@ -16,6 +16,7 @@ from data_plane.service.freshness import Freshness
 from data_plane.service.load import RouteLoader
 from data_plane.service.local_cache import LocalCache
 from data_plane.service.resolve import Resolver
+from data_plane.service.selfcheck import SelfCheck
 from data_plane.service.shared_cache import SharedCache
 from data_plane.settings import DataPlaneSettings
 from shared.runtime.clock import Clock
@@ -43,6 +44,7 @@ class Core:
     applier: EventApplier
     shared: SharedCache
     explainer: Explainer
+    selfcheck: SelfCheck
 
 
 def build_core(
@@ -107,4 +109,11 @@ def build_core(
         clock=clock,
         deadline=settings.resolve_deadline_seconds,
     )
-    return Core(resolver, applier, shared, explainer)
+    selfcheck = SelfCheck(
+        local=local,
+        cache=ports.cache,
+        sources=[*ports.replicas, *([ports.primary] if ports.primary else [])],
+        coverage=coverage,
+        metrics=metrics,
+    )
+    return Core(resolver, applier, shared, explainer, selfcheck)

@@ -1,12 +1,15 @@
 """L1: what this process knows."""
 
-from collections import OrderedDict
+import random
+from collections import OrderedDict, deque
 from collections.abc import Iterable
 
 from data_plane.domain.entry import Entry, State, newest
 from shared.runtime.metrics import Metrics
 from shared.schemas.identity import RouteKey
 
+SAMPLED_FROM = 1024
+"""How many of the keys stored last can be drawn as a sample. What is older than one life is not answered any more."""
 _KINDS = {State.ACTIVE: "positive", State.ABSENT: "negative", State.INACTIVE: "tombstone"}
 
 
@@ -20,6 +23,7 @@ class LocalCache:
     def __init__(self, capacity: int, metrics: Metrics) -> None:
         self._capacity = capacity
         self._entries: OrderedDict[RouteKey, Entry] = OrderedDict()
+        self._lately: deque[RouteKey] = deque(maxlen=SAMPLED_FROM)
         self._floors: dict[str, int] = {}
         self._evicted: dict[str, int] = {}
         self._counts = dict.fromkeys(State, 0)
@@ -40,6 +44,10 @@ class LocalCache:
         """As `get`, but does not count as a use."""
         return self._entries.get(key)
 
+    def one_stored_lately(self) -> RouteKey | None:
+        """Any of the keys that were stored last; None before the first."""
+        return random.choice(self._lately) if self._lately else None  # noqa: S311 - no secret
+
     def store(self, offered: Entry) -> Entry:
         """Compare and set. Returns what is held for the key afterwards: the newest of both."""
         held = self._entries.get(offered.key)
@@ -54,6 +62,7 @@ class LocalCache:
 
     def _put(self, entry: Entry) -> None:
         self._stored.inc()
+        self._lately.append(entry.key)
         self._entries[entry.key] = entry
         self._entries.move_to_end(entry.key)
         self._counts[entry.state] += 1

@@ -138,6 +138,8 @@ CATALOGUE: tuple[Metric, ...] = (
     _gauge("tm_suspect_tenants", DATA, "Tenants whose entries are being revalidated", "livemax"),
     _counter("tm_revision_regressions_total", DATA, "Answers older than one given before; stays 0"),
     _gauge("tm_replica_lag_seconds", DATA, "Age of what the replica last answered with", "livemax", replica=OPEN),
+    _counter("tm_selfcheck_samples_total", DATA, "Cached routes compared with the database", layer=_LAYERS),
+    _counter("tm_cache_incoherence_total", DATA, "Cached routes that contradict the database; stays 0", layer=_LAYERS),
     # both consumers
     _gauge("tm_consumer_lag_records", CONSUMERS, "Records not consumed yet", "livemax", topic=OPEN, partition=OPEN),
     _gauge(
