@@ -22,11 +22,11 @@ async def test_heartbeats_renew_an_answer_that_nobody_reads_again(system: System
 
 async def test_a_writer_reads_its_write_from_every_resolver_at_once(system: System) -> None:
     key = await system.new_key()
-    await system.put(key, "http://0")
-    await system.until_resolved(key, "http://0")
+    await system.put(key, "http://write-0")
+    await system.until_resolved(key, "http://write-0")
     for number in range(1, 21):
-        written = await system.put(key, f"http://{number}")
+        written = await system.put(key, f"http://write-{number}")
         for resolver in system.resolver_urls:
             path = f"{resolver}/api/v1/resolve/{key.tenant}/{key.service}/{key.env}/{key.version}"
             answer = await system.http.get(path, headers={"X-Min-Revision": str(written.json()["revision"])})
-            assert (answer.status_code, answer.json()["url"]) == (200, f"http://{number}")
+            assert (answer.status_code, answer.json()["url"]) == (200, f"http://write-{number}")
