@@ -1,6 +1,7 @@
 """The composition root: the only place that builds the parts and hands them to each other."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -71,9 +72,9 @@ class Assembly:
     def __init__(self, settings: DataPlaneSettings) -> None:
         self._settings = settings
         self._clock = SystemClock()
-        self._metrics = Metrics(Service.DATA_PLANE)
+        self.metrics = Metrics(Service.DATA_PLANE)
         self._dependencies: dict[str, DependencyHealth] = {}
-        self._health = Health(self._dependencies)
+        self.health = Health(self._dependencies)
         self._primary_clock = RemoteClock()
         self._heard = Heard()
         self._cache = self._redis()
@@ -87,10 +88,10 @@ class Assembly:
             else None
         )
         ports = Ports(self._cache, self._replicas, self._primary, self._primary_clock, self._heard)
-        self.core = build_core(ports, settings, clock=self._clock, metrics=self._metrics, notes=self._health.notes)
+        self.core = build_core(ports, settings, clock=self._clock, metrics=self.metrics, notes=self.health.notes)
         self._listener = self._kafka()
         self.app = build_app(
-            self.core.resolver, self.core.explainer, health=self._health, metrics=self._metrics, lifespan=self.running
+            self.core.resolver, self.core.explainer, health=self.health, metrics=self.metrics, lifespan=self.running
         )
 
     @asynccontextmanager
@@ -130,7 +131,7 @@ class Assembly:
             failures=failures,
             clock=self._clock,
             health=self._dependency(name),
-            metrics=self._metrics,
+            metrics=self.metrics,
             at_once=at_once,
         )
 
@@ -152,24 +153,25 @@ class Assembly:
             health=self._dependency(name),
             primary_clock=self._primary_clock,
             clock=self._clock,
-            metrics=self._metrics,
+            metrics=self.metrics,
         )
 
     def _kafka(self) -> EventListener:
         settings, health = self._settings, self._dependency("kafka")
         stream = KafkaEventStream(
-            settings.kafka_bootstrap, settings.instance_id, heard=self._heard, clock=self._clock, metrics=self._metrics
+            settings.kafka_bootstrap, settings.instance_id, heard=self._heard, clock=self._clock, metrics=self.metrics
         )
-        up = self._metrics.gauge("tm_dependency_up").labels("kafka")
-        self._metrics.before_scrape(lambda: up.set(health.up is not False))
-        return EventListener(stream, self.core.applier, health=health, notes=self._health.notes)
+        up = self.metrics.gauge("tm_dependency_up").labels("kafka")
+        self.metrics.before_scrape(lambda: up.set(health.up is not False))
+        return EventListener(stream, self.core.applier, health=health, notes=self.health.notes)
 
 
 @asynccontextmanager
 async def _running(work: Callable[[], Awaitable[None]], name: str) -> AsyncIterator[None]:
-    async with asyncio.TaskGroup() as owner:
-        task = owner.create_task(supervise(work, name))
-        try:
-            yield
-        finally:
-            task.cancel()
+    task = asyncio.create_task(supervise(work, name))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

@@ -51,6 +51,9 @@ class EventListener:
             except StreamInterrupted as interrupted:
                 self._note_interruption(str(interrupted))
                 await asyncio.sleep(self._backoff.pause())
+            except Exception:
+                self._note_interruption("applying events failed; the log says why")
+                raise
 
     async def wait_listening(self, seconds: float) -> bool:
         """Wait until no event can go unheard, at most so long. Returns whether it came to that."""

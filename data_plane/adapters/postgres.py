@@ -40,7 +40,7 @@ class PostgresRouteSource:
         self._guard = guard
         self._clock = clock
         self._primary_clock = primary_clock
-        self._lag = metrics.gauge("tm_replica_lag_seconds").labels(name)
+        self._lag = metrics.gauge("tm_replica_lag_seconds")
         self._sessions = Sessions(name, url, connections, greet=self._greet, on_down=health.mark_down)
 
     async def keep_open(self) -> None:
@@ -65,7 +65,8 @@ class PostgresRouteSource:
             standing, before = self._standing(row, sent), session.memory
             session.memory = max(before, standing.shown_afterwards)
         as_of = max(before, standing.in_snapshot)
-        self._lag.set(self._clock.monotonic() - as_of if math.isfinite(as_of) else math.inf)
+        if row["is_standby"]:
+            self._lag.labels(self.name).set(self._clock.monotonic() - as_of if math.isfinite(as_of) else math.inf)
         return _reading(key, row, as_of, Standing.proven_as_of(row))
 
     async def now(self) -> float:

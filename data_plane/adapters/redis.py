@@ -138,6 +138,7 @@ def _entry(key: RouteKey, value: bytes, sent: float, now_ms: float) -> Entry:
         url = stored.url or None
         as_of, expires_at = stored.as_of_ms / 1000 + offset, stored.expires_at_ms / 1000 + offset
         proven = stored.proven_as_of_ms / 1000 if stored.proven_as_of_ms else -math.inf
-        return Entry(key, stored.state, url, stored.revision, as_of, expires_at, proven, stored.reflects)
+        reflects = max(stored.revision, stored.reflects)  # An earlier release did not write the latter.
+        return Entry(key, stored.state, url, stored.revision, as_of, expires_at, proven, reflects)
     except (msgspec.DecodeError, ValueError) as error:
         raise UnreadableEntry(f"route:{key} holds no entry: {error}") from error

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from data_plane.domain.entry import Entry, Lives, State
+from data_plane.domain.entry import Entry, Lives, State, newest
 from data_plane.domain.heard import Heard
 from data_plane.domain.remote_clock import RemoteClock
 from data_plane.domain.watermarks import Progress, Watermarks
@@ -68,17 +68,13 @@ class EventApplier:
         changed: dict[RouteKey, Entry] = {}
         for event in events:
             for key, change in event.keyed_changes():
-                changed[key] = self._store(self._entry(event, key, change))
+                offered = self._entry(event, key, change)
+                known = self._local.store(offered) or offered
+                changed[key] = newest(changed.get(key, known), known)
         await self._shared.push(list(changed.values()))
         level = logging.INFO if len(events) <= FEW else logging.DEBUG
         for event in events:
             self._count(event, level)
-
-    def _store(self, entry: Entry) -> Entry:
-        # One that comes late, after a newer one that was evicted since, must not be answered as if it were the newest.
-        if self._local.may_have_known_newer(entry.key, entry.reflects):
-            return entry
-        return self._local.store(entry)
 
     def lost_track(self) -> None:
         """Events of any tenant may have gone unheard."""

@@ -40,11 +40,10 @@ class Coverage:
 
         That of its reading, or the last heartbeat that was applied: unless a change between the two may be missing.
         """
-        proven, tenant = entry.proven_as_of, entry.key.tenant
-        heard = self._heard.until
-        if heard <= proven or entry.reflects < self._local.evicted(tenant):
+        proven, heard = entry.proven_as_of, self._heard.until
+        if heard <= proven or entry.reflects < self._local.floor(entry.key):
             return proven
-        unheard_before = self._primary_clock.latest(self._heard.since(tenant))
+        unheard_before = self._primary_clock.latest(self._heard.since(entry.key.tenant))
         return heard if unheard_before is not None and proven >= unheard_before else proven
 
     def bound(self, entry: Entry, now: float) -> float | None:
@@ -58,9 +57,8 @@ class Coverage:
 
     def revision(self, entry: Entry) -> int:
         """The tenant's revision that the entry is known to reflect."""
-        tenant = entry.key.tenant
-        applied = self._watermarks.applied(tenant)
-        if entry.reflects + 1 < applied.start or entry.reflects < self._local.evicted(tenant):
+        applied = self._watermarks.applied(entry.key.tenant)
+        if entry.reflects + 1 < applied.start or entry.reflects < self._local.floor(entry.key):
             return entry.reflects
         return max(entry.reflects, applied.stop - 1)
 

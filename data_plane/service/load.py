@@ -79,17 +79,14 @@ class RouteLoader:
     async def _from_redis(self, key: RouteKey) -> Found | None:
         asked = self._clock.monotonic()
         entry = await self._shared.get(key)
-        # Redis can have lost something newer that was answered here, and evicted since.
-        if entry is None or self._local.may_have_known_newer(key, entry.reflects):
-            return None
-        return Found(self._local.store(entry), Layer.REDIS, asked)
+        return None if entry is None else _found(self._local.store(entry), Layer.REDIS, asked)
 
     async def _from_databases(self, key: RouteKey, demand: Demand) -> Found | None:
         asked = self._clock.monotonic()
         lagging = await self._read_replica(key)
         if lagging is not None and self._is_fit(lagging):
             found = await self._keep(lagging, Layer.REPLICA, asked)
-            if self._will_do(found.entry, demand):
+            if found is not None and self._will_do(found.entry, demand):
                 return found
         asked = self._clock.monotonic()
         told = await self._read_primary(key)
@@ -113,23 +110,23 @@ class RouteLoader:
         return not self._is_behind(reading) and self._is_fresh(self._entry(reading))
 
     def _is_behind(self, reading: Reading) -> bool:
-        return reading.tenant_revision < self._local.floor(reading.key.tenant)
+        return reading.tenant_revision < self._local.heard_up_to(reading.key.tenant)
 
-    async def _keep(self, reading: Reading, layer: Layer, asked: float) -> Found:
+    async def _keep(self, reading: Reading, layer: Layer, asked: float) -> Found | None:
         entry = self._local.store(self._entry(reading))
-        newer = await self._shared.fill(entry) if self._is_fresh(entry) else None
-        return Found(entry if newer is None else self._local.store(newer), layer, asked)
+        if entry is None or not self._is_fresh(entry):
+            return _found(entry, layer, asked)
+        newer = await self._shared.fill(entry)
+        return _found(entry if newer is None else self._local.store(newer), layer, asked)
 
     def _keep_lagging(self, reading: Reading, asked: float) -> Found | None:
-        """Better than nothing, unless something newer may have been answered before."""
+        """Better than nothing, for the process alone."""
         self._shared.refuse_behind()
-        if self._local.may_have_known_newer(reading.key, reading.tenant_revision):
-            return None
         entry = self._entry(reading)
         if self._is_behind(reading):
             until = self._clock.monotonic() + BEHIND_LIFE_SECONDS
             entry = replace(entry, expires_at=min(entry.expires_at, until))
-        return Found(self._local.store(entry), Layer.REPLICA, asked)
+        return _found(self._local.store(entry), Layer.REPLICA, asked)
 
     def _entry(self, reading: Reading) -> Entry:
         return reading.entry(self._lives, self._clock.monotonic())
@@ -139,6 +136,10 @@ class RouteLoader:
 
     def _is_fresh(self, entry: Entry) -> bool:
         return self._freshness.is_fresh(entry, self._clock.monotonic())
+
+
+def _found(entry: Entry | None, layer: Layer, asked: float) -> Found | None:
+    return None if entry is None else Found(entry, layer, asked)
 
 
 async def _read(source: RouteSource, key: RouteKey) -> Reading | None:

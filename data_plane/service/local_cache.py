@@ -5,6 +5,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable
 
 from data_plane.domain.entry import Entry, State, newest
+from data_plane.service.evicted_floors import EvictedFloors
 from shared.runtime.metrics import Metrics
 from shared.schemas.identity import RouteKey
 
@@ -16,19 +17,19 @@ _KINDS = {State.ACTIVE: "positive", State.ABSENT: "negative", State.INACTIVE: "t
 class LocalCache:
     """A bounded map of the newest entry of each key. An entry never gives way to an older one, expired or not.
 
-    When it is full, the entry that was not used for the longest time goes. Its revision stays behind in `evicted`: a
-    floor for its tenant, below which nothing can be told for certain any more.
+    When it is full, the entry that was not used for the longest time goes; its revision is remembered as a floor.
     """
 
     def __init__(self, capacity: int, metrics: Metrics) -> None:
         self._capacity = capacity
         self._entries: OrderedDict[RouteKey, Entry] = OrderedDict()
         self._lately: deque[RouteKey] = deque(maxlen=SAMPLED_FROM)
-        self._floors: dict[str, int] = {}
-        self._evicted: dict[str, int] = {}
+        self._floors = EvictedFloors(capacity)
+        self._heard: dict[str, int] = {}
         self._counts = dict.fromkeys(State, 0)
         writes = metrics.counter("tm_cache_writes_total")
         self._stored, self._refused = writes.labels("l1", "stored"), writes.labels("l1", "refused_older")
+        self._refused_behind = writes.labels("l1", "refused_behind")
         self._evictions = metrics.counter("tm_cache_evictions_total").labels("capacity")
         self._gauge = metrics.gauge("tm_cache_entries")
         metrics.before_scrape(self._export)
@@ -48,17 +49,29 @@ class LocalCache:
         """Any of the keys that were stored last; None before the first."""
         return random.choice(self._lately) if self._lately else None  # noqa: S311 - no secret
 
-    def store(self, offered: Entry) -> Entry:
-        """Compare and set. Returns what is held for the key afterwards: the newest of both."""
+    def store(self, offered: Entry) -> Entry | None:
+        """Compare and set. Returns what is held for the key afterwards: the newest of both.
+
+        None, and nothing is stored, when something newer may have been held before and was evicted.
+        """
         held = self._entries.get(offered.key)
-        winner = offered if held is None else newest(held, offered)
+        if held is None:
+            return self._store_unless_behind(offered)
+        winner = newest(held, offered)
         if winner is held:
             self._refused.inc()
             return winner
-        if held is not None:
-            self._counts[held.state] -= 1
+        self._counts[held.state] -= 1
         self._put(winner)
         return winner
+
+    def _store_unless_behind(self, offered: Entry) -> Entry | None:
+        if offered.reflects < self._floors.of(offered.key):
+            self._refused_behind.inc()
+            return None
+        self._floors.forget(offered.key)
+        self._put(offered)
+        return offered
 
     def _put(self, entry: Entry) -> None:
         self._stored.inc()
@@ -67,32 +80,28 @@ class LocalCache:
         self._entries.move_to_end(entry.key)
         self._counts[entry.state] += 1
         tenant = entry.key.tenant
-        self._floors[tenant] = max(self._floors.get(tenant, 0), entry.revision)
+        self._heard[tenant] = max(self._heard.get(tenant, 0), entry.revision)
         if len(self._entries) > self._capacity:
             self._evict()
 
     def _evict(self) -> None:
         _, entry = self._entries.popitem(last=False)
         self._counts[entry.state] -= 1
-        tenant = entry.key.tenant
-        self._evicted[tenant] = max(self._evicted.get(tenant, 0), entry.revision)
+        self._floors.remember(entry)
         self._evictions.inc()
 
-    def floor(self, tenant: str) -> int:
+    def heard_up_to(self, tenant: str) -> int:
         """The highest revision of the tenant that anything here has ever carried; a snapshot before it is behind."""
-        return self._floors.get(tenant, 0)
+        return self._heard.get(tenant, 0)
 
-    def may_have_known_newer(self, key: RouteKey, revision: int) -> bool:
-        """Whether something newer than this tenant revision may have been held for the key, and was evicted."""
-        return key not in self._entries and self._evicted.get(key.tenant, 0) > revision
-
-    def evicted(self, tenant: str) -> int:
-        """The highest revision of the tenant that anything evicted has carried; 0 when nothing was."""
-        return self._evicted.get(tenant, 0)
+    def floor(self, key: RouteKey) -> int:
+        """The tenant's revision that knowledge of the key must reflect, not to lack anything held or evicted here."""
+        held = self._entries.get(key)
+        return self._floors.of(key) if held is None else held.revision
 
     def tenants(self) -> Iterable[str]:
         """The tenants that anything was ever stored for."""
-        return self._floors.keys()
+        return self._heard.keys()
 
     def _export(self) -> None:
         for state, kind in _KINDS.items():

@@ -8,7 +8,7 @@ from shared.schemas.events import RouteChanged
 
 
 class FakeEventStream:
-    """Gives what was `sent`, one event a batch. `interrupt` breaks it; while `is_down` it cannot be opened."""
+    """Gives what was sent since it was first opened, one event a batch. `interrupt` breaks it; while `is_down` it cannot be opened."""
 
     def __init__(self) -> None:
         self._queue: asyncio.Queue[RouteChanged | StreamInterrupted] = asyncio.Queue()
@@ -24,6 +24,8 @@ class FakeEventStream:
     async def batches(self) -> AsyncGenerator[Sequence[RouteChanged], None]:
         if self.is_down:
             raise StreamInterrupted("it is down")
+        if not self.opened:
+            self._queue = asyncio.Queue()
         self.opened += 1
         yield ()
         while True:

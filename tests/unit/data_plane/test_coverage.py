@@ -86,6 +86,19 @@ async def test_what_redis_says_is_not_believed_over_a_change_that_was_evicted(wo
     assert told(await instance.resolve()) == "https://v2 replica"
 
 
+async def test_a_heartbeat_renews_what_is_held_whatever_else_of_the_tenant_was_evicted(world: World) -> None:
+    instance = world.instance(l1_entries=2)
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
+    await instance.core.applier.apply([world.database.commit(OTHER, "https://other")])
+    await instance.resolve()
+    await instance.resolve(RouteKey("team-b", "other", "prod", "v1"))
+    assert instance.count("tm_cache_evictions_total", reason="capacity") == 1
+    world.clock.advance(30)
+    instance.hear_heartbeat()
+    world.clock.advance(2)
+    assert await bound_of(instance) == 2
+
+
 async def test_after_a_gap_what_was_known_of_the_tenant_is_not_renewed_until_it_is_read_again(world: World) -> None:
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])

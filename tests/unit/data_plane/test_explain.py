@@ -35,6 +35,18 @@ async def test_it_says_why_a_404_is_one(world: World) -> None:
     assert (await explain(KEY)).why == "Inactive since revision 2 of the tenant."
 
 
+async def test_a_heartbeat_does_not_vouch_for_what_lacks_a_change_that_is_held_here(world: World) -> None:
+    await world.instance().core.applier.apply([world.database.commit(KEY, "https://v1")])
+    instance, older = world.instance(), world.redis.entries[KEY]
+    world.clock.advance(20)
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v2")])
+    world.redis.entries[KEY] = older  # a restart, and a slow instance's write
+    world.clock.advance(5)
+    instance.hear_heartbeat()
+    held, in_redis, *_ = (await instance.core.explainer.explain(KEY)).views
+    assert [round(each.bound or 0, 1) for each in (held, in_redis)] == [0, 25]
+
+
 async def test_a_layer_that_does_not_answer_says_so(world: World) -> None:
     world.redis.is_down = True
     world.all_databases(down=True)

@@ -56,7 +56,7 @@ class ResolverHistory(RuleBasedStateMachine):
         super().__init__()
         self.loop = asyncio.new_event_loop()
         self.world = World()
-        self.instances = [self.world.instance(), self.world.instance(l1_entries=2)]
+        self.instances = [self.world.instance(), self.world.instance(l1_entries=1)]
         self.told = [Told(self.world), Told(self.world)]
         self.heard = [0, 0]
         self.waiting: list[tuple[int, asyncio.Event, asyncio.Task[Answer | None]]] = []

@@ -228,3 +228,17 @@ async def test_a_load_beyond_the_deadline_is_given_up_and_the_known_answered(wor
     world.replica.hold()
     assert told(await instance.resolve()) == "https://v1 l1 stale"
     await instance.core.resolver.close()
+
+
+async def test_an_event_between_the_end_of_a_load_and_its_answer_wins(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    instance = world.instance()
+    caller = asyncio.create_task(instance.resolve())
+    for _ in range(100):
+        if KEY in world.redis.entries:
+            break
+        await asyncio.sleep(0)
+    # The load has just written to Redis; whoever waits for it has not been woken yet.
+    assert not caller.done()
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v2")])
+    assert (await caller).entry.url == "https://v2"

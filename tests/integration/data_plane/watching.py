@@ -1,0 +1,61 @@
+"""What an instance answers over time, checked against the rule that no value ever goes backwards."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from data_plane.app import Assembly
+from data_plane.domain.answer import Answer
+from data_plane.errors import RouteUnknown
+from shared.schemas.identity import RouteKey
+from tests.waiting import eventually
+
+
+@dataclass
+class Watch:
+    """Every answer of one instance for one key, each with when it was asked for (monotonic)."""
+
+    instance: Assembly
+    key: RouteKey
+    answers: list[tuple[float, Answer]] = field(default_factory=list)
+    refused: int = 0
+
+    async def ask(self) -> Answer | None:
+        """One more answer; None when nobody could tell."""
+        asked = time.monotonic()
+        try:
+            answer = await self.instance.core.resolver.resolve(self.key)
+        except RouteUnknown:
+            self.refused += 1
+            return None
+        before = max((each.entry.revision for _, each in self.answers), default=0)
+        assert answer.entry.revision >= before, f"revision {answer.entry.revision} after {before}"
+        self.answers.append((asked, answer))
+        return answer
+
+    async def until(self, url: str | None, *, within: float = 15.0) -> None:
+        """Wait for an answer with this URL (None: no active route)."""
+        await eventually(lambda: self._says(url), within=within)
+
+    async def _says(self, url: str | None) -> bool:
+        answer = await self.ask()
+        return answer is not None and answer.entry.url == url
+
+    async def run(self) -> None:
+        """Ask again and again until cancelled."""
+        while True:
+            await self.ask()
+            await asyncio.sleep(0.001)
+
+
+@asynccontextmanager
+async def watching(key: RouteKey, *instances: Assembly) -> AsyncIterator[list[Watch]]:
+    """Ask all of these instances for the key all the time; an answer that goes backwards fails the test."""
+    watches = [Watch(instance, key) for instance in instances]
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(watch.run()) for watch in watches]
+        yield watches
+        for task in tasks:
+            task.cancel()

@@ -1,0 +1,149 @@
+"""The resolve API as a caller sees it, over fakes."""
+
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+
+from data_plane.app import build_app
+from shared.runtime.health import Health
+from tests.fakes.data_plane_world import KEY, World
+
+PATH = "/api/v1/resolve/team-a/payments/prod/v1"
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+async def http(world: World) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of one instance in the world."""
+    instance = world.instance()
+    app = build_app(instance.core.resolver, instance.core.explainer, health=Health({}), metrics=instance.metrics)
+    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type]
+    async with httpx2.AsyncClient(transport=transport, base_url="http://resolver") as client:
+        yield client
+
+
+async def test_an_active_route_is_answered_with_its_url_and_how_long_it_holds(
+    world: World, http: httpx2.AsyncClient
+) -> None:
+    world.database.commit(KEY, "https://v1")
+    await http.get(PATH)
+    world.clock.advance(12.7)
+    answer = await http.get(PATH, headers={"X-Correlation-ID": "req-1"})
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "tenant": "team-a",
+        "service": "payments",
+        "env": "prod",
+        "version": "v1",
+        "url": "https://v1",
+        "revision": 1,
+    }
+    expected = {"etag": '"1"', "cache-control": "max-age=47", "age": "12", "x-cache": "l1", "x-correlation-id": "req-1"}
+    assert expected.items() <= dict(answer.headers).items()
+
+
+async def test_no_active_route_reads_the_same_whatever_the_reason(world: World, http: httpx2.AsyncClient) -> None:
+    world.database.commit(KEY, "https://v1")
+    world.database.commit(KEY, None)
+    paths = (PATH, "/api/v1/resolve/team-a/payments/prod/v9", "/api/v1/resolve/nobody/payments/prod/v1")
+    answers = [await http.get(path, headers={"X-Correlation-ID": "req-1"}) for path in paths]
+    for path, answer in zip(paths, answers, strict=True):
+        key = path.removeprefix("/api/v1/resolve/").replace("/", ":")
+        assert answer.status_code == 404
+        assert (answer.headers["x-cache"], answer.headers["cache-control"]) == ("replica; negative", "max-age=10")
+        assert answer.json() == {
+            "type": "urn:traffic-manager:problem:no-active-route",
+            "title": "There is no active route under this key",
+            "status": 404,
+            "detail": f"{key} has no active route; create or activate it in the control API.",
+            "correlation_id": "req-1",
+        }
+
+
+async def test_every_wrong_part_is_named(http: httpx2.AsyncClient) -> None:
+    answer = await http.get("/api/v1/resolve/A/ok/-x/v%3A1")
+    assert answer.status_code == 400
+    assert [each["pointer"] for each in answer.json()["errors"]] == ["/tenant", "/env", "/version"]
+
+
+@pytest.mark.parametrize("offered", ['"1"', 'W/"1"', '"7", W/"1"', "*"])
+async def test_a_caller_who_has_the_revision_gets_304(world: World, http: httpx2.AsyncClient, offered: str) -> None:
+    world.database.commit(KEY, "https://v1")
+    answer = await http.get(PATH, headers={"If-None-Match": offered})
+    assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", '"1"')
+    assert answer.headers["x-cache"] == "replica"
+
+
+@pytest.mark.parametrize("offered", ['"2"', '"11"', "1", ""])
+async def test_a_caller_who_has_another_revision_gets_the_route(
+    world: World, http: httpx2.AsyncClient, offered: str
+) -> None:
+    world.database.commit(KEY, "https://v1")
+    assert (await http.get(PATH, headers={"If-None-Match": offered})).status_code == 200
+
+
+async def test_a_stale_answer_says_so_and_can_be_refused(world: World, http: httpx2.AsyncClient) -> None:
+    world.database.commit(KEY, "https://v1")
+    await http.get(PATH)
+    world.all_databases(down=True)
+    world.redis.is_down = True
+    world.clock.advance(61)
+    stale = await http.get(PATH)
+    assert (stale.status_code, stale.headers["x-cache"]) == (200, "l1; stale")
+    assert (stale.headers["age"], stale.headers["cache-control"]) == ("61", "max-age=0")
+    refused = await http.get(PATH, headers={"Cache-Control": "no-transform, max-stale=0"})
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+    assert refused.json()["type"] == "urn:traffic-manager:problem:route-unknown"
+    assert (await http.get(PATH, headers={"Cache-Control": "max-stale=05"})).status_code == 200
+
+
+async def test_a_stale_negative_answer_is_a_404_that_says_so(world: World, http: httpx2.AsyncClient) -> None:
+    await http.get(PATH)
+    world.all_databases(down=True)
+    world.redis.is_down = True
+    world.clock.advance(11)
+    answer = await http.get(PATH)
+    assert (answer.status_code, answer.headers["x-cache"]) == (404, "l1; negative; stale")
+
+
+async def test_when_nobody_can_tell_it_is_503_and_never_404(world: World, http: httpx2.AsyncClient) -> None:
+    world.all_databases(down=True)
+    answer = await http.get(PATH)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert str(KEY) in answer.json()["detail"]
+
+
+async def test_the_api_is_documented_with_examples(http: httpx2.AsyncClient) -> None:
+    schema = (await http.get("/schema/openapi.json")).json()
+    resolve = schema["paths"]["/api/v1/resolve/{tenant}/{service}/{env}/{version}"]["get"]
+    assert set(resolve["responses"]) == {"200", "304", "400", "404", "409", "503"}
+    assert resolve["tags"] == ["Resolve"]
+    assert "examples" in resolve["responses"]["200"]["content"]["application/json"]
+    assert all("examples" in each for each in resolve["parameters"])
+    assert (await http.get("/schema")).status_code == 200
+
+
+async def test_what_happened_is_counted(world: World, http: httpx2.AsyncClient) -> None:
+    world.database.commit(KEY, "https://v1")
+    await http.get(PATH)
+    await http.get(PATH)
+    await http.get("/api/v1/resolve/team-a/payments/prod/v9")
+    metrics = (await http.get("/metrics")).text
+    for line in (
+        'tm_resolutions_total{layer="replica",result="found"} 1.0',
+        'tm_resolutions_total{layer="l1",result="found"} 1.0',
+        'tm_resolutions_total{layer="replica",result="absent"} 1.0',
+        'tm_cache_lookups_total{layer="l1",outcome="hit"} 1.0',
+        'tm_cache_lookups_total{layer="redis",outcome="miss"} 2.0',
+        'tm_cache_writes_total{layer="redis",outcome="stored"} 2.0',
+        'tm_cache_entries{kind="positive"} 1.0',
+        'tm_cache_entries{kind="negative"} 1.0',
+        'tm_loads_total{outcome="loaded"} 2.0',
+        "tm_revision_regressions_total 0.0",
+    ):
+        assert line in metrics.splitlines()

@@ -1,0 +1,55 @@
+"""What a PostgreSQL server's own evidence proves about its age."""
+
+import math
+from datetime import UTC, datetime, timedelta
+
+from data_plane.adapters.postgres_standing import Standing
+from data_plane.domain.remote_clock import RemoteClock
+
+_NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+SENT, RECEIVED = 1000.0, 1000.5
+
+
+def _row(**shown: object) -> dict[str, object]:
+    """A standby that shows nothing but what is given."""
+    nothing = {"heartbeat": None, "heard_sent": None, "heard_received": None}
+    return {"is_standby": True, "server_time": _NOON, **nothing, **shown}
+
+
+def _standing(row: dict[str, object], primary_clock: RemoteClock | None = None) -> Standing:
+    return Standing.of(row, sent=SENT, received=RECEIVED, primary_clock=primary_clock or RemoteClock())
+
+
+def _ago(seconds: float) -> datetime:
+    return _NOON - timedelta(seconds=seconds)
+
+
+def test_a_primary_is_right_as_of_when_it_was_asked() -> None:
+    assert _standing(_row(is_standby=False)) == Standing(SENT, SENT)
+
+
+def test_a_standby_without_evidence_is_of_unknown_age() -> None:
+    assert _standing(_row()) == Standing(-math.inf, -math.inf)
+
+
+def test_a_heartbeat_in_the_snapshot_dates_the_snapshot() -> None:
+    assert _standing(_row(heartbeat=_ago(3))) == Standing(SENT - 3, SENT - 3)
+
+
+def test_what_the_wal_receiver_heard_dates_later_snapshots_only() -> None:
+    row = _row(heartbeat=_ago(3), heard_sent=_ago(0.2), heard_received=_ago(0.1))
+    standing = _standing(row)
+    assert standing.in_snapshot == SENT - 3
+    assert math.isclose(standing.shown_afterwards, SENT - 0.1)
+
+
+def test_the_primarys_clock_is_believed_before_the_standbys_own() -> None:
+    primary_clock = RemoteClock()
+    # The standby's clock is an hour behind the primary's: by itself it would look as if it were ahead.
+    primary_clock.observe(sent=SENT, received=SENT, remote=(_NOON + timedelta(hours=1)).timestamp())
+    row = _row(heartbeat=_NOON + timedelta(minutes=59))
+    assert _standing(row, primary_clock).in_snapshot == SENT - 60
+
+
+def test_no_snapshot_is_from_the_future() -> None:
+    assert _standing(_row(heartbeat=_ago(-30))).in_snapshot == SENT

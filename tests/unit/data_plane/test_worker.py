@@ -1,0 +1,134 @@
+"""The background loops."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import cast
+
+import pytest
+
+from data_plane.service.freshness import SPREAD_SECONDS
+from data_plane.worker import EventListener, keep_primary_time, keep_redis_in_step, supervise
+from shared.runtime.health import DependencyHealth
+from shared.schemas.events import RouteChanged
+from tests.fakes.data_plane_events import FakeEventStream
+from tests.fakes.data_plane_world import KEY, Instance, World, told
+from tests.waiting import eventually
+
+
+class Listening:
+    """An instance that listens to a stream in memory."""
+
+    def __init__(self) -> None:
+        self.world = World()
+        self.instance: Instance = self.world.instance()
+        self.stream = FakeEventStream()
+        self.health = DependencyHealth(required=False)
+        self.listener = EventListener(
+            self.stream, self.instance.core.applier, health=self.health, notes=self.instance.notes
+        )
+
+    async def until_told(self, expected: str) -> None:
+        async def is_told() -> bool:
+            return told(await self.instance.resolve()) == expected
+
+        await eventually(is_told)
+
+
+@asynccontextmanager
+async def _running(listening: Listening) -> AsyncIterator[Listening]:
+    task = asyncio.create_task(listening.listener.run())
+    yield listening
+    task.cancel()
+
+
+@pytest.fixture
+async def listening() -> AsyncIterator[Listening]:
+    async with _running(Listening()) as running:
+        yield running
+
+
+async def test_an_event_is_applied(listening: Listening) -> None:
+    assert await listening.listener.wait_listening(5)
+    listening.stream.send(listening.world.database.commit(KEY, "https://v1"))
+    await listening.until_told("https://v1 l1")
+    assert listening.health.up
+
+
+async def test_after_an_interruption_what_was_cached_is_read_again(listening: Listening) -> None:
+    await listening.listener.wait_listening(5)
+    listening.stream.send(listening.world.database.commit(KEY, "https://v1"))
+    await listening.until_told("https://v1 l1")
+    listening.stream.interrupt()
+    await eventually(lambda: _is(listening.stream.opened, 2))
+    listening.world.database.commit(KEY, "https://v2")
+    listening.world.clock.advance(SPREAD_SECONDS)
+    await listening.until_told("https://v2 replica")
+
+
+async def test_without_events_the_service_starts_and_says_so() -> None:
+    new = Listening()
+    new.stream.is_down = True
+    async with _running(new) as listening:
+        assert not await listening.listener.wait_listening(0.05)
+        assert "kafka" in listening.instance.notes
+        listening.stream.is_down = False
+        assert await listening.listener.wait_listening(5)
+        assert "kafka" not in listening.instance.notes
+
+
+async def test_redis_gets_what_it_missed_when_it_is_back() -> None:
+    world = World()
+    instance = world.instance()
+    task = asyncio.create_task(keep_redis_in_step(instance.core.shared))
+    world.redis.is_down = True
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
+    world.redis.is_down = False
+    await eventually(lambda: _is(KEY in world.redis.entries, True))
+    task.cancel()
+
+
+async def test_the_primarys_time_is_learnt_once_it_answers() -> None:
+    world = World()
+    instance = world.instance(knows_the_time=False)
+    world.primary.is_down = True
+    task = asyncio.create_task(keep_primary_time(world.primary, instance.primary_clock, world.clock))
+    await asyncio.sleep(0)
+    assert instance.primary_clock.latest(world.clock.monotonic()) is None
+    world.primary.is_down = False
+    await eventually(lambda: _is(instance.primary_clock.latest(world.clock.monotonic()), world.clock.now().timestamp()))
+    task.cancel()
+
+
+async def test_a_loop_that_fails_is_started_again() -> None:
+    runs = 0
+
+    async def fail_once() -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 1:
+            raise RuntimeError("a fault")
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(supervise(fail_once, "test"))
+    await eventually(lambda: _is(runs, 2))
+    task.cancel()
+
+
+async def _is(value: object, expected: object) -> bool:
+    return value == expected
+
+
+async def test_a_fault_while_applying_is_told_and_what_was_cached_is_doubted() -> None:
+    new = Listening()
+    task = asyncio.create_task(supervise(new.listener.run, "events"))
+    assert await new.listener.wait_listening(5)
+    new.stream.send(new.world.database.commit(KEY, "https://v1"))
+    await new.until_told("https://v1 l1")
+    new.stream.send(cast(RouteChanged, "no event"))
+    await eventually(lambda: _is("kafka" in new.instance.notes, True))
+    await eventually(lambda: _is("kafka" in new.instance.notes, False))
+    new.world.database.commit(KEY, "https://v2")
+    new.world.clock.advance(SPREAD_SECONDS)
+    await new.until_told("https://v2 replica")
+    task.cancel()
