@@ -10,14 +10,17 @@ from data_plane.adapters import redis
 from data_plane.adapters.kafka import KafkaEventStream
 from data_plane.adapters.postgres import POSTGRES_FAILURES, PostgresRouteSource
 from data_plane.adapters.redis import REDIS_FAILURES, RedisRouteCache
+from data_plane.domain.heard import Heard
 from data_plane.domain.remote_clock import RemoteClock
 from data_plane.errors import RouteUnknown
 from data_plane.http.answers import ROUTE_UNKNOWN
+from data_plane.http.explain import explain_handler
 from data_plane.http.resolve import resolve_handler
 from data_plane.service.core import Ports, build_core
+from data_plane.service.explain import Explainer
 from data_plane.service.resolve import Resolver
 from data_plane.settings import DataPlaneSettings
-from data_plane.worker import EventListener, keep_primary_time, keep_redis_in_step, supervise
+from data_plane.worker import EventListener, keep_checking, keep_primary_time, keep_redis_in_step, supervise
 from shared.runtime import logs, tracing
 from shared.runtime.catalogue import Service
 from shared.runtime.clock import SystemClock
@@ -48,6 +51,7 @@ def create_app() -> RequestContext:
 
 def build_app(
     resolver: Resolver,
+    explainer: Explainer,
     *,
     health: Health,
     metrics: Metrics,
@@ -58,7 +62,7 @@ def build_app(
     return build_application(
         title="Traffic Manager resolver",
         description="Which URL serves this tenant, service, environment and version, now.",
-        handlers=[resolve_handler(resolver)],
+        handlers=[resolve_handler(resolver), explain_handler(explainer)],
         kinds={RouteUnknown: ROUTE_UNKNOWN},
         health=health,
         metrics=metrics,
@@ -80,6 +84,7 @@ class Assembly:
         self._dependencies: dict[str, DependencyHealth] = {}
         self.health = Health(self._dependencies)
         self._primary_clock = RemoteClock()
+        self._heard = Heard()
         self._cache = self._redis()
         self._replicas = [
             self._database(f"replica-{number}", url, settings.replica_connections)
@@ -90,11 +95,12 @@ class Assembly:
             if settings.postgres_url
             else None
         )
-        ports = Ports(self._cache, self._replicas, self._primary, self._primary_clock)
+        ports = Ports(self._cache, self._replicas, self._primary, self._primary_clock, self._heard)
         self.core = build_core(ports, settings, clock=self._clock, metrics=self.metrics, notes=self.health.notes)
         self._listener = self._kafka()
         self.app = build_app(
             self.core.resolver,
+            self.core.explainer,
             health=self.health,
             metrics=self.metrics,
             lifespan=self.running,
@@ -123,6 +129,9 @@ class Assembly:
             await opened.enter_async_context(_running(self._listener.run, "events"))
             await self._listener.wait_listening(self._settings.kafka_start_seconds)
             opened.push_async_callback(self.core.resolver.close)
+            if self._settings.selfcheck_seconds:
+                checking = partial(keep_checking, self.core.selfcheck, self._settings.selfcheck_seconds)
+                await opened.enter_async_context(_running(checking, "self-check"))
             yield
 
     def _dependency(self, name: str) -> DependencyHealth:
@@ -163,7 +172,7 @@ class Assembly:
     def _kafka(self) -> EventListener:
         settings, health = self._settings, self._dependency("kafka")
         stream = KafkaEventStream(
-            settings.kafka_bootstrap, settings.instance_id, clock=self._clock, metrics=self.metrics
+            settings.kafka_bootstrap, settings.instance_id, heard=self._heard, clock=self._clock, metrics=self.metrics
         )
         up = self.metrics.gauge("tm_dependency_up").labels("kafka")
         self.metrics.before_scrape(lambda: up.set(health.up is not False))

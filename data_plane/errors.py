@@ -1,8 +1,31 @@
 """What can go wrong in the resolver, in its own words."""
 
+from typing import Any
+
 
 class RouteUnknown(Exception):
     """No source can tell right now whether the route exists. Never to be taken for "there is no such route"."""
+
+
+class NotFreshEnough(Exception):
+    """The best answer may have been wrong for longer than the caller accepts. `bound` in seconds; None: not known."""
+
+    def __init__(self, key: object, max_age: float, bound: float | None) -> None:
+        best = "of unknown age" if bound is None else f"up to {bound * 1000:.0f} ms old"
+        super().__init__(
+            f"The best answer for {key} is {best}; asked for {max_age:g} s. Try again, or accept an older one."
+        )
+        self.bound = bound
+
+
+class RevisionNotReached(Exception):
+    """The caller asks for a revision of the tenant that no source has shown in time."""
+
+    def __init__(self, key: Any, wanted: int, reached: int) -> None:
+        super().__init__(
+            f"Tenant {key.tenant} is known here up to revision {reached}, not {wanted}. If {wanted} was committed, try again."
+        )
+        self.reached = reached
 
 
 class UnreadableEntry(Exception):

@@ -61,6 +61,12 @@ class DataPlaneSettings(ServiceSettings):
     primary_connections: int = Field(
         default=4, ge=1, le=100, description="Connections to the primary; also how many queries it gets at once."
     )
+    selfcheck_seconds: float = Field(
+        default=1,
+        ge=0,
+        le=3600,
+        description="Seconds between two cached routes being compared with the database; 0 turns that off.",
+    )
     kafka_start_seconds: float = Field(
         default=3, ge=0, le=60, description="How long a start waits for Kafka before it serves without events."
     )

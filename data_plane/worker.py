@@ -10,6 +10,7 @@ from data_plane.domain.remote_clock import RemoteClock
 from data_plane.errors import StreamInterrupted
 from data_plane.ports import EventStream, PrimaryTime
 from data_plane.service.apply import EventApplier
+from data_plane.service.selfcheck import SelfCheck
 from data_plane.service.shared_cache import SharedCache
 from shared.runtime.backoff import Backoff
 from shared.runtime.clock import Clock
@@ -108,6 +109,13 @@ async def keep_primary_time(primary: PrimaryTime, shown: RemoteClock, clock: Clo
             _log.debug("the primary's time is not known")
         known = shown.latest(clock.monotonic()) is not None
         await asyncio.sleep(TIME_SECONDS if known else FIRST_TIME_SECONDS)
+
+
+async def keep_checking(check: SelfCheck, seconds: float) -> None:
+    """Compare one cached route with the database every so many seconds."""
+    while True:
+        await asyncio.sleep(seconds)
+        await check.sample()
 
 
 async def supervise(work: Callable[[], Awaitable[None]], name: str) -> None:

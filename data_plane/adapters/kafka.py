@@ -8,11 +8,12 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
+from data_plane.domain.heard import Heard
 from data_plane.errors import StreamInterrupted
 from shared.runtime.clock import Clock
 from shared.runtime.kafka import STALLED_AFTER_SECONDS, ProgressWatchdog, new_consumer
 from shared.runtime.metrics import Metrics
-from shared.schemas.events import RouteChanged, RouteEvent, UndecodableEvent, decode
+from shared.schemas.events import Heartbeat, RouteChanged, RouteEvent, UndecodableEvent, UnknownEventType, decode
 from shared.schemas.topics import ROUTE_EVENTS
 
 POLL_MS = 500
@@ -26,9 +27,11 @@ _log = structlog.get_logger(__name__)
 class KafkaEventStream:
     """Reads on from where it was; begins at the end of the topic, because what is older is in the database."""
 
-    def __init__(self, bootstrap: str, client_id: str, *, clock: Clock, metrics: Metrics) -> None:
+    def __init__(self, bootstrap: str, client_id: str, *, heard: Heard, clock: Clock, metrics: Metrics) -> None:
+        """`heard` is told what was applied, and which heartbeats stood there."""
         self._bootstrap = bootstrap
         self._client_id = client_id
+        self._heard = heard
         self._clock = clock
         self._watchdog = ProgressWatchdog(clock, metrics)
         self._invalid = metrics.counter("tm_events_total").labels(ROUTE_EVENTS.name, "invalid")
@@ -42,8 +45,10 @@ class KafkaEventStream:
             checked = self._clock.monotonic()
             while True:
                 fetched = await consumer.getmany(timeout_ms=POLL_MS)
-                yield [event for records in fetched.values() for event in self._events(records)]
-                self._positions.update({each: records[-1].offset + 1 for each, records in fetched.items() if records})
+                decoded = {each: self._events(records) for each, records in fetched.items() if records}
+                yield [event for events in decoded.values() for event in events if isinstance(event, RouteChanged)]
+                for each, events in decoded.items():
+                    self._note_applied(each, fetched[each][-1].offset + 1, events)
                 if self._clock.monotonic() - checked >= CHECK_SECONDS:
                     await self._check(consumer)
                     checked = self._clock.monotonic()
@@ -60,23 +65,29 @@ class KafkaEventStream:
         async with asyncio.timeout(2 * CALL_SECONDS):
             await consumer.start()
             partitions = await _partitions(consumer)
-            positions = await self._starts(consumer, partitions)
+            positions, resumed = await self._starts(consumer, partitions)
+            reached = self._clock.monotonic()
+        offsets = {each.partition: offset for each, offset in positions.items()}
+        self._heard.listen(offsets, at=reached, resumed=resumed)
         consumer.assign(partitions)
         for partition, offset in positions.items():
             consumer.seek(partition, offset)
         self._positions = positions
         self._watchdog.forget()
 
-    async def _starts(self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+    async def _starts(
+        self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]
+    ) -> tuple[dict[TopicPartition, int], bool]:
+        """Where to begin, and whether that is where the stream was left."""
         ends: Mapping[TopicPartition, int] = await consumer.end_offsets(partitions)
         firsts: Mapping[TopicPartition, int] = await consumer.beginning_offsets(partitions)
         if not self._positions:
-            return dict(ends)
+            return dict(ends), False
         if any(offset > ends.get(each, 0) or offset < firsts.get(each, 0) for each, offset in self._positions.items()):
             _log.warning("the topic is not what it was: some events were never heard", topic=ROUTE_EVENTS.name)
-            return dict(ends)
+            return dict(ends), False
         # A partition that was added meanwhile is read whole.
-        return {each: self._positions.get(each, firsts[each]) for each in partitions}
+        return {each: self._positions.get(each, firsts[each]) for each in partitions}, True
 
     async def _check(self, consumer: AIOKafkaConsumer) -> None:
         """Raises when Kafka does not answer, partitions were added, or nothing has come for long though there is."""
@@ -88,20 +99,20 @@ class KafkaEventStream:
         if len(consumer.partitions_for_topic(ROUTE_EVENTS.name) or ()) > len(self._positions):
             raise StreamInterrupted("the topic has new partitions")
 
-    def _events(self, records: Sequence[Any]) -> list[RouteChanged]:
-        events = []
-        for record in records:
-            event = self._decode(record)
-            # Heartbeats carry no change.
-            if isinstance(event, RouteChanged):
-                events.append(event)
-        return events
+    def _note_applied(self, partition: TopicPartition, offset: int, events: Sequence[RouteEvent]) -> None:
+        self._positions[partition] = offset
+        beats = [event for event in events if isinstance(event, Heartbeat)]
+        self._heard.applied(partition.partition, offset, beats)
+
+    def _events(self, records: Sequence[Any]) -> list[RouteEvent]:
+        return [event for record in records if (event := self._decode(record)) is not None]
 
     def _decode(self, record: Any) -> RouteEvent | None:
         try:
             return decode(record.value)
         except UndecodableEvent as error:
             self._invalid.inc()
+            self._note_unreadable(record, error)
             _log.warning(
                 "skipped a record",
                 partition=record.partition,
@@ -110,6 +121,11 @@ class KafkaEventStream:
                 why=str(error)[:300],
             )
             return None
+
+    def _note_unreadable(self, record: Any, error: UndecodableEvent) -> None:
+        """It may have been a change: whatever its tenant has is not vouched for by later heartbeats."""
+        if record.key is not None and not isinstance(error, UnknownEventType):
+            self._heard.missed(record.key.decode(errors="replace"), self._clock.monotonic())
 
 
 async def _partitions(consumer: AIOKafkaConsumer) -> list[TopicPartition]:

@@ -67,7 +67,7 @@ class PostgresRouteSource:
         as_of = max(before, standing.in_snapshot)
         if row["is_standby"]:
             self._lag.labels(self.name).set(self._clock.monotonic() - as_of if math.isfinite(as_of) else math.inf)
-        return _reading(key, row, as_of)
+        return _reading(key, row, as_of, Standing.proven_as_of(row))
 
     async def now(self) -> float:
         """POSIX seconds on this server."""
@@ -91,10 +91,10 @@ class PostgresRouteSource:
         return Standing.of(row, sent=sent, received=self._clock.monotonic(), primary_clock=self._primary_clock)
 
 
-def _reading(key: RouteKey, row: Any, as_of: float) -> Reading:
+def _reading(key: RouteKey, row: Any, as_of: float, proven: float) -> Reading:
     tenant_revision = row["tenant_revision"] or 0
     if row["revision"] is None:
-        return Reading(key, State.ABSENT, None, tenant_revision, tenant_revision, as_of)
+        return Reading(key, State.ABSENT, None, tenant_revision, tenant_revision, as_of, proven)
     if not row["is_active"]:
-        return Reading(key, State.INACTIVE, None, row["revision"], tenant_revision, as_of)
-    return Reading(key, State.ACTIVE, row["url"], row["revision"], tenant_revision, as_of)
+        return Reading(key, State.INACTIVE, None, row["revision"], tenant_revision, as_of, proven)
+    return Reading(key, State.ACTIVE, row["url"], row["revision"], tenant_revision, as_of, proven)

@@ -17,6 +17,7 @@ from data_plane.domain.remote_clock import RemoteClock
 
 _EVIDENCE = """
     pg_is_in_recovery() AS is_standby,
+    transaction_timestamp() AS began,
     clock_timestamp() AS server_time,
     (SELECT as_of FROM relay_heartbeat) AS heartbeat,
     heard.last_msg_send_time AS heard_sent,
@@ -52,6 +53,15 @@ class Standing:
 
     in_snapshot: float
     shown_afterwards: float
+
+    @staticmethod
+    def proven_as_of(row: Any) -> float:
+        """The primary's time before which everything acknowledged is in the snapshot, by the primary's clock alone.
+
+        Not by what the WAL receiver says: the position in a keepalive can be behind what is committed when it is sent.
+        """
+        shown: datetime | None = row["heartbeat"] if row["is_standby"] else row["began"]
+        return -math.inf if shown is None else shown.timestamp()
 
     @classmethod
     def of(cls, row: Any, *, sent: float, received: float, primary_clock: RemoteClock) -> Self:

@@ -31,6 +31,8 @@ class _Stored(msgspec.Struct, array_like=True, frozen=True):
     url: str
     as_of_ms: int
     expires_at_ms: int
+    proven_as_of_ms: int = 0
+    reflects: int = 0
 
 
 _decoder = msgspec.msgpack.Decoder(_Stored)
@@ -47,7 +49,8 @@ class RedisRouteCache:
     """Entries under `route:<tenant>:<service>:<env>:<version>`, dated by Redis's own clock.
 
     Instances and Redis need not agree on the time: every time that goes in or out is taken against Redis's clock as it
-    was read over the same connection. Errors of a round trip always shorten lives.
+    was read over the same connection. Errors of a round trip always shorten lives. What is proven of an entry is kept as
+    it is: on the primary's clock.
     """
 
     def __init__(self, client: Redis, *, guard: Guard, clock: Clock, keep_seconds: float) -> None:
@@ -96,6 +99,8 @@ class RedisRouteCache:
             math.ceil(age * 1000),
             math.floor(sent_at * 1000),
             self._keep_ms,
+            math.floor(entry.proven_as_of * 1000) if math.isfinite(entry.proven_as_of) else 0,
+            entry.reflects,
         )
 
     async def _compare_and_set(self, commands: Sequence[tuple[str | int, ...]]) -> list[Any]:
@@ -132,6 +137,8 @@ def _entry(key: RouteKey, value: bytes, sent: float, now_ms: float) -> Entry:
         offset = sent - now_ms / 1000
         url = stored.url or None
         as_of, expires_at = stored.as_of_ms / 1000 + offset, stored.expires_at_ms / 1000 + offset
-        return Entry(key, stored.state, url, stored.revision, as_of, expires_at)
+        proven = stored.proven_as_of_ms / 1000 if stored.proven_as_of_ms else -math.inf
+        reflects = max(stored.revision, stored.reflects)  # An earlier release did not write the latter.
+        return Entry(key, stored.state, url, stored.revision, as_of, expires_at, proven, reflects)
     except (msgspec.DecodeError, ValueError) as error:
         raise UnreadableEntry(f"route:{key} holds no entry: {error}") from error

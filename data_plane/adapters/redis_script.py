@@ -1,10 +1,12 @@
 """The compare-and-set that Redis runs: a newer revision is never overwritten by an older one.
 
 KEYS[1]   the key
-ARGV      revision, state, url, remaining ms, age ms, sent at (Redis's clock, ms), ms to keep it past its life
+ARGV      revision, state, url, remaining ms, age ms, sent at (Redis's clock, ms), ms to keep it past its life,
+          proven as of (the primary's clock, ms), the tenant's revision it reflects
 returns   {1} when stored, {0, what is stored, Redis's clock in ms} when that is newer, or the same for as long
 
-Stored is a MessagePack array: revision, state, url, right as of, expires at; both times in ms of Redis's clock. They
+Stored is a MessagePack array: revision, state, url, right as of, expires at, and the last two as they came. The two
+times are in ms of Redis's clock. They
 count from when the command was sent: one that lay in the socket of a frozen server must not live longer for it.
 (They count from now where Redis's clock was set back since the sender has last seen it.)
 """
@@ -23,7 +25,8 @@ if stored then
     return {0, stored, now}
   end
 end
-local value = cmsgpack.pack({revision, tonumber(ARGV[2]), ARGV[3], sent - age, expires_at})
+local value = cmsgpack.pack({revision, tonumber(ARGV[2]), ARGV[3], sent - age, expires_at,
+  tonumber(ARGV[8]), tonumber(ARGV[9])})
 redis.call('SET', KEYS[1], value, 'PX', math.max(1, expires_at - now) + tonumber(ARGV[7]))
 return {1}
 """

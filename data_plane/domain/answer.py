@@ -19,7 +19,8 @@ class Layer(StrEnum):
 class Answer:
     """An entry as it is given to a caller: found where, how old (seconds), good for how much longer (seconds).
 
-    `stale`: past its life, because no source could tell better.
+    `stale`: past its life, because no source could tell better. `bound`: for how many seconds it may have been wrong at
+    most (None: not known). `reflects`: the tenant's revision it is known to be right at.
     """
 
     entry: Entry
@@ -27,3 +28,5 @@ class Answer:
     stale: bool
     age: float
     remaining: float
+    bound: float | None = None
+    reflects: int = 0

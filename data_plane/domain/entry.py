@@ -30,6 +30,9 @@ class Entry:
 
     `as_of`: the entry was right then. `expires_at`: until then it is answered without asking anyone. It is kept for
     longer, as a floor under everything that is older, and for answering while no source can.
+
+    `proven_as_of` is the primary's time up to which its source has shown the entry to be right (-inf: it could not),
+    `reflects` the tenant's revision it was right at. Neither depends on any other clock or on anything being in time.
     """
 
     key: RouteKey
@@ -38,6 +41,8 @@ class Entry:
     revision: int
     as_of: float
     expires_at: float
+    proven_as_of: float = -math.inf
+    reflects: int = 0
 
     def __post_init__(self) -> None:
         if (self.url is not None) != (self.state is State.ACTIVE):
@@ -64,9 +69,14 @@ def newest(held: Entry, offered: Entry) -> Entry:
         return held if held.revision > offered.revision else offered
     if not held.says_the_same_as(offered):
         return held if held.expires_at >= offered.expires_at else offered
-    if held.as_of >= offered.as_of and held.expires_at >= offered.expires_at:
-        return held
-    return replace(held, as_of=max(held.as_of, offered.as_of), expires_at=max(held.expires_at, offered.expires_at))
+    merged = replace(
+        held,
+        as_of=max(held.as_of, offered.as_of),
+        expires_at=max(held.expires_at, offered.expires_at),
+        proven_as_of=max(held.proven_as_of, offered.proven_as_of),
+        reflects=max(held.reflects, offered.reflects),
+    )
+    return held if merged == held else merged
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +94,23 @@ class Lives:
         """The entry of another instance, which may have been told to let entries live longer than this one."""
         return replace(entry, expires_at=min(entry.expires_at, entry.as_of + self.of(entry.state)))
 
-    def entry(self, key: RouteKey, state: State, url: str | None, revision: int, *, as_of: float, now: float) -> Entry:
+    def entry(
+        self,
+        key: RouteKey,
+        state: State,
+        url: str | None,
+        revision: int,
+        *,
+        as_of: float,
+        now: float,
+        proven_as_of: float = -math.inf,
+        reflects: int = 0,
+    ) -> Entry:
         """The entry for a value that was right at `as_of` (-inf: nobody knows when) and is heard of `now`.
 
         It expires at once when its life is over already, and so can still be kept for `max_stale` from now.
         """
         life = self.of(state)
         known_since = as_of if math.isfinite(as_of) else now - life
-        return Entry(key, state, url, revision, known_since, max(now, known_since + life))
+        expires_at = max(now, known_since + life)
+        return Entry(key, state, url, revision, known_since, expires_at, proven_as_of, reflects=max(revision, reflects))

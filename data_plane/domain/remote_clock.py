@@ -1,5 +1,6 @@
 """Another machine's clock, read over the network, with a bound on the error."""
 
+import math
 from dataclasses import dataclass
 
 DRIFT = 200e-6
@@ -13,10 +14,12 @@ class _Sample:
     remote: float
 
     def earliest(self, at: float) -> float:
-        return self.remote + max(0.0, at - self.received) * (1 - DRIFT)
+        elapsed = at - self.received
+        return self.remote + elapsed * (1 - DRIFT if elapsed > 0 else 1 + DRIFT)
 
     def latest(self, at: float) -> float:
-        return self.remote + max(0.0, at - self.sent) * (1 + DRIFT)
+        elapsed = at - self.sent
+        return self.remote + elapsed * (1 + DRIFT if elapsed > 0 else 1 - DRIFT)
 
     def error(self, at: float) -> float:
         return (self.latest(at) - self.earliest(at)) / 2
@@ -30,12 +33,17 @@ class RemoteClock:
 
     def __init__(self) -> None:
         self._sample: _Sample | None = None
+        self.set_at = -math.inf
+        """When the remote clock was last found to have been set, in local time."""
 
     def observe(self, *, sent: float, received: float, remote: float) -> None:
         """Note a round trip. The one with the smaller error now is kept, or the new one where the clock was set."""
         new, old = _Sample(sent, received, remote), self._sample
-        if old is None or new.error(received) <= old.error(received) or not _agree(old, new, received):
-            self._sample = new
+        if old is not None and not _agree(old, new, received):
+            self.set_at = received
+        elif old is not None and new.error(received) > old.error(received):
+            return
+        self._sample = new
 
     def earliest(self, at: float) -> float | None:
         """The least that the remote clock can show at the local time `at`."""

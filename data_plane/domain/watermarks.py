@@ -2,6 +2,8 @@
 
 from enum import Enum, auto
 
+_NOTHING = range(0)
+
 
 class Progress(Enum):
     """What an event's revision was against those applied before."""
@@ -16,17 +18,23 @@ class Progress(Enum):
 
 
 class Watermarks:
-    """The highest revision applied of each tenant. A tenant's revisions are gap-free, so a jump is a loss."""
+    """The revisions applied of each tenant. A tenant's revisions are gap-free, so a jump is a loss."""
 
     def __init__(self) -> None:
-        self._applied: dict[str, int] = {}
+        self._applied: dict[str, range] = {}
+
+    def applied(self, tenant: str) -> range:
+        """The newest revisions that were all applied, without one missing among them. Empty: none was."""
+        return self._applied.get(tenant, _NOTHING)
 
     def advance(self, tenant: str, revision: int) -> Progress:
         """Note that the tenant's revision is applied, and tell how it relates to what was before."""
         applied = self._applied.get(tenant)
-        if applied is not None and revision <= applied:
-            return Progress.DUPLICATE if revision == applied else Progress.OLDER
-        self._applied[tenant] = revision
         if applied is None:
+            self._applied[tenant] = range(revision, revision + 1)
             return Progress.FIRST
-        return Progress.NEXT if revision == applied + 1 else Progress.GAP
+        if revision < applied.stop:
+            return Progress.DUPLICATE if revision == applied.stop - 1 else Progress.OLDER
+        is_next = revision == applied.stop
+        self._applied[tenant] = range(applied.start if is_next else revision, revision + 1)
+        return Progress.NEXT if is_next else Progress.GAP

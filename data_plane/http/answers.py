@@ -1,16 +1,23 @@
 """Answers as HTTP responses."""
 
+import math
 from typing import Any
 
 import msgspec
 from litestar import Response
 
 from data_plane.domain.answer import Answer
+from data_plane.errors import NotFreshEnough, RevisionNotReached
 from data_plane.http.conditions import etag_of, has_already
 from shared.runtime.http.problems import Kind, respond
 from shared.schemas.identity import RouteKey
 
 NO_ACTIVE_ROUTE = Kind(404, "no-active-route", "There is no active route under this key")
+NOT_FRESH_ENOUGH = Kind(409, "not-fresh-enough", "No source can tell as recently as asked for", retry_after=1)
+REVISION_NOT_REACHED = Kind(
+    409, "revision-not-reached", "The tenant's revision asked for is not known here", retry_after=1
+)
+NOT_AS_DEMANDED = Kind(409, "not-as-demanded", "No source can tell as recently, or as of the revision, as asked for")
 ROUTE_UNKNOWN = Kind(503, "route-unknown", "No source can tell whether the route exists", retry_after=1)
 
 
@@ -38,6 +45,25 @@ def respond_with(answer: Answer, if_none_match: str | None) -> Response[Any]:
     return Response(route, headers=headers)
 
 
+def refuse_older(refusal: NotFreshEnough) -> Response[Any]:
+    """409: the best answer there is, is older than the caller accepts. The header says how old."""
+    response = respond(NOT_FRESH_ENOUGH, str(refusal))
+    response.headers["X-Staleness-Bound"] = bound_text(refusal.bound)
+    return response
+
+
+def refuse_behind(refusal: RevisionNotReached) -> Response[Any]:
+    """409: nobody has shown the revision that the caller asks for. The header says which one was reached."""
+    response = respond(REVISION_NOT_REACHED, str(refusal))
+    response.headers["X-Revision-Reached"] = str(refusal.reached)
+    return response
+
+
+def bound_text(bound: float | None) -> str:
+    """Seconds as whole milliseconds, rounded up; `unknown` for None."""
+    return "unknown" if bound is None else str(math.ceil(bound * 1000))
+
+
 def _no_active_route(key: RouteKey, headers: dict[str, str]) -> Response[Any]:
     # The same words for a route that never was, one that was deactivated, and an unknown tenant.
     detail = f"{key} has no active route; create or activate it in the control API."
@@ -53,4 +79,5 @@ def _headers(answer: Answer) -> dict[str, str]:
         "Cache-Control": f"max-age={int(answer.remaining)}",
         "Age": str(int(answer.age)),
         "X-Cache": f"{answer.layer}{negative}{stale}",
+        "X-Staleness-Bound": bound_text(answer.bound),
     }

@@ -3,13 +3,24 @@
 from typing import Annotated, Any
 
 from litestar import Response, get
+from litestar.datastructures import ResponseHeader
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
-from litestar.params import HeaderParameter, PathParameter
+from litestar.params import HeaderParameter, PathParameter, QueryParameter
 
-from data_plane.http.answers import NO_ACTIVE_ROUTE, ROUTE_UNKNOWN, ResolvedRoute, respond_with
+from data_plane.errors import NotFreshEnough, RevisionNotReached
+from data_plane.http.answers import (
+    NO_ACTIVE_ROUTE,
+    NOT_AS_DEMANDED,
+    ROUTE_UNKNOWN,
+    ResolvedRoute,
+    refuse_behind,
+    refuse_older,
+    respond_with,
+)
 from data_plane.http.conditions import accepts_stale
+from data_plane.http.demands import demand_of
 from data_plane.service.resolve import Resolver
 from shared.runtime.http.problems import SHARED_KINDS, documented
 from shared.schemas.identity import NAME_RULE, NAME_SCHEMA, VERSION_RULE, VERSION_SCHEMA, RouteKey
@@ -22,7 +33,7 @@ _FOUND = Example(
 _RESPONSES = {
     200: ResponseSpec(ResolvedRoute, description="The URL to call", generate_examples=False, examples=[_FOUND]),
     304: ResponseSpec(None, description="The caller's `If-None-Match` names the present revision"),
-    **documented(SHARED_KINDS[InvalidInput], NO_ACTIVE_ROUTE, ROUTE_UNKNOWN),
+    **documented(SHARED_KINDS[InvalidInput], NO_ACTIVE_ROUTE, NOT_AS_DEMANDED, ROUTE_UNKNOWN),
 }
 
 
@@ -35,6 +46,12 @@ Tenant = Annotated[str, _part("tenant", NAME_RULE)]
 Service = Annotated[str, _part("service", NAME_RULE)]
 Environment = Annotated[str, _part("env", NAME_RULE)]
 Version = Annotated[str, _part("version", VERSION_RULE)]
+BOUND_HEADER = ResponseHeader(
+    name="X-Staleness-Bound",
+    description="For how many milliseconds the answer may have been wrong at most; `unknown` where nobody can tell",
+    value="1200",
+    documentation_only=True,
+)
 IfNoneMatch = Annotated[
     str | None,
     HeaderParameter(
@@ -43,12 +60,30 @@ IfNoneMatch = Annotated[
         examples=[Example(value='"42"')],
     ),
 ]
+_MIN_REVISION = (
+    "The tenant's revision that the answer must reflect at least, as a write has answered it: read your writes. Waits for "
+    "it within the deadline; 409 with the revision reached when it does not come"
+)
+_A_NUMBER = {"pattern": "^[0-9]{1,18}$"}
+MinRevisionHeader = Annotated[
+    str,
+    HeaderParameter(
+        name="X-Min-Revision", description=_MIN_REVISION, examples=[Example(value="42")], schema_extra=_A_NUMBER
+    ),
+]
+MinRevisionQuery = Annotated[
+    str,
+    QueryParameter(
+        name="min_revision", description=_MIN_REVISION, examples=[Example(value="42")], schema_extra=_A_NUMBER
+    ),
+]
 CacheControl = Annotated[
     str | None,
     HeaderParameter(
         name="Cache-Control",
-        description="`max-stale=0` refuses an answer that is past its life",
-        examples=[Example(value="max-stale=0")],
+        description="`max-age=<seconds>` refuses an answer that may have been wrong for longer: a fresher source is asked "
+        "then; `max-stale=0` refuses an answer that is past its life",
+        examples=[Example(value="max-age=1"), Example(value="max-stale=0")],
     ),
 ]
 
@@ -61,6 +96,8 @@ def resolve_handler(resolver: Resolver) -> HTTPRouteHandler:
         tags=["Resolve"],
         summary="Which URL serves this route now?",
         responses=_RESPONSES,
+        response_headers=[BOUND_HEADER],
+        opt={"operation": "routes.resolve"},
     )
     async def resolve(
         tenant: Tenant,
@@ -69,15 +106,25 @@ def resolve_handler(resolver: Resolver) -> HTTPRouteHandler:
         version: Version,
         if_none_match: IfNoneMatch = None,
         cache_control: CacheControl = None,
+        in_header: MinRevisionHeader = "",
+        min_revision: MinRevisionQuery = "",
     ) -> Response[Any]:
         """Answered from this process, Redis or PostgreSQL; `X-Cache` tells from which.
 
         An answer is at most 60 seconds old (10 when there is no active route), and usually milliseconds. Only when no
         source can tell, an older one is given, marked `; stale`; `Cache-Control: max-stale=0` asks for a 503 instead.
+        `X-Staleness-Bound` is for how many milliseconds it may have been wrong at most, or `unknown`.
+
         `ETag` is the revision that last changed the route; send it as `If-None-Match` to get a 304.
         """
         key = RouteKey(tenant, service, env, version)
-        answer = await resolver.resolve(key, accept_stale=accepts_stale(cache_control))
+        demand = demand_of(cache_control, ("X-Min-Revision", in_header), ("min_revision", min_revision))
+        try:
+            answer = await resolver.resolve(key, accept_stale=accepts_stale(cache_control), demand=demand)
+        except NotFreshEnough as refusal:
+            return refuse_older(refusal)
+        except RevisionNotReached as refusal:
+            return refuse_behind(refusal)
         return respond_with(answer, if_none_match)
 
     return resolve

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import structlog
 
 from data_plane.domain.entry import Entry, Lives, State, newest
+from data_plane.domain.heard import Heard
 from data_plane.domain.remote_clock import RemoteClock
 from data_plane.domain.watermarks import Progress, Watermarks
 from data_plane.service.freshness import Freshness
@@ -42,6 +43,8 @@ class EventApplier:
         local: LocalCache,
         shared: SharedCache,
         freshness: Freshness,
+        heard: Heard,
+        watermarks: Watermarks,
         primary_clock: RemoteClock,
         lives: Lives,
         clock: Clock,
@@ -50,10 +53,11 @@ class EventApplier:
         self._local = local
         self._shared = shared
         self._freshness = freshness
+        self._heard = heard
         self._primary_clock = primary_clock
         self._lives = lives
         self._clock = clock
-        self._watermarks = Watermarks()
+        self._watermarks = watermarks
         events = metrics.counter("tm_events_total")
         self._events = {outcome: events.labels("route-events", outcome) for outcome in set(_OUTCOMES.values())}
         self._gaps = metrics.counter("tm_revision_gaps_total")
@@ -87,7 +91,13 @@ class EventApplier:
         url = change.url if change.is_active else None
         as_of = self._primary_clock.local_time_of(event.occurred_at.timestamp(), at=now)
         return self._lives.entry(
-            key, state, url, event.revision, as_of=float("-inf") if as_of is None else min(as_of, now), now=now
+            key,
+            state,
+            url,
+            event.revision,
+            as_of=float("-inf") if as_of is None else min(as_of, now),
+            now=now,
+            proven_as_of=event.occurred_at.timestamp(),
         )
 
     def _count(self, event: RouteChanged, level: int) -> None:
@@ -96,6 +106,7 @@ class EventApplier:
         if progress is Progress.GAP:
             self._gaps.inc()
             self._freshness.doubt(event.tenant)
+            self._heard.missed(event.tenant, self._clock.monotonic())
             _log.warning("revisions of a tenant went unheard", tenant=event.tenant, revision=event.revision)
         took = self._since(event)
         if progress in (Progress.FIRST, Progress.NEXT, Progress.GAP):

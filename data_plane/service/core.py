@@ -1,16 +1,22 @@
 """One resolver instance without its edges: the use cases, wired to each other over any ports."""
 
 from collections.abc import MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from data_plane.domain.answer import Layer
 from data_plane.domain.entry import Lives
+from data_plane.domain.heard import Heard
 from data_plane.domain.remote_clock import RemoteClock
+from data_plane.domain.watermarks import Watermarks
 from data_plane.ports import RouteCache, RouteSource
 from data_plane.service.apply import EventApplier
+from data_plane.service.coverage import Coverage
+from data_plane.service.explain import Explainer
 from data_plane.service.freshness import Freshness
 from data_plane.service.load import RouteLoader
 from data_plane.service.local_cache import LocalCache
 from data_plane.service.resolve import Resolver
+from data_plane.service.selfcheck import SelfCheck
 from data_plane.service.shared_cache import SharedCache
 from data_plane.settings import DataPlaneSettings
 from shared.runtime.clock import Clock
@@ -19,12 +25,15 @@ from shared.runtime.metrics import Metrics
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The outside, real or fake. `primary_clock` shows POSIX seconds once somebody has asked for them."""
+    """The outside, real or fake. `primary_clock` shows POSIX seconds once somebody has asked for them; `heard` is kept by
+    the event stream.
+    """
 
     cache: RouteCache
     replicas: Sequence[RouteSource]
     primary: RouteSource | None
     primary_clock: RemoteClock
+    heard: Heard = field(default_factory=Heard)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +43,8 @@ class Core:
     resolver: Resolver
     applier: EventApplier
     shared: SharedCache
+    explainer: Explainer
+    selfcheck: SelfCheck
 
 
 def build_core(
@@ -43,6 +54,16 @@ def build_core(
     lives = Lives(settings.positive_life_seconds, settings.negative_life_seconds, settings.max_stale_seconds)
     local = LocalCache(settings.l1_entries, metrics)
     freshness = Freshness(lives, clock, metrics)
+    watermarks = Watermarks()
+    coverage = Coverage(
+        local=local,
+        heard=ports.heard,
+        watermarks=watermarks,
+        primary_clock=ports.primary_clock,
+        lives=lives,
+        clock=clock,
+        metrics=metrics,
+    )
     shared = SharedCache(ports.cache, lives=lives, clock=clock, metrics=metrics, notes=notes)
     loader = RouteLoader(
         local=local,
@@ -50,6 +71,7 @@ def build_core(
         replicas=ports.replicas,
         primary=ports.primary,
         freshness=freshness,
+        coverage=coverage,
         lives=lives,
         clock=clock,
         deadline=settings.resolve_deadline_seconds,
@@ -58,6 +80,7 @@ def build_core(
         local=local,
         loader=loader,
         freshness=freshness,
+        coverage=coverage,
         clock=clock,
         metrics=metrics,
         deadline=settings.resolve_deadline_seconds,
@@ -66,9 +89,31 @@ def build_core(
         local=local,
         shared=shared,
         freshness=freshness,
+        heard=ports.heard,
+        watermarks=watermarks,
         primary_clock=ports.primary_clock,
         lives=lives,
         clock=clock,
         metrics=metrics,
     )
-    return Core(resolver, applier, shared)
+    replicas = [(Layer.REPLICA, each) for each in ports.replicas]
+    explainer = Explainer(
+        local=local,
+        cache=ports.cache,
+        sources=[*replicas, *([(Layer.PRIMARY, ports.primary)] if ports.primary else [])],
+        freshness=freshness,
+        coverage=coverage,
+        watermarks=watermarks,
+        heard=ports.heard,
+        lives=lives,
+        clock=clock,
+        deadline=settings.resolve_deadline_seconds,
+    )
+    selfcheck = SelfCheck(
+        local=local,
+        cache=ports.cache,
+        sources=[*ports.replicas, *([ports.primary] if ports.primary else [])],
+        coverage=coverage,
+        metrics=metrics,
+    )
+    return Core(resolver, applier, shared, explainer, selfcheck)

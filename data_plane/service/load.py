@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from data_plane.domain.answer import Layer
+from data_plane.domain.demand import NO_DEMAND, Demand
 from data_plane.domain.entry import Entry, Lives
 from data_plane.domain.reading import Reading
 from data_plane.ports import RouteSource
+from data_plane.service.coverage import Coverage
 from data_plane.service.freshness import Freshness
 from data_plane.service.local_cache import LocalCache
 from data_plane.service.shared_cache import SharedCache
@@ -21,10 +23,15 @@ BEHIND_LIFE_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The newest knowledge of a key after a source was asked, and which one that was."""
+    """The newest knowledge of a key after a source was asked, which one that was, and when (local monotonic)."""
 
     entry: Entry
     layer: Layer
+    asked: float
+
+    def is_from_primary_since(self, moment: float) -> bool:
+        """Whether it is what the primary said to a question asked at `moment` or later."""
+        return self.layer is Layer.PRIMARY and self.asked >= moment
 
 
 class RouteLoader:
@@ -38,6 +45,7 @@ class RouteLoader:
         replicas: Sequence[RouteSource],
         primary: RouteSource | None,
         freshness: Freshness,
+        coverage: Coverage,
         lives: Lives,
         clock: Clock,
         deadline: float,
@@ -48,34 +56,43 @@ class RouteLoader:
         self._replicas = tuple(replicas)
         self._primary = primary
         self._freshness = freshness
+        self._coverage = coverage
         self._lives = lives
         self._clock = clock
         self._deadline = deadline
         self._turn = 0
 
-    async def load(self, key: RouteKey) -> Found | None:
-        """What the sources know; None when none could tell in time. May be past its life: then nobody knows better."""
+    async def load(self, key: RouteKey, demand: Demand = NO_DEMAND) -> Found | None:
+        """What the sources know; None when none could tell in time.
+
+        May be past its life, or less than demanded: then nobody knows better.
+        """
         try:
             async with asyncio.timeout(self._deadline):
                 shared = await self._from_redis(key)
-                if shared is not None and self._is_fresh(shared.entry):
+                if shared is not None and self._will_do(shared.entry, demand):
                     return shared
-                return await self._from_databases(key) or shared
+                return await self._from_databases(key, demand) or shared
         except TimeoutError:
             return None
 
     async def _from_redis(self, key: RouteKey) -> Found | None:
+        asked = self._clock.monotonic()
         entry = await self._shared.get(key)
-        return None if entry is None else _found(self._local.store(entry), Layer.REDIS)
+        return None if entry is None else _found(self._local.store(entry), Layer.REDIS, asked)
 
-    async def _from_databases(self, key: RouteKey) -> Found | None:
+    async def _from_databases(self, key: RouteKey, demand: Demand) -> Found | None:
+        asked = self._clock.monotonic()
         lagging = await self._read_replica(key)
         if lagging is not None and self._is_fit(lagging):
-            return await self._keep(lagging, Layer.REPLICA)
+            found = await self._keep(lagging, Layer.REPLICA, asked)
+            if found is not None and self._will_do(found.entry, demand):
+                return found
+        asked = self._clock.monotonic()
         told = await self._read_primary(key)
         if told is not None:
-            return await self._keep(told, Layer.PRIMARY)
-        return None if lagging is None else self._keep_lagging(lagging)
+            return await self._keep(told, Layer.PRIMARY, asked)
+        return None if lagging is None else self._keep_lagging(lagging, asked)
 
     async def _read_replica(self, key: RouteKey) -> Reading | None:
         self._turn += 1
@@ -95,37 +112,34 @@ class RouteLoader:
     def _is_behind(self, reading: Reading) -> bool:
         return reading.tenant_revision < self._local.heard_up_to(reading.key.tenant)
 
-    async def _keep(self, reading: Reading, layer: Layer) -> Found | None:
-        entry = self._local.store(self._entry(reading), up_to=reading.tenant_revision)
+    async def _keep(self, reading: Reading, layer: Layer, asked: float) -> Found | None:
+        entry = self._local.store(self._entry(reading))
         if entry is None or not self._is_fresh(entry):
-            return _found(entry, layer)
+            return _found(entry, layer, asked)
         newer = await self._shared.fill(entry)
-        return _found(entry if newer is None else self._local.store(newer), layer)
+        return _found(entry if newer is None else self._local.store(newer), layer, asked)
 
-    def _keep_lagging(self, reading: Reading) -> Found | None:
+    def _keep_lagging(self, reading: Reading, asked: float) -> Found | None:
         """Better than nothing, for the process alone."""
         self._shared.refuse_behind()
         entry = self._entry(reading)
         if self._is_behind(reading):
-            entry = _shortened(entry, self._clock.monotonic() + BEHIND_LIFE_SECONDS)
-        return _found(self._local.store(entry, up_to=reading.tenant_revision), Layer.REPLICA)
+            until = self._clock.monotonic() + BEHIND_LIFE_SECONDS
+            entry = replace(entry, expires_at=min(entry.expires_at, until))
+        return _found(self._local.store(entry), Layer.REPLICA, asked)
 
     def _entry(self, reading: Reading) -> Entry:
-        return self._lives.entry(
-            reading.key,
-            reading.state,
-            reading.url,
-            reading.revision,
-            as_of=reading.as_of,
-            now=self._clock.monotonic(),
-        )
+        return reading.entry(self._lives, self._clock.monotonic())
+
+    def _will_do(self, entry: Entry, demand: Demand) -> bool:
+        return self._is_fresh(entry) and self._coverage.meets(entry, demand, self._clock.monotonic())
 
     def _is_fresh(self, entry: Entry) -> bool:
         return self._freshness.is_fresh(entry, self._clock.monotonic())
 
 
-def _found(entry: Entry | None, layer: Layer) -> Found | None:
-    return None if entry is None else Found(entry, layer)
+def _found(entry: Entry | None, layer: Layer, asked: float) -> Found | None:
+    return None if entry is None else Found(entry, layer, asked)
 
 
 async def _read(source: RouteSource, key: RouteKey) -> Reading | None:
@@ -133,7 +147,3 @@ async def _read(source: RouteSource, key: RouteKey) -> Reading | None:
         return await source.read(key)
     except DependencyUnavailable:
         return None
-
-
-def _shortened(entry: Entry, until: float) -> Entry:
-    return Entry(entry.key, entry.state, entry.url, entry.revision, entry.as_of, min(entry.expires_at, until))

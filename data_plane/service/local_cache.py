@@ -1,6 +1,7 @@
 """L1: what this process knows."""
 
-from collections import OrderedDict
+import random
+from collections import OrderedDict, deque
 from collections.abc import Iterable
 
 from data_plane.domain.entry import Entry, State, newest
@@ -8,6 +9,8 @@ from data_plane.service.evicted_floors import EvictedFloors
 from shared.runtime.metrics import Metrics
 from shared.schemas.identity import RouteKey
 
+SAMPLED_FROM = 1024
+"""How many of the keys stored last can be drawn as a sample. What is older than one life is not answered any more."""
 _KINDS = {State.ACTIVE: "positive", State.ABSENT: "negative", State.INACTIVE: "tombstone"}
 
 
@@ -20,6 +23,7 @@ class LocalCache:
     def __init__(self, capacity: int, metrics: Metrics) -> None:
         self._capacity = capacity
         self._entries: OrderedDict[RouteKey, Entry] = OrderedDict()
+        self._lately: deque[RouteKey] = deque(maxlen=SAMPLED_FROM)
         self._floors = EvictedFloors(capacity)
         self._heard: dict[str, int] = {}
         self._counts = dict.fromkeys(State, 0)
@@ -37,15 +41,22 @@ class LocalCache:
             self._entries.move_to_end(key)
         return entry
 
-    def store(self, offered: Entry, *, up_to: int | None = None) -> Entry | None:
+    def held(self, key: RouteKey) -> Entry | None:
+        """As `get`, but does not count as a use."""
+        return self._entries.get(key)
+
+    def one_stored_lately(self) -> RouteKey | None:
+        """Any of the keys that were stored last; None before the first."""
+        return random.choice(self._lately) if self._lately else None  # noqa: S311 - no secret
+
+    def store(self, offered: Entry) -> Entry | None:
         """Compare and set. Returns what is held for the key afterwards: the newest of both.
 
-        None, and nothing is stored, when something newer may have been held before and was evicted. `up_to` is the
-        tenant's revision that the entry is known to be right for, where that is more than its own.
+        None, and nothing is stored, when something newer may have been held before and was evicted.
         """
         held = self._entries.get(offered.key)
         if held is None:
-            return self._store_unless_behind(offered, offered.revision if up_to is None else up_to)
+            return self._store_unless_behind(offered)
         winner = newest(held, offered)
         if winner is held:
             self._refused.inc()
@@ -54,8 +65,8 @@ class LocalCache:
         self._put(winner)
         return winner
 
-    def _store_unless_behind(self, offered: Entry, up_to: int) -> Entry | None:
-        if up_to < self._floors.of(offered.key):
+    def _store_unless_behind(self, offered: Entry) -> Entry | None:
+        if offered.reflects < self._floors.of(offered.key):
             self._refused_behind.inc()
             return None
         self._floors.forget(offered.key)
@@ -64,6 +75,7 @@ class LocalCache:
 
     def _put(self, entry: Entry) -> None:
         self._stored.inc()
+        self._lately.append(entry.key)
         self._entries[entry.key] = entry
         self._entries.move_to_end(entry.key)
         self._counts[entry.state] += 1
@@ -81,6 +93,11 @@ class LocalCache:
     def heard_up_to(self, tenant: str) -> int:
         """The highest revision of the tenant that anything here has ever carried; a snapshot before it is behind."""
         return self._heard.get(tenant, 0)
+
+    def floor(self, key: RouteKey) -> int:
+        """The tenant's revision that knowledge of the key must reflect, not to lack anything held or evicted here."""
+        held = self._entries.get(key)
+        return self._floors.of(key) if held is None else held.revision
 
     def tenants(self) -> Iterable[str]:
         """The tenants that anything was ever stored for."""

@@ -133,6 +133,7 @@ CATALOGUE: tuple[Metric, ...] = (
     _counter("tm_cache_evictions_total", DATA, "Entries that gave way to others", reason=("capacity",)),
     _counter("tm_loads_total", DATA, "Loads of a missing key", outcome=("loaded", "coalesced", "failed")),
     _histogram("tm_propagation_seconds", DATA, "Commit to applied in this process", DELAY),
+    _gauge("tm_staleness_bound_seconds", DATA, "Age of the last moment up to which every change was heard", "livemax"),
     _counter(
         "tm_events_total",
         DATA,
@@ -144,6 +145,8 @@ CATALOGUE: tuple[Metric, ...] = (
     _gauge("tm_suspect_tenants", DATA, "Tenants whose entries are being revalidated", "livemax"),
     _counter("tm_revision_regressions_total", DATA, "Answers older than one given before; stays 0"),
     _gauge("tm_replica_lag_seconds", DATA, "Age of what the replica last answered with", "livemax", replica=OPEN),
+    _counter("tm_selfcheck_samples_total", DATA, "Cached routes compared with the database", layer=_LAYERS),
+    _counter("tm_cache_incoherence_total", DATA, "Cached routes that contradict the database; stays 0", layer=_LAYERS),
     # both consumers
     _gauge("tm_consumer_lag_records", CONSUMERS, "Records not consumed yet", "livemax", topic=OPEN, partition=OPEN),
     _gauge(

@@ -74,10 +74,15 @@ class RouteChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="event_t
 
 
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, tag_field="event_type", tag="heartbeat"):
-    """Every change set acknowledged before `as_of` (the primary's clock) stands before this record."""
+    """Every change set acknowledged before `as_of` (the primary's clock) stands before this record.
+
+    That is: before it in this partition, or before the same heartbeat in another of the topic's `partitions`. None: the
+    writer did not say how many there are, and the promise holds for nobody in particular.
+    """
 
     schema: Literal[1] = 1
     as_of: UtcTime
+    partitions: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
 RouteEvent: TypeAlias = RouteChanged | Heartbeat

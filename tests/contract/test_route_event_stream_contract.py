@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from data_plane.adapters.kafka import KafkaEventStream
+from data_plane.domain.heard import Heard
 from data_plane.ports import EventStream
 from deploy.local.stack import Stack
 from shared.runtime.catalogue import Service
@@ -42,7 +43,7 @@ async def subject(request: pytest.FixtureRequest, stack: Stack) -> Subject:
 def kafka_stream(stack: Stack, metrics: Metrics | None = None) -> KafkaEventStream:
     """A stream of its own; the topic is everybody's."""
     return KafkaEventStream(
-        stack.urls.kafka, "tests", clock=SystemClock(), metrics=metrics or Metrics(Service.DATA_PLANE)
+        stack.urls.kafka, "tests", heard=Heard(), clock=SystemClock(), metrics=metrics or Metrics(Service.DATA_PLANE)
     )
 
 

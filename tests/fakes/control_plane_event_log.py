@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
 from control_plane.domain.outbox import Acknowledged, OutboxRecord
 from control_plane.errors import NotPublished
 from shared.schemas.events import Heartbeat
@@ -36,7 +38,7 @@ class FakeEventLog:
 
     async def heartbeat(self, heartbeat: Heartbeat) -> None:
         await self._answer()
-        self.log.append(heartbeat)
+        self.log.append(replace(heartbeat, partitions=1))
 
     async def _answer(self) -> None:
         await self.available.wait()

@@ -50,10 +50,15 @@ class FakePrimary:
         tenants = [each for each in self.log[:length] if each.key.tenant == key.tenant]
         tenant_revision = tenants[-1].event.revision if tenants else 0
         of_key = [each for each in tenants if each.key == key]
+        proven = self.time_at(as_of)
         if not of_key:
-            return Reading(key, State.ABSENT, None, tenant_revision, tenant_revision, as_of)
+            return Reading(key, State.ABSENT, None, tenant_revision, tenant_revision, as_of, proven)
         state = State.ACTIVE if of_key[-1].url else State.INACTIVE
-        return Reading(key, state, of_key[-1].url, of_key[-1].event.revision, tenant_revision, as_of)
+        return Reading(key, state, of_key[-1].url, of_key[-1].event.revision, tenant_revision, as_of, proven)
+
+    def time_at(self, moment: float) -> float:
+        """What the primary's clock showed then, in POSIX seconds."""
+        return self.clock.now().timestamp() - (self.clock.monotonic() - moment)
 
     def urls_since(self, key: RouteKey, moment: float) -> set[str | None]:
         """Every URL that the key had at `moment` or has had since; None: no active route."""

@@ -1,11 +1,16 @@
 """A resolver instance on fakes, and what tests ask of it."""
 
+from datetime import UTC, datetime
+
 from data_plane.domain.answer import Answer
+from data_plane.domain.demand import NO_DEMAND, Demand
+from data_plane.domain.heard import Heard
 from data_plane.domain.remote_clock import RemoteClock
 from data_plane.service.core import Core, Ports, build_core
 from data_plane.settings import DataPlaneSettings
 from shared.runtime.catalogue import Service
 from shared.runtime.metrics import Metrics
+from shared.schemas.events import Heartbeat
 from shared.schemas.identity import RouteKey
 from tests.clocks import MovableClock
 from tests.fakes.data_plane_cache import FakeRouteCache
@@ -49,7 +54,9 @@ class Instance:
         self.primary_clock = RemoteClock()
         if knows_the_time:
             self.learn_the_time()
-        ports = Ports(world.redis, [world.replica], world.primary, self.primary_clock)
+        self.heard = Heard()
+        self.listen()
+        ports = Ports(world.redis, [world.replica], world.primary, self.primary_clock, self.heard)
         self.core: Core = build_core(ports, settings, clock=world.clock, metrics=self.metrics, notes=self.notes)
 
     def learn_the_time(self) -> None:
@@ -57,8 +64,17 @@ class Instance:
         now = self._world.clock.monotonic()
         self.primary_clock.observe(sent=now, received=now, remote=self._world.clock.now().timestamp())
 
-    async def resolve(self, key: RouteKey = KEY, *, accept_stale: bool = True) -> Answer:
-        return await self.core.resolver.resolve(key, accept_stale=accept_stale)
+    def listen(self) -> None:
+        """Open the stream at its present end."""
+        self.heard.listen({0: 0}, at=self._world.clock.monotonic(), resumed=False)
+
+    def hear_heartbeat(self, moment: float | None = None) -> None:
+        """Apply a heartbeat of that moment (monotonic), or of now."""
+        as_of = self._world.database.time_at(self._world.clock.monotonic() if moment is None else moment)
+        self.heard.applied(0, 0, [Heartbeat(as_of=datetime.fromtimestamp(as_of, UTC), partitions=1)])
+
+    async def resolve(self, key: RouteKey = KEY, *, accept_stale: bool = True, demand: Demand = NO_DEMAND) -> Answer:
+        return await self.core.resolver.resolve(key, accept_stale=accept_stale, demand=demand)
 
     def count(self, name: str, **labels: str) -> float:
         """The value of a counter."""

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequen
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
+import msgspec
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
@@ -47,9 +48,9 @@ class KafkaEventLog:
             )
 
     async def heartbeat(self, heartbeat: Heartbeat) -> None:
-        value = encode(heartbeat)
         async with self._producing() as producer:
             partitions = await producer.partitions_for(ROUTE_EVENTS.name)
+            value = encode(msgspec.structs.replace(heartbeat, partitions=len(partitions)))
             await _each(_send_value(producer, partition, value) for partition in partitions)
 
     async def close(self) -> None:

@@ -16,7 +16,8 @@ def entries(draw: st.DrawFn) -> Entry:
     revision = draw(st.integers(0, 4))
     state = (State.ABSENT, State.ACTIVE, State.INACTIVE, State.ACTIVE, State.ACTIVE)[revision]
     url = f"https://example.com/{revision}" if state is State.ACTIVE else None
-    return Entry(KEY, state, url, revision, draw(st.integers(0, 50)), draw(st.integers(50, 100)))
+    times = draw(st.integers(0, 50)), draw(st.integers(50, 100))
+    return Entry(KEY, state, url, revision, *times, draw(st.integers(0, 9)), draw(st.integers(revision, 9)))
 
 
 @given(entries(), entries(), entries())

@@ -1,7 +1,8 @@
 """Two instances, a replica that lags, Redis that fails, events that come late, twice or in another order.
 
 Whatever happens, no instance answers an older revision after a newer one; what is not marked stale is at most one life
-old; and once every event has come and every server answers, all instances answer what the database holds.
+old; no answer was wrong for longer than its bound, or lacks a revision that it claims to reflect; and once every
+event has come and every server answers, all instances answer what the database holds.
 """
 
 import asyncio
@@ -21,6 +22,8 @@ from tests.fakes.data_plane_world import World
 KEYS = [RouteKey("team-a", service, "prod", "v1") for service in ("one", "two")]
 FOREIGN = RouteKey("team-b", "one", "prod", "v1")
 _keys, _which, _urls = st.sampled_from(KEYS), st.integers(0, 1), st.sampled_from([None, "https://a", "https://b"])
+ROUNDING = 1e-5
+"""Of times since 1970, in seconds."""
 _R = TypeVar("_R")
 
 
@@ -39,6 +42,11 @@ class Told:
             life = 60 if entry.is_active else 10
             recent = self._world.database.urls_since(entry.key, now - life)
             assert entry.url in recent, f"{entry.url} is older than {life} s: {recent}"
+        if answer.bound is not None:
+            recent = self._world.database.urls_since(entry.key, now - answer.bound - ROUNDING)
+            assert entry.url in recent, f"{entry.url} is older than its bound of {answer.bound} s: {recent}"
+        newer = [each.event.revision for each in self._world.database.log if each.key == entry.key]
+        assert not [each for each in newer if entry.revision < each <= answer.reflects], "claims a revision it lacks"
 
 
 class ResolverHistory(RuleBasedStateMachine):
@@ -70,6 +78,11 @@ class ResolverHistory(RuleBasedStateMachine):
         self.heard[which] += len(events)
         self.run(self.instances[which].core.applier.apply(events))
 
+    @rule(which=_which)
+    def hear_a_heartbeat(self, which: int) -> None:
+        unheard = self.world.database.log[self.heard[which] :]
+        self.instances[which].hear_heartbeat(unheard[0].at if unheard else None)
+
     @precondition(lambda self: self.world.database.log)
     @rule(which=_which, back=st.integers(1, 4))
     def hear_an_event_twice_or_early(self, which: int, back: int) -> None:
@@ -80,6 +93,7 @@ class ResolverHistory(RuleBasedStateMachine):
     def lose_events(self, which: int) -> None:
         self.heard[which] = len(self.world.database.log)
         self.instances[which].core.applier.lost_track()
+        self.instances[which].listen()
 
     @rule(which=_which, keys=st.permutations([*KEYS, FOREIGN]), accept_stale=st.booleans())
     def resolve(self, which: int, keys: list[RouteKey], accept_stale: bool) -> None:

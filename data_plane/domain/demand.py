@@ -1,0 +1,14 @@
+"""What a caller may ask of an answer, beyond its being fresh."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """`max_age`: seconds that the answer may have been wrong for at most. `min_revision`: of the tenant, to reflect."""
+
+    max_age: float | None = None
+    min_revision: int = 0
+
+
+NO_DEMAND = Demand()

@@ -1,0 +1,123 @@
+"""GET /api/v1/resolve/…/explain: for a person who wants to know why."""
+
+import math
+from datetime import UTC, datetime
+
+import msgspec
+from litestar import get
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi import ResponseSpec
+from litestar.openapi.spec import Example
+
+from data_plane.http.resolve import Environment, Service, Tenant, Version
+from data_plane.service.explain import Explainer, Explanation, View
+from shared.runtime.http.problems import SHARED_KINDS, documented
+from shared.schemas.identity import RouteKey
+from shared.schemas.validation import InvalidInput
+
+
+class LayerView(msgspec.Struct, frozen=True, kw_only=True):
+    """What one layer holds; null where it holds nothing, or its `note` says why it does not tell.
+
+    `reflects` is the tenant's revision at which it is known to be right. The age counts from when the source of truth was
+    read, the bound says for how long it may have been wrong.
+    """
+
+    layer: str
+    state: str | None
+    url: str | None
+    revision: int | None
+    reflects: int | None
+    fresh: bool
+    age_ms: int | None
+    remaining_ms: int | None
+    staleness_bound_ms: int | None
+    note: str
+
+
+class Watermark(msgspec.Struct, frozen=True, kw_only=True):
+    """The tenant's revisions that were applied from events without a gap, and up to when every event was heard."""
+
+    applied_from: int | None
+    applied_to: int | None
+    heard_until: datetime | None
+
+
+class RouteExplanation(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a route is answered as it is. `answered_by` is the first layer that holds something fresh."""
+
+    key: str
+    answered_by: str | None
+    why: str
+    layers: list[LayerView]
+    watermark: Watermark
+
+
+_HELD = {"url": "https://payments.team-a.example.com/v2", "revision": 42, "reflects": 57, "fresh": True, "note": ""}
+_TIMES = {"age_ms": 3120, "remaining_ms": 56880, "staleness_bound_ms": 812}
+_EXAMPLE = Example(
+    summary="A route that the process knows",
+    value={
+        "key": "team-a:payments:prod:v2",
+        "answered_by": "l1",
+        "why": "Active since revision 42 of the tenant.",
+        "layers": [{"layer": "l1", "state": "active", **_HELD, **_TIMES}],
+        "watermark": {"applied_from": 50, "applied_to": 57, "heard_until": "2026-03-02T16:05:12.5Z"},
+    },
+)
+
+
+def explain_handler(explainer: Explainer) -> HTTPRouteHandler:
+    """The handler that asks this explainer."""
+
+    @get(
+        "/api/v1/resolve/{tenant:str}/{service:str}/{env:str}/{version:str}/explain",
+        tags=["Resolve"],
+        summary="Why is this route answered as it is?",
+        responses={
+            200: ResponseSpec(
+                RouteExplanation, description="What every layer holds", generate_examples=False, examples=[_EXAMPLE]
+            ),
+            **documented(SHARED_KINDS[InvalidInput]),
+        },
+        opt={"operation": "routes.explain"},
+    )
+    async def explain(tenant: Tenant, service: Service, env: Environment, version: Version) -> RouteExplanation:
+        """Asks every layer, for people: which one answers, how old what it holds is, and why a 404 is one.
+
+        Stores nothing, so that looking changes nothing.
+        """
+        return _body(await explainer.explain(RouteKey(tenant, service, env, version)))
+
+    return explain
+
+
+def _body(explanation: Explanation) -> RouteExplanation:
+    applied, heard, answering = explanation.applied, explanation.heard_until, explanation.answering
+    return RouteExplanation(
+        key=str(explanation.key),
+        answered_by=None if answering is None else answering.layer.value,
+        why=explanation.why,
+        layers=[_layer(each) for each in explanation.views],
+        watermark=Watermark(
+            applied_from=applied.start if applied else None,
+            applied_to=applied.stop - 1 if applied else None,
+            heard_until=datetime.fromtimestamp(heard, UTC) if math.isfinite(heard) else None,
+        ),
+    )
+
+
+def _layer(view: View) -> LayerView:
+    entry = view.entry
+    return LayerView(
+        layer=view.layer.value,
+        state=None if entry is None else entry.state.name.lower(),
+        url=None if entry is None else entry.url,
+        revision=None if entry is None else entry.revision,
+        reflects=None if entry is None else view.reflects,
+        fresh=view.is_fresh,
+        age_ms=None if entry is None else math.ceil(view.age * 1000),
+        remaining_ms=None if entry is None else math.floor(view.remaining * 1000),
+        staleness_bound_ms=None if view.bound is None else math.ceil(view.bound * 1000),
+        note=view.note,
+    )

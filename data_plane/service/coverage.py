@@ -1,0 +1,78 @@
+"""How far an entry is known to be right: in time, and in revisions of its tenant. The argument is in docs/adr/0023."""
+
+import math
+
+from data_plane.domain.demand import NO_DEMAND, Demand
+from data_plane.domain.entry import Entry, Lives
+from data_plane.domain.heard import Heard
+from data_plane.domain.remote_clock import RemoteClock
+from data_plane.domain.watermarks import Watermarks
+from data_plane.service.local_cache import LocalCache
+from shared.runtime.clock import Clock
+from shared.runtime.metrics import Metrics
+
+
+class Coverage:
+    """What events say about entries that are, or just were, in the process's cache."""
+
+    def __init__(
+        self,
+        *,
+        local: LocalCache,
+        heard: Heard,
+        watermarks: Watermarks,
+        primary_clock: RemoteClock,
+        lives: Lives,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self._local = local
+        self._heard = heard
+        self._watermarks = watermarks
+        self._primary_clock = primary_clock
+        self._positive_life = lives.positive
+        self._clock = clock
+        gauge = metrics.gauge("tm_staleness_bound_seconds")
+        metrics.before_scrape(lambda: gauge.set(self._heard_ago()))
+
+    def as_of(self, entry: Entry) -> float:
+        """The primary's time up to which the entry is known to be right; -inf: not known.
+
+        That of its reading, or the last heartbeat that was applied: unless a change between the two may be missing.
+        """
+        proven, heard = entry.proven_as_of, self._heard.until
+        if heard <= proven or entry.reflects < self._local.floor(entry.key):
+            return proven
+        unheard_before = self._primary_clock.latest(self._heard.since(entry.key.tenant))
+        return heard if unheard_before is not None and proven >= unheard_before else proven
+
+    def bound(self, entry: Entry, now: float) -> float | None:
+        """For how many seconds the entry may have been wrong at most, at local `now`. None: not known."""
+        latest = self._primary_clock.latest(now)
+        if latest is None or entry.expires_at <= self._primary_clock.set_at + self._positive_life:
+            return None
+        age = latest - self.as_of(entry)
+        # A time that is still to come was not read off this clock.
+        return age if 0 <= age < math.inf else None
+
+    def revision(self, entry: Entry) -> int:
+        """The tenant's revision that the entry is known to reflect."""
+        applied = self._watermarks.applied(entry.key.tenant)
+        if entry.reflects + 1 < applied.start or entry.reflects < self._local.floor(entry.key):
+            return entry.reflects
+        return max(entry.reflects, applied.stop - 1)
+
+    def meets(self, entry: Entry, demand: Demand, now: float) -> bool:
+        """Whether the entry is what the caller asks for."""
+        if demand is NO_DEMAND:
+            return True
+        if self.revision(entry) < demand.min_revision:
+            return False
+        if demand.max_age is None:
+            return True
+        bound = self.bound(entry, now)
+        return bound is not None and bound <= demand.max_age
+
+    def _heard_ago(self) -> float:
+        latest = self._primary_clock.latest(self._clock.monotonic())
+        return math.inf if latest is None else max(0.0, latest - self._heard.until)

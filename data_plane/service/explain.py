@@ -1,0 +1,130 @@
+"""Why a route is answered as it is: what every layer holds of it, without touching any."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from data_plane.domain.answer import Layer
+from data_plane.domain.entry import Entry, Lives, State
+from data_plane.domain.heard import Heard
+from data_plane.domain.watermarks import Watermarks
+from data_plane.errors import UnreadableEntry
+from data_plane.ports import RouteCache, RouteSource
+from data_plane.service.coverage import Coverage
+from data_plane.service.freshness import Freshness
+from data_plane.service.local_cache import LocalCache
+from shared.runtime.clock import Clock
+from shared.runtime.resilience import DependencyUnavailable
+from shared.schemas.identity import RouteKey
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What one layer holds. Times in seconds; `bound` as in an answer. Without an entry, `note` says why."""
+
+    layer: Layer
+    entry: Entry | None
+    is_fresh: bool
+    age: float
+    remaining: float
+    bound: float | None
+    reflects: int
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The layers in the order in which they are asked; the first with a fresh entry is the one that answers.
+
+    `applied`: the tenant's revisions that came by events, without a gap. `heard_until`: POSIX seconds on the primary's
+    clock up to which all of them did; -inf when that is not known.
+    """
+
+    key: RouteKey
+    views: tuple[View, ...]
+    applied: range
+    heard_until: float
+
+    @property
+    def answering(self) -> View | None:
+        return next((each for each in self.views if each.is_fresh), None)
+
+    @property
+    def why(self) -> str:
+        """In words, what is answered and why."""
+        view = self.answering
+        if view is None or view.entry is None:
+            return "No layer holds a fresh entry now: a stale one is answered, or that nobody can tell."
+        entry = view.entry
+        if entry.state is State.ACTIVE:
+            return f"Active since revision {entry.revision} of the tenant."
+        if entry.state is State.INACTIVE:
+            return f"Inactive since revision {entry.revision} of the tenant."
+        return f"Never created, up to revision {view.reflects} of the tenant." if view.reflects else "No such tenant."
+
+
+class Explainer:
+    """Looks at every layer for a person who wants to know. Nothing is stored, counted as used or waited for long."""
+
+    def __init__(
+        self,
+        *,
+        local: LocalCache,
+        cache: RouteCache,
+        sources: Sequence[tuple[Layer, RouteSource]],
+        freshness: Freshness,
+        coverage: Coverage,
+        watermarks: Watermarks,
+        heard: Heard,
+        lives: Lives,
+        clock: Clock,
+        deadline: float,
+    ) -> None:
+        """`deadline`: seconds for each layer."""
+        self._local = local
+        self._cache = cache
+        self._sources = tuple(sources)
+        self._freshness = freshness
+        self._coverage = coverage
+        self._watermarks = watermarks
+        self._heard = heard
+        self._lives = lives
+        self._clock = clock
+        self._deadline = deadline
+
+    async def explain(self, key: RouteKey) -> Explanation:
+        """What is known of the route, layer by layer. Never fails: a layer that does not answer says so."""
+        views = [self._view(Layer.L1, self._local.held(key), "nothing is held"), await self._redis(key)]
+        views += [await self._database(layer, source, key) for layer, source in self._sources]
+        return Explanation(key, tuple(views), self._watermarks.applied(key.tenant), self._heard.until)
+
+    async def _redis(self, key: RouteKey) -> View:
+        try:
+            async with asyncio.timeout(self._deadline):
+                entry = await self._cache.get(key)
+        except (DependencyUnavailable, UnreadableEntry, TimeoutError) as error:
+            return self._view(Layer.REDIS, None, f"does not tell: {type(error).__name__}")
+        return self._view(Layer.REDIS, None if entry is None else self._lives.cap(entry), "nothing is held")
+
+    async def _database(self, layer: Layer, source: RouteSource, key: RouteKey) -> View:
+        try:
+            async with asyncio.timeout(self._deadline):
+                reading = await source.read(key)
+        except (DependencyUnavailable, TimeoutError) as error:
+            return self._view(layer, None, f"{source.name} does not tell: {type(error).__name__}")
+        return self._view(layer, reading.entry(self._lives, self._clock.monotonic()), source.name)
+
+    def _view(self, layer: Layer, entry: Entry | None, note: str) -> View:
+        now = self._clock.monotonic()
+        if entry is None:
+            return View(layer, None, False, 0.0, 0.0, None, 0, note)
+        return View(
+            layer,
+            entry,
+            self._freshness.is_fresh(entry, now),
+            max(0.0, now - entry.as_of),
+            entry.expires_at - now,
+            self._coverage.bound(entry, now),
+            self._coverage.revision(entry),
+            "" if layer in (Layer.L1, Layer.REDIS) else note,
+        )

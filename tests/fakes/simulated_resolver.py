@@ -1,0 +1,90 @@
+"""A resolver instance on a host of its own, in simulated time; it hears Kafka as late as the simulation lets it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from random import Random
+
+from data_plane.domain.entry import Entry
+from data_plane.domain.heard import Heard
+from data_plane.domain.remote_clock import RemoteClock
+from data_plane.service.core import Ports, build_core
+from data_plane.settings import DataPlaneSettings
+from shared.runtime.catalogue import Service
+from shared.runtime.metrics import Metrics
+from shared.schemas.events import Heartbeat, RouteChanged
+from shared.schemas.identity import RouteKey
+from tests.fakes.data_plane_cache import FakeRouteCache
+from tests.fakes.simulated_log import PARTITIONS, Lag, SimulatedKafka, SimulatedPrimary, SimulatedSource
+from tests.fakes.simulated_time import HostClock
+
+
+class RedisSeenFrom:
+    """The shared cache as one host sees it: times are its own on this side, and true ones on the other."""
+
+    def __init__(self, shared: FakeRouteCache, clock: HostClock) -> None:
+        self._shared = shared
+        self._clock = clock
+
+    async def get(self, key: RouteKey) -> Entry | None:
+        return self._seen(await self._shared.get(key))
+
+    async def put(self, entries: Sequence[Entry]) -> Sequence[Entry | None]:
+        true = [self._with_times(each, self._clock.true_moment) for each in entries]
+        return [self._seen(each) for each in await self._shared.put(true)]
+
+    def _seen(self, entry: Entry | None) -> Entry | None:
+        return None if entry is None else self._with_times(entry, self._clock.at)
+
+    @staticmethod
+    def _with_times(entry: Entry, convert: Callable[[float], float]) -> Entry:
+        return replace(entry, as_of=convert(entry.as_of), expires_at=convert(entry.expires_at))
+
+
+class SimulatedResolver:
+    """One instance: its clock, its place in each partition, and the core that answers."""
+
+    def __init__(
+        self,
+        primary: SimulatedPrimary,
+        kafka: SimulatedKafka,
+        redis: FakeRouteCache,
+        lag: Lag,
+        clock: HostClock,
+        *,
+        l1_entries: int,
+    ) -> None:
+        self.clock = clock
+        self._time = primary.time
+        self._kafka = kafka
+        self._positions = [0] * PARTITIONS
+        self.heard, self.primary_clock = Heard(), RemoteClock()
+        self.replica = SimulatedSource(primary, clock, lag)
+        self.primary = SimulatedSource(primary, clock)
+        settings = DataPlaneSettings.model_validate(
+            {"replica_urls": "postgresql://unused", "resolve_deadline_seconds": 10, "l1_entries": l1_entries}
+        )
+        ports = Ports(RedisSeenFrom(redis, clock), [self.replica], self.primary, self.primary_clock, self.heard)
+        self.core = build_core(ports, settings, clock=clock, metrics=Metrics(Service.DATA_PLANE), notes={})
+        self.reconnect(lost=True)
+
+    def ask_the_time(self, round_trip: float, random: Random) -> None:
+        """A round trip to the primary that ends now."""
+        sent, asked = self._time.now - round_trip, self._time.now - random.random() * round_trip
+        remote = self._time.primary(asked)
+        self.primary_clock.observe(sent=self.clock.at(sent), received=self.clock.monotonic(), remote=remote)
+
+    def reconnect(self, *, lost: bool) -> None:
+        """Open the stream again: where it was, or at its end when events are gone."""
+        if lost:
+            self._positions = [len(each) for each in self._kafka.partitions]
+        self.heard.listen(dict(enumerate(self._positions)), at=self.clock.monotonic(), resumed=not lost)
+        self.core.applier.lost_track()
+
+    async def hear(self, partition: int, count: int) -> None:
+        """Apply the next records of a partition, in the order of the adapter."""
+        start = self._positions[partition]
+        records = self._kafka.partitions[partition][start : start + count]
+        await self.core.applier.apply([each for each in records if isinstance(each, RouteChanged)])
+        self._positions[partition] = start + len(records)
+        beats = [each for each in records if isinstance(each, Heartbeat)]
+        self.heard.applied(partition, self._positions[partition], beats)

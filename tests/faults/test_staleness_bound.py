@@ -1,0 +1,82 @@
+"""On real servers: no answer was wrong for longer than its X-Staleness-Bound, whatever stood still meanwhile."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from shared.schemas.identity import RouteKey
+from tests.system import System
+from tests.waiting import eventually
+
+
+class Record:
+    """Writes a route all the time, asks every resolver for it, and compares each answer with what was acknowledged."""
+
+    def __init__(self, system: System, key: RouteKey) -> None:
+        self._system = system
+        self._key = key
+        self.acknowledged: list[float] = []
+        self.checked = 0
+        self.was_wrong = 0
+
+    async def write(self) -> None:
+        for number in itertools.count():
+            await self._system.put(self._key, f"http://write-{number}")
+            self.acknowledged.append(time.monotonic())
+            await asyncio.sleep(0.05)
+
+    async def ask(self, resolver: str) -> None:
+        while True:
+            asked = time.monotonic()
+            answer = await self._system.resolve(resolver, self._key)
+            if answer.status_code == 200 and answer.headers["X-Staleness-Bound"] != "unknown":
+                self._check(answer.json()["url"], int(answer.headers["X-Staleness-Bound"]) / 1000, asked)
+            await asyncio.sleep(0.005)
+
+    def _check(self, url: str, bound: float, asked: float) -> None:
+        newer = self.acknowledged[int(url.removeprefix("http://write-")) + 1 :]
+        # It was wrong for that long at least when it was asked for; it may have been answered a little later.
+        wrong_for = max(0.0, asked - newer[0]) if newer else 0.0
+        assert wrong_for <= bound, f"{url} had been wrong for {wrong_for} s, its bound said {bound} s"
+        self.checked += 1
+        self.was_wrong += wrong_for > 0
+
+
+@asynccontextmanager
+async def recorded(system: System) -> AsyncIterator[Record]:
+    """A record that is kept while the block runs; afterwards nothing in it may have been wrong for too long."""
+    record = Record(system, await system.new_key())
+    working = [record.write(), *(record.ask(each) for each in system.resolver_urls)]
+    tasks = [asyncio.create_task(each) for each in working]
+    try:
+        yield record
+    finally:
+        for task in tasks:
+            task.cancel()
+        ended, _ = await asyncio.wait(tasks)
+    assert [task.exception() for task in ended if not task.cancelled()] == []
+
+
+async def until_checked(record: Record, more: int) -> None:
+    """Wait for so many further answers."""
+    target = record.checked + more
+
+    async def enough() -> bool:
+        return record.checked >= target
+
+    await eventually(enough, within=60)
+
+
+async def test_no_answer_was_wrong_for_longer_than_its_bound(system: System) -> None:
+    async with recorded(system) as record:
+        await until_checked(record, 200)
+        for server in (system.stack.kafka, system.stack.replica, system.stack.redis):
+            await server.freeze()
+            try:
+                await until_checked(record, 400)
+            finally:
+                await server.thaw()
+            await until_checked(record, 100)
+    assert record.was_wrong > 0, "nothing was ever stale, so that nothing was proven"

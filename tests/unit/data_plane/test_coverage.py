@@ -1,0 +1,229 @@
+"""How old an answer may be, and which revision it reflects, by what was heard and read."""
+
+import asyncio
+
+import pytest
+
+from data_plane.domain.demand import Demand
+from data_plane.errors import NotFreshEnough, RevisionNotReached, RouteUnknown
+from shared.schemas.identity import RouteKey
+from tests.fakes.data_plane_world import KEY, Instance, World, told
+from tests.waiting import eventually
+
+OTHER = RouteKey("team-a", "other", "prod", "v1")
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def bound_of(instance: Instance, key: RouteKey = KEY) -> float | None:
+    """The bound of an answer, without the allowance for drifting clocks."""
+    bound = (await instance.resolve(key)).bound
+    return None if bound is None else round(bound, 1)
+
+
+async def test_a_heartbeat_renews_what_was_read_before_it(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    instance = world.instance()
+    await instance.resolve()
+    world.clock.advance(30)
+    assert await bound_of(instance) == 30
+    instance.hear_heartbeat()
+    world.clock.advance(2)
+    assert await bound_of(instance) == 2
+
+
+async def test_a_late_heartbeat_takes_nothing_back(world: World) -> None:
+    instance = world.instance()
+    long_ago = world.clock.monotonic()
+    world.clock.advance(20)
+    instance.hear_heartbeat()
+    instance.hear_heartbeat(long_ago)
+    await instance.resolve()
+    world.clock.advance(1)
+    assert await bound_of(instance) == 1
+
+
+async def test_without_the_primarys_time_the_bound_is_unknown(world: World) -> None:
+    instance = world.instance(knows_the_time=False)
+    instance.hear_heartbeat()
+    assert await bound_of(instance) is None
+
+
+async def test_after_the_primarys_clock_was_set_the_bound_is_unknown_until_older_entries_are_gone(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    instance = world.instance()
+    await instance.resolve()
+    now = world.clock.monotonic()
+    instance.primary_clock.observe(sent=now, received=now, remote=world.clock.now().timestamp() + 300)
+    assert await bound_of(instance) is None
+
+
+async def test_what_a_lagging_replica_said_is_not_renewed_for_what_came_before_listening(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    world.replica.stop_here()
+    world.clock.advance(1)
+    world.database.commit(KEY, "https://unheard")
+    world.clock.advance(20)
+    instance = world.instance()
+    instance.hear_heartbeat()
+    assert told(await instance.resolve()) == "https://v1 replica"
+    assert await bound_of(instance) == 20
+
+
+async def test_what_redis_says_is_not_believed_over_a_change_that_was_evicted(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    await world.instance().resolve()
+    instance = world.instance(l1_entries=1)
+    world.clock.advance(20)
+    older = world.redis.entries[KEY]
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v2")])
+    instance.hear_heartbeat()
+    await instance.resolve(RouteKey("team-b", "other", "prod", "v1"))
+    world.redis.entries[KEY] = older  # a restart, and a slow instance's fill
+    assert told(await instance.resolve()) == "https://v2 replica"
+
+
+async def test_a_heartbeat_renews_what_is_held_whatever_else_of_the_tenant_was_evicted(world: World) -> None:
+    instance = world.instance(l1_entries=2)
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
+    await instance.core.applier.apply([world.database.commit(OTHER, "https://other")])
+    await instance.resolve()
+    await instance.resolve(RouteKey("team-b", "other", "prod", "v1"))
+    assert instance.count("tm_cache_evictions_total", reason="capacity") == 1
+    world.clock.advance(30)
+    instance.hear_heartbeat()
+    world.clock.advance(2)
+    assert await bound_of(instance) == 2
+
+
+async def test_after_a_gap_what_was_known_of_the_tenant_is_not_renewed_until_it_is_read_again(world: World) -> None:
+    instance = world.instance()
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
+    world.clock.advance(1)
+    world.database.commit(KEY, "https://unheard")
+    await instance.core.applier.apply([world.database.commit(OTHER, "https://other")])
+    instance.hear_heartbeat()
+    answer = await instance.resolve()
+    assert answer.entry.url == "https://unheard" or round(answer.bound or 0, 1) == 1
+
+
+async def test_a_heartbeat_that_was_written_to_fewer_partitions_than_are_read_says_nothing(world: World) -> None:
+    instance = world.instance()
+    await instance.resolve()
+    world.clock.advance(5)
+    instance.heard.listen({0: 0, 1: 0}, at=world.clock.monotonic(), resumed=True)
+    instance.hear_heartbeat()
+    assert await bound_of(instance) == 5
+
+
+async def test_the_bound_is_since_the_slowest_partitions_heartbeat(world: World) -> None:
+    instance = world.instance()
+    assert instance.heard.until == float("-inf")
+    instance.hear_heartbeat()
+    assert instance.heard.until == world.clock.now().timestamp()
+    instance.heard.listen({0: 0, 1: 0}, at=world.clock.monotonic(), resumed=True)
+    instance.heard.applied(0, 1)
+    assert instance.heard.until == float("-inf")
+
+
+async def test_a_caller_that_wants_a_fresher_answer_gets_one_from_a_fresher_source(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    instance = world.instance()
+    await instance.resolve()
+    world.clock.advance(30)
+    assert told(await instance.resolve(demand=Demand(max_age=31))) == "https://v1 l1"
+    assert told(await instance.resolve(demand=Demand(max_age=5))) == "https://v1 replica"
+    world.replica.stop_here()
+    world.database.commit(OTHER, "https://other")
+    world.clock.advance(30)
+    assert told(await instance.resolve(demand=Demand(max_age=5))) == "https://v1 primary"
+
+
+async def test_a_caller_that_wants_it_as_of_now_gets_it_from_the_primary(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    assert told(await world.instance(knows_the_time=False).resolve(demand=Demand(max_age=0))) == "https://v1 primary"
+
+
+async def test_a_caller_that_wants_what_nobody_can_tell_is_told_how_old_the_best_is(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    instance = world.instance()
+    await instance.resolve()
+    world.all_databases(down=True)
+    world.clock.advance(30)
+    with pytest.raises(NotFreshEnough, match=r"up to 300.. ms old; asked for 5 s") as refused:
+        await instance.resolve(demand=Demand(max_age=5))
+    assert round(refused.value.bound or 0, 1) == 30
+    with pytest.raises(RouteUnknown):
+        await instance.resolve(OTHER, demand=Demand(max_age=5))
+
+
+async def test_an_answer_reflects_the_revision_of_the_last_event_applied_whatever_route_it_was_of(world: World) -> None:
+    instance = world.instance()
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
+    await instance.core.applier.apply([world.database.commit(OTHER, "https://other")])
+    world.all_databases(down=True)
+    answer = await instance.resolve(demand=Demand(min_revision=2))
+    assert (told(answer), answer.entry.revision, answer.reflects) == ("https://v1 l1", 1, 2)
+
+
+async def test_a_write_is_read_from_a_replica_that_has_it_before_its_event_is_heard(world: World) -> None:
+    instance = world.instance()
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
+    world.database.commit(KEY, "https://v2")
+    assert told(await instance.resolve()) == "https://v1 l1"
+    assert told(await instance.resolve(demand=Demand(min_revision=2))) == "https://v2 replica"
+
+
+async def test_a_write_is_read_from_the_primary_where_the_replica_lags(world: World) -> None:
+    instance = world.instance()
+    world.database.commit(KEY, "https://v1")
+    world.replica.stop_here()
+    world.database.commit(KEY, "https://v2")
+    assert told(await instance.resolve(demand=Demand(min_revision=2))) == "https://v2 primary"
+
+
+async def test_a_write_that_no_database_can_tell_of_is_waited_for(world: World) -> None:
+    instance = world.instance()
+    world.database.commit(KEY, "https://v1")
+    world.replica.stop_here()
+    event = world.database.commit(KEY, "https://v2")
+    world.primary.is_down = True
+    waiting = asyncio.create_task(instance.resolve(demand=Demand(min_revision=2)))
+    await eventually(lambda: _has_read(world))
+    assert not waiting.done()
+    await instance.core.applier.apply([event])
+    assert (await waiting).entry.url == "https://v2"
+
+
+async def _has_read(world: World) -> bool:
+    return world.replica.reads > 0
+
+
+async def test_a_revision_that_does_not_come_is_refused_with_the_one_reached(world: World) -> None:
+    instance = world.instance(resolve_deadline_seconds=0.1)
+    world.database.commit(KEY, "https://v1")
+    with pytest.raises(RevisionNotReached, match="up to revision 1, not 2") as refused:
+        await instance.resolve(demand=Demand(min_revision=2))
+    assert refused.value.reached == 1
+
+
+async def test_after_a_gap_an_older_entry_does_not_reflect_what_was_heard_since(world: World) -> None:
+    instance = world.instance()
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
+    world.database.commit(KEY, "https://unheard")
+    await instance.core.applier.apply([world.database.commit(OTHER, "https://other")])
+    assert told(await instance.resolve(demand=Demand(min_revision=3))) == "https://unheard replica"
+
+
+async def test_a_hundred_callers_with_the_same_demand_cause_one_load(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    gate = world.replica.hold()
+    instance = world.instance()
+    callers = [asyncio.create_task(instance.resolve(demand=Demand(min_revision=1))) for _ in range(100)]
+    await world.replica.asked()
+    gate.set()
+    assert {told(await each) for each in callers} == {"https://v1 replica"}
+    assert world.replica.reads == 1

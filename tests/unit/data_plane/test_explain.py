@@ -1,0 +1,72 @@
+"""Why a route is answered as it is, told without changing anything."""
+
+import pytest
+
+from data_plane.domain.answer import Layer
+from shared.schemas.identity import RouteKey
+from tests.fakes.data_plane_world import KEY, World
+from tests.unit.data_plane.test_http_freshness import PATH, client_of
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def test_looking_stores_nothing(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    instance = world.instance()
+    explanation = await instance.core.explainer.explain(KEY)
+    assert [each.layer for each in explanation.views] == [Layer.L1, Layer.REDIS, Layer.REPLICA, Layer.PRIMARY]
+    assert explanation.answering is not None
+    assert explanation.answering.layer is Layer.REPLICA
+    assert world.redis.entries == {}
+    assert (await instance.resolve()).layer is Layer.REPLICA
+
+
+async def test_it_says_why_a_404_is_one(world: World) -> None:
+    explain = world.instance().core.explainer.explain
+    assert (await explain(KEY)).why == "No such tenant."
+    world.database.commit(KEY, "https://v1")
+    never = RouteKey(KEY.tenant, "never", "prod", "v1")
+    assert (await explain(never)).why == "Never created, up to revision 1 of the tenant."
+    assert (await explain(KEY)).why == "Active since revision 1 of the tenant."
+    world.database.commit(KEY, None)
+    assert (await explain(KEY)).why == "Inactive since revision 2 of the tenant."
+
+
+async def test_a_heartbeat_does_not_vouch_for_what_lacks_a_change_that_is_held_here(world: World) -> None:
+    await world.instance().core.applier.apply([world.database.commit(KEY, "https://v1")])
+    instance, older = world.instance(), world.redis.entries[KEY]
+    world.clock.advance(20)
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v2")])
+    world.redis.entries[KEY] = older  # a restart, and a slow instance's write
+    world.clock.advance(5)
+    instance.hear_heartbeat()
+    held, in_redis, *_ = (await instance.core.explainer.explain(KEY)).views
+    assert [round(each.bound or 0, 1) for each in (held, in_redis)] == [0, 25]
+
+
+async def test_a_layer_that_does_not_answer_says_so(world: World) -> None:
+    world.redis.is_down = True
+    world.all_databases(down=True)
+    explanation = await world.instance().core.explainer.explain(KEY)
+    assert explanation.answering is None
+    assert [bool(each.note) for each in explanation.views] == [True] * 4
+
+
+async def test_it_is_told_over_http(world: World) -> None:
+    instance = world.instance()
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
+    instance.hear_heartbeat()
+    world.clock.advance(2)
+    async with client_of(instance) as client:
+        body = (await client.get(f"{PATH}/explain")).json()
+    first = body["layers"][0]
+    assert (body["answered_by"], body["watermark"]["applied_to"]) == ("l1", 1)
+    assert (first["url"], first["age_ms"], first["staleness_bound_ms"], first["fresh"]) == (
+        "https://v1",
+        2000,
+        2001,
+        True,
+    )

@@ -1,0 +1,100 @@
+"""What the HTTP API says about how fresh an answer is, and what callers may ask of it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+import pytest
+
+from data_plane.app import build_app
+from data_plane.http.answers import bound_text
+from data_plane.http.demands import demand_of
+from shared.runtime.health import Health
+from tests.fakes.data_plane_world import KEY, Instance, World
+
+PATH = f"/api/v1/resolve/{KEY.tenant}/{KEY.service}/{KEY.env}/{KEY.version}"
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@asynccontextmanager
+async def client_of(instance: Instance) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of the instance's HTTP API."""
+    app = build_app(instance.core.resolver, instance.core.explainer, health=Health({}), metrics=instance.metrics)
+    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type]
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client
+
+
+async def test_every_answer_says_how_long_it_may_have_been_wrong(world: World) -> None:
+    instance = world.instance()
+    async with client_of(instance) as client:
+        absent = await client.get(PATH)
+        event = world.database.commit(KEY, "https://v1")
+        await instance.core.applier.apply([event])
+        world.clock.advance(3)
+        found = await client.get(PATH)
+        unchanged = await client.get(PATH, headers={"If-None-Match": found.headers["ETag"]})
+    assert [each.status_code for each in (absent, found, unchanged)] == [404, 200, 304]
+    assert absent.headers["X-Staleness-Bound"] in ("0", "1")
+    assert found.headers["X-Staleness-Bound"] == unchanged.headers["X-Staleness-Bound"] == "3001"
+
+
+async def test_the_bound_is_unknown_where_the_primarys_time_is(world: World) -> None:
+    async with client_of(world.instance(knows_the_time=False)) as client:
+        assert (await client.get(PATH)).headers["X-Staleness-Bound"] == "unknown"
+
+
+async def test_a_request_for_no_older_than_anyone_can_tell_is_a_409_that_says_how_old_the_best_is(world: World) -> None:
+    instance = world.instance()
+    async with client_of(instance) as client:
+        await client.get(PATH)
+        world.all_databases(down=True)
+        world.clock.advance(4)
+        answer = await client.get(PATH, headers={"Cache-Control": "max-age=2"})
+    assert (answer.status_code, answer.headers["content-type"]) == (409, "application/problem+json")
+    assert answer.headers["X-Staleness-Bound"] == "4001"
+    assert "up to 4001 ms old" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("header", "max_age"),
+    [
+        (None, None),
+        ("no-cache", None),
+        ("max-age=0", 0),
+        ("no-store, Max-Age = 15, max-stale=0", 15),
+        ('max-age="7"', 7),
+        ("s-maxage=3", None),
+        ("max-age=-1", None),
+        ("max-age=1.5", None),
+    ],
+)
+def test_max_age_is_read_as_rfc_9111_writes_it(header: str | None, max_age: float | None) -> None:
+    assert demand_of(header).max_age == max_age
+
+
+@pytest.mark.parametrize(("bound", "text"), [(None, "unknown"), (0.0, "0"), (0.0001, "1"), (1.2, "1200")])
+def test_a_bound_is_rounded_up_to_whole_milliseconds(bound: float | None, text: str) -> None:
+    assert bound_text(bound) == text
+
+
+@pytest.mark.parametrize("ask", [{"headers": {"X-Min-Revision": "2"}}, {"params": {"min_revision": "2"}}])
+async def test_a_revision_can_be_demanded_by_header_or_query(world: World, ask: dict[str, Any]) -> None:
+    world.database.commit(KEY, "https://v1")
+    async with client_of(world.instance(resolve_deadline_seconds=0.1)) as client:
+        refused = await client.get(PATH, **ask)
+        world.database.commit(KEY, "https://v2")
+        assert (await client.get(PATH, **ask)).json()["url"] == "https://v2"
+    assert (refused.status_code, refused.headers["X-Revision-Reached"]) == (409, "1")
+    assert "up to revision 1, not 2" in refused.json()["detail"]
+
+
+async def test_a_demand_that_is_no_revision_is_a_400_for_every_wrong_one(world: World) -> None:
+    async with client_of(world.instance()) as client:
+        answer = await client.get(PATH, headers={"X-Min-Revision": "newest"})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/X-Min-Revision")

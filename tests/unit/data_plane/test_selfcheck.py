@@ -1,0 +1,82 @@
+"""The sampler that compares caches with the database."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data_plane.domain.entry import Entry, State
+from data_plane.domain.reading import Reading
+from data_plane.service.selfcheck import contradicts
+from tests.fakes.data_plane_world import KEY, Instance, World
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def counts(instance: Instance, layer: str) -> tuple[float, float]:
+    """Samples of the layer, and how many of them were wrong."""
+    names = ("tm_selfcheck_samples_total", "tm_cache_incoherence_total")
+    return instance.count(names[0], layer=layer), instance.count(names[1], layer=layer)
+
+
+async def test_what_agrees_is_counted_and_not_reported(world: World) -> None:
+    instance = world.instance()
+    await instance.core.selfcheck.sample()
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
+    await instance.core.selfcheck.sample()
+    assert (counts(instance, "l1"), counts(instance, "redis")) == ((1, 0), (1, 0))
+
+
+async def test_what_is_merely_behind_is_not_reported(world: World) -> None:
+    instance = world.instance()
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
+    world.database.commit(KEY, "https://v2")
+    await instance.core.selfcheck.sample()
+    assert counts(instance, "l1") == (1, 0)
+
+
+async def test_a_value_that_the_database_does_not_have_at_that_revision_is_reported_by_layer(world: World) -> None:
+    instance = world.instance()
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
+    world.redis.entries[KEY] = replace(world.redis.entries[KEY], url="https://wrong")
+    await instance.core.selfcheck.sample()
+    assert (counts(instance, "l1"), counts(instance, "redis")) == ((1, 0), (1, 1))
+
+
+async def test_a_change_that_was_applied_but_is_not_in_the_cache_is_reported(world: World) -> None:
+    instance = world.instance()
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
+    world.redis.entries[KEY] = replace(world.redis.entries[KEY], reflects=2)
+    world.database.commit(KEY, "https://v2")
+    await instance.core.selfcheck.sample()
+    assert counts(instance, "redis") == (1, 1)
+
+
+async def test_it_reads_once_a_sample_and_nothing_without_a_database(world: World) -> None:
+    instance = world.instance()
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
+    await instance.core.selfcheck.sample()
+    assert (world.replica.reads, world.primary.reads) == (1, 0)
+    world.all_databases(down=True)
+    await instance.core.selfcheck.sample()
+    assert counts(instance, "l1") == (1, 0)
+
+
+@given(st.lists(st.booleans(), max_size=8), st.integers(0, 8), st.integers(0, 8))
+def test_two_true_views_of_one_history_never_contradict_each_other(changes: list[bool], cached: int, read: int) -> None:
+    """`changes`: whether each of the tenant's revisions was of this route."""
+
+    def at(length: int) -> tuple[State, str | None, int, int]:
+        revision = min(length, len(changes))
+        own = [number for number, mine in enumerate(changes[:revision], start=1) if mine]
+        return (
+            (State.ACTIVE, f"https://{own[-1]}", own[-1], revision) if own else (State.ABSENT, None, revision, revision)
+        )
+
+    state, url, revision, reflects = at(cached)
+    entry = Entry(KEY, state, url, revision, 0, 0, reflects=reflects)
+    assert not contradicts(entry, reflects, Reading(KEY, *at(read), as_of=0))

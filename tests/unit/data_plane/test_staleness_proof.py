@@ -1,0 +1,162 @@
+"""No answer was ever wrong for longer than it said: a hundred thousand of them, against the history of commits.
+
+Three instances on hosts whose clocks are minutes apart, on simulated time. Kafka is delayed (by partition), paused, and
+loses events; the replica lags and stands still; Redis is emptied and goes away; the primary does not answer; a relay
+freezes in the middle of a heartbeat and wakes up late. docs/adr/0023 has the argument that this tries to break.
+"""
+
+from collections.abc import Mapping
+from random import Random
+
+import structlog
+
+from data_plane.errors import RouteUnknown
+from shared.schemas.identity import RouteKey
+from tests.fakes.data_plane_cache import FakeRouteCache
+from tests.fakes.simulated_log import PARTITIONS, Lag, SimulatedKafka, SimulatedPrimary, SimulatedRelay
+from tests.fakes.simulated_resolver import SimulatedResolver
+from tests.fakes.simulated_time import HostClock, TrueTime
+
+KEYS = [RouteKey(f"team-{tenant}", f"s{service}", "prod", "v1") for tenant in range(6) for service in range(8)]
+EVICTING = 2
+"""The instance with less room than there are routes."""
+FLOAT = 2e-6
+"""Rounding of times since 1970, which events carry in microseconds."""
+STEP, STEPS_OF_A_PHASE, ASKED_AT_EACH = 0.08, 900, 16
+
+WELL: Mapping[str, float] = {}
+PHASES: dict[str, Mapping[str, float]] = {
+    "well": WELL,
+    "delayed": {"delay": 0.97},
+    "paused": {"pause": 1},
+    "dropped": {"drop": 0.01, "delay": 0.6},
+    "lagging": {"stand": 0.995, "delay": 0.9},
+    "frozen relay": {"freeze": 0.05, "delay": 0.5},
+    "caches": {"flush": 0.02, "redis": 0.02, "delay": 0.8, "stand": 0.9},
+    "everything": {
+        "delay": 0.9,
+        "drop": 0.005,
+        "stand": 0.97,
+        "freeze": 0.05,
+        "flush": 0.01,
+        "redis": 0.02,
+        "down": 0.02,
+    },
+}
+
+
+class Simulation:
+    """The whole product in simulated time, and what its instances have answered."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)
+        self.time, self.lag = TrueTime(), Lag()
+        self.primary, self.kafka = SimulatedPrimary(self.time, self.random), SimulatedKafka()
+        self.relay, self.redis = SimulatedRelay(self.primary, self.kafka), FakeRouteCache()
+        hosts = ((5.0, -90e-6, -240.0, 1000), (77_000.0, 0.0, 0.0, 1000), (900.0, 120e-6, 600.0, 12))
+        self.resolvers = [
+            SimulatedResolver(
+                self.primary,
+                self.kafka,
+                self.redis,
+                self.lag,
+                HostClock(self.time, start=start, drift=drift, skew=skew),
+                l1_entries=l1_entries,
+            )
+            for start, drift, skew, l1_entries in hosts
+        ]
+        self.slack: dict[str, list[float]] = {phase: [] for phase in (*PHASES, "evicting")}
+        self.unknown = 0
+        self._beaten = self._asked_time = -100.0
+
+    async def run(self) -> None:
+        for phase, faults in PHASES.items():
+            for _ in range(STEPS_OF_A_PHASE):
+                self.time.pass_by(self.random.uniform(0, 2 * STEP))
+                await self._step(faults)
+                for _ in range(ASKED_AT_EACH):
+                    await self._ask(phase)
+
+    def _happens(self, faults: Mapping[str, float], fault: str) -> bool:
+        return self.random.random() < faults.get(fault, 0.0)
+
+    async def _step(self, faults: Mapping[str, float]) -> None:
+        if self.random.random() < 0.3:
+            self.primary.commit(self.random.choice(KEYS))
+        self._relay(paused=bool(faults.get("pause")), freezes=self._happens(faults, "freeze"))
+        self._servers(faults)
+        for each in self.resolvers:
+            await self._hear(each, faults)
+        if self.time.now - self._asked_time > 10:
+            self._asked_time = self.time.now
+            for each in self.resolvers:
+                each.ask_the_time(self.random.choice([0.0004, 0.003, 0.3]), self.random)
+
+    def _servers(self, faults: Mapping[str, float]) -> None:
+        if not self._happens(faults, "stand"):
+            self.lag.shown = self.time.now
+        if self._happens(faults, "flush"):
+            self.redis.flush()
+        self.redis.is_down = self._broken(faults, "redis", self.redis.is_down)
+        for each in self.resolvers:
+            each.primary.is_down = self._broken(faults, "down", each.primary.is_down)
+
+    def _broken(self, faults: Mapping[str, float], fault: str, was: bool) -> bool:
+        """It breaks and mends at random, and stays whole where that is no fault of the phase."""
+        return fault in faults and was != self._happens(faults, fault)
+
+    async def _hear(self, resolver: SimulatedResolver, faults: Mapping[str, float]) -> None:
+        if self._happens(faults, "drop"):
+            resolver.reconnect(lost=self.random.random() < 0.7)
+        for partition in range(PARTITIONS):
+            if not self._happens(faults, "delay"):
+                await resolver.hear(partition, self.random.choice([1, 3, 10_000]))
+        await resolver.core.shared.pay()
+
+    def _relay(self, *, paused: bool, freezes: bool) -> None:
+        if freezes:
+            self.relay.freeze_in_the_middle()
+        if paused:
+            return
+        if self.random.random() < 0.02:
+            self.relay.wake_up_late()
+        if self.time.now - self._beaten > 2:
+            self._beaten = self.time.now
+            self.relay.beat()
+        else:
+            self.relay.publish()
+
+    async def _ask(self, phase: str) -> None:
+        resolver, key = self.random.choice(self.resolvers), self.random.choice(KEYS)
+        try:
+            answer = await resolver.core.resolver.resolve(key)
+        except RouteUnknown:
+            return
+        missing = [
+            each.event.revision
+            for each in self.primary.of_key.get(key, ())[-5:]
+            if answer.entry.revision < each.event.revision <= answer.reflects
+        ]
+        assert not missing, f"{key} at {answer.reflects} lacks {missing}, {phase} at {self.time.now}"
+        if answer.bound is None:
+            self.unknown += 1
+            return
+        wrong_for = max(0.0, self.time.now - self.primary.wrong_since(key, answer.entry.revision))
+        assert wrong_for <= answer.bound + FLOAT, f"{phase}, at {self.time.now}: {answer} was wrong for {wrong_for} s"
+        roomy = resolver is not self.resolvers[EVICTING]
+        self.slack[phase if roomy else "evicting"].append(answer.bound - wrong_for)
+
+
+async def test_no_answer_was_wrong_for_longer_than_its_bound() -> None:
+    simulation = Simulation(seed=1)
+    with structlog.testing.capture_logs():
+        await simulation.run()
+    recorded = sum(map(len, simulation.slack.values()))
+    for phase, slack in simulation.slack.items():
+        ordered = sorted(slack)
+        p50, p99 = ordered[len(ordered) // 2], ordered[int(len(ordered) * 0.99)]
+        print(f"{phase:>12}: {len(slack):6} answers, bound - staleness p50 {p50:.3f} s, p99 {p99:.3f} s")  # noqa: T201
+    print(f"{recorded} answers with a bound, {simulation.unknown} without")  # noqa: T201
+    assert recorded >= 100_000
+    well = sorted(simulation.slack["well"])
+    assert well[int(len(well) * 0.99)] < 2.5
