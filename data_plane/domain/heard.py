@@ -1,4 +1,4 @@
-"""Since when, and until when, every change was heard. The argument is in docs/adr/0023."""
+"""Since when, and until when, every change was heard. The argument is in docs/adr/0013."""
 
 import math
 from collections.abc import Iterable, Mapping

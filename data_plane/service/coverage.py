@@ -1,4 +1,4 @@
-"""How far an entry is known to be right: in time, and in revisions of its tenant. The argument is in docs/adr/0023."""
+"""How far an entry is known to be right: in time, and in revisions of its tenant. The argument is in docs/adr/0013."""
 
 import math
 

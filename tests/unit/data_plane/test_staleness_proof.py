@@ -2,7 +2,7 @@
 
 Three instances on hosts whose clocks are minutes apart, on simulated time. Kafka is delayed (by partition), paused, and
 loses events; the replica lags and stands still; Redis is emptied and goes away; the primary does not answer; a relay
-freezes in the middle of a heartbeat and wakes up late. docs/adr/0023 has the argument that this tries to break.
+freezes in the middle of a heartbeat and wakes up late. docs/adr/0013 has the argument that this tries to break.
 """
 
 from collections.abc import Mapping
