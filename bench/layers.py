@@ -34,14 +34,14 @@ class Contender:
 
     name: str
     module: str
-    settings: Mapping[str, str]
+    settings: tuple[tuple[str, str], ...] = ()
 
 
 CONTENDERS = (
-    Contender("bare ASGI constant", "bench.constant", {}),
-    Contender("L1", "data_plane", {}),
-    Contender("Redis", "data_plane", {"TM_L1_ENTRIES": "1"}),
-    Contender("replica", "data_plane", {"TM_L1_ENTRIES": "1", "TM_REDIS_URL": NO_REDIS}),
+    Contender("bare ASGI constant", "bench.constant"),
+    Contender("L1", "data_plane"),
+    Contender("Redis", "data_plane", (("TM_L1_ENTRIES", "1"),)),
+    Contender("replica", "data_plane", (("TM_L1_ENTRIES", "1"), ("TM_REDIS_URL", NO_REDIS))),
 )
 
 
@@ -60,7 +60,7 @@ async def main(seconds: int) -> None:
 
 def _instance(services: Services, contender: Contender) -> Server:
     name = f"bench-{contender.name.lower().replace(' ', '-')}"
-    return services.another(contender.module, name, contender.settings)
+    return services.another(contender.module, name, dict(contender.settings))
 
 
 async def _measure(instance: Server, seconds: int) -> wrk.Load:

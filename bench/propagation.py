@@ -2,23 +2,26 @@
 
 Run on an idle local stack (`make up`): `.venv/bin/python -m bench.propagation [changes]`. Two measurements:
 
-- In the process: the resolvers' own `tm_propagation_seconds`, over all changes, with nobody polling. It runs from the
-  commit's time on the primary to the moment the value is in both caches. A percentile is read off the histogram, so it
-  is given as the edge it lies under, with the share that does.
+- Inside: the time between two lines of the services' logs, over all changes, with nobody polling: "changes committed" of
+  the control plane, written when PostgreSQL has acknowledged the commit, and "changes applied" of a resolver, written
+  when the value is in its own cache and in Redis. All processes share this host's clock.
 - From outside: a tenth as many changes, each polled over HTTP until an instance answers with it, from the moment the
   writer had its answer. This includes the round trips of the poll.
 """
 
 import asyncio
-import re
+import json
 import sys
 import time
+from datetime import UTC, datetime
 
 import httpx2
 from rich.console import Console
 from rich.table import Table
 
+from deploy.local.services import Services
 from deploy.local.settings import DEFAULT_STATE
+from deploy.local.stack import open_stack
 from examples.local_urls import LocalUrls
 
 TENANT = "bench-propagation"
@@ -26,24 +29,27 @@ ROUTE = "service/prod/v1"
 DEADLINE = 10.0
 PAUSE = 0.01
 
-Buckets = dict[float, float]
+Moments = dict[int, datetime]
 
 
 async def main(changes: int) -> None:
     """Make the changes and print both tables."""
     urls = LocalUrls.read(DEFAULT_STATE)
+    services = Services(open_stack(DEFAULT_STATE), DEFAULT_STATE)
     console = Console()
     async with httpx2.AsyncClient(timeout=DEADLINE) as http:
         await http.put(f"{urls.control_plane}/api/v1/tenants/{TENANT}")
         await _change_and_wait(http, urls)
-        before = {each: await _buckets(http, each) for each in urls.data_planes}
+        started = datetime.now(UTC)
         for _ in range(changes):
             await _change(http, urls)
             await asyncio.sleep(PAUSE)
         await _change_and_wait(http, urls)
-        after = {each: await _buckets(http, each) for each in urls.data_planes}
+        ended = datetime.now(UTC)
         polled = [await _change_and_wait(http, urls) for _ in range(changes // 10)]
-    console.print(_in_process(before, after))
+    committed = _logged(services.control_plane.name, "changes committed", started, ended)
+    applied = {each.name: _logged(each.name, "changes applied", started, ended) for each in services.data_planes}
+    console.print(_inside(committed, applied))
     console.print(_from_outside(urls, polled))
 
 
@@ -70,30 +76,30 @@ async def _until(http: httpx2.AsyncClient, instance: str, target: str) -> float:
                 return time.perf_counter()
 
 
-async def _buckets(http: httpx2.AsyncClient, instance: str) -> Buckets:
-    text = (await http.get(f"{instance}/metrics")).text
-    found = re.findall(r'tm_propagation_seconds_bucket\{le="([^"]+)"\} (\S+)', text)
-    return {float(edge): float(count) for edge, count in found}
+def _logged(name: str, event: str, started: datetime, ended: datetime) -> Moments:
+    """When each revision of the tenant was logged with this event, between the two moments."""
+    moments: Moments = {}
+    with (DEFAULT_STATE / "logs" / f"{name}.log").open() as log:
+        for line in log:
+            if TENANT in line and event in line:
+                record = json.loads(line)
+                moment = datetime.fromisoformat(record["timestamp"])
+                if started <= moment <= ended:
+                    moments[record["revision"]] = moment
+    return moments
 
 
-def _in_process(before: dict[str, Buckets], after: dict[str, Buckets]) -> Table:
-    table = Table(
-        "instance", "changes", "p50", "p99", "within 5 ms", "within 25 ms", title="Commit to applied, in the process"
-    )
-    for instance, buckets in after.items():
-        counts = {edge: count - before[instance].get(edge, 0.0) for edge, count in buckets.items()}
-        total = counts[float("inf")]
-        table.add_row(
-            instance,
-            f"{total:.0f}",
-            *(f"<= {_edge(counts, share) * 1000:g} ms" for share in (0.5, 0.99)),
-            *(f"{counts[edge] / total:.1%}" for edge in (0.005, 0.025)),
-        )
+def _inside(committed: Moments, applied: dict[str, Moments]) -> Table:
+    table = Table("instance", "changes", "p50 ms", "p99 ms", "max ms", title="Commit to applied, by the services' logs")
+    for name, moments in applied.items():
+        both = committed.keys() & moments.keys()
+        took = sorted((moments[each] - committed[each]).total_seconds() * 1000 for each in both)
+        table.add_row(name, str(len(took)), *(f"{_percentile(took, share):.1f}" for share in (0.5, 0.99, 1.0)))
     return table
 
 
-def _edge(counts: Buckets, share: float) -> float:
-    return next(edge for edge, count in sorted(counts.items()) if count >= share * counts[float("inf")])
+def _percentile(ordered: list[float], share: float) -> float:
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
 def _from_outside(urls: LocalUrls, polled: list[list[float]]) -> Table:
@@ -102,9 +108,7 @@ def _from_outside(urls: LocalUrls, polled: list[list[float]]) -> Table:
     )
     for instance, values in zip(urls.data_planes, zip(*polled, strict=True), strict=True):
         ordered = sorted(values)
-        table.add_row(
-            instance, str(len(ordered)), f"{ordered[len(ordered) // 2]:.1f}", f"{ordered[int(len(ordered) * 0.99)]:.1f}"
-        )
+        table.add_row(instance, str(len(ordered)), *(f"{_percentile(ordered, share):.1f}" for share in (0.5, 0.99)))
     return table
 
 

@@ -49,8 +49,8 @@ def _read(report: str) -> Load:
     errors = re.search(r"Non-2xx or 3xx responses: (\d+)", report)
     return Load(
         rps=float(_first(r"Requests/sec:\s+([\d.]+)", report)),
-        p50_ms=_milliseconds(_first(r"50%\s+(\S+)", report)),
-        p99_ms=_milliseconds(_first(r"99%\s+(\S+)", report)),
+        p50_ms=_milliseconds(_first(r"(?m)^\s+50%\s+(\S+)", report)),
+        p99_ms=_milliseconds(_first(r"(?m)^\s+99%\s+(\S+)", report)),
         errors=int(errors.group(1)) if errors else 0,
     )
 
