@@ -10,6 +10,9 @@ LOCKS := $(addprefix requirements/,control-plane.txt data-plane.txt audit-consum
 INSTALLED := $(VENV)/.installed
 LOCAL := $(BIN)/python -m deploy.local
 
+# Behind a proxy that has a certificate of its own, the machine's store knows it and uv's own does not.
+export UV_SYSTEM_CERTS := 1
+
 .PHONY: help
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
