@@ -30,8 +30,12 @@ async def start_all(chains: Sequence[Sequence[Step]], progress: Progress) -> Non
         async with asyncio.TaskGroup() as group:
             for chain in chains:
                 group.create_task(_start_in_order(chain, progress))
-    except* LocalServerError as failures:
-        raise _first(failures) from None
+    except BaseExceptionGroup as failures:
+        # Not `except*`: what is raised there comes out inside a group, and nobody shows its message.
+        ours = failures.subgroup(LocalServerError)
+        if ours is None:
+            raise
+        raise _first(ours) from None
 
 
 async def _start_in_order(steps: Sequence[Step], progress: Progress) -> None:

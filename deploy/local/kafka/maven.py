@@ -16,9 +16,12 @@ def opened() -> Callable[[str, Path], Path]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about a machine without a login session; nothing here uses that
         # Imported late: most starts find every jar in the cache.
+        import truststore
         from jgo.config import GlobalSettings
         from jgo.maven import MavenContext
 
+        # The machine's certificates: a proxy may have one of its own.
+        truststore.inject_into_ssl()
         repositories = GlobalSettings.load().repositories
 
     def download(coordinate: str, directory: Path) -> Path:
