@@ -14,6 +14,8 @@ from audit_consumer.service.queries import AuditQueries
 from audit_consumer.settings import AuditSettings
 from audit_consumer.worker import INDEXES, AuditWorker
 from shared.runtime import logs, tracing
+from shared.runtime.access.assembly import Access, build_access
+from shared.runtime.access.feed import following
 from shared.runtime.catalogue import Service
 from shared.runtime.clock import Clock, SystemClock
 from shared.runtime.health import DependencyHealth, Health
@@ -40,6 +42,7 @@ def create_app() -> RequestContext:
 def assemble(settings: AuditSettings) -> RequestContext:
     """The application over real servers; nothing is opened before its lifespan begins."""
     clock, health, metrics = SystemClock(), new_health(), Metrics(Service.AUDIT_CONSUMER)
+    access = build_access(settings, clock=clock, health=health, metrics=metrics)
     trail = _trail(settings, clock, health, metrics)
     guard = kafka.new_guard(clock, health.dependencies[kafka.NAME], metrics)
     bootstrap, client_id = settings.kafka_bootstrap, settings.instance_id
@@ -59,6 +62,9 @@ def assemble(settings: AuditSettings) -> RequestContext:
         # Closing goes the other way. The worker first: its last batch needs all the others. Then the consumer, which
         # leaves the group so that another member goes on at once; the producer; and MongoDB, which queries used last.
         async with AsyncExitStack() as opened:
+            await opened.enter_async_context(access.running())
+            keys = following(access, settings, health=health, clock=clock, metrics=metrics)
+            await opened.enter_async_context(keys)
             opened.push_async_callback(trail.close)
             opened.push_async_callback(dead_letters.close)
             opened.push_async_callback(records.close)
@@ -73,7 +79,7 @@ def assemble(settings: AuditSettings) -> RequestContext:
             await opened.enter_async_context(worker.running(grace=settings.shutdown_seconds / 3))
             yield
 
-    return build_app(trail, clock, health, metrics, lifespan)
+    return build_app(trail, clock, health, metrics, access, lifespan)
 
 
 def _trail(settings: AuditSettings, clock: Clock, health: Health, metrics: Metrics) -> MongoAuditTrail:
@@ -101,7 +107,12 @@ def new_health() -> Health:
 
 
 def build_app(
-    reader: AuditReader, clock: Clock, health: Health, metrics: Metrics, lifespan: Lifespan | None = None
+    reader: AuditReader,
+    clock: Clock,
+    health: Health,
+    metrics: Metrics,
+    access: Access,
+    lifespan: Lifespan | None = None,
 ) -> RequestContext:
     """The ASGI application over any reader of the audit trail."""
     return build_application(
@@ -111,5 +122,6 @@ def build_app(
         kinds=KINDS,
         health=health,
         metrics=metrics,
+        authenticator=access.authenticator,
         lifespan=lifespan,
     )

@@ -33,7 +33,7 @@ async def main(changes: int) -> None:
     """Make the changes and print both tables."""
     urls = LocalUrls.read(DEFAULT_STATE)
     console = Console()
-    async with httpx2.AsyncClient(timeout=DEADLINE) as http:
+    async with httpx2.AsyncClient(timeout=DEADLINE, headers=urls.admin) as http:
         await http.put(f"{urls.control_plane}/api/v1/tenants/{TENANT}")
         await _change_and_wait(http, urls)
         before = {each: await _buckets(http, each) for each in urls.data_planes}

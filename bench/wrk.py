@@ -25,12 +25,24 @@ def is_installed() -> bool:
     return shutil.which("wrk") is not None
 
 
-def drive(url: str, *, routes: int, seconds: int, connections: int = 64) -> Load:
-    """Resolve `routes` different routes at a base URL with one thread of wrk.
+def drive(url: str, *, routes: int, seconds: int, key: str, connections: int = 64) -> Load:
+    """Resolve `routes` different routes at a base URL with one thread of wrk and this access key.
 
     Raises CalledProcessError when wrk fails.
     """
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", str(KEYS), url, "--", str(routes)]
+    command = [
+        "wrk",
+        "-t1",
+        f"-c{connections}",
+        f"-d{seconds}s",
+        "--latency",
+        "-s",
+        str(KEYS),
+        url,
+        "--",
+        str(routes),
+        key,
+    ]
     return _read(subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 30).stdout)
 
 

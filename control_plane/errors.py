@@ -23,6 +23,14 @@ class NoSuchRoute(Exception):
         self.key = key
 
 
+class NoSuchKey(Exception):
+    """There is no such access key, or it was revoked."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"There is no access key {key_id} here that could still be used.")
+        self.key_id = key_id
+
+
 class TenantBusy(Exception):
     """Other changes of the tenant held it locked for too long."""
 

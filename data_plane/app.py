@@ -10,14 +10,17 @@ from data_plane.adapters.kafka import KafkaEventStream
 from data_plane.adapters.postgres import POSTGRES_FAILURES, PostgresRouteSource
 from data_plane.adapters.redis import REDIS_FAILURES, RedisRouteCache
 from data_plane.domain.remote_clock import RemoteClock
-from data_plane.errors import RouteUnknown
+from data_plane.errors import AnotherTenants, RouteUnknown
 from data_plane.http.answers import ROUTE_UNKNOWN
+from data_plane.http.concealment import another_tenants, hidden_route
 from data_plane.http.resolve import resolve_handler
 from data_plane.service.core import Ports, build_core
 from data_plane.service.resolve import Resolver
 from data_plane.settings import DataPlaneSettings
 from data_plane.worker import EventListener, keep_primary_time, keep_redis_in_step, supervise
 from shared.runtime import logs, tracing
+from shared.runtime.access.assembly import Access, build_access
+from shared.runtime.access.feed import following
 from shared.runtime.catalogue import Service
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import DependencyHealth, Health
@@ -45,16 +48,24 @@ def create_app() -> RequestContext:
 
 
 def build_app(
-    resolver: Resolver, *, health: Health, metrics: Metrics, lifespan: Lifespan | None = None
+    resolver: Resolver,
+    *,
+    access: Access,
+    negative_life: float,
+    health: Health,
+    metrics: Metrics,
+    lifespan: Lifespan | None = None,
 ) -> RequestContext:
     """The ASGI application over any resolver. An L1 hit may later be answered by a layer before this one."""
     return build_application(
         title="Traffic Manager resolver",
         description="Which URL serves this tenant, service, environment and version, now.",
         handlers=[resolve_handler(resolver)],
-        kinds={RouteUnknown: ROUTE_UNKNOWN},
+        kinds={RouteUnknown: ROUTE_UNKNOWN, AnotherTenants: hidden_route(negative_life)},
         health=health,
         metrics=metrics,
+        authenticator=access.authenticator,
+        absent=another_tenants,
         lifespan=lifespan,
     )
 
@@ -85,7 +96,15 @@ class Assembly:
         ports = Ports(self._cache, self._replicas, self._primary, self._primary_clock)
         self.core = build_core(ports, settings, clock=self._clock, metrics=self._metrics, notes=self._health.notes)
         self._listener = self._kafka()
-        self.app = build_app(self.core.resolver, health=self._health, metrics=self._metrics, lifespan=self.running)
+        self._access = build_access(settings, clock=self._clock, health=self._health, metrics=self._metrics)
+        self.app = build_app(
+            self.core.resolver,
+            access=self._access,
+            negative_life=settings.negative_life_seconds,
+            health=self._health,
+            metrics=self._metrics,
+            lifespan=self.running,
+        )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -95,6 +114,11 @@ class Assembly:
         Closing goes the other way: loads still use the stores, which go last.
         """
         async with AsyncExitStack() as opened:
+            await opened.enter_async_context(self._access.running())
+            keys = following(
+                self._access, self._settings, health=self._health, clock=self._clock, metrics=self._metrics
+            )
+            await opened.enter_async_context(keys)
             opened.push_async_callback(self._cache.close)
             databases = [*self._replicas, *([self._primary] if self._primary else [])]
             for database in databases:

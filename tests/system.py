@@ -102,7 +102,8 @@ async def running(stack: Stack, state: Path) -> AsyncIterator[System]:
     services = Services(stack, state)
     try:
         await services.start()
-        async with httpx2.AsyncClient(timeout=10) as http:
+        admin = {"Authorization": f"Bearer {services.admin_key.text()}"}
+        async with httpx2.AsyncClient(timeout=10, headers=admin) as http:
             yield System(services, stack, StateDirectory(state), http)
     finally:
         await services.stop()

@@ -4,6 +4,7 @@ import base64
 import binascii
 
 from control_plane.domain.routes import RoutePosition
+from shared.schemas.access import is_key_id
 from shared.schemas.identity import name_errors
 
 _BROKEN = "is not a cursor of this list; pass next_cursor as it was given, or none for the first page"
@@ -40,6 +41,19 @@ def tenant_name(cursor: str) -> str:
     if name_errors(tenant=name):
         raise BrokenCursor
     return name
+
+
+def after_key(key_id: str) -> str:
+    """The cursor of what follows an access key."""
+    return _encode(key_id)
+
+
+def key_id(cursor: str) -> str:
+    """Raises BrokenCursor."""
+    found = _decode(cursor)
+    if not is_key_id(found):
+        raise BrokenCursor
+    return found
 
 
 def _encode(text: str) -> str:

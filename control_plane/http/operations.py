@@ -5,12 +5,12 @@ from typing import Any
 import msgspec
 from litestar.openapi.spec import Operation
 
-from shared.runtime.access import ACTOR_HEADER
+from shared.runtime.access.open_access import ACTOR_HEADER
 
 _ACTOR: dict[str, Any] = {
     "name": ACTOR_HEADER,
     "in": "header",
-    "description": "Who asks, as it will stand in the audit trail; `anonymous` without.",
+    "description": "Who asks, where access is off (`TM_ACCESS=off`). Otherwise the credential says so.",
     "schema": {"type": "string", "pattern": "^[A-Za-z0-9@._+:/-]{1,128}$"},
     "example": "ci-bot",
 }

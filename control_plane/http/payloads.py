@@ -107,6 +107,13 @@ class TenantQuery(msgspec.Struct, frozen=True, kw_only=True):
     cursor: _Cursor | None = None
 
 
+class KeyQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which access keys to list."""
+
+    limit: _Limit = 100
+    cursor: _Cursor | None = None
+
+
 class RouteQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which routes to list."""
 

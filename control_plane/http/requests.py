@@ -12,7 +12,7 @@ from control_plane.domain.routes import RouteFilter, RoutePosition
 from control_plane.http import cursors
 from control_plane.http.payloads import ChangeReason, Nothing, PutRoute, RouteQuery, TenantQuery
 from shared.runtime import correlation
-from shared.runtime.access import subject_of
+from shared.runtime.http.access import principal_of
 from shared.runtime.http.payload import read_body, read_query
 from shared.schemas.identity import RouteKey, name_errors
 from shared.schemas.validation import FieldError, InvalidInput
@@ -39,12 +39,11 @@ def accept_put(
 ) -> tuple[WantedRoute, Attribution]:
     """What a PUT of a route asks for."""
     wanted, errors = read_body(body, PutRoute, {"url": rules.accept, "reason": _refuse_nul})
-    changed_by, actor_errors = _subject(request)
-    errors = _path_errors(path) + errors + actor_errors
+    errors = _path_errors(path) + errors
     if wanted is None or errors:
         raise InvalidInput(tuple(errors))
     route = WantedRoute(RouteKey(*path), wanted.is_active, rules.accept(wanted.url))
-    return route, _attribution(changed_by, wanted.reason)
+    return route, attribution_of(request, wanted.reason)
 
 
 def accept_state_change(
@@ -52,17 +51,16 @@ def accept_state_change(
 ) -> tuple[RouteKey, Attribution]:
     """What an activation or deactivation asks for; a body may be missing or empty."""
     given, errors = read_body(body or b"{}", ChangeReason, {"reason": _refuse_nul})
-    changed_by, actor_errors = _subject(request)
-    errors = _path_errors(path) + errors + actor_errors
+    errors = _path_errors(path) + errors
     if given is None or errors:
         raise InvalidInput(tuple(errors))
-    return RouteKey(*path), _attribution(changed_by, given.reason)
+    return RouteKey(*path), attribution_of(request, given.reason)
 
 
 def accept_route_page(tenant: str, request: AnyRequest) -> tuple[RouteFilter, RoutePosition | None, int]:
     """Which of a tenant's routes a list asks for: filter, start and limit."""
     query, errors = _query(request, RouteQuery)
-    after, cursor_errors = _cursor(request, cursors.route_position)
+    after, cursor_errors = read_cursor(request, cursors.route_position)
     given = {name: value for name in ("service", "env", "version") if (value := request.query_params.get(name))}
     errors = name_errors(tenant=tenant, **given) + errors + cursor_errors
     if query is None or errors:
@@ -73,7 +71,7 @@ def accept_route_page(tenant: str, request: AnyRequest) -> tuple[RouteFilter, Ro
 def accept_tenant_page(request: AnyRequest) -> tuple[str | None, int]:
     """Which tenants a list asks for: start and limit."""
     query, errors = _query(request, TenantQuery)
-    after, cursor_errors = _cursor(request, cursors.tenant_name)
+    after, cursor_errors = read_cursor(request, cursors.tenant_name)
     if query is None or errors or cursor_errors:
         raise InvalidInput(tuple(errors + cursor_errors))
     return after, query.limit
@@ -89,22 +87,17 @@ def _refuse_nul(reason: str | None) -> None:
         raise ValueError("must not hold a NUL character, which PostgreSQL cannot store")
 
 
-def _subject(request: AnyRequest) -> tuple[str, list[FieldError]]:
-    try:
-        return subject_of(request.headers), []
-    except InvalidInput as error:
-        return "", list(error.errors)
-
-
-def _attribution(changed_by: str, reason: str | None) -> Attribution:
-    return Attribution(changed_by, reason, correlation.current() or correlation.generate())
+def attribution_of(request: AnyRequest, reason: str | None) -> Attribution:
+    """A change is attributed to the subject of the caller's credential."""
+    return Attribution(principal_of(request).subject, reason, correlation.current() or correlation.generate())
 
 
 def _query(request: AnyRequest, into: type[_S]) -> tuple[_S | None, list[FieldError]]:
     return read_query(dict(request.query_params), into)
 
 
-def _cursor(request: AnyRequest, decode: Callable[[str], _T]) -> tuple[_T | None, list[FieldError]]:
+def read_cursor(request: AnyRequest, decode: Callable[[str], _T]) -> tuple[_T | None, list[FieldError]]:
+    """Where a list begins, or what is wrong with its cursor."""
     given = request.query_params.get("cursor")
     try:
         return (None if given is None else decode(given)), []

@@ -43,6 +43,7 @@ def route_handlers(routes: RouteService, rules: UrlRules) -> list[HTTPRouteHandl
     @put(
         _ONE,
         tags=_TAGS,
+        opt={"operation": "routes.put"},
         summary="Create or update a route",
         operation_class=change_of(
             PutRoute,
@@ -69,6 +70,7 @@ def route_handlers(routes: RouteService, rules: UrlRules) -> list[HTTPRouteHandl
     @get(
         _ONE,
         tags=_TAGS,
+        opt={"operation": "routes.show"},
         summary="Show a route, active or not",
         response_headers=[REVISION_TAG],
         responses={200: shown("The route", EXAMPLE_ROUTE), **_PROBLEMS},
@@ -82,6 +84,7 @@ def route_handlers(routes: RouteService, rules: UrlRules) -> list[HTTPRouteHandl
         _ONE + "/activate",
         status_code=200,
         tags=_TAGS,
+        opt={"operation": "routes.activate"},
         summary="Activate a route",
         operation_class=_STATE_CHANGE,
         response_headers=[REVISION_TAG],
@@ -104,6 +107,7 @@ def route_handlers(routes: RouteService, rules: UrlRules) -> list[HTTPRouteHandl
         _ONE + "/deactivate",
         status_code=200,
         tags=_TAGS,
+        opt={"operation": "routes.deactivate"},
         summary="Deactivate a route",
         operation_class=_STATE_CHANGE,
         response_headers=[REVISION_TAG],
@@ -119,6 +123,7 @@ def route_handlers(routes: RouteService, rules: UrlRules) -> list[HTTPRouteHandl
         _ONE,
         status_code=200,
         tags=_TAGS,
+        opt={"operation": "routes.deactivate"},
         summary="Deactivate a route (the same operation)",
         operation_class=_STATE_CHANGE,
         response_headers=[REVISION_TAG],
@@ -133,6 +138,7 @@ def route_handlers(routes: RouteService, rules: UrlRules) -> list[HTTPRouteHandl
     @get(
         _LIST,
         tags=_TAGS,
+        opt={"operation": "routes.list"},
         summary="List a tenant's routes by service, env and version",
         operation_class=query_of(RouteQuery),
         responses={

@@ -28,6 +28,7 @@ def tenant_handlers(tenants: TenantService) -> list[HTTPRouteHandler]:
     @put(
         "/api/v1/tenants/{tenant:str}",
         tags=_TAGS,
+        opt={"operation": "tenants.create"},
         summary="Create a tenant",
         operation_class=change_of(Nothing, required=False, empty={}),
         responses={
@@ -44,6 +45,7 @@ def tenant_handlers(tenants: TenantService) -> list[HTTPRouteHandler]:
     @get(
         "/api/v1/tenants/{tenant:str}",
         tags=_TAGS,
+        opt={"operation": "tenants.show"},
         summary="Show a tenant",
         responses={200: shown("The tenant", EXAMPLE_TENANT), **documented(KINDS[NoSuchTenant]), **_PROBLEMS},
     )
@@ -53,6 +55,7 @@ def tenant_handlers(tenants: TenantService) -> list[HTTPRouteHandler]:
     @get(
         "/api/v1/tenants",
         tags=_TAGS,
+        opt={"operation": "tenants.list"},
         summary="List tenants by name",
         operation_class=query_of(TenantQuery),
         responses={

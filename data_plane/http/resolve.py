@@ -6,7 +6,7 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
-from litestar.params import Parameter
+from litestar.params import HeaderParameter, Parameter
 
 from data_plane.http.answers import NO_ACTIVE_ROUTE, ROUTE_UNKNOWN, ResolvedRoute, respond_with
 from data_plane.http.conditions import accepts_stale
@@ -36,16 +36,16 @@ Environment = Annotated[str, _part("env", NAME_RULE)]
 Version = Annotated[str, _part("version", VERSION_RULE)]
 IfNoneMatch = Annotated[
     str | None,
-    Parameter(
-        header="If-None-Match",
+    HeaderParameter(
+        name="If-None-Match",
         description="Entity tags the caller has; 304 when the present one is among them",
         examples=[Example(value='"42"')],
     ),
 ]
 CacheControl = Annotated[
     str | None,
-    Parameter(
-        header="Cache-Control",
+    HeaderParameter(
+        name="Cache-Control",
         description="`max-stale=0` refuses an answer that is past its life",
         examples=[Example(value="max-stale=0")],
     ),
@@ -58,6 +58,7 @@ def resolve_handler(resolver: Resolver) -> HTTPRouteHandler:
     @get(
         "/api/v1/resolve/{tenant:str}/{service:str}/{env:str}/{version:str}",
         tags=["Resolve"],
+        opt={"operation": "routes.resolve"},
         summary="Which URL serves this route now?",
         responses=_RESPONSES,
     )

@@ -43,7 +43,7 @@ class ChangeSets:
         """As the Routes port promises."""
         async with self._turns.of(wanted.tenant):
             started = time.perf_counter()
-            async with self._primary.transaction() as connection:
+            async with self._primary.transaction(wanted.tenant) as connection:
                 tenant = await _lock(connection, wanted.tenant)
                 now, current = await _read_current(connection, tenant, wanted)
                 outcomes = decide(wanted, current, tenant.revision + 1, now)

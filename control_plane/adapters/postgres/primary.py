@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any, TypeAlias
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Literal, TypeAlias
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from control_plane.errors import NoSuchTenant
 from shared.runtime.resilience import Guard
+from shared.schemas.identity import name_errors
 
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 
@@ -22,6 +24,7 @@ UNAVAILABLE: tuple[type[Exception], ...] = (
     asyncpg.InvalidCatalogNameError,
     asyncpg.UndefinedTableError,  # migrations have not been run
     asyncpg.UndefinedColumnError,
+    asyncpg.InvalidParameterValueError,  # the serving role does not exist, which migrations make
 )
 """The driver's errors that mean: not now. Any other is a mistake of ours."""
 
@@ -64,6 +67,8 @@ class Primary:
         deadline = int(self._deadline * 1000)
         return {
             "application_name": "control_plane",
+            # From the first moment on, and what any RESET goes back to: this role sees nothing until a tenant is named.
+            "role": "tm_control",
             "jit": "off",
             "statement_timeout": str(deadline),
             "lock_timeout": str(deadline * 3 // 4),
@@ -86,14 +91,26 @@ class Primary:
             finally:
                 await self._pool.release(connection)
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
-        """A connection in a transaction that the end of the block commits. Raises DependencyUnavailable.
+    def transaction(self, tenant: str) -> AbstractAsyncContextManager[Connection]:
+        """A transaction that sees this tenant's rows and no other's. Its block's end commits.
 
-        By hand, because asyncpg's own would wait without end for a frozen server to roll back.
+        Raises DependencyUnavailable, and NoSuchTenant for what can be no tenant's name.
         """
+        if name_errors(tenant=tenant):
+            raise NoSuchTenant(tenant)  # and so the statement below is safe to build
+        return self._transaction(f"SET LOCAL tm.tenant = '{tenant}'")
+
+    def platform(
+        self, role: Literal["tm_platform", "tm_relay"] = "tm_platform"
+    ) -> AbstractAsyncContextManager[Connection]:
+        """A transaction about all tenants, as a role that sees what that takes. Raises DependencyUnavailable."""
+        return self._transaction(f"SET LOCAL ROLE {role}")
+
+    @asynccontextmanager
+    async def _transaction(self, setting: str) -> AsyncIterator[Connection]:
+        # By hand, because asyncpg's own would wait without end for a frozen server to roll back.
         async with self.connection() as connection:
-            await connection.execute("BEGIN")
+            await connection.execute(f"BEGIN; {setting}")
             try:
                 yield connection
             except Exception:

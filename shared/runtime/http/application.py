@@ -12,7 +12,10 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, ScalarRenderPlugin, YamlRenderPlugin
 from litestar.types import ControllerRouterHandler
 
+from shared.runtime.access.authenticator import Authenticator
 from shared.runtime.health import DRAIN_SIGNAL, Health
+from shared.runtime.http.access import ACCESS_KINDS, Absent, guard_of, nothing_there
+from shared.runtime.http.access_documentation import SECURITY, SECURITY_SCHEMES, AccessDocumentation
 from shared.runtime.http.context import RequestContext
 from shared.runtime.http.probes import probes
 from shared.runtime.http.problems import Kind, Problems
@@ -34,27 +37,35 @@ def build_application(
     kinds: Mapping[type[Exception], Kind],
     health: Health,
     metrics: Metrics,
+    authenticator: Authenticator,
+    absent: Absent = nothing_there,
     lifespan: Lifespan | None = None,
 ) -> RequestContext:
     """A service's ASGI application: its handlers, the probes, OpenAPI under /schema, problems for every error.
 
-    `lifespan` opens what the service needs, in order, and closes it in reverse.
+    Every handler names its operation (`opt={"operation": …}`), by which callers are let in. `absent` makes the error
+    for another tenant's things: the one there is when they do not exist. `lifespan` opens what the service needs, in
+    order, and closes it in reverse.
     """
     litestar = Litestar(
         route_handlers=[*handlers, *probes(health, metrics)],
-        exception_handlers=Problems(kinds).handlers(),
+        exception_handlers=Problems({**ACCESS_KINDS, **kinds}).handlers(),
+        guards=[guard_of(absent, metrics)],
+        plugins=[AccessDocumentation()],
         openapi_config=OpenAPIConfig(
             title=title,
             version=VERSION,
             description=description,
             use_handler_docstrings=True,
+            components=SECURITY_SCHEMES,
+            security=SECURITY,
             render_plugins=[ScalarRenderPlugin(), JsonRenderPlugin(), YamlRenderPlugin()],
         ),
         lifespan=[lambda _: _serving(health, metrics, lifespan or _nothing)],
         request_max_body_size=MAX_BODY_BYTES,
         logging_config=None,
     )
-    return RequestContext(litestar, health=health, metrics=metrics)
+    return RequestContext(litestar, health=health, metrics=metrics, authenticator=authenticator)
 
 
 @asynccontextmanager

@@ -1,14 +1,17 @@
-"""The outermost ASGI layer: correlation id, counting and timing of every request, and `Connection: close` on drain."""
+"""The outermost ASGI layer: correlation id, the caller, counting and timing, and `Connection: close` on drain."""
 
 import time
 from collections.abc import Iterable
 from typing import Any
 
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from shared.runtime import correlation
+from shared.runtime.access.authenticator import Authenticator
+from shared.runtime.access.principal import Refusal
 from shared.runtime.health import Health
+from shared.runtime.http.access import is_public, refuse
 from shared.runtime.metrics import Metrics
 
 _HEADER = correlation.HEADER.lower().encode()
@@ -16,10 +19,14 @@ _METHODS = frozenset({"GET", "HEAD", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"
 
 
 class RequestContext:
-    """Wraps a service's Litestar application. What an L1 hit needs may be answered here, before Litestar."""
+    """Wraps a service's Litestar application, which only sees requests whose caller is known.
 
-    def __init__(self, app: ASGIApp, *, health: Health, metrics: Metrics) -> None:
+    What an L1 hit needs may be answered here, before Litestar.
+    """
+
+    def __init__(self, app: ASGIApp, *, health: Health, metrics: Metrics, authenticator: Authenticator) -> None:
         self._app = app
+        self._authenticator = authenticator
         self._health = health
         self._requests = metrics.counter("tm_http_requests_total")
         self._durations = metrics.histogram("tm_http_request_duration_seconds")
@@ -45,12 +52,21 @@ class RequestContext:
 
         self._in_flight.inc()
         try:
-            await self._app(scope, receive, send_in_context)
+            await self._admit(scope, receive, send_in_context)
         finally:
             self._in_flight.dec()
             count, duration = self._metrics_for(scope, status)
             count.inc()
             duration.observe(time.perf_counter() - started)
+
+    async def _admit(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        if not is_public(scope["path"]):
+            caller = self._authenticator.check(scope["headers"])
+            if isinstance(caller, Refusal):
+                await refuse(caller, send, with_body=scope["method"] != "HEAD")
+                return
+            scope["auth"] = caller
+        await self._app(scope, receive, send)
 
     def _closing(self) -> Iterable[tuple[bytes, bytes]]:
         # A client on a kept-alive connection would otherwise learn of the drain by a reset.

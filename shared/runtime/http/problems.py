@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -41,6 +41,7 @@ class Kind:
     slug: str
     title: str
     retry_after: float | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 SHARED_KINDS: dict[type[Exception], Kind] = {
@@ -71,7 +72,13 @@ class Problems:
 
 def respond(kind: Kind, detail: str, errors: tuple[FieldError, ...] = ()) -> Response[Problem]:
     """The response that tells a caller of a problem."""
-    problem = Problem(
+    problem = problem_of(kind, detail, errors)
+    return Response(problem, status_code=kind.status, media_type=CONTENT_TYPE, headers=headers_of(kind))
+
+
+def problem_of(kind: Kind, detail: str, errors: tuple[FieldError, ...] = ()) -> Problem:
+    """The problem under the correlation id at hand."""
+    return Problem(
         type=_TYPE + kind.slug,
         title=kind.title,
         status=kind.status,
@@ -79,8 +86,12 @@ def respond(kind: Kind, detail: str, errors: tuple[FieldError, ...] = ()) -> Res
         correlation_id=correlation.current(),
         errors=list(errors),
     )
-    headers = {} if kind.retry_after is None else {"Retry-After": str(math.ceil(kind.retry_after))}
-    return Response(problem, status_code=kind.status, media_type=CONTENT_TYPE, headers=headers)
+
+
+def headers_of(kind: Kind) -> dict[str, str]:
+    """What the answer carries beside its content type."""
+    retry = {} if kind.retry_after is None else {"Retry-After": str(math.ceil(kind.retry_after))}
+    return {**kind.headers, **retry}
 
 
 def _from_litestar(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:

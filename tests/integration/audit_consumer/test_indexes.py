@@ -14,6 +14,8 @@ from audit_consumer.adapters.mongo import MongoAuditTrail
 from audit_consumer.app import build_app, new_health
 from audit_consumer.domain.events import AuditEvent
 from deploy.local.stack import Stack
+from shared.runtime.access.assembly import Access
+from shared.runtime.access.open_access import OpenAccess
 from shared.runtime.catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.schemas.events import Action
@@ -91,7 +93,9 @@ async def explained(stack: Stack) -> AsyncIterator[Explained]:
         motor: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(stack.urls.mongo)
         await motor[name].command("profile", 2)
         clock = MovableClock(EPOCH + timedelta(hours=1))
-        async with client_of(build_app(trail, clock, new_health(), Metrics(Service.AUDIT_CONSUMER))) as client:
+        async with client_of(
+            build_app(trail, clock, new_health(), Metrics(Service.AUDIT_CONSUMER), Access(OpenAccess()))
+        ) as client:
             yield Explained(motor[name], client)
         await motor[name].command("profile", 0)
         motor.close()

@@ -15,6 +15,7 @@ TABLES = {
     "environments",
     "endpoints",
     "change_sets",
+    "access_keys",
     "outbox",
     "relay_heartbeat",
     "alembic_version",

@@ -8,10 +8,13 @@ import pytest_asyncio
 
 from control_plane.app import build_app, new_health
 from control_plane.settings import ControlPlaneSettings
+from shared.runtime.access.assembly import Access
+from shared.runtime.access.open_access import OpenAccess
 from shared.runtime.catalogue import Service
 from shared.runtime.http.context import RequestContext
 from shared.runtime.metrics import Metrics
 from tests.fakes.control_plane_event_log import FakeEventLog
+from tests.fakes.control_plane_keys import FakeAccessKeys
 from tests.fakes.control_plane_outbox import FakeOutbox
 from tests.fakes.control_plane_registry import FakeRegistry, FakeRoutes, FakeTenants
 
@@ -26,11 +29,14 @@ def app(registry: FakeRegistry) -> RequestContext:
     return build_app(
         tenants=FakeTenants(registry),
         routes=FakeRoutes(registry),
+        keys=FakeAccessKeys(registry),
         outbox=FakeOutbox(),
         events=FakeEventLog(),
+        revocations=FakeEventLog(),
         settings=ControlPlaneSettings(),
         health=new_health(),
         metrics=Metrics(Service.CONTROL_PLANE),
+        access=Access(OpenAccess()),
     )
 
 
