@@ -2,27 +2,16 @@
 
 from typing import Any
 
-import msgspec
 from litestar import Response
 
 from data_plane.domain.answer import Answer
+from data_plane.domain.resolved import ResolvedRoute
 from data_plane.http.conditions import etag_of, has_already
 from shared.runtime.http.problems import Kind, respond
 from shared.schemas.identity import RouteKey
 
 NO_ACTIVE_ROUTE = Kind(404, "no-active-route", "There is no active route under this key")
 ROUTE_UNKNOWN = Kind(503, "route-unknown", "No source can tell whether the route exists", retry_after=1)
-
-
-class ResolvedRoute(msgspec.Struct, frozen=True):
-    """The URL that serves a route, and the revision of its tenant that last changed it."""
-
-    tenant: str
-    service: str
-    env: str
-    version: str
-    url: str
-    revision: int
 
 
 def respond_with(answer: Answer, if_none_match: str | None) -> Response[Any]:

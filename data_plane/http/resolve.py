@@ -6,15 +6,17 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
-from litestar.params import Parameter
+from litestar.params import HeaderParameter, PathParameter
 
-from data_plane.http.answers import NO_ACTIVE_ROUTE, ROUTE_UNKNOWN, ResolvedRoute, respond_with
+from data_plane.domain.resolved import ResolvedRoute
+from data_plane.http.answers import NO_ACTIVE_ROUTE, ROUTE_UNKNOWN, respond_with
 from data_plane.http.conditions import accepts_stale
 from data_plane.service.resolve import Resolver
 from shared.runtime.http.problems import SHARED_KINDS, documented
 from shared.schemas.identity import NAME_RULE, VERSION_RULE, RouteKey
 from shared.schemas.validation import InvalidInput
 
+RESOLVE_PATH = "/api/v1/resolve/{tenant:str}/{service:str}/{env:str}/{version:str}"
 _ROUTE = {"tenant": "team-a", "service": "payments", "env": "prod", "version": "v2"}
 _FOUND = Example(
     summary="An active route", value={**_ROUTE, "url": "https://payments.team-a.example.com/v2", "revision": 42}
@@ -27,7 +29,7 @@ _RESPONSES = {
 
 
 def _part(name: str, rule: str) -> Any:
-    return Parameter(description=rule, examples=[Example(value=_ROUTE[name])])
+    return PathParameter(description=rule, examples=[Example(value=_ROUTE[name])])
 
 
 Tenant = Annotated[str, _part("tenant", NAME_RULE)]
@@ -36,16 +38,16 @@ Environment = Annotated[str, _part("env", NAME_RULE)]
 Version = Annotated[str, _part("version", VERSION_RULE)]
 IfNoneMatch = Annotated[
     str | None,
-    Parameter(
-        header="If-None-Match",
+    HeaderParameter(
+        name="If-None-Match",
         description="Entity tags the caller has; 304 when the present one is among them",
         examples=[Example(value='"42"')],
     ),
 ]
 CacheControl = Annotated[
     str | None,
-    Parameter(
-        header="Cache-Control",
+    HeaderParameter(
+        name="Cache-Control",
         description="`max-stale=0` refuses an answer that is past its life",
         examples=[Example(value="max-stale=0")],
     ),
@@ -56,10 +58,11 @@ def resolve_handler(resolver: Resolver) -> HTTPRouteHandler:
     """The handler that asks this resolver."""
 
     @get(
-        "/api/v1/resolve/{tenant:str}/{service:str}/{env:str}/{version:str}",
+        RESOLVE_PATH,
         tags=["Resolve"],
         summary="Which URL serves this route now?",
         responses=_RESPONSES,
+        opt={"operation": "routes.resolve"},
     )
     async def resolve(
         tenant: Tenant,

@@ -9,8 +9,10 @@ from data_plane.ports import RouteCache, RouteSource
 from data_plane.service.apply import EventApplier
 from data_plane.service.freshness import Freshness
 from data_plane.service.load import RouteLoader
+from data_plane.service.local_answers import LocalAnswers
 from data_plane.service.local_cache import LocalCache
 from data_plane.service.resolve import Resolver
+from data_plane.service.resolve_many import BulkResolver
 from data_plane.service.shared_cache import SharedCache
 from data_plane.settings import DataPlaneSettings
 from shared.runtime.clock import Clock
@@ -32,6 +34,8 @@ class Core:
     """What the edges drive."""
 
     resolver: Resolver
+    local_answers: LocalAnswers
+    bulk: BulkResolver
     applier: EventApplier
     shared: SharedCache
 
@@ -71,4 +75,5 @@ def build_core(
         clock=clock,
         metrics=metrics,
     )
-    return Core(resolver, applier, shared)
+    answers = LocalAnswers(local, freshness, clock, metrics)
+    return Core(resolver, answers, BulkResolver(answers, resolver), applier, shared)
