@@ -29,6 +29,7 @@ async def test_every_layer_answers_in_turn(
     routes: Routes, pair: tuple[Assembly, Assembly], standby: Standby, key: RouteKey
 ) -> None:
     await routes.put(key, "https://v1")
+    await routes.heartbeat()  # as the relay does: the replica's age is then known in any case
     await standby.follow()
     one, two = pair
     first, again, other = await resolve(one, key), await resolve(one, key), await resolve(two, key)
@@ -43,8 +44,10 @@ async def test_without_a_replica_the_primary_answers(routes: Routes, start: Star
 
 
 async def test_a_change_is_answered_from_the_process_as_soon_as_its_event_is_heard(
-    stack: Stack, routes: Routes, pair: tuple[Assembly, Assembly], key: RouteKey
+    stack: Stack, routes: Routes, pair: tuple[Assembly, Assembly], standby: Standby, key: RouteKey
 ) -> None:
+    await routes.heartbeat()
+    await standby.follow()
     assert (await resolve(pair[0], key)).headers["x-cache"] == "replica; negative"
     await produce(stack.urls.kafka, await routes.put(key, "https://v1"))
     for instance in pair:
