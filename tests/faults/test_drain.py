@@ -4,11 +4,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 
 import httpx2
 
 from deploy.local.server import Server
 from tests.system import System
+from tests.waiting import eventually
 
 
 class Balancer:
@@ -32,6 +34,10 @@ class Balancer:
         with suppress(httpx2.TransportError):
             ready = (await self._http.get(f"{instance}/health/ready")).status_code == 200
         (self._ready.add if ready else self._ready.discard)(instance)
+
+    async def sends_to(self, instance: str) -> bool:
+        """Whether it was ready when it was asked last."""
+        return instance in self._ready
 
     def pick(self) -> str:
         """The next ready instance."""
@@ -69,7 +75,8 @@ async def outcomes_while_restarting(
             await each.stop()
             await each.start()
             assert seen.total() > before, "no load while it restarted"
-            await asyncio.sleep(0.3)  # let the balancer see it ready, so that the other one may go
+            # Only then may the other one go.
+            await eventually(partial(balancer.sends_to, each.urls[0]))
     finally:
         enough.set()
         await asyncio.wait(clients)
