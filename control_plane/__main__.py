@@ -1,4 +1,4 @@
-"""`python -m control_plane` serves; `… migrate` updates the schema; `… create-admin-key` makes a key of the platform."""
+"""`python -m control_plane` serves; the other commands (`--help` lists them) look after the schema and the access keys."""
 
 import argparse
 import asyncio
@@ -7,7 +7,7 @@ import sys
 import msgspec
 
 from control_plane.adapters.postgres.migrator import migrate
-from control_plane.app import create_admin_key
+from control_plane.commands import create_admin_key, republish_keys
 from control_plane.errors import MigrationFailed
 from control_plane.settings import ControlPlaneSettings
 from shared.runtime.catalogue import Service
@@ -25,6 +25,8 @@ def main(arguments: list[str]) -> int:
         return _migrate(settings)
     if asked.command == "create-admin-key":
         return _create_admin_key(settings, asked.subject)
+    if asked.command == "republish-keys":
+        return _republish_keys(settings)
     serve("control_plane.app:create_app", Service.CONTROL_PLANE, settings)
     return 0
 
@@ -36,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("migrate", help="bring the database's schema up to date")
     create = commands.add_parser("create-admin-key", help="print a new access key of the platform, once")
     create.add_argument("--subject", type=_subject, default="admin", help="who uses it (%(default)s)")
+    commands.add_parser("republish-keys", help="send every access key to all services again, when their topic was lost")
     return parser
 
 
@@ -62,6 +65,16 @@ def _create_admin_key(settings: ControlPlaneSettings, subject: str) -> int:
         sys.stderr.write(f"No key was made in the database named by TM_POSTGRES_URL; {error}. Is it migrated?\n")
         return 1
     sys.stdout.write(f"{key.text}\n")
+    return 0
+
+
+def _republish_keys(settings: ControlPlaneSettings) -> int:
+    try:
+        count = asyncio.run(republish_keys(settings))
+    except DependencyUnavailable as error:
+        sys.stderr.write(f"Nothing was sent from the database named by TM_POSTGRES_URL; {error}.\n")
+        return 1
+    sys.stdout.write(f"{count} keys are in the outbox; a control plane that runs sends them.\n")
     return 0
 
 

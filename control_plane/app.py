@@ -14,7 +14,6 @@ from control_plane.adapters.postgres.primary import UNAVAILABLE as POSTGRES_UNAV
 from control_plane.adapters.postgres.primary import Primary
 from control_plane.adapters.postgres.routes import PostgresRoutes
 from control_plane.adapters.postgres.tenants import PostgresTenants
-from control_plane.domain.access_keys import NewKey
 from control_plane.domain.route_url import UrlRules
 from control_plane.errors import TooManyWrites
 from control_plane.http.access_keys import access_key_handlers
@@ -38,7 +37,6 @@ from control_plane.settings import ControlPlaneSettings
 from control_plane.worker import refreshing, running
 from shared.runtime import logs, tracing
 from shared.runtime.access.assembly import Access, build_access
-from shared.runtime.access.tokens import AccessKey
 from shared.runtime.catalogue import Service
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import DependencyHealth, Health
@@ -48,10 +46,8 @@ from shared.runtime.http.context import RequestContext
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Guard
 from shared.runtime.settings import read_settings
-from shared.schemas.access import Role
 
 _RELAY_CALL_SECONDS = 5.0
-_CREATE_KEY_SECONDS = 10.0
 _PUBLISH_SECONDS = 6.0
 """Longer than a broker's own answer may take, so that the client library has tried again once."""
 
@@ -141,28 +137,6 @@ def build_app(
         lifespan=lifespan,
         bounds=bounds_of(settings, settings.write_deadline_seconds),
     )
-
-
-async def create_admin_key(settings: ControlPlaneSettings, subject: str) -> AccessKey:
-    """A new key of the platform, in the database and on its way to all services; how the first one is made.
-
-    Raises DependencyUnavailable.
-    """
-    metrics = Metrics(Service.CONTROL_PLANE)
-    guard = Guard(
-        "postgres",
-        timeout=_CREATE_KEY_SECONDS,
-        failures=POSTGRES_UNAVAILABLE,
-        clock=SystemClock(),
-        health=DependencyHealth(required=True),
-        metrics=metrics,
-    )
-    async with Primary(settings.postgres_url, size=1, deadline_seconds=_CREATE_KEY_SECONDS, guard=guard) as primary:
-        secret = AccessKey.new()
-        created_by = "python -m control_plane create-admin-key"
-        new = NewKey(secret.key_id, secret.sha256, subject, Role.ADMIN, None, created_by, expires_at=None)
-        await PostgresAccessKeys(primary).create(new)
-    return secret
 
 
 def create_app() -> RequestContext:

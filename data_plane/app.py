@@ -126,7 +126,14 @@ class Assembly:
         """
         async with AsyncExitStack() as opened:
             await opened.enter_async_context(self._access.running())
-            keys = following(self._access, self._settings, health=self.health, clock=self._clock, metrics=self.metrics)
+            keys = following(
+                self._access,
+                self._settings,
+                health=self.health,
+                clock=self._clock,
+                metrics=self.metrics,
+                copy=self._settings.access_copy,
+            )
             await opened.enter_async_context(keys)
             opened.push_async_callback(self._cache.close)
             databases = [*self._replicas, *([self._primary] if self._primary else [])]

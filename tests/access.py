@@ -43,11 +43,13 @@ class Gate:
     service: Service = Service.CONTROL_PLANE
     clock: Clock = field(default_factory=MovableClock)
     tokens: JwtVerifier | None = None
+    loaded: bool = True
 
     def __post_init__(self) -> None:
         self.metrics = Metrics(self.service)
         self.keyring = Keyring(self.clock, self.metrics)
-        self.keyring.note_complete(self.clock.monotonic())
+        if self.loaded:
+            self.keyring.note_complete(self.clock.monotonic())
         self.authenticator = CredentialAuthenticator(self.keyring, self.tokens, clock=self.clock, metrics=self.metrics)
 
     @property

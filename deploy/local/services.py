@@ -45,7 +45,8 @@ class Service(Recipe):
             "TM_HTTP_PORT": str(self._state.port(self.name)),
             "TM_INSTANCE_ID": self.name,
         }
-        return Launch(argv=self._command, directory=REPOSITORY, environment={**self._environment(), **own})
+        keys = {"TM_ACCESS_COPY": str(self._state.copy_of_keys(self.name))}
+        return Launch(argv=self._command, directory=REPOSITORY, environment={**keys, **self._environment(), **own})
 
     async def settle(self) -> bool:
         """Whether `GET /health/ready` answers 200."""

@@ -52,7 +52,8 @@ class FakeAccessKeys:
         self.keys[key_id] = replace(key, version=key.version + 1, revoked_at=now)
 
     async def changed_since(self, since: datetime | None) -> KeyNews:
-        return KeyNews(self.registry.begin(), tuple(self.keys.values()))
+        now = self.registry.begin()
+        return KeyNews(now, tuple(each for each in self.keys.values() if since is None or _changed_at(each) > since))
 
     def _begin(self, tenant: str | None, *, known: bool = True) -> datetime:
         now = self.registry.begin()
@@ -65,3 +66,7 @@ class FakeAccessKeys:
         if key is None or key.tenant != tenant or key.revoked_at is not None:
             raise NoSuchKey(key_id)
         return key
+
+
+def _changed_at(key: StoredKey) -> datetime:
+    return max(each for each in (key.created_at, key.rotated_at, key.revoked_at) if each is not None)

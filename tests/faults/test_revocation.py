@@ -1,7 +1,7 @@
 """Keys from the outside: how they arrive, change and end everywhere, whatever is down; and that no log has one."""
 
+import asyncio
 import re
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -33,12 +33,12 @@ def _asked_with(system: System, tenant: str, key: str) -> Callable[[], Awaitable
     return statuses
 
 
-async def _becomes(statuses: Callable[[], Awaitable[list[int]]], expected: list[int]) -> None:
+async def _becomes(statuses: Callable[[], Awaitable[list[int]]], expected: list[int], *, within: float = 15.0) -> None:
     async def equal() -> bool:
         assert await statuses() == expected
         return True
 
-    await eventually(equal)
+    await eventually(equal, within=within)
 
 
 async def test_revoked_key_is_refused_everywhere_although_postgres_is_gone(system: System) -> None:
@@ -48,11 +48,9 @@ async def test_revoked_key_is_refused_everywhere_although_postgres_is_gone(syste
     await _becomes(statuses, [404, 404, 200])
     try:
         (await system.http.delete(path)).raise_for_status()
-        revoked = time.monotonic()
-        await system.stack.postgres.kill()
-        await _becomes(statuses, [401, 401, 401])
-        # The kill itself is part of this time, on a machine that others use, too.
-        assert time.monotonic() - revoked < WITHIN_SECONDS + 1.0
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(system.stack.postgres.kill())
+            await _becomes(statuses, [401, 401, 401], within=WITHIN_SECONDS)
     finally:
         await system.stack.postgres.start()
     await eventually(lambda: _is_ready(system), within=30)

@@ -45,6 +45,12 @@ _CHANGED = f"""
 SELECT {_COLUMNS} FROM access_keys LEFT JOIN tenants ON tenants.id = tenant_id
 WHERE $1::timestamptz IS NULL OR changed_at > $1
 """  # noqa: S608 - constants only
+# Locked, so that the end of a key comes behind this record of it, or keeps it out.
+_LIVE = f"""
+SELECT {_COLUMNS} FROM access_keys LEFT JOIN tenants ON tenants.id = tenant_id
+WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())
+ORDER BY access_keys.id FOR UPDATE OF access_keys
+"""  # noqa: S608 - constants only
 _PUBLISH = "INSERT INTO outbox (topic, key, headers, payload, created_at) VALUES ($1, $2, $3, $4, clock_timestamp())"
 
 
@@ -88,6 +94,15 @@ class PostgresAccessKeys:
             rows = await connection.fetch(_CHANGED, since)
         return KeyNews(as_of, tuple(_stored(row) for row in rows))
 
+    async def republish(self) -> int:
+        """Put a record of every key that may be used into the outbox; returns how many."""
+        headers = _headers()
+        async with self._primary.platform() as connection:
+            live = [_stored(row) for row in await connection.fetch(_LIVE)]
+            records = [(ACCESS_KEYS.name, each.key_id, headers, encode(each.record)) for each in live]
+            await connection.executemany(_PUBLISH, records)
+        return len(live)
+
     def _of(self, tenant: str | None) -> AbstractAsyncContextManager[Connection]:
         return self._primary.platform() if tenant is None else self._primary.transaction(tenant)
 
@@ -107,8 +122,12 @@ async def _published(connection: Connection, tenant: str | None, key_id: str) ->
 
 
 async def _publish(connection: Connection, key_id: str, payload: bytes | None) -> None:
+    await connection.execute(_PUBLISH, ACCESS_KEYS.name, key_id, _headers(), payload)
+
+
+def _headers() -> str:
     headers = {CORRELATION_ID_HEADER: correlation.current() or correlation.generate()}
-    await connection.execute(_PUBLISH, ACCESS_KEYS.name, key_id, msgspec.json.encode(headers).decode(), payload)
+    return msgspec.json.encode(headers).decode()
 
 
 def _stored(row: asyncpg.Record) -> StoredKey:

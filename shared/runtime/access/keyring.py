@@ -22,6 +22,7 @@ class Keyring:
         self._records: dict[str, AccessRecord] = {}
         self._ended: dict[str, None] = {}
         self._complete_at: float | None = None
+        self._loaded = False
         self.version = 0
         """Grows with every change: whoever keeps conclusions drawn from this one throws them away then."""
         count, age = metrics.gauge("tm_access_keys"), metrics.gauge("tm_access_watermark_age_seconds")
@@ -31,7 +32,11 @@ class Keyring:
     @property
     def is_loaded(self) -> bool:
         """Whether it was complete once. Before that, a key that is not here may be a good one."""
-        return self._complete_at is not None
+        return self._loaded
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._records
 
     def put(self, record: AccessRecord) -> None:
         """Take in a key or its next version; older news of it changes nothing."""
@@ -58,6 +63,19 @@ class Keyring:
     def note_complete(self, at: float) -> None:
         """At this moment (monotonic seconds) no change was missing."""
         self._complete_at = at
+        self._loaded = True
+
+    def as_heard(self) -> tuple[tuple[AccessRecord, ...], tuple[str, ...]]:
+        """Every key, and the ids of those that ended."""
+        return tuple(self._records.values()), tuple(self._ended)
+
+    def start_from(self, records: Iterable[AccessRecord], ended: Iterable[str], age: float) -> None:
+        """Take in what was known `age` seconds ago. What is not among it stays unknown until all is heard."""
+        for key_id in ended:
+            self.end(key_id)
+        for record in records:
+            self.put(record)
+        self._complete_at = self._clock.monotonic() - age
 
     def age(self) -> float:
         """Seconds since it was known to be complete; infinite when it never was."""
