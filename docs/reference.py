@@ -40,6 +40,8 @@ Every request but `/health/…`, `/metrics` and `/schema` carries `Authorization
   role and, for all but admins, the tenant.
 - Without a good credential the answer is 401. What a role may not do on its own tenant is 403. Another tenant's things
   are answered exactly as things that do not exist.
+- **Kafka away:** what a service knows stays good. One that starts meanwhile takes the copy in `TM_ACCESS_COPY`. If the
+  topic was lost, `python -m control_plane republish-keys` sends every key again.
 - `TM_ACCESS=off` lets everyone do everything. It is for a laptop.
 
 An admin is the platform's. The other roles are bound to one tenant. Written by `make docs` from the code.

@@ -16,6 +16,7 @@ from deploy.local.stack import Stack
 from deploy.local.state import StateDirectory
 from shared.schemas.access import Role
 from shared.schemas.identity import RouteKey
+from tests.secrets_in_logs import files_with_secrets
 from tests.waiting import eventually
 
 
@@ -127,6 +128,7 @@ async def running(stack: Stack, state: Path) -> AsyncIterator[System]:
             yield System(services, stack, StateDirectory(state), http)
     finally:
         await services.stop()
+    assert not files_with_secrets(StateDirectory(state).logs, stack.state.logs)
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
