@@ -76,14 +76,21 @@ class AccessFeed:
             try:
                 await self._follow(backoff)
             except (KafkaError, OSError, TimeoutError, _Interrupted) as error:
-                why = f"{type(error).__name__}: {error}"
-                self._notes[_NOTE] = f"changes of access keys are not heard: {why}"
-                _log.warning("access keys are not followed", why=why)
+                self._note_unheard(f"{type(error).__name__}: {error}")
+            except asyncio.CancelledError:
+                # The client cancels what waits for an answer when the connection breaks, and so whoever waits for that.
+                if _is_cancelled():
+                    raise
+                self._note_unheard("the connection broke")
             except Exception:  # noqa: BLE001 - logged whole; keys must not go unheard for good
                 _log.exception("unexpected error while following access keys")
             if self._fallback is not None:
                 await self._fallback.start_from_copy()
             await asyncio.sleep(backoff.pause())
+
+    def _note_unheard(self, why: str) -> None:
+        self._notes[_NOTE] = f"changes of access keys are not heard: {why}"
+        _log.warning("access keys are not followed", why=why)
 
     async def _follow(self, backoff: Backoff) -> None:
         consumer = new_consumer(self._bootstrap, self._client_id)
@@ -171,6 +178,12 @@ class AccessFeed:
                 self._heard.add(key_id)
             except UndecodableAccessRecord as error:
                 _log.warning("skipped a record of an access key", offset=record.offset, why=str(error)[:300])
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody asked this task to end."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 @asynccontextmanager
