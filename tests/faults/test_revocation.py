@@ -1,8 +1,8 @@
 """Keys from the outside: how they arrive, change and end everywhere, whatever is down; and that no log has one."""
 
 import asyncio
-from functools import partial
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from tests.secrets_in_logs import files_with_secrets
