@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from data_plane.domain.heard import Heard
 from data_plane.errors import StreamInterrupted
 from shared.runtime.clock import Clock
-from shared.runtime.kafka import STALLED_AFTER_SECONDS, ProgressWatchdog, new_consumer
+from shared.runtime.kafka import STALLED_AFTER_SECONDS, ProgressWatchdog, breaks_are_errors, new_consumer
 from shared.runtime.metrics import Metrics
 from shared.schemas.events import Heartbeat, RouteChanged, RouteEvent, UndecodableEvent, UnknownEventType, decode
 from shared.schemas.topics import ROUTE_EVENTS
@@ -40,17 +40,20 @@ class KafkaEventStream:
     async def batches(self) -> AsyncGenerator[Sequence[RouteChanged], None]:
         consumer = new_consumer(self._bootstrap, self._client_id)
         try:
-            await self._attach(consumer)
+            with breaks_are_errors():
+                await self._attach(consumer)
             yield ()
             checked = self._clock.monotonic()
             while True:
-                fetched = await consumer.getmany(timeout_ms=POLL_MS)
+                with breaks_are_errors():
+                    fetched = await consumer.getmany(timeout_ms=POLL_MS)
                 decoded = {each: self._events(records) for each, records in fetched.items() if records}
                 yield [event for events in decoded.values() for event in events if isinstance(event, RouteChanged)]
                 for each, events in decoded.items():
                     self._note_applied(each, fetched[each][-1].offset + 1, events)
                 if self._clock.monotonic() - checked >= CHECK_SECONDS:
-                    await self._check(consumer)
+                    with breaks_are_errors():
+                        await self._check(consumer)
                     checked = self._clock.monotonic()
         except OffsetOutOfRangeError as error:
             self._positions.clear()

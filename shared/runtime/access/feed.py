@@ -17,7 +17,7 @@ from shared.runtime.access.keyring import Keyring
 from shared.runtime.backoff import Backoff
 from shared.runtime.clock import Clock
 from shared.runtime.health import DependencyHealth, Health
-from shared.runtime.kafka import STALLED_AFTER_SECONDS, ProgressWatchdog, new_consumer
+from shared.runtime.kafka import STALLED_AFTER_SECONDS, ProgressWatchdog, breaks_are_errors, new_consumer
 from shared.runtime.metrics import Metrics
 from shared.runtime.settings import ServiceSettings
 from shared.schemas.access import UndecodableAccessRecord, decode
@@ -74,14 +74,10 @@ class AccessFeed:
         backoff = Backoff(RECONNECT_SECONDS)
         while True:
             try:
-                await self._follow(backoff)
+                with breaks_are_errors():
+                    await self._follow(backoff)
             except (KafkaError, OSError, TimeoutError, _Interrupted) as error:
                 self._note_unheard(f"{type(error).__name__}: {error}")
-            except asyncio.CancelledError:
-                # The client cancels what waits for an answer when the connection breaks, and so whoever waits for that.
-                if _is_cancelled():
-                    raise
-                self._note_unheard("the connection broke")
             except Exception:  # noqa: BLE001 - logged whole; keys must not go unheard for good
                 _log.exception("unexpected error while following access keys")
             if self._fallback is not None:
@@ -178,12 +174,6 @@ class AccessFeed:
                 self._heard.add(key_id)
             except UndecodableAccessRecord as error:
                 _log.warning("skipped a record of an access key", offset=record.offset, why=str(error)[:300])
-
-
-def _is_cancelled() -> bool:
-    """Whether somebody asked this task to end."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 @asynccontextmanager
