@@ -111,8 +111,7 @@ def test_older_news_of_a_key_changes_nothing(gate: Gate) -> None:
 
 
 def test_before_the_keys_are_here_nobody_is_told_that_a_key_is_wrong(clock: MovableClock) -> None:
-    gate = Gate(clock=clock)
-    gate.keyring._complete_at = None  # noqa: SLF001 - as a process begins
+    gate = Gate(clock=clock, loaded=False)
     assert gate.check(AccessKey.new()) is Refusal.UNKNOWN
 
 
