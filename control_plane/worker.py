@@ -1,4 +1,4 @@
-"""The background half of the control plane: the outbox relay, and the watch over what it has left to do."""
+"""The background half of the control plane: the outbox relay, the watch over it, and over the resolvers' reports."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import structlog
 
 from control_plane.service.backlog_watch import BacklogWatch
+from control_plane.service.fleet_watch import FleetWatch
 from control_plane.service.relay import Relay
 
 _log = structlog.get_logger(__name__)
@@ -25,3 +26,14 @@ async def running(relay: Relay, watch: BacklogWatch, *, stop_seconds: float) -> 
         if unfinished:
             _log.warning("the outbox relay did not finish in time; another process goes on", seconds=stop_seconds)
             relaying.cancel()
+
+
+@asynccontextmanager
+async def watching(fleet: FleetWatch) -> AsyncIterator[None]:
+    """The resolvers' reports are heard while the block runs."""
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(fleet.run(), name="fleet watch")
+        try:
+            yield
+        finally:
+            task.cancel()

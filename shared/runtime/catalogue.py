@@ -107,6 +107,19 @@ CATALOGUE: tuple[Metric, ...] = (
     _histogram(
         "tm_outbox_publish_delay_seconds", CONTROL, "Commit to acknowledged by Kafka", DELAY, topic=("route-events",)
     ),
+    _counter(
+        "tm_resolver_reports_total",
+        CONTROL,
+        "Status reports of resolver processes read",
+        outcome=("heard", "withdrawn", "malformed", "unsupported_schema"),
+    ),
+    _gauge(
+        "tm_resolver_processes",
+        CONTROL,
+        "Resolver processes that report, and that went silent without withdrawing",
+        "livemax",
+        state=("live", "gone"),
+    ),
     # data plane
     _counter(
         "tm_resolutions_total",

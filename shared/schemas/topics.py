@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-DAY_MS = 24 * 3600 * 1000
+HOUR_MS = 3600 * 1000
+DAY_MS = 24 * HOUR_MS
 MAX_RECORD_BYTES = 4 * 1024 * 1024
 """Bytes. The largest legal change set (500 changes, long URLs) is about 3 MB; brokers and clients are told this."""
 DEAD_LETTER_RECORD_BYTES = MAX_RECORD_BYTES + 64 * 1024
@@ -31,5 +32,9 @@ ROUTE_EVENTS = _topic(
 ROUTE_EVENTS_DLQ = _topic(
     "route-events.dlq", 1, cleanup_policy="delete", retention_ms=30 * DAY_MS, max_message_bytes=DEAD_LETTER_RECORD_BYTES
 )
+# Small segments, because the newest one is neither compacted nor deleted: whoever starts reads the topic whole.
+RESOLVER_STATUS = _topic(
+    "resolver-status", 1, cleanup_policy="compact,delete", retention_ms=HOUR_MS, segment_ms=HOUR_MS // 12
+)
 
-TOPICS = (ROUTE_EVENTS, ROUTE_EVENTS_DLQ)
+TOPICS = (ROUTE_EVENTS, ROUTE_EVENTS_DLQ, RESOLVER_STATUS)

@@ -14,6 +14,7 @@ from shared.runtime.metrics import Metrics
 from tests.fakes.control_plane_change_sets import FakeChangeSets, FakeHistory
 from tests.fakes.control_plane_event_log import FakeEventLog
 from tests.fakes.control_plane_outbox import FakeOutbox
+from tests.fakes.control_plane_propagation import FakeDispatches, FakeStatusReports
 from tests.fakes.control_plane_registry import FakeRegistry, FakeRoutes, FakeTenants
 
 
@@ -28,7 +29,19 @@ def settings() -> ControlPlaneSettings:
 
 
 @pytest.fixture
-def app(registry: FakeRegistry, settings: ControlPlaneSettings) -> RequestContext:
+def dispatches(registry: FakeRegistry) -> FakeDispatches:
+    return FakeDispatches(registry)
+
+
+@pytest.fixture
+def reports() -> FakeStatusReports:
+    return FakeStatusReports()
+
+
+@pytest.fixture
+def app(
+    registry: FakeRegistry, settings: ControlPlaneSettings, dispatches: FakeDispatches, reports: FakeStatusReports
+) -> RequestContext:
     return build_app(
         tenants=FakeTenants(registry),
         routes=FakeRoutes(registry),
@@ -36,6 +49,8 @@ def app(registry: FakeRegistry, settings: ControlPlaneSettings) -> RequestContex
         history=FakeHistory(registry),
         outbox=FakeOutbox(),
         events=FakeEventLog(),
+        dispatches=dispatches,
+        reports=reports,
         settings=settings,
         health=new_health(),
         metrics=Metrics(Service.CONTROL_PLANE),
