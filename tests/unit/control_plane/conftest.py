@@ -9,6 +9,7 @@ import pytest_asyncio
 from control_plane.app import build_app, new_health
 from control_plane.settings import ControlPlaneSettings
 from shared.runtime.catalogue import Service
+from shared.runtime.health import Health
 from shared.runtime.http.context import RequestContext
 from shared.runtime.metrics import Metrics
 from tests.fakes.control_plane_change_sets import FakeChangeSets, FakeHistory
@@ -29,6 +30,11 @@ def settings() -> ControlPlaneSettings:
 
 
 @pytest.fixture
+def health() -> Health:
+    return new_health()
+
+
+@pytest.fixture
 def dispatches(registry: FakeRegistry) -> FakeDispatches:
     return FakeDispatches(registry)
 
@@ -40,7 +46,11 @@ def reports() -> FakeStatusReports:
 
 @pytest.fixture
 def app(
-    registry: FakeRegistry, settings: ControlPlaneSettings, dispatches: FakeDispatches, reports: FakeStatusReports
+    registry: FakeRegistry,
+    settings: ControlPlaneSettings,
+    health: Health,
+    dispatches: FakeDispatches,
+    reports: FakeStatusReports,
 ) -> RequestContext:
     return build_app(
         tenants=FakeTenants(registry),
@@ -52,7 +62,7 @@ def app(
         dispatches=dispatches,
         reports=reports,
         settings=settings,
-        health=new_health(),
+        health=health,
         metrics=Metrics(Service.CONTROL_PLANE),
     )
 
