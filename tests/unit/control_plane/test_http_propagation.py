@@ -172,4 +172,5 @@ async def test_what_was_never_committed_is_absent(client: httpx2.AsyncClient, pa
 @pytest.mark.parametrize("longest", [0.05])
 async def test_a_wait_is_cut_to_what_the_settings_allow(client: httpx2.AsyncClient, reports: FakeStatusReports) -> None:
     reports.tell("a", 1)
-    assert states(await client.get(CHANGE, params={"wait": 3600})) == {"a": "lagging"}
+    async with asyncio.timeout(LONG / 2):
+        assert states(await client.get(CHANGE, params={"wait": 3600})) == {"a": "lagging"}
