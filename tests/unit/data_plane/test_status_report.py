@@ -79,14 +79,14 @@ async def test_a_change_in_a_quiet_time_is_told_at_once() -> None:
         await eventually(lambda: process.tells(11))
 
 
-async def test_further_changes_are_told_together_later() -> None:
+async def test_of_many_changes_two_are_told_at_once_and_the_others_together_later() -> None:
     process = Process(change_seconds=0.2)
     async with process.reporting():
         for offset in range(11, 50):
             process.apply(offset)
             await asyncio.sleep(0)
         await eventually(lambda: process.tells(49))
-        assert len(process.log.told) <= 3
+        assert 3 <= len(process.log.told) <= 4
 
 
 async def test_without_changes_it_tells_that_it_lives() -> None:
