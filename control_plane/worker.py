@@ -1,4 +1,4 @@
-"""The background half of the control plane: the outbox relay, the watch over it, and over the resolvers' reports."""
+"""The background half of the control plane: the outbox relay, the watches, and the access keys."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,9 +8,21 @@ import structlog
 
 from control_plane.service.backlog_watch import BacklogWatch
 from control_plane.service.fleet_watch import FleetWatch
+from control_plane.service.key_refresh import KeyRefresh
 from control_plane.service.relay import Relay
 
 _log = structlog.get_logger(__name__)
+
+
+@asynccontextmanager
+async def refreshing(keys: KeyRefresh) -> AsyncIterator[None]:
+    """The access keys are kept up to date while the block runs."""
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(keys.run(), name="access keys")
+        try:
+            yield
+        finally:
+            task.cancel()
 
 
 @asynccontextmanager

@@ -14,8 +14,9 @@ from data_plane.adapters.postgres import POSTGRES_FAILURES, PostgresRouteSource
 from data_plane.adapters.redis import REDIS_FAILURES, RedisRouteCache
 from data_plane.domain.heard import Heard
 from data_plane.domain.remote_clock import RemoteClock
-from data_plane.errors import RouteUnknown
+from data_plane.errors import AnotherTenants, RouteUnknown
 from data_plane.http.answers import ROUTE_UNKNOWN
+from data_plane.http.concealment import another_tenants, hidden_route
 from data_plane.http.explain import explain_handler
 from data_plane.http.resolve import resolve_handler
 from data_plane.service.core import Ports, build_core
@@ -25,6 +26,8 @@ from data_plane.service.status_report import StatusReporter
 from data_plane.settings import DataPlaneSettings
 from data_plane.worker import EventListener, keep_checking, keep_primary_time, keep_redis_in_step, supervise
 from shared.runtime import logs, tracing
+from shared.runtime.access.assembly import Access, build_access
+from shared.runtime.access.feed import following
 from shared.runtime.catalogue import Service
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import DependencyHealth, Health
@@ -58,6 +61,8 @@ def build_app(
     resolver: Resolver,
     explainer: Explainer,
     *,
+    access: Access,
+    negative_life: float,
     health: Health,
     metrics: Metrics,
     lifespan: Lifespan | None = None,
@@ -68,9 +73,11 @@ def build_app(
         title="Traffic Manager resolver",
         description="Which URL serves this tenant, service, environment and version, now.",
         handlers=[resolve_handler(resolver), explain_handler(explainer)],
-        kinds={RouteUnknown: ROUTE_UNKNOWN},
+        kinds={RouteUnknown: ROUTE_UNKNOWN, AnotherTenants: hidden_route(negative_life)},
         health=health,
         metrics=metrics,
+        authenticator=access.authenticator,
+        absent=another_tenants,
         lifespan=lifespan,
         bounds=bounds,
     )
@@ -107,9 +114,12 @@ class Assembly:
         process = f"{settings.instance_id}-{secrets.token_hex(3)}"
         self._reporter = StatusReporter(self._status_log, self._heard, instance=process, clock=self._clock)
         self._listener = self._kafka()
+        self._access = build_access(settings, clock=self._clock, health=self.health, metrics=self.metrics)
         self.app = build_app(
             self.core.resolver,
             self.core.explainer,
+            access=self._access,
+            negative_life=settings.negative_life_seconds,
             health=self.health,
             metrics=self.metrics,
             lifespan=self.running,
@@ -124,6 +134,16 @@ class Assembly:
         Closing goes the other way: loads still use the stores, which go last.
         """
         async with AsyncExitStack() as opened:
+            await opened.enter_async_context(self._access.running())
+            keys = following(
+                self._access,
+                self._settings,
+                health=self.health,
+                clock=self._clock,
+                metrics=self.metrics,
+                copy=self._settings.access_copy,
+            )
+            await opened.enter_async_context(keys)
             opened.push_async_callback(self._cache.close)
             databases = [*self._replicas, *([self._primary] if self._primary else [])]
             for database in databases:

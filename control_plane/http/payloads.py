@@ -122,6 +122,10 @@ class ScopeQuery(msgspec.Struct, frozen=True, kw_only=True):
     env: _Env | None = None
 
 
+class KeyQuery(PageQuery, frozen=True, kw_only=True):
+    """Which access keys to list."""
+
+
 class RouteQuery(PageQuery, frozen=True, kw_only=True):
     """Which routes to list."""
 

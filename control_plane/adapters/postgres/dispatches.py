@@ -25,7 +25,7 @@ class PostgresDispatches:
         self._primary = primary
 
     async def get(self, tenant: str, revision: int) -> Dispatch:
-        async with self._primary.snapshot() as connection:
+        async with self._primary.snapshot(tenant) as connection:
             known = await find_tenant(connection, tenant)
             await require(connection, known, revision, least=1)
             row = await connection.fetchrow(_DISPATCH, known.id, revision)
