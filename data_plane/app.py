@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from data_plane.adapters import redis
 from data_plane.adapters.kafka import KafkaEventStream
+from data_plane.adapters.kafka_status import STATUS_FAILURES, KafkaStatusLog
 from data_plane.adapters.postgres import POSTGRES_FAILURES, PostgresRouteSource
 from data_plane.adapters.redis import REDIS_FAILURES, RedisRouteCache
 from data_plane.domain.heard import Heard
@@ -20,6 +22,7 @@ from data_plane.http.resolve import resolve_handler
 from data_plane.service.core import Ports, build_core
 from data_plane.service.explain import Explainer
 from data_plane.service.resolve import Resolver
+from data_plane.service.status_report import StatusReporter
 from data_plane.settings import DataPlaneSettings
 from data_plane.worker import EventListener, keep_checking, keep_primary_time, keep_redis_in_step, supervise
 from shared.runtime import logs, tracing
@@ -37,6 +40,8 @@ from shared.runtime.settings import read_settings
 
 CONNECT_SECONDS = 2.0
 """How long a start waits for the databases before it serves without them."""
+STATUS_SECONDS = 2.0
+"""For one status report, connecting included."""
 
 
 def create_app() -> RequestContext:
@@ -104,6 +109,10 @@ class Assembly:
         )
         ports = Ports(self._cache, self._replicas, self._primary, self._primary_clock, self._heard)
         self.core = build_core(ports, settings, clock=self._clock, metrics=self.metrics, notes=self.health.notes)
+        self._status_log = self._reports()
+        # Several worker processes share the instance's name, and an instance that died may have been called the same.
+        process = f"{settings.instance_id}-{secrets.token_hex(3)}"
+        self._reporter = StatusReporter(self._status_log, self._heard, instance=process, clock=self._clock)
         self._listener = self._kafka()
         self._access = build_access(settings, clock=self._clock, health=self.health, metrics=self.metrics)
         self.app = build_app(
@@ -148,11 +157,21 @@ class Assembly:
             await opened.enter_async_context(_running(partial(keep_redis_in_step, self.core.shared), "redis"))
             await opened.enter_async_context(_running(self._listener.run, "events"))
             await self._listener.wait_listening(self._settings.kafka_start_seconds)
+            await opened.enter_async_context(self._reporting())
             opened.push_async_callback(self.core.resolver.close)
             if self._settings.selfcheck_seconds:
                 checking = partial(keep_checking, self.core.selfcheck, self._settings.selfcheck_seconds)
                 await opened.enter_async_context(_running(checking, "self-check"))
             yield
+
+    @asynccontextmanager
+    async def _reporting(self) -> AsyncIterator[None]:
+        try:
+            async with _running(self._reporter.run, "status reports"):
+                yield
+            await self._reporter.withdraw()
+        finally:
+            await self._status_log.close()
 
     def _dependency(self, name: str) -> DependencyHealth:
         return self._dependencies.setdefault(name, DependencyHealth(required=False))
@@ -189,10 +208,19 @@ class Assembly:
             metrics=self.metrics,
         )
 
+    def _reports(self) -> KafkaStatusLog:
+        guard = self._guard("status_reports", STATUS_SECONDS, STATUS_FAILURES, at_once=1)
+        return KafkaStatusLog(self._settings.kafka_bootstrap, self._settings.instance_id, guard)
+
     def _kafka(self) -> EventListener:
         settings, health = self._settings, self._dependency("kafka")
         stream = KafkaEventStream(
-            settings.kafka_bootstrap, settings.instance_id, heard=self._heard, clock=self._clock, metrics=self.metrics
+            settings.kafka_bootstrap,
+            settings.instance_id,
+            heard=self._heard,
+            clock=self._clock,
+            metrics=self.metrics,
+            on_changes=self._reporter.note_change,
         )
         up = self.metrics.gauge("tm_dependency_up").labels("kafka")
         self.metrics.before_scrape(lambda: up.set(health.up is not False))

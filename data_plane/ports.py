@@ -7,6 +7,7 @@ from data_plane.domain.entry import Entry
 from data_plane.domain.reading import Reading
 from shared.schemas.events import RouteChanged
 from shared.schemas.identity import RouteKey
+from shared.schemas.resolver_status import ResolverStatus
 
 
 class RouteCache(Protocol):
@@ -50,3 +51,13 @@ class EventStream(Protocol):
         Asking for the next batch tells that the one before was applied. Opened again after an interruption, the stream
         goes on from there where it can. Raises StreamInterrupted.
         """
+
+
+class StatusLog(Protocol):
+    """Where resolver processes tell how far they have come. Every method raises DependencyUnavailable."""
+
+    async def tell(self, status: ResolverStatus) -> None:
+        """Replace what this process told before."""
+
+    async def withdraw(self, instance: str) -> None:
+        """Forget the process of that name."""

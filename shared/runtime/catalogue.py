@@ -114,6 +114,19 @@ CATALOGUE: tuple[Metric, ...] = (
         reason=("timeout", "unavailable", "rejected"),
     ),
     _histogram("tm_outbox_publish_delay_seconds", CONTROL, "Commit to acknowledged by Kafka", DELAY, topic=_PUBLISHED),
+    _counter(
+        "tm_resolver_reports_total",
+        CONTROL,
+        "Status reports of resolver processes read",
+        outcome=("heard", "withdrawn", "malformed", "unsupported_schema"),
+    ),
+    _gauge(
+        "tm_resolver_processes",
+        CONTROL,
+        "Resolver processes that report, and that went silent without withdrawing",
+        "livemax",
+        state=("live", "gone"),
+    ),
     # data plane
     _counter(
         "tm_resolutions_total",

@@ -23,6 +23,7 @@ from tests.fakes.control_plane_change_sets import FakeChangeSets, FakeHistory
 from tests.fakes.control_plane_event_log import FakeEventLog
 from tests.fakes.control_plane_keys import FakeAccessKeys
 from tests.fakes.control_plane_outbox import FakeOutbox
+from tests.fakes.control_plane_propagation import FakeDispatches, FakeStatusReports
 from tests.fakes.control_plane_registry import FakeRegistry, FakeRoutes, FakeTenants
 from tests.fakes.data_plane_world import World
 
@@ -55,6 +56,8 @@ def app_of(service: Service, gate: Gate) -> RequestContext:
             outbox=FakeOutbox(),
             events=FakeEventLog(),
             revocations=FakeEventLog(),
+            dispatches=FakeDispatches(registry),
+            reports=FakeStatusReports(),
             settings=ControlPlaneSettings(),
             health=control_health(),
             metrics=gate.metrics,
