@@ -2,20 +2,23 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from data_plane.adapters import redis
 from data_plane.adapters.kafka import KafkaEventStream
 from data_plane.adapters.postgres import POSTGRES_FAILURES, PostgresRouteSource
+from data_plane.adapters.postgres_tenants import PostgresTenantSource
 from data_plane.adapters.redis import REDIS_FAILURES, RedisRouteCache
 from data_plane.domain.heard import Heard
 from data_plane.domain.remote_clock import RemoteClock
-from data_plane.errors import RouteUnknown
+from data_plane.errors import NoSuchTenant, RouteUnknown, WatchUnavailable
 from data_plane.http.answers import ROUTE_UNKNOWN
 from data_plane.http.explain import explain_handler
 from data_plane.http.resolve import resolve_handler
+from data_plane.http.watch import NO_SUCH_TENANT, WATCH_UNAVAILABLE, watch_handler
+from data_plane.http.watch_response import Pace
 from data_plane.service.core import Ports, build_core
 from data_plane.service.explain import Explainer
 from data_plane.service.resolve import Resolver
@@ -25,7 +28,7 @@ from shared.runtime import logs, tracing
 from shared.runtime.catalogue import Service
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import DependencyHealth, Health
-from shared.runtime.http.application import Lifespan, build_application
+from shared.runtime.http.application import Handler, Lifespan, build_application
 from shared.runtime.http.bounds import Bounds, bounds_of
 from shared.runtime.http.context import RequestContext
 from shared.runtime.metrics import Metrics
@@ -34,6 +37,10 @@ from shared.runtime.settings import read_settings
 
 CONNECT_SECONDS = 2.0
 """How long a start waits for the databases before it serves without them."""
+SNAPSHOT_CONNECTIONS = 2
+"""To each database, for watchers that begin; also how many whole tenants it is asked for at once."""
+SNAPSHOT_SECONDS = 1.5
+"""For one whole tenant; below the deadline of a request."""
 
 
 def create_app() -> RequestContext:
@@ -53,17 +60,18 @@ def build_app(
     resolver: Resolver,
     explainer: Explainer,
     *,
+    further: Sequence[Handler] = (),
     health: Health,
     metrics: Metrics,
     lifespan: Lifespan | None = None,
     bounds: Bounds | None = None,
 ) -> RequestContext:
-    """The ASGI application over any resolver. An L1 hit may later be answered by a layer before this one."""
+    """The ASGI application over any resolver; `further` handlers beside its own. An L1 hit may later be answered by a layer before this one."""
     return build_application(
         title="Traffic Manager resolver",
         description="Which URL serves this tenant, service, environment and version, now.",
-        handlers=[resolve_handler(resolver), explain_handler(explainer)],
-        kinds={RouteUnknown: ROUTE_UNKNOWN},
+        handlers=[resolve_handler(resolver), explain_handler(explainer), *further],
+        kinds={RouteUnknown: ROUTE_UNKNOWN, NoSuchTenant: NO_SUCH_TENANT, WatchUnavailable: WATCH_UNAVAILABLE},
         health=health,
         metrics=metrics,
         lifespan=lifespan,
@@ -95,12 +103,19 @@ class Assembly:
             if settings.postgres_url
             else None
         )
-        ports = Ports(self._cache, self._replicas, self._primary, self._primary_clock, self._heard)
+        self._tenants = self._tenant_sources()
+        ports = Ports(
+            self._cache, self._replicas, self._primary, self._primary_clock, self._heard, tenants=self._tenants
+        )
         self.core = build_core(ports, settings, clock=self._clock, metrics=self.metrics, notes=self.health.notes)
+        self.health.when_draining.append(self.core.watches.drain)
         self._listener = self._kafka()
         self.app = build_app(
             self.core.resolver,
             self.core.explainer,
+            further=[
+                watch_handler(self.core.watches, Pace(settings.watch_progress_seconds, settings.watch_slow_seconds))
+            ],
             health=self.health,
             metrics=self.metrics,
             lifespan=self.running,
@@ -119,6 +134,8 @@ class Assembly:
             databases = [*self._replicas, *([self._primary] if self._primary else [])]
             for database in databases:
                 await opened.enter_async_context(_running(database.keep_open, database.name))
+            for tenants in self._tenants:
+                await opened.enter_async_context(_running(tenants.keep_open, tenants.name))
             async with asyncio.TaskGroup() as waiting:
                 for database in databases:
                     waiting.create_task(database.wait_connected(CONNECT_SECONDS))
@@ -129,6 +146,7 @@ class Assembly:
             await opened.enter_async_context(_running(self._listener.run, "events"))
             await self._listener.wait_listening(self._settings.kafka_start_seconds)
             opened.push_async_callback(self.core.resolver.close)
+            opened.push_async_callback(self.core.watches.close)
             if self._settings.selfcheck_seconds:
                 checking = partial(keep_checking, self.core.selfcheck, self._settings.selfcheck_seconds)
                 await opened.enter_async_context(_running(checking, "self-check"))
@@ -167,6 +185,24 @@ class Assembly:
             primary_clock=self._primary_clock,
             clock=self._clock,
             metrics=self.metrics,
+        )
+
+    def _tenant_sources(self) -> list[PostgresTenantSource]:
+        """The same servers as for resolving, on connections of their own."""
+        settings = self._settings
+        urls = {f"watch-replica-{number}": url for number, url in enumerate(settings.replica_urls, start=1)}
+        if settings.postgres_url:
+            urls["watch-postgres"] = settings.postgres_url
+        return [self._tenant_source(name, url) for name, url in urls.items()]
+
+    def _tenant_source(self, name: str, url: str) -> PostgresTenantSource:
+        return PostgresTenantSource(
+            name,
+            url,
+            connections=SNAPSHOT_CONNECTIONS,
+            guard=self._guard(name, SNAPSHOT_SECONDS, POSTGRES_FAILURES, SNAPSHOT_CONNECTIONS),
+            health=self._dependency(name),
+            clock=self._clock,
         )
 
     def _kafka(self) -> EventListener:
