@@ -17,6 +17,7 @@ class OpenAnswer:
         self.status = 0
         self.headers: dict[str, str] = {}
         self.ended = asyncio.Event()
+        self._broken = False
         self.body = b""
         self._body: asyncio.Queue[bytes] = asyncio.Queue()
         self._left = asyncio.Event()
@@ -28,6 +29,10 @@ class OpenAnswer:
     def leave(self) -> None:
         """Close the connection from the caller's side."""
         self._left.set()
+
+    def break_off(self) -> None:
+        """Let whatever is sent from now on fail."""
+        self._broken = True
 
     def stop_reading(self) -> None:
         """Take nothing more."""
@@ -63,6 +68,8 @@ class OpenAnswer:
         return {"type": "http.disconnect"}
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
+        if self._broken:
+            raise OSError("the connection is broken")
         if message["type"] == "http.response.start":
             self.status = message["status"]
             self.headers = {name.decode().lower(): value.decode() for name, value in message["headers"]}

@@ -1,5 +1,6 @@
 """The watch API as a client sees it, over fakes."""
 
+import asyncio
 import json
 import re
 from contextlib import AbstractAsyncContextManager
@@ -199,3 +200,13 @@ async def test_a_client_that_takes_nothing_is_closed_and_counted(quick: Served) 
         answer.stop_reading()
         await answer.ended.wait()
         assert await quick.closed("slow")
+
+
+async def test_a_watch_whose_connection_breaks_is_forgotten(served: Served) -> None:
+    with pytest.RaisesGroup(OSError):
+        async with served.watch() as answer:
+            await answer.event()
+            answer.break_off()
+            await served.change("https://v2")
+            await asyncio.Event().wait()
+    assert await served.closed("client")

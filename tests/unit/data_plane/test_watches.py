@@ -99,6 +99,18 @@ async def test_a_replica_that_lacks_what_was_never_heard_here_is_passed_over(wor
     assert (await resume(late, 2)).revision == 2
 
 
+async def test_a_replica_behind_what_is_kept_is_passed_over(world: World) -> None:
+    instance = world.instance(watch_history_changes=2)
+    await change(world, instance)
+    world.tenant_replica.stop_here()
+    for _ in range(3):
+        await change(world, instance)
+    assert (await begin(instance))[0].revision == 4
+    world.tenant_primary.is_down = True
+    with pytest.raises(WatchUnavailable):
+        await begin(instance)
+
+
 async def test_a_watch_is_refused_while_no_database_is_as_recent_as_what_was_heard(world: World) -> None:
     await change(world)
     world.tenant_replica.stop_here()
