@@ -9,12 +9,13 @@ from functools import partial
 from data_plane.adapters import redis
 from data_plane.adapters.kafka import KafkaEventStream
 from data_plane.adapters.postgres import POSTGRES_FAILURES, PostgresRouteSource
-from data_plane.adapters.postgres_tenants import PostgresTenantSource
+from data_plane.adapters.postgres_tenants import TENANT_CONNECTIONS, TENANT_SECONDS, PostgresTenantSource
 from data_plane.adapters.redis import REDIS_FAILURES, RedisRouteCache
 from data_plane.domain.heard import Heard
 from data_plane.domain.remote_clock import RemoteClock
-from data_plane.errors import NoSuchTenant, RouteUnknown, WatchUnavailable
+from data_plane.errors import AnotherTenants, NoSuchTenant, RouteUnknown, WatchUnavailable
 from data_plane.http.answers import ROUTE_UNKNOWN
+from data_plane.http.concealment import another_tenants, hidden_route
 from data_plane.http.explain import explain_handler
 from data_plane.http.resolve import resolve_handler
 from data_plane.http.watch import NO_SUCH_TENANT, WATCH_UNAVAILABLE, watch_handler
@@ -25,6 +26,8 @@ from data_plane.service.resolve import Resolver
 from data_plane.settings import DataPlaneSettings
 from data_plane.worker import EventListener, keep_checking, keep_primary_time, keep_redis_in_step, supervise
 from shared.runtime import logs, tracing
+from shared.runtime.access.assembly import Access, build_access
+from shared.runtime.access.feed import following
 from shared.runtime.catalogue import Service
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import DependencyHealth, Health
@@ -37,10 +40,6 @@ from shared.runtime.settings import read_settings
 
 CONNECT_SECONDS = 2.0
 """How long a start waits for the databases before it serves without them."""
-SNAPSHOT_CONNECTIONS = 2
-"""To each database, for watchers that begin; also how many whole tenants it is asked for at once."""
-SNAPSHOT_SECONDS = 1.5
-"""For one whole tenant; below the deadline of a request."""
 
 
 def create_app() -> RequestContext:
@@ -61,6 +60,8 @@ def build_app(
     explainer: Explainer,
     *,
     further: Sequence[Handler] = (),
+    access: Access,
+    negative_life: float,
     health: Health,
     metrics: Metrics,
     lifespan: Lifespan | None = None,
@@ -71,9 +72,16 @@ def build_app(
         title="Traffic Manager resolver",
         description="Which URL serves this tenant, service, environment and version, now.",
         handlers=[resolve_handler(resolver), explain_handler(explainer), *further],
-        kinds={RouteUnknown: ROUTE_UNKNOWN, NoSuchTenant: NO_SUCH_TENANT, WatchUnavailable: WATCH_UNAVAILABLE},
+        kinds={
+            RouteUnknown: ROUTE_UNKNOWN,
+            AnotherTenants: hidden_route(negative_life),
+            NoSuchTenant: NO_SUCH_TENANT,
+            WatchUnavailable: WATCH_UNAVAILABLE,
+        },
         health=health,
         metrics=metrics,
+        authenticator=access.authenticator,
+        absent=another_tenants,
         lifespan=lifespan,
         bounds=bounds,
     )
@@ -110,12 +118,14 @@ class Assembly:
         self.core = build_core(ports, settings, clock=self._clock, metrics=self.metrics, notes=self.health.notes)
         self.health.when_draining.append(self.core.watches.drain)
         self._listener = self._kafka()
+        self._access = build_access(settings, clock=self._clock, health=self.health, metrics=self.metrics)
+        pace = Pace(settings.watch_progress_seconds, settings.watch_slow_seconds)
         self.app = build_app(
             self.core.resolver,
             self.core.explainer,
-            further=[
-                watch_handler(self.core.watches, Pace(settings.watch_progress_seconds, settings.watch_slow_seconds))
-            ],
+            further=[watch_handler(self.core.watches, self._access.authenticator, pace)],
+            access=self._access,
+            negative_life=settings.negative_life_seconds,
             health=self.health,
             metrics=self.metrics,
             lifespan=self.running,
@@ -130,6 +140,16 @@ class Assembly:
         Closing goes the other way: loads still use the stores, which go last.
         """
         async with AsyncExitStack() as opened:
+            await opened.enter_async_context(self._access.running())
+            keys = following(
+                self._access,
+                self._settings,
+                health=self.health,
+                clock=self._clock,
+                metrics=self.metrics,
+                copy=self._settings.access_copy,
+            )
+            await opened.enter_async_context(keys)
             opened.push_async_callback(self._cache.close)
             databases = [*self._replicas, *([self._primary] if self._primary else [])]
             for database in databases:
@@ -196,14 +216,8 @@ class Assembly:
         return [self._tenant_source(name, url) for name, url in urls.items()]
 
     def _tenant_source(self, name: str, url: str) -> PostgresTenantSource:
-        return PostgresTenantSource(
-            name,
-            url,
-            connections=SNAPSHOT_CONNECTIONS,
-            guard=self._guard(name, SNAPSHOT_SECONDS, POSTGRES_FAILURES, SNAPSHOT_CONNECTIONS),
-            health=self._dependency(name),
-            clock=self._clock,
-        )
+        guard = self._guard(name, TENANT_SECONDS, POSTGRES_FAILURES, TENANT_CONNECTIONS)
+        return PostgresTenantSource(name, url, guard=guard, health=self._dependency(name), clock=self._clock)
 
     def _kafka(self) -> EventListener:
         settings, health = self._settings, self._dependency("kafka")

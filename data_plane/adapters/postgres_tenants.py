@@ -13,6 +13,11 @@ from shared.runtime.clock import Clock
 from shared.runtime.health import DependencyHealth
 from shared.runtime.resilience import DependencyUnavailable, Guard
 
+TENANT_CONNECTIONS = 2
+"""To each database, for watchers that begin; also how many whole tenants it is asked for at once."""
+TENANT_SECONDS = 1.5
+"""For one whole tenant; below the deadline of a request."""
+
 # One statement is one snapshot: the revision and the routes belong together.
 _READ = """
 SELECT tenants.revision, pg_is_in_recovery() AS is_standby, transaction_timestamp() AS began,
@@ -31,13 +36,11 @@ _routes = msgspec.json.Decoder(tuple[ActiveRoute, ...])
 class PostgresTenantSource:
     """One PostgreSQL server, primary or standby, asked for whole tenants."""
 
-    def __init__(
-        self, name: str, url: str, *, connections: int, guard: Guard, health: DependencyHealth, clock: Clock
-    ) -> None:
+    def __init__(self, name: str, url: str, *, guard: Guard, health: DependencyHealth, clock: Clock) -> None:
         self.name = name
         self._guard = guard
         self._clock = clock
-        self._sessions = Sessions(name, url, connections, greet=_nothing, on_down=health.mark_down)
+        self._sessions = Sessions(name, url, TENANT_CONNECTIONS, greet=_nothing, on_down=health.mark_down)
 
     async def keep_open(self) -> None:
         """Hold the connections until cancelled; a server that is down is tried again and again."""

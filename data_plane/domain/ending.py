@@ -13,6 +13,8 @@ class Ending(StrEnum):
     DRAIN = "drain"
     GAP = "gap"
     """Changes of the tenant may have gone unheard here."""
+    REVOKED = "revoked"
+    """The client's credential is not good any more."""
 
 
 class WatchEnded(Exception):

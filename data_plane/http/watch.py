@@ -1,21 +1,25 @@
 """GET /api/v1/watch: all routes of a tenant, and then every change of them."""
 
 import re
+from collections.abc import Iterable
 from typing import Annotated, Any
 
-from litestar import Response, get
+from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import HeaderParameter, QueryParameter
 
 from data_plane.errors import RevisionGone
+from data_plane.http.concealment import valid_tenant
 from data_plane.http.resolve import Tenant
 from data_plane.http.sse import CONTENT_TYPE, RenderedChanges, snapshot_event
 from data_plane.http.watch_response import Pace, WatchResponse
 from data_plane.service.watches import Watches
+from data_plane.service.watching import Watching
+from shared.runtime.access.authenticator import Authenticator
+from shared.runtime.http.access import principal_of
 from shared.runtime.http.problems import SHARED_KINDS, Kind, documented, respond
-from shared.schemas.identity import name_errors
 from shared.schemas.validation import FieldError, InvalidInput
 
 NO_SUCH_TENANT = Kind(404, "no-such-tenant", "There is no such tenant")
@@ -66,9 +70,13 @@ Since = Annotated[
 ]
 
 
-def watch_handler(watches: Watches, pace: Pace) -> HTTPRouteHandler:
+def watch_handler(watches: Watches, authenticator: Authenticator, pace: Pace) -> HTTPRouteHandler:
     """The handler that opens these watches."""
     rendered = RenderedChanges()
+
+    def opened(request: Request[Any, Any, Any], watching: Watching, first: Iterable[bytes]) -> WatchResponse:
+        caller, headers = principal_of(request), request.scope["headers"]
+        return WatchResponse(watching, first, rendered, pace, lambda: authenticator.check(headers) == caller)
 
     @get(
         "/api/v1/watch/{tenant:str}",
@@ -78,7 +86,9 @@ def watch_handler(watches: Watches, pace: Pace) -> HTTPRouteHandler:
         responses=_RESPONSES,
         opt={"operation": "routes.watch"},
     )
-    async def watch(tenant: Tenant, last_event_id: LastEventId = "", since: Since = "") -> Response[Any]:
+    async def watch(
+        request: Request[Any, Any, Any], tenant: Tenant, last_event_id: LastEventId = "", since: Since = ""
+    ) -> Response[Any]:
         """Server-sent events. `snapshot`: every active route at one revision. `change`: a change set as it was applied
         here, each once and in order; a route that is no longer active has the URL null. `progress`: a sign of life, and
         the primary's time up to which every acknowledged change was sent. `end`: why this instance ends the stream.
@@ -88,17 +98,16 @@ def watch_handler(watches: Watches, pace: Pace) -> HTTPRouteHandler:
         `X-Oldest-Revision` what would have been; begin without it then. A client that does not take what it is sent is
         disconnected.
         """
-        if wrong := name_errors(tenant=tenant):
-            raise InvalidInput(tuple(wrong))
+        valid_tenant(tenant)
         has = _revision("Last-Event-ID", last_event_id) if last_event_id else _revision("since", since)
         if has is None:
             reading, watching = await watches.begin(tenant)
-            return WatchResponse(watching, snapshot_event(reading), rendered, pace)
+            return opened(request, watching, snapshot_event(reading))
         try:
             watching = await watches.resume(tenant, has)
         except RevisionGone as gone:
             return _begin_anew(gone)
-        return WatchResponse(watching, (), rendered, pace)
+        return opened(request, watching, ())
 
     return watch
 

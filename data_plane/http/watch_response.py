@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,9 +29,17 @@ class Pace:
 class WatchResponse(Response[None]):
     """Sends the first chunks, then every change as it comes, until either side ends it."""
 
-    def __init__(self, watching: Watching, first: Iterable[bytes], rendered: RenderedChanges, pace: Pace) -> None:
+    def __init__(
+        self,
+        watching: Watching,
+        first: Iterable[bytes],
+        rendered: RenderedChanges,
+        pace: Pace,
+        is_admitted: Callable[[], bool],
+    ) -> None:
+        """`is_admitted`: whether the caller's credential is still good; looked at before anything is sent."""
         super().__init__(None)
-        self._stream = WatchStream(watching, first, rendered, pace)
+        self._stream = WatchStream(watching, first, rendered, pace, is_admitted)
 
     def to_asgi_response(self, *_: Any, **__: Any) -> ASGIResponse:
         """Litestar asks for this to send the response; what it has to add to it is not for streams."""
@@ -43,12 +51,20 @@ class WatchStream(ASGIResponse):
 
     _should_set_content_length = False
 
-    def __init__(self, watching: Watching, first: Iterable[bytes], rendered: RenderedChanges, pace: Pace) -> None:
+    def __init__(
+        self,
+        watching: Watching,
+        first: Iterable[bytes],
+        rendered: RenderedChanges,
+        pace: Pace,
+        is_admitted: Callable[[], bool],
+    ) -> None:
         super().__init__(media_type=CONTENT_TYPE, headers=HEADERS)
         self._watching = watching
         self._first = first
         self._rendered = rendered
         self._pace = pace
+        self._is_admitted = is_admitted
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """As every response; whatever happens, the watch has ended afterwards."""
@@ -77,6 +93,9 @@ class WatchStream(ASGIResponse):
         due = loop.time() + random.uniform(0, every)  # noqa: S311 - so that not all watchers are sent it at once
         while True:
             event = await self._watching.next(max(0.0, due - loop.time()))
+            if not self._is_admitted():
+                self._watching.end(Ending.REVOKED)
+                raise WatchEnded(Ending.REVOKED)
             if event is not None:
                 await self._hand_over(send, self._rendered.of(event))
             elif loop.time() >= due:

@@ -35,7 +35,7 @@ async def postgres(url: str) -> AsyncIterator[PostgresTenantSource]:
     """A source that connects."""
     metrics, health = Metrics(Service.DATA_PLANE), DependencyHealth(required=False)
     guard = Guard("tenants", timeout=5.0, failures=POSTGRES_FAILURES, clock=CLOCK, health=health, metrics=metrics)
-    source = PostgresTenantSource("tenants", url, connections=1, guard=guard, health=health, clock=CLOCK)
+    source = PostgresTenantSource("tenants", url, guard=guard, health=health, clock=CLOCK)
     keeping = asyncio.create_task(source.keep_open())
     try:
         yield source

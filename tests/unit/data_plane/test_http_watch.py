@@ -12,8 +12,11 @@ from data_plane.app import build_app
 from data_plane.http.sse import ROUTES_AT_ONCE
 from data_plane.http.watch import watch_handler
 from data_plane.http.watch_response import Pace
+from shared.runtime.catalogue import Service
 from shared.runtime.health import Health
+from shared.schemas.access import Role
 from shared.schemas.identity import RouteKey
+from tests.access import Gate, bearer
 from tests.fakes.data_plane_world import KEY, Instance, World
 from tests.lifespan import Application
 from tests.streaming import OpenAnswer, opened
@@ -25,16 +28,20 @@ UNHURRIED = Pace(progress_seconds=60, slow_seconds=60)
 
 
 class Served:
-    """An instance behind its HTTP interface."""
+    """An instance behind its HTTP interface, and a caller that may watch."""
 
     def __init__(self, pace: Pace = UNHURRIED) -> None:
+        self.gate = Gate(Service.DATA_PLANE)
+        self.key = self.gate.admit(Role.RESOLVER, KEY.tenant)
         self.world = World()
         self.instance: Instance = self.world.instance()
         core = self.instance.core
         self.app: Application = build_app(
             core.resolver,
             core.explainer,
-            further=[watch_handler(core.watches, pace)],
+            further=[watch_handler(core.watches, self.gate.authenticator, pace)],
+            access=self.gate.access,
+            negative_life=10,
             health=Health({}),
             metrics=self.instance.metrics,
         )
@@ -46,7 +53,10 @@ class Served:
         await self.instance.core.applier.apply([event])
 
     def watch(self, query: str = "", **headers: str) -> AbstractAsyncContextManager[OpenAnswer]:
-        return opened(self.app, PATH, query, **headers)
+        return self.get(PATH, query, **headers)
+
+    def get(self, path: str, query: str = "", **headers: str) -> AbstractAsyncContextManager[OpenAnswer]:
+        return opened(self.app, path, query, **bearer(self.key), **headers)
 
     async def closed(self, reason: str) -> bool:
         """Whether one watch was closed for this reason."""
@@ -168,13 +178,14 @@ async def test_a_revision_that_is_none_is_refused(served: Served, query: str, he
 
 
 async def test_an_unknown_tenant_is_told_before_any_stream(served: Served) -> None:
-    async with opened(served.app, "/api/v1/watch/nobody") as answer:
+    served.key = served.gate.admit(Role.ADMIN)
+    async with served.get("/api/v1/watch/nobody") as answer:
         assert "There is no tenant nobody" in await answer.text()
     assert (answer.status, answer.headers["content-type"]) == (404, "application/problem+json")
 
 
 async def test_a_name_that_no_tenant_can_have_is_refused(served: Served) -> None:
-    async with opened(served.app, "/api/v1/watch/Not_A_Name-") as answer:
+    async with served.get("/api/v1/watch/Not_A_Name-") as answer:
         await answer.text()
     assert answer.status == 400
 
@@ -211,3 +222,27 @@ async def test_a_watch_whose_connection_breaks_is_forgotten(served: Served) -> N
             await served.change("https://v2")
             await asyncio.Event().wait()
     assert await served.closed("client")
+
+
+async def test_another_tenants_watcher_is_answered_as_one_of_a_tenant_that_is_not_there(served: Served) -> None:
+    served.world.database.commit(RouteKey("team-b", "payments", "prod", "v1"), "https://other")
+    told = []
+    for tenant in ("team-b", "nobody"):
+        async with served.get(f"/api/v1/watch/{tenant}", X_Correlation_ID="req-1") as answer:
+            told.append((answer.status, answer.headers, (await answer.text()).replace(tenant, "<tenant>")))
+    served.key = served.gate.admit(Role.ADMIN)
+    async with served.get("/api/v1/watch/nobody", X_Correlation_ID="req-1") as answer:
+        told.append((answer.status, answer.headers, (await answer.text()).replace("nobody", "<tenant>")))
+    assert told[0] == told[1] == told[2]
+    assert told[0][0] == 404
+
+
+async def test_nothing_is_sent_to_a_watcher_whose_key_was_revoked(served: Served) -> None:
+    async with served.watch() as answer:
+        await answer.event()
+        served.gate.keyring.end(served.key.key_id)
+        await served.change("https://secret")
+        text = await answer.text()
+    assert "secret" not in text
+    assert text.endswith('event: end\ndata: {"reason":"revoked"}\n\n')
+    assert await served.closed("revoked")
