@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
@@ -11,14 +11,17 @@ from data_plane.adapters import redis
 from data_plane.adapters.kafka import KafkaEventStream
 from data_plane.adapters.kafka_status import STATUS_FAILURES, KafkaStatusLog
 from data_plane.adapters.postgres import POSTGRES_FAILURES, PostgresRouteSource
+from data_plane.adapters.postgres_tenants import TENANT_CONNECTIONS, TENANT_SECONDS, PostgresTenantSource
 from data_plane.adapters.redis import REDIS_FAILURES, RedisRouteCache
 from data_plane.domain.heard import Heard
 from data_plane.domain.remote_clock import RemoteClock
-from data_plane.errors import AnotherTenants, RouteUnknown
+from data_plane.errors import AnotherTenants, NoSuchTenant, RouteUnknown, WatchUnavailable
 from data_plane.http.answers import ROUTE_UNKNOWN
 from data_plane.http.concealment import another_tenants, hidden_route
 from data_plane.http.explain import explain_handler
 from data_plane.http.resolve import resolve_handler
+from data_plane.http.watch import NO_SUCH_TENANT, WATCH_UNAVAILABLE, watch_handler
+from data_plane.http.watch_response import Pace
 from data_plane.service.core import Ports, build_core
 from data_plane.service.explain import Explainer
 from data_plane.service.resolve import Resolver
@@ -31,7 +34,7 @@ from shared.runtime.access.feed import following
 from shared.runtime.catalogue import Service
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import DependencyHealth, Health
-from shared.runtime.http.application import Lifespan, build_application
+from shared.runtime.http.application import Handler, Lifespan, build_application
 from shared.runtime.http.bounds import Bounds, bounds_of
 from shared.runtime.http.context import RequestContext
 from shared.runtime.metrics import Metrics
@@ -61,6 +64,7 @@ def build_app(
     resolver: Resolver,
     explainer: Explainer,
     *,
+    further: Sequence[Handler] = (),
     access: Access,
     negative_life: float,
     health: Health,
@@ -68,12 +72,17 @@ def build_app(
     lifespan: Lifespan | None = None,
     bounds: Bounds | None = None,
 ) -> RequestContext:
-    """The ASGI application over any resolver. An L1 hit may later be answered by a layer before this one."""
+    """The ASGI application over any resolver; `further` handlers beside its own. An L1 hit may later be answered by a layer before this one."""
     return build_application(
         title="Traffic Manager resolver",
         description="Which URL serves this tenant, service, environment and version, now.",
-        handlers=[resolve_handler(resolver), explain_handler(explainer)],
-        kinds={RouteUnknown: ROUTE_UNKNOWN, AnotherTenants: hidden_route(negative_life)},
+        handlers=[resolve_handler(resolver), explain_handler(explainer), *further],
+        kinds={
+            RouteUnknown: ROUTE_UNKNOWN,
+            AnotherTenants: hidden_route(negative_life),
+            NoSuchTenant: NO_SUCH_TENANT,
+            WatchUnavailable: WATCH_UNAVAILABLE,
+        },
         health=health,
         metrics=metrics,
         authenticator=access.authenticator,
@@ -107,17 +116,23 @@ class Assembly:
             if settings.postgres_url
             else None
         )
-        ports = Ports(self._cache, self._replicas, self._primary, self._primary_clock, self._heard)
+        self._tenants = self._tenant_sources()
+        ports = Ports(
+            self._cache, self._replicas, self._primary, self._primary_clock, self._heard, tenants=self._tenants
+        )
         self.core = build_core(ports, settings, clock=self._clock, metrics=self.metrics, notes=self.health.notes)
         self._status_log = self._reports()
         # Several worker processes share the instance's name, and an instance that died may have been called the same.
         process = f"{settings.instance_id}-{secrets.token_hex(3)}"
         self._reporter = StatusReporter(self._status_log, self._heard, instance=process, clock=self._clock)
+        self.health.when_draining.append(self.core.watches.drain)
         self._listener = self._kafka()
         self._access = build_access(settings, clock=self._clock, health=self.health, metrics=self.metrics)
+        pace = Pace(settings.watch_progress_seconds, settings.watch_slow_seconds)
         self.app = build_app(
             self.core.resolver,
             self.core.explainer,
+            further=[watch_handler(self.core.watches, self._access.authenticator, pace)],
             access=self._access,
             negative_life=settings.negative_life_seconds,
             health=self.health,
@@ -148,6 +163,8 @@ class Assembly:
             databases = [*self._replicas, *([self._primary] if self._primary else [])]
             for database in databases:
                 await opened.enter_async_context(_running(database.keep_open, database.name))
+            for tenants in self._tenants:
+                await opened.enter_async_context(_running(tenants.keep_open, tenants.name))
             async with asyncio.TaskGroup() as waiting:
                 for database in databases:
                     waiting.create_task(database.wait_connected(CONNECT_SECONDS))
@@ -159,6 +176,7 @@ class Assembly:
             await self._listener.wait_listening(self._settings.kafka_start_seconds)
             await opened.enter_async_context(self._reporting())
             opened.push_async_callback(self.core.resolver.close)
+            opened.push_async_callback(self.core.watches.close)
             if self._settings.selfcheck_seconds:
                 checking = partial(keep_checking, self.core.selfcheck, self._settings.selfcheck_seconds)
                 await opened.enter_async_context(_running(checking, "self-check"))
@@ -211,6 +229,18 @@ class Assembly:
     def _reports(self) -> KafkaStatusLog:
         guard = self._guard("status_reports", STATUS_SECONDS, STATUS_FAILURES, at_once=1)
         return KafkaStatusLog(self._settings.kafka_bootstrap, self._settings.instance_id, guard)
+
+    def _tenant_sources(self) -> list[PostgresTenantSource]:
+        """The same servers as for resolving, on connections of their own."""
+        settings = self._settings
+        urls = {f"watch-replica-{number}": url for number, url in enumerate(settings.replica_urls, start=1)}
+        if settings.postgres_url:
+            urls["watch-postgres"] = settings.postgres_url
+        return [self._tenant_source(name, url) for name, url in urls.items()]
+
+    def _tenant_source(self, name: str, url: str) -> PostgresTenantSource:
+        guard = self._guard(name, TENANT_SECONDS, POSTGRES_FAILURES, TENANT_CONNECTIONS)
+        return PostgresTenantSource(name, url, guard=guard, health=self._dependency(name), clock=self._clock)
 
     def _kafka(self) -> EventListener:
         settings, health = self._settings, self._dependency("kafka")

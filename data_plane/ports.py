@@ -5,6 +5,7 @@ from typing import Protocol
 
 from data_plane.domain.entry import Entry
 from data_plane.domain.reading import Reading
+from data_plane.domain.tenant_reading import TenantReading
 from shared.schemas.events import RouteChanged
 from shared.schemas.identity import RouteKey
 from shared.schemas.resolver_status import ResolverStatus
@@ -33,6 +34,13 @@ class RouteSource(Protocol):
 
     async def read(self, key: RouteKey) -> Reading:
         """What the database holds for the key. Raises DependencyUnavailable when it cannot tell."""
+
+
+class TenantSource(Protocol):
+    """A database that holds all routes of a tenant."""
+
+    async def read_tenant(self, tenant: str) -> TenantReading | None:
+        """The tenant's active routes; None where there is no such tenant. Raises DependencyUnavailable."""
 
 
 class PrimaryTime(Protocol):

@@ -68,6 +68,20 @@ class DataPlaneSettings(ServiceSettings):
         le=3600,
         description="Seconds between two cached routes being compared with the database; 0 turns that off.",
     )
+    watch_clients: int = Field(
+        default=2500, ge=0, le=100_000, description="Watchers at a time; more are answered with 503."
+    )
+    watch_history_changes: int = Field(
+        default=20_000,
+        ge=1,
+        description="Changes kept in the process, over all tenants, for watchers to go on from where they were.",
+    )
+    watch_progress_seconds: float = Field(
+        default=10, gt=0, le=300, description="Seconds between two signs of life on a watch."
+    )
+    watch_slow_seconds: float = Field(
+        default=10, gt=0, le=300, description="How long a watcher may take for what it is sent, before it is closed."
+    )
     kafka_start_seconds: float = Field(
         default=3, ge=0, le=60, description="How long a start waits for Kafka before it serves without events."
     )

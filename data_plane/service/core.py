@@ -8,8 +8,9 @@ from data_plane.domain.entry import Lives
 from data_plane.domain.heard import Heard
 from data_plane.domain.remote_clock import RemoteClock
 from data_plane.domain.watermarks import Watermarks
-from data_plane.ports import RouteCache, RouteSource
+from data_plane.ports import RouteCache, RouteSource, TenantSource
 from data_plane.service.apply import EventApplier
+from data_plane.service.change_feeds import ChangeFeeds
 from data_plane.service.coverage import Coverage
 from data_plane.service.explain import Explainer
 from data_plane.service.freshness import Freshness
@@ -18,6 +19,8 @@ from data_plane.service.local_cache import LocalCache
 from data_plane.service.resolve import Resolver
 from data_plane.service.selfcheck import SelfCheck
 from data_plane.service.shared_cache import SharedCache
+from data_plane.service.tenant_snapshots import TenantSnapshots
+from data_plane.service.watches import Watches
 from data_plane.settings import DataPlaneSettings
 from shared.runtime.clock import Clock
 from shared.runtime.metrics import Metrics
@@ -34,6 +37,7 @@ class Ports:
     primary: RouteSource | None
     primary_clock: RemoteClock
     heard: Heard = field(default_factory=Heard)
+    tenants: Sequence[TenantSource] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class Core:
     shared: SharedCache
     explainer: Explainer
     selfcheck: SelfCheck
+    watches: Watches
 
 
 def build_core(
@@ -55,6 +60,7 @@ def build_core(
     local = LocalCache(settings.l1_entries, metrics)
     freshness = Freshness(lives, clock, metrics)
     watermarks = Watermarks()
+    feeds = ChangeFeeds(ports.heard, ports.primary_clock, settings.watch_history_changes)
     coverage = Coverage(
         local=local,
         heard=ports.heard,
@@ -91,6 +97,7 @@ def build_core(
         freshness=freshness,
         heard=ports.heard,
         watermarks=watermarks,
+        feeds=feeds,
         primary_clock=ports.primary_clock,
         lives=lives,
         clock=clock,
@@ -116,4 +123,11 @@ def build_core(
         coverage=coverage,
         metrics=metrics,
     )
-    return Core(resolver, applier, shared, explainer, selfcheck)
+    watches = Watches(
+        TenantSnapshots(ports.tenants, feeds, ports.heard),
+        feeds,
+        ports.heard,
+        at_most=settings.watch_clients,
+        metrics=metrics,
+    )
+    return Core(resolver, applier, shared, explainer, selfcheck, watches)

@@ -167,6 +167,13 @@ CATALOGUE: tuple[Metric, ...] = (
     _gauge("tm_replica_lag_seconds", DATA, "Age of what the replica last answered with", "livemax", replica=OPEN),
     _counter("tm_selfcheck_samples_total", DATA, "Cached routes compared with the database", layer=_LAYERS),
     _counter("tm_cache_incoherence_total", DATA, "Cached routes that contradict the database; stays 0", layer=_LAYERS),
+    _gauge("tm_watch_clients", DATA, "Watches that are open"),
+    _counter(
+        "tm_watch_closed_total",
+        DATA,
+        "Watches that came to an end",
+        reason=("client", "slow", "drain", "gap", "revoked"),
+    ),
     # both consumers
     _gauge("tm_consumer_lag_records", CONSUMERS, "Records not consumed yet", "livemax", topic=OPEN, partition=OPEN),
     _gauge(

@@ -15,6 +15,7 @@ from shared.schemas.identity import RouteKey
 from tests.clocks import MovableClock
 from tests.fakes.data_plane_cache import FakeRouteCache
 from tests.fakes.data_plane_database import FakePrimary, FakeRouteSource
+from tests.fakes.data_plane_tenants import FakeTenantSource
 
 KEY = RouteKey("team-a", "payments", "prod", "v1")
 
@@ -27,6 +28,8 @@ class World:
         self.database = FakePrimary(self.clock)
         self.primary = FakeRouteSource(self.database, "postgres")
         self.replica = FakeRouteSource(self.database, "replica-1")
+        self.tenant_replica = FakeTenantSource(self.database, is_primary=False)
+        self.tenant_primary = FakeTenantSource(self.database, is_primary=True)
         self.redis = FakeRouteCache()
 
     def settings(self, **changed: object) -> DataPlaneSettings:
@@ -35,9 +38,9 @@ class World:
             {"replica_urls": "postgresql://unused", "resolve_deadline_seconds": 10, **changed}
         )
 
-    def instance(self, *, knows_the_time: bool = True, **settings: object) -> "Instance":
+    def instance(self, *, knows_the_time: bool = True, listening: bool = True, **settings: object) -> "Instance":
         """A resolver of its own on these servers."""
-        return Instance(self, self.settings(**settings), knows_the_time=knows_the_time)
+        return Instance(self, self.settings(**settings), knows_the_time=knows_the_time, listening=listening)
 
     def all_databases(self, *, down: bool) -> None:
         """Let the replica and the primary answer, or not."""
@@ -47,7 +50,7 @@ class World:
 class Instance:
     """One resolver instance in a world."""
 
-    def __init__(self, world: World, settings: DataPlaneSettings, *, knows_the_time: bool) -> None:
+    def __init__(self, world: World, settings: DataPlaneSettings, *, knows_the_time: bool, listening: bool) -> None:
         self._world = world
         self.metrics = Metrics(Service.DATA_PLANE)
         self.notes: dict[str, str] = {}
@@ -55,8 +58,10 @@ class Instance:
         if knows_the_time:
             self.learn_the_time()
         self.heard = Heard()
-        self.listen()
-        ports = Ports(world.redis, [world.replica], world.primary, self.primary_clock, self.heard)
+        if listening:
+            self.listen()
+        tenants = [world.tenant_replica, world.tenant_primary]
+        ports = Ports(world.redis, [world.replica], world.primary, self.primary_clock, self.heard, tenants=tenants)
         self.core: Core = build_core(ports, settings, clock=world.clock, metrics=self.metrics, notes=self.notes)
 
     def learn_the_time(self) -> None:
