@@ -10,6 +10,7 @@ from data_plane.adapters import redis
 from data_plane.adapters.kafka import KafkaEventStream
 from data_plane.adapters.postgres import POSTGRES_FAILURES, PostgresRouteSource
 from data_plane.adapters.redis import REDIS_FAILURES, RedisRouteCache
+from data_plane.adapters.snapshot_file import SnapshotFile
 from data_plane.domain.heard import Heard
 from data_plane.domain.remote_clock import RemoteClock
 from data_plane.errors import RouteUnknown
@@ -20,7 +21,16 @@ from data_plane.service.core import Ports, build_core
 from data_plane.service.explain import Explainer
 from data_plane.service.resolve import Resolver
 from data_plane.settings import DataPlaneSettings
-from data_plane.worker import EventListener, keep_checking, keep_primary_time, keep_redis_in_step, supervise
+from data_plane.worker import (
+    EventListener,
+    keep_checking,
+    keep_primary_time,
+    keep_redis_in_step,
+    keep_snapshots,
+    learn_primary_time,
+    supervise,
+    write_last_snapshot,
+)
 from shared.runtime import logs, tracing
 from shared.runtime.catalogue import Service
 from shared.runtime.clock import SystemClock
@@ -95,9 +105,13 @@ class Assembly:
             if settings.postgres_url
             else None
         )
-        ports = Ports(self._cache, self._replicas, self._primary, self._primary_clock, self._heard)
+        kept = SnapshotFile(settings.snapshot_path) if settings.snapshot_path else None
+        ports = Ports(self._cache, self._replicas, self._primary, self._primary_clock, self._heard, kept)
         self.core = build_core(ports, settings, clock=self._clock, metrics=self.metrics, notes=self.health.notes)
-        self._listener = self._kafka()
+        self._stream = self._kafka()
+        self._listener = EventListener(
+            self._stream, self.core.applier, health=self._dependency("kafka"), notes=self.health.notes
+        )
         self.app = build_app(
             self.core.resolver,
             self.core.explainer,
@@ -109,10 +123,11 @@ class Assembly:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Open in this order: databases and the primary's time, then the events, and only then serve.
+        """Open in this order: databases and the primary's time, the last snapshot, the events, and only then serve.
 
-        Positions in Kafka are taken before anything is loaded: a change after a load is heard, one before it was read.
-        Closing goes the other way: loads still use the stores, which go last.
+        The snapshot is dated by the primary's time, and says where the events go on. Positions in Kafka are taken before
+        anything is loaded: a change after a load is heard, one before it was read. Closing goes the other way: the last
+        snapshot is written when events have ended; loads still use the stores, which go last.
         """
         async with AsyncExitStack() as opened:
             opened.push_async_callback(self._cache.close)
@@ -123,15 +138,22 @@ class Assembly:
                 for database in databases:
                     waiting.create_task(database.wait_connected(CONNECT_SECONDS))
             if self._primary:
+                await learn_primary_time(self._primary, self._primary_clock, self._clock)
                 telling = partial(keep_primary_time, self._primary, self._primary_clock, self._clock)
                 await opened.enter_async_context(_running(telling, "primary time"))
             await opened.enter_async_context(_running(partial(keep_redis_in_step, self.core.shared), "redis"))
+            if self.core.snapshots:
+                self._stream.resume_from(await self.core.snapshots.read())
+                opened.push_async_callback(write_last_snapshot, self.core.snapshots)
             await opened.enter_async_context(_running(self._listener.run, "events"))
             await self._listener.wait_listening(self._settings.kafka_start_seconds)
             opened.push_async_callback(self.core.resolver.close)
             if self._settings.selfcheck_seconds:
                 checking = partial(keep_checking, self.core.selfcheck, self._settings.selfcheck_seconds)
                 await opened.enter_async_context(_running(checking, "self-check"))
+            if self.core.snapshots:
+                keeping = partial(keep_snapshots, self.core.snapshots, self._settings.snapshot_interval_seconds)
+                await opened.enter_async_context(_running(keeping, "snapshots"))
             yield
 
     def _dependency(self, name: str) -> DependencyHealth:
@@ -169,14 +191,13 @@ class Assembly:
             metrics=self.metrics,
         )
 
-    def _kafka(self) -> EventListener:
+    def _kafka(self) -> KafkaEventStream:
         settings, health = self._settings, self._dependency("kafka")
-        stream = KafkaEventStream(
-            settings.kafka_bootstrap, settings.instance_id, heard=self._heard, clock=self._clock, metrics=self.metrics
-        )
         up = self.metrics.gauge("tm_dependency_up").labels("kafka")
         self.metrics.before_scrape(lambda: up.set(health.up is not False))
-        return EventListener(stream, self.core.applier, health=health, notes=self.health.notes)
+        return KafkaEventStream(
+            settings.kafka_bootstrap, settings.instance_id, heard=self._heard, clock=self._clock, metrics=self.metrics
+        )
 
 
 @asynccontextmanager

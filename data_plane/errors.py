@@ -34,3 +34,11 @@ class UnreadableEntry(Exception):
 
 class StreamInterrupted(Exception):
     """The event stream stopped: events may go unheard until it is opened again."""
+
+
+class SnapshotRefused(Exception):
+    """What stands where the snapshot should be cannot be used; says why."""
+
+
+class SnapshotNotWritten(Exception):
+    """The snapshot on disk is still the one before, or none; says why. Tried again at the next interval."""

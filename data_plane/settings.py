@@ -1,5 +1,6 @@
 """What the data plane can be told."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
@@ -69,6 +70,13 @@ class DataPlaneSettings(ServiceSettings):
     )
     kafka_start_seconds: float = Field(
         default=3, ge=0, le=60, description="How long a start waits for Kafka before it serves without events."
+    )
+    snapshot_path: Path | None = Field(
+        default=None,
+        description="File that keeps what is known for the next start, on a disk that outlives the process; none: off.",
+    )
+    snapshot_interval_seconds: float = Field(
+        default=30, gt=0, le=3600, description="Seconds between two snapshots; one more is written on drain."
     )
 
     _split_replicas = field_validator("replica_urls", mode="before")(split_commas)

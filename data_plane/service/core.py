@@ -8,7 +8,7 @@ from data_plane.domain.entry import Lives
 from data_plane.domain.heard import Heard
 from data_plane.domain.remote_clock import RemoteClock
 from data_plane.domain.watermarks import Watermarks
-from data_plane.ports import RouteCache, RouteSource
+from data_plane.ports import RouteCache, RouteSource, SnapshotStore
 from data_plane.service.apply import EventApplier
 from data_plane.service.coverage import Coverage
 from data_plane.service.explain import Explainer
@@ -18,6 +18,7 @@ from data_plane.service.local_cache import LocalCache
 from data_plane.service.resolve import Resolver
 from data_plane.service.selfcheck import SelfCheck
 from data_plane.service.shared_cache import SharedCache
+from data_plane.service.snapshots import Snapshots
 from data_plane.settings import DataPlaneSettings
 from shared.runtime.clock import Clock
 from shared.runtime.metrics import Metrics
@@ -34,6 +35,7 @@ class Ports:
     primary: RouteSource | None
     primary_clock: RemoteClock
     heard: Heard = field(default_factory=Heard)
+    snapshots: SnapshotStore | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Core:
     shared: SharedCache
     explainer: Explainer
     selfcheck: SelfCheck
+    snapshots: Snapshots | None = None
 
 
 def build_core(
@@ -116,4 +119,20 @@ def build_core(
         coverage=coverage,
         metrics=metrics,
     )
-    return Core(resolver, applier, shared, explainer, selfcheck)
+    snapshots = (
+        None
+        if ports.snapshots is None
+        else Snapshots(
+            ports.snapshots,
+            local=local,
+            coverage=coverage,
+            freshness=freshness,
+            watermarks=watermarks,
+            heard=ports.heard,
+            primary_clock=ports.primary_clock,
+            lives=lives,
+            clock=clock,
+            metrics=metrics,
+        )
+    )
+    return Core(resolver, applier, shared, explainer, selfcheck, snapshots)

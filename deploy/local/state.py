@@ -18,7 +18,7 @@ from deploy.local.files import write_atomically
 # What a shell takes as it is after an equals sign.
 _PLAIN = re.compile(r"[\w@%+=:,./?-]*", re.ASCII)
 _CONTENTS = (
-    *("postgres", "redis", "kafka", "mongo", "logs", "env"),
+    *("postgres", "redis", "kafka", "mongo", "logs", "snapshots", "env"),
     *("state.json", "state.broken", "state.lock", "command.lock"),
 )
 
@@ -68,6 +68,10 @@ class StateDirectory:
     def log(self, name: str) -> Path:
         """Where the output of `name` goes."""
         return self.logs / f"{name}.log"
+
+    def snapshot(self, name: str) -> Path:
+        """What the resolver instance `name` knew when it ran last."""
+        return self.path / "snapshots" / name
 
     def read(self) -> State:
         """The last state written; an empty one when there is none or it cannot be read."""

@@ -145,6 +145,16 @@ CATALOGUE: tuple[Metric, ...] = (
     _gauge("tm_suspect_tenants", DATA, "Tenants whose entries are being revalidated", "livemax"),
     _counter("tm_revision_regressions_total", DATA, "Answers older than one given before; stays 0"),
     _gauge("tm_replica_lag_seconds", DATA, "Age of what the replica last answered with", "livemax", replica=OPEN),
+    _gauge("tm_snapshot_age_seconds", DATA, "Since the last snapshot was written here, or since the start", "livemin"),
+    _gauge("tm_snapshot_bytes", DATA, "Size of the last snapshot written", "livemax"),
+    _counter("tm_snapshot_failures_total", DATA, "Snapshots not written, or refused", op=("write", "read")),
+    _gauge(
+        "tm_boot_source_info",
+        DATA,
+        "1 for where a start learnt which routes are used; none when from nowhere",
+        "livemax",
+        source=("snapshot", "redis", "replica"),
+    ),
     _counter("tm_selfcheck_samples_total", DATA, "Cached routes compared with the database", layer=_LAYERS),
     _counter("tm_cache_incoherence_total", DATA, "Cached routes that contradict the database; stays 0", layer=_LAYERS),
     # both consumers

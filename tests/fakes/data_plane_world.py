@@ -7,6 +7,7 @@ from data_plane.domain.demand import NO_DEMAND, Demand
 from data_plane.domain.heard import Heard
 from data_plane.domain.remote_clock import RemoteClock
 from data_plane.service.core import Core, Ports, build_core
+from data_plane.service.snapshots import Snapshots
 from data_plane.settings import DataPlaneSettings
 from shared.runtime.catalogue import Service
 from shared.runtime.metrics import Metrics
@@ -15,6 +16,7 @@ from shared.schemas.identity import RouteKey
 from tests.clocks import MovableClock
 from tests.fakes.data_plane_cache import FakeRouteCache
 from tests.fakes.data_plane_database import FakePrimary, FakeRouteSource
+from tests.fakes.snapshots import FakeSnapshotStore
 
 KEY = RouteKey("team-a", "payments", "prod", "v1")
 
@@ -28,6 +30,7 @@ class World:
         self.primary = FakeRouteSource(self.database, "postgres")
         self.replica = FakeRouteSource(self.database, "replica-1")
         self.redis = FakeRouteCache()
+        self.disk = FakeSnapshotStore()
 
     def settings(self, **changed: object) -> DataPlaneSettings:
         """The defaults, with a deadline that no step of a test on a standing clock comes near."""
@@ -56,7 +59,7 @@ class Instance:
             self.learn_the_time()
         self.heard = Heard()
         self.listen()
-        ports = Ports(world.redis, [world.replica], world.primary, self.primary_clock, self.heard)
+        ports = Ports(world.redis, [world.replica], world.primary, self.primary_clock, self.heard, world.disk)
         self.core: Core = build_core(ports, settings, clock=world.clock, metrics=self.metrics, notes=self.notes)
 
     def learn_the_time(self) -> None:
@@ -67,6 +70,12 @@ class Instance:
     def listen(self) -> None:
         """Open the stream at its present end."""
         self.heard.listen({0: 0}, at=self._world.clock.monotonic(), resumed=False)
+
+    @property
+    def snapshots(self) -> Snapshots:
+        """What writes and reads the world's disk."""
+        assert self.core.snapshots is not None
+        return self.core.snapshots
 
     def hear_heartbeat(self, moment: float | None = None) -> None:
         """Apply a heartbeat of that moment (monotonic), or of now."""
