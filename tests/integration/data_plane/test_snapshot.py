@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from data_plane.adapters.snapshot_file import SnapshotFile
+from data_plane.adapters.snapshot_format import MAGIC
 from data_plane.domain.snapshot import KeptRoute
 from deploy.local.stack import Stack
 from shared.schemas.identity import RouteKey
@@ -91,6 +92,25 @@ async def test_where_events_cannot_be_heard_on_from_the_snapshot_everything_is_r
     await say_offsets_are(path, 10**12)
     async with start(snapshot_path=path, **NO_REDIS) as after:
         await Watch(after, key).until("https://v2")
+
+
+async def test_a_snapshot_that_is_refused_costs_nothing_but_itself(
+    routes: Routes, start: Start, path: Path, key: RouteKey
+) -> None:
+    await routes.put(key, "https://v1")
+    break_off(path)
+    async with start(snapshot_path=path) as instance:
+        assert b'tm_snapshot_failures_total{op="read"} 1.0' in instance.metrics.exposition()
+        await Watch(instance, key).until("https://v1")
+    replaced = await SnapshotFile(path).read()
+    assert replaced is not None
+    assert [each.key for each in replaced.routes] == [key]
+
+
+def break_off(path: Path) -> None:
+    """Leave a beginning of a snapshot."""
+    path.parent.mkdir()
+    path.write_bytes(MAGIC + b"and then the power failed")
 
 
 async def say_offsets_are(path: Path, offset: int) -> None:
