@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from data_plane.adapters import redis
 from data_plane.adapters.kafka import KafkaEventStream
 from data_plane.adapters.postgres import POSTGRES_FAILURES, PostgresRouteSource
+from data_plane.adapters.postgres_lag import PostgresReplicaLag
 from data_plane.adapters.redis import REDIS_FAILURES, RedisRouteCache
 from data_plane.adapters.snapshot_file import SnapshotFile
 from data_plane.domain.heard import Heard
@@ -17,6 +18,7 @@ from data_plane.errors import RouteUnknown
 from data_plane.http.answers import ROUTE_UNKNOWN
 from data_plane.http.explain import explain_handler
 from data_plane.http.resolve import resolve_handler
+from data_plane.ports import UsedRoutes
 from data_plane.service.core import Ports, build_core
 from data_plane.service.explain import Explainer
 from data_plane.service.resolve import Resolver
@@ -27,6 +29,7 @@ from data_plane.worker import (
     keep_primary_time,
     keep_redis_in_step,
     keep_snapshots,
+    keep_watching_replica,
     learn_primary_time,
     supervise,
     write_last_snapshot,
@@ -100,13 +103,18 @@ class Assembly:
             self._database(f"replica-{number}", url, settings.replica_connections)
             for number, url in enumerate(settings.replica_urls, start=1)
         ]
+        self._lags = [
+            PostgresReplicaLag(each.name, url, primary_clock=self._primary_clock, clock=self._clock)
+            for each, url in zip(self._replicas, settings.replica_urls, strict=True)
+        ]
         self._primary = (
             self._database("postgres", settings.postgres_url, settings.primary_connections)
             if settings.postgres_url
             else None
         )
         kept = SnapshotFile(settings.snapshot_path) if settings.snapshot_path else None
-        ports = Ports(self._cache, self._replicas, self._primary, self._primary_clock, self._heard, kept)
+        knowing: Mapping[str, Sequence[UsedRoutes]] = {"redis": [self._cache], "replica": self._replicas}
+        ports = Ports(self._cache, self._replicas, self._primary, self._primary_clock, self._heard, kept, knowing)
         self.core = build_core(ports, settings, clock=self._clock, metrics=self.metrics, notes=self.health.notes)
         self._stream = self._kafka()
         self._listener = EventListener(
@@ -123,7 +131,8 @@ class Assembly:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Open in this order: databases and the primary's time, the last snapshot, the events, and only then serve.
+        """Open in this order: databases and the primary's time, the last snapshot, the events, what will be asked for,
+        and only then serve.
 
         The snapshot is dated by the primary's time, and says where the events go on. Positions in Kafka are taken before
         anything is loaded: a change after a load is heard, one before it was read. Closing goes the other way: the last
@@ -131,16 +140,7 @@ class Assembly:
         """
         async with AsyncExitStack() as opened:
             opened.push_async_callback(self._cache.close)
-            databases = [*self._replicas, *([self._primary] if self._primary else [])]
-            for database in databases:
-                await opened.enter_async_context(_running(database.keep_open, database.name))
-            async with asyncio.TaskGroup() as waiting:
-                for database in databases:
-                    waiting.create_task(database.wait_connected(CONNECT_SECONDS))
-            if self._primary:
-                await learn_primary_time(self._primary, self._primary_clock, self._clock)
-                telling = partial(keep_primary_time, self._primary, self._primary_clock, self._clock)
-                await opened.enter_async_context(_running(telling, "primary time"))
+            await self._open_databases(opened)
             await opened.enter_async_context(_running(partial(keep_redis_in_step, self.core.shared), "redis"))
             if self.core.snapshots:
                 self._stream.resume_from(await self.core.snapshots.read())
@@ -148,6 +148,8 @@ class Assembly:
             await opened.enter_async_context(_running(self._listener.run, "events"))
             await self._listener.wait_listening(self._settings.kafka_start_seconds)
             opened.push_async_callback(self.core.resolver.close)
+            if self._settings.warmup_seconds:
+                await self.core.warm_up.run(self._settings.warmup_seconds)
             if self._settings.selfcheck_seconds:
                 checking = partial(keep_checking, self.core.selfcheck, self._settings.selfcheck_seconds)
                 await opened.enter_async_context(_running(checking, "self-check"))
@@ -155,6 +157,22 @@ class Assembly:
                 keeping = partial(keep_snapshots, self.core.snapshots, self._settings.snapshot_interval_seconds)
                 await opened.enter_async_context(_running(keeping, "snapshots"))
             yield
+
+    async def _open_databases(self, opened: AsyncExitStack) -> None:
+        databases = [*self._replicas, *([self._primary] if self._primary else [])]
+        for database in databases:
+            await opened.enter_async_context(_running(database.keep_open, database.name))
+        for shown in self._lags:
+            await opened.enter_async_context(_running(shown.keep_open, shown.name))
+            watching = partial(keep_watching_replica, shown, self.core.replicas)
+            await opened.enter_async_context(_running(watching, f"lag of {shown.name}"))
+        async with asyncio.TaskGroup() as waiting:
+            for database in databases:
+                waiting.create_task(database.wait_connected(CONNECT_SECONDS))
+        if self._primary:
+            await learn_primary_time(self._primary, self._primary_clock, self._clock)
+            telling = partial(keep_primary_time, self._primary, self._primary_clock, self._clock)
+            await opened.enter_async_context(_running(telling, "primary time"))
 
     def _dependency(self, name: str) -> DependencyHealth:
         return self._dependencies.setdefault(name, DependencyHealth(required=False))

@@ -35,6 +35,17 @@ class RouteSource(Protocol):
         """What the database holds for the key. Raises DependencyUnavailable when it cannot tell."""
 
 
+class ReplicaLag(Protocol):
+    """What a replica shows of itself."""
+
+    @property
+    def name(self) -> str:
+        """As that of the source that reads from it."""
+
+    async def lag(self) -> float:
+        """Seconds it is behind the primary. Raises DependencyUnavailable when it does not tell."""
+
+
 class PrimaryTime(Protocol):
     """The clock by which changes are dated."""
 
@@ -57,6 +68,13 @@ class EventStream(Protocol):
         Asking for the next batch tells that the one before was applied. Opened again after an interruption, the stream
         goes on from there where it can. Raises StreamInterrupted.
         """
+
+
+class UsedRoutes(Protocol):
+    """Somebody who can tell which routes are asked for."""
+
+    async def used(self, most: int) -> Sequence[RouteKey]:
+        """At most so many, those that are likely to be asked for soon. Raises DependencyUnavailable."""
 
 
 class SnapshotStore(Protocol):

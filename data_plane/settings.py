@@ -78,6 +78,14 @@ class DataPlaneSettings(ServiceSettings):
     snapshot_interval_seconds: float = Field(
         default=30, gt=0, le=3600, description="Seconds between two snapshots; one more is written on drain."
     )
+    warmup_seconds: float = Field(
+        default=5, ge=0, le=300, description="How long a start reads routes ahead before it is ready; 0 turns that off."
+    )
+    warmup_per_second: int = Field(
+        default=2000,
+        ge=1,
+        description="Routes that a start reads ahead in a second, and so what the database gets of it.",
+    )
 
     _split_replicas = field_validator("replica_urls", mode="before")(split_commas)
 

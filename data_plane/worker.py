@@ -9,8 +9,9 @@ import structlog
 
 from data_plane.domain.remote_clock import RemoteClock
 from data_plane.errors import StreamInterrupted
-from data_plane.ports import EventStream, PrimaryTime
+from data_plane.ports import EventStream, PrimaryTime, ReplicaLag
 from data_plane.service.apply import EventApplier
+from data_plane.service.replicas import Replicas
 from data_plane.service.selfcheck import SelfCheck
 from data_plane.service.shared_cache import SharedCache
 from data_plane.service.snapshots import Snapshots
@@ -22,6 +23,7 @@ from shared.runtime.resilience import DependencyUnavailable
 RECONNECT_SECONDS = 5.0
 """Longest pause before the event stream is opened again."""
 PAY_SECONDS = 0.2
+LAG_SECONDS = 1.0
 TIME_SECONDS = 10.0
 FIRST_TIME_SECONDS = 0.5
 RESTART_SECONDS = 1.0
@@ -107,6 +109,17 @@ async def keep_primary_time(primary: PrimaryTime, shown: RemoteClock, clock: Clo
         await learn_primary_time(primary, shown, clock)
         known = shown.latest(clock.monotonic()) is not None
         await asyncio.sleep(TIME_SECONDS if known else FIRST_TIME_SECONDS)
+
+
+async def keep_watching_replica(shown: ReplicaLag, replicas: Replicas) -> None:
+    """Ask a replica once a second how far it is behind."""
+    while True:
+        try:
+            lag: float | None = await shown.lag()
+        except DependencyUnavailable:
+            lag = None
+        replicas.observe(shown.name, lag)
+        await asyncio.sleep(LAG_SECONDS)
 
 
 async def keep_snapshots(snapshots: Snapshots, seconds: float) -> None:

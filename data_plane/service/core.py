@@ -1,6 +1,6 @@
 """One resolver instance without its edges: the use cases, wired to each other over any ports."""
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 
 from data_plane.domain.answer import Layer
@@ -8,17 +8,19 @@ from data_plane.domain.entry import Lives
 from data_plane.domain.heard import Heard
 from data_plane.domain.remote_clock import RemoteClock
 from data_plane.domain.watermarks import Watermarks
-from data_plane.ports import RouteCache, RouteSource, SnapshotStore
+from data_plane.ports import RouteCache, RouteSource, SnapshotStore, UsedRoutes
 from data_plane.service.apply import EventApplier
 from data_plane.service.coverage import Coverage
 from data_plane.service.explain import Explainer
 from data_plane.service.freshness import Freshness
 from data_plane.service.load import RouteLoader
 from data_plane.service.local_cache import LocalCache
+from data_plane.service.replicas import Replicas
 from data_plane.service.resolve import Resolver
 from data_plane.service.selfcheck import SelfCheck
 from data_plane.service.shared_cache import SharedCache
 from data_plane.service.snapshots import Snapshots
+from data_plane.service.warm_up import WarmUp
 from data_plane.settings import DataPlaneSettings
 from shared.runtime.clock import Clock
 from shared.runtime.metrics import Metrics
@@ -36,6 +38,7 @@ class Ports:
     primary_clock: RemoteClock
     heard: Heard = field(default_factory=Heard)
     snapshots: SnapshotStore | None = None
+    knowing: Mapping[str, Sequence[UsedRoutes]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,8 @@ class Core:
     shared: SharedCache
     explainer: Explainer
     selfcheck: SelfCheck
+    replicas: Replicas
+    warm_up: WarmUp
     snapshots: Snapshots | None = None
 
 
@@ -68,10 +73,11 @@ def build_core(
         metrics=metrics,
     )
     shared = SharedCache(ports.cache, lives=lives, clock=clock, metrics=metrics, notes=notes)
+    replicas = Replicas(ports.replicas, metrics)
     loader = RouteLoader(
         local=local,
         shared=shared,
-        replicas=ports.replicas,
+        replicas=replicas,
         primary=ports.primary,
         freshness=freshness,
         coverage=coverage,
@@ -99,11 +105,11 @@ def build_core(
         clock=clock,
         metrics=metrics,
     )
-    replicas = [(Layer.REPLICA, each) for each in ports.replicas]
+    asked = [(Layer.REPLICA, each) for each in ports.replicas]
     explainer = Explainer(
         local=local,
         cache=ports.cache,
-        sources=[*replicas, *([(Layer.PRIMARY, ports.primary)] if ports.primary else [])],
+        sources=[*asked, *([(Layer.PRIMARY, ports.primary)] if ports.primary else [])],
         freshness=freshness,
         coverage=coverage,
         watermarks=watermarks,
@@ -118,6 +124,15 @@ def build_core(
         sources=[*ports.replicas, *([ports.primary] if ports.primary else [])],
         coverage=coverage,
         metrics=metrics,
+    )
+    warm_up = WarmUp(
+        local=local,
+        loader=loader,
+        knowing=ports.knowing,
+        freshness=freshness,
+        clock=clock,
+        metrics=metrics,
+        per_second=settings.warmup_per_second,
     )
     snapshots = (
         None
@@ -135,4 +150,4 @@ def build_core(
             metrics=metrics,
         )
     )
-    return Core(resolver, applier, shared, explainer, selfcheck, snapshots)
+    return Core(resolver, applier, shared, explainer, selfcheck, replicas, warm_up, snapshots)

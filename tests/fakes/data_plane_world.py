@@ -1,11 +1,13 @@
 """A resolver instance on fakes, and what tests ask of it."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from data_plane.domain.answer import Answer
 from data_plane.domain.demand import NO_DEMAND, Demand
 from data_plane.domain.heard import Heard
 from data_plane.domain.remote_clock import RemoteClock
+from data_plane.ports import UsedRoutes
 from data_plane.service.core import Core, Ports, build_core
 from data_plane.service.snapshots import Snapshots
 from data_plane.settings import DataPlaneSettings
@@ -59,7 +61,8 @@ class Instance:
             self.learn_the_time()
         self.heard = Heard()
         self.listen()
-        ports = Ports(world.redis, [world.replica], world.primary, self.primary_clock, self.heard, world.disk)
+        knowing: Mapping[str, Sequence[UsedRoutes]] = {"redis": [world.redis], "replica": [world.replica]}
+        ports = Ports(world.redis, [world.replica], world.primary, self.primary_clock, self.heard, world.disk, knowing)
         self.core: Core = build_core(ports, settings, clock=world.clock, metrics=self.metrics, notes=self.notes)
 
     def learn_the_time(self) -> None:
