@@ -14,8 +14,9 @@ from data_plane.adapters.redis import REDIS_FAILURES, RedisRouteCache
 from data_plane.adapters.snapshot_file import SnapshotFile
 from data_plane.domain.heard import Heard
 from data_plane.domain.remote_clock import RemoteClock
-from data_plane.errors import RouteUnknown
+from data_plane.errors import AnotherTenants, RouteUnknown
 from data_plane.http.answers import ROUTE_UNKNOWN
+from data_plane.http.concealment import another_tenants, hidden_route
 from data_plane.http.explain import explain_handler
 from data_plane.http.resolve import resolve_handler
 from data_plane.ports import UsedRoutes
@@ -35,6 +36,8 @@ from data_plane.worker import (
     write_last_snapshot,
 )
 from shared.runtime import logs, tracing
+from shared.runtime.access.assembly import Access, build_access
+from shared.runtime.access.feed import following
 from shared.runtime.catalogue import Service
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import DependencyHealth, Health
@@ -66,6 +69,8 @@ def build_app(
     resolver: Resolver,
     explainer: Explainer,
     *,
+    access: Access,
+    negative_life: float,
     health: Health,
     metrics: Metrics,
     lifespan: Lifespan | None = None,
@@ -76,9 +81,11 @@ def build_app(
         title="Traffic Manager resolver",
         description="Which URL serves this tenant, service, environment and version, now.",
         handlers=[resolve_handler(resolver), explain_handler(explainer)],
-        kinds={RouteUnknown: ROUTE_UNKNOWN},
+        kinds={RouteUnknown: ROUTE_UNKNOWN, AnotherTenants: hidden_route(negative_life)},
         health=health,
         metrics=metrics,
+        authenticator=access.authenticator,
+        absent=another_tenants,
         lifespan=lifespan,
         bounds=bounds,
     )
@@ -120,9 +127,12 @@ class Assembly:
         self._listener = EventListener(
             self._stream, self.core.applier, health=self._dependency("kafka"), notes=self.health.notes
         )
+        self._access = build_access(settings, clock=self._clock, health=self.health, metrics=self.metrics)
         self.app = build_app(
             self.core.resolver,
             self.core.explainer,
+            access=self._access,
+            negative_life=settings.negative_life_seconds,
             health=self.health,
             metrics=self.metrics,
             lifespan=self.running,
@@ -139,6 +149,16 @@ class Assembly:
         snapshot is written when events have ended; loads still use the stores, which go last.
         """
         async with AsyncExitStack() as opened:
+            await opened.enter_async_context(self._access.running())
+            keys = following(
+                self._access,
+                self._settings,
+                health=self.health,
+                clock=self._clock,
+                metrics=self.metrics,
+                copy=self._settings.access_copy,
+            )
+            await opened.enter_async_context(keys)
             opened.push_async_callback(self._cache.close)
             await self._open_databases(opened)
             await opened.enter_async_context(_running(partial(keep_redis_in_step, self.core.shared), "redis"))

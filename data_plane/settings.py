@@ -86,6 +86,10 @@ class DataPlaneSettings(ServiceSettings):
         ge=1,
         description="Routes that a start reads ahead in a second, and so what the database gets of it.",
     )
+    access_copy: Path | None = Field(
+        default=None,
+        description="File that keeps the hashes of access keys, for a start while Kafka is away; none keeps no copy.",
+    )
 
     _split_replicas = field_validator("replica_urls", mode="before")(split_commas)
 
