@@ -27,7 +27,13 @@ def zipf(keys: Sequence[str], count: int, seed: int = 1) -> list[str]:
 
 
 async def ask(
-    bases: Sequence[str], keys: Sequence[str], rate: float, *, connections: int = 32, patience: float = 2.0
+    bases: Sequence[str],
+    keys: Sequence[str],
+    rate: float,
+    *,
+    authorization: str,
+    connections: int = 32,
+    patience: float = 2.0,
 ) -> list[Answer]:
     """Ask for each of the keys (`tenant/service/env/version`) in turn, `rate` a second over all bases."""
     start = time.perf_counter() + 0.05
@@ -42,7 +48,7 @@ async def ask(
             status = GAVE_UP
             try:
                 async with asyncio.timeout(patience):
-                    status = await _get(streams, keys[number])
+                    status = await _get(streams, keys[number], authorization)
             except (OSError, TimeoutError, asyncio.IncompleteReadError):
                 streams[1].close()
                 streams = await _open(base)
@@ -66,9 +72,10 @@ async def _open(base: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     return await asyncio.open_connection(parts.hostname, parts.port)
 
 
-async def _get(streams: tuple[asyncio.StreamReader, asyncio.StreamWriter], key: str) -> int:
+async def _get(streams: tuple[asyncio.StreamReader, asyncio.StreamWriter], key: str, authorization: str) -> int:
     reader, writer = streams
-    writer.write(f"GET /api/v1/resolve/{key} HTTP/1.1\r\nHost: bench\r\n\r\n".encode())
+    head_lines = f"GET /api/v1/resolve/{key} HTTP/1.1\r\nHost: bench\r\nAuthorization: {authorization}\r\n\r\n"
+    writer.write(head_lines.encode())
     head = await reader.readuntil(b"\r\n\r\n")
     lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
     await reader.readexactly(int(lengths[0].split(b":")[1]) if lengths else 0)

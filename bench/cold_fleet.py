@@ -9,7 +9,7 @@ each database worked on at the same time.
 import asyncio
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import httpx2
@@ -23,6 +23,7 @@ from deploy.local.server import Server
 from deploy.local.services import Services
 from deploy.local.settings import DEFAULT_STATE
 from deploy.local.stack import Stack, open_stack
+from examples.local_urls import LocalUrls
 
 TENANT = "bench-cold-fleet"
 ROUTES, AT_ONCE = 10_000, 500
@@ -40,19 +41,39 @@ class Phase:
     busiest: dict[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Who is asked for what, and by whom."""
+
+    stack: Stack
+    fleet: Sequence[Server]
+    keys: Sequence[str]
+    authorization: str
+
+    async def phase(self, name: str, rate: float, seconds: int) -> Phase:
+        """Ask at this rate for so long, and look into the databases meanwhile."""
+        asked, urls = zipf(self.keys, int(rate * seconds), seed=len(name)), [each.urls[0] for each in self.fleet]
+        databases = {"replica": self.stack.urls.replicas[0], "primary": self.stack.urls.postgres}
+        async with watching(databases) as seen:
+            answers = await ask(urls, asked, rate, authorization=self.authorization, connections=128)
+        return Phase(name, rate, answers, {server: max(looks, default=0) for server, looks in seen.items()})
+
+
 async def main(seconds: int) -> None:
     """Three phases, one row each, and how long the fleet took to recover."""
     stack = open_stack(DEFAULT_STATE)
     services = Services(stack, DEFAULT_STATE)
-    keys = await _write_routes(services.control_plane.urls[0])
+    admin = LocalUrls.read(DEFAULT_STATE).admin
+    keys = await _write_routes(services.control_plane.urls[0], admin)
     fleet = [services.another("data_plane", f"bench-cold-{each}", {"TM_WARMUP_SECONDS": "0"}) for each in (1, 2)]
+    load = Load(stack, fleet, keys, admin["Authorization"])
     try:
         await _start_cold(stack, fleet)
-        await _phase("before", stack, fleet, keys, USUAL_RATE, USUAL_SECONDS)
-        usual = await _phase("as usual", stack, fleet, keys, USUAL_RATE, USUAL_SECONDS)
+        await load.phase("before", USUAL_RATE, USUAL_SECONDS)
+        usual = await load.phase("as usual", USUAL_RATE, USUAL_SECONDS)
         await _start_cold(stack, fleet)
-        surge = await _phase(f"cold, {SURGE} times the load", stack, fleet, keys, SURGE * USUAL_RATE, seconds)
-        after = await _phase("as usual again", stack, fleet, keys, USUAL_RATE, AFTER_SECONDS)
+        surge = await load.phase(f"cold, {SURGE} times the load", SURGE * USUAL_RATE, seconds)
+        after = await load.phase("as usual again", USUAL_RATE, AFTER_SECONDS)
     finally:
         for each in fleet:
             await each.stop()
@@ -71,19 +92,11 @@ async def _start_cold(stack: Stack, fleet: Sequence[Server]) -> None:
     await redis.aclose()
 
 
-async def _phase(
-    name: str, stack: Stack, fleet: Sequence[Server], keys: Sequence[str], rate: float, seconds: int
-) -> Phase:
-    urls = {"replica": stack.urls.replicas[0], "primary": stack.urls.postgres}
-    asked = zipf(keys, int(rate * seconds), seed=len(name))
-    async with watching(urls) as seen:
-        answers = await ask([each.urls[0] for each in fleet], asked, rate, connections=128)
-    return Phase(name, rate, answers, {server: max(looks, default=0) for server, looks in seen.items()})
-
-
-async def _write_routes(control_plane: str) -> list[str]:
+async def _write_routes(control_plane: str, admin: Mapping[str, str]) -> list[str]:
     """The routes, and beside each one that was never created."""
-    async with httpx2.AsyncClient(base_url=f"{control_plane}/api/v1/tenants/{TENANT}", timeout=30) as http:
+    async with httpx2.AsyncClient(
+        base_url=f"{control_plane}/api/v1/tenants/{TENANT}", headers=admin, timeout=30
+    ) as http:
         (await http.put("")).raise_for_status()
         for start in range(0, ROUTES, AT_ONCE):
             changes = [

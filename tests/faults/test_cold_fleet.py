@@ -50,11 +50,12 @@ async def test_an_emptied_redis_under_thrice_the_load_leaves_the_databases_alone
     never_created = [f"{each}-none" for each in known]
     surge = zipf([*known, *never_created], int(3 * USUAL_RATE * SURGE_SECONDS))
     after = zipf([*known, *never_created], int(USUAL_RATE * AFTER_SECONDS), seed=2)
+    admin = system.http.headers["Authorization"]
     urls = [each.urls[0] for each in cold]
     servers = {"primary": system.stack.urls.postgres, "replica": system.stack.urls.replicas[0]}
     async with watching(servers) as seen:
-        await ask(urls, surge, 3 * USUAL_RATE)
-        answers = await ask(urls, after, USUAL_RATE)
+        await ask(urls, surge, 3 * USUAL_RATE, authorization=admin)
+        answers = await ask(urls, after, USUAL_RATE, authorization=admin)
     assert max(seen["replica"]) > 0, "nothing was asked"
     assert all(max(looks) <= MOST_AT_ONCE for looks in seen.values())
     assert share_of_good(answers, AFTER_SECONDS - 2, AFTER_SECONDS) >= 0.99

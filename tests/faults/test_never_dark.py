@@ -1,21 +1,23 @@
 """A resolver that starts while everything behind it is gone."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from data_plane.adapters.snapshot_file import SnapshotFile
 from deploy.local.server import Server
+from deploy.local.state import StateDirectory
 from shared.schemas.identity import RouteKey
 from tests.system import System
 from tests.waiting import eventually
 
 
-async def until_kept(path: Path, key: RouteKey) -> None:
-    """Wait for a snapshot that has the route."""
+async def until_kept(state: StateDirectory, resolver: str, key: RouteKey) -> None:
+    """Wait until the resolver has on disk what it needs to answer for the route: a snapshot, and who may ask."""
+    snapshots = SnapshotFile(state.snapshot(resolver))
 
     async def is_kept() -> bool:
-        snapshot = await SnapshotFile(path).read()
-        return snapshot is not None and any(route.key == key for route in snapshot.routes)
+        snapshot = await snapshots.read()
+        routes = () if snapshot is None else snapshot.routes
+        return state.copy_of_keys(resolver).exists() and any(route.key == key for route in routes)
 
     await eventually(is_kept)
 
@@ -32,7 +34,7 @@ async def test_killed_and_started_with_everything_gone_it_is_ready_and_answers_w
     await resolver.start()
     try:
         await eventually(lambda: is_resolved(system, resolver, known))
-        await until_kept(system.state.snapshot("in-the-dark"), known)
+        await until_kept(system.state, "in-the-dark", known)
         await resolver.kill()
         for server in everything_behind(system):
             await server.stop()
