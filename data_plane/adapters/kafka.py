@@ -25,7 +25,9 @@ _log = structlog.get_logger(__name__)
 
 
 class KafkaEventStream:
-    """Reads on from where it was; begins at the end of the topic, because what is older is in the database."""
+    """Reads on from where it was, or from where it is told to; else begins at the end of the topic, because what is
+    older is in the database.
+    """
 
     def __init__(
         self,
@@ -46,6 +48,9 @@ class KafkaEventStream:
         self._watchdog = ProgressWatchdog(clock, metrics)
         self._invalid = metrics.counter("tm_events_total").labels(ROUTE_EVENTS.name, "invalid")
         self._positions: dict[TopicPartition, int] = {}
+
+    def resume_from(self, offsets: Mapping[int, int]) -> None:
+        self._positions = {TopicPartition(ROUTE_EVENTS.name, each): offset for each, offset in offsets.items()}
 
     async def batches(self) -> AsyncGenerator[Sequence[RouteChanged], None]:
         consumer = new_consumer(self._bootstrap, self._client_id)
@@ -100,8 +105,10 @@ class KafkaEventStream:
         if not self._positions:
             return dict(ends), False
         if any(offset > ends.get(each, 0) or offset < firsts.get(each, 0) for each, offset in self._positions.items()):
-            _log.warning("the topic is not what it was: some events were never heard", topic=ROUTE_EVENTS.name)
-            return dict(ends), False
+            self._positions.clear()
+            raise StreamInterrupted(
+                "the topic does not have the offsets any more that were to come: events went unheard"
+            )
         # A partition that was added meanwhile is read whole.
         return {each: self._positions.get(each, firsts[each]) for each in partitions}, True
 
