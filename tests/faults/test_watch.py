@@ -99,6 +99,7 @@ async def test_a_drain_ends_the_streams_with_a_word_and_does_not_wait_for_them(s
 async def test_while_kafka_stands_still_a_watch_lives_and_does_not_say_that_all_was_given(system: System) -> None:
     key = await system.new_key()
     await system.put(key, "http://before")
+    await system.until_resolved(key, "http://before")
     resolver = system.services.another("data_plane", "watched", {"TM_WATCH_PROGRESS_SECONDS": "0.2"})
     await resolver.start()
     try:
