@@ -8,6 +8,7 @@ from data_plane.domain.entry import Entry
 from data_plane.domain.heard import Heard
 from data_plane.domain.remote_clock import RemoteClock
 from data_plane.service.core import Ports, build_core
+from data_plane.service.snapshots import Snapshots
 from data_plane.settings import DataPlaneSettings
 from shared.runtime.catalogue import Service
 from shared.runtime.metrics import Metrics
@@ -16,6 +17,7 @@ from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_cache import FakeRouteCache
 from tests.fakes.simulated_log import PARTITIONS, Lag, SimulatedKafka, SimulatedPrimary, SimulatedSource
 from tests.fakes.simulated_time import HostClock
+from tests.fakes.snapshots import FakeSnapshotStore
 
 
 class RedisSeenFrom:
@@ -53,19 +55,46 @@ class SimulatedResolver:
         *,
         l1_entries: int,
     ) -> None:
-        self.clock = clock
+        self._servers = primary, redis, lag
         self._time = primary.time
         self._kafka = kafka
+        self._l1_entries = l1_entries
+        self.disk = FakeSnapshotStore()
+        self._begin(clock)
+        self.reconnect(lost=True)
+
+    def _begin(self, clock: HostClock) -> None:
+        primary, redis, lag = self._servers
+        self.clock = clock
         self._positions = [0] * PARTITIONS
         self.heard, self.primary_clock = Heard(), RemoteClock()
         self.replica = SimulatedSource(primary, clock, lag)
         self.primary = SimulatedSource(primary, clock)
         settings = DataPlaneSettings.model_validate(
-            {"replica_urls": "postgresql://unused", "resolve_deadline_seconds": 10, "l1_entries": l1_entries}
+            {"replica_urls": "postgresql://unused", "resolve_deadline_seconds": 10, "l1_entries": self._l1_entries}
         )
-        ports = Ports(RedisSeenFrom(redis, clock), [self.replica], self.primary, self.primary_clock, self.heard)
+        seen = RedisSeenFrom(redis, clock)
+        ports = Ports(seen, [self.replica], self.primary, self.primary_clock, self.heard, snapshots=self.disk)
         self.core = build_core(ports, settings, clock=clock, metrics=Metrics(Service.DATA_PLANE), notes={})
-        self.reconnect(lost=True)
+
+    @property
+    def snapshots(self) -> Snapshots:
+        """What writes and reads its disk."""
+        assert self.core.snapshots is not None
+        return self.core.snapshots
+
+    async def start_again(self, clock: HostClock, *, knows_the_time: bool, offsets_are_gone: bool) -> None:
+        """Another process on another host, with the disk of this one: it hears on from the snapshot where it can."""
+        self._begin(clock)
+        if knows_the_time:
+            now = self._time.now
+            self.primary_clock.observe(sent=clock.at(now), received=clock.at(now), remote=self._time.primary())
+        offsets = await self.snapshots.read()
+        if not offsets or offsets_are_gone:
+            self.reconnect(lost=True)
+            return
+        self._positions = [offsets[each] for each in range(PARTITIONS)]
+        self.heard.listen(dict(enumerate(self._positions)), at=clock.monotonic(), resumed=True)
 
     def ask_the_time(self, round_trip: float, random: Random) -> None:
         """A round trip to the primary that ends now."""
