@@ -28,7 +28,7 @@ NO_REDIS = "redis://127.0.0.1:1/0"
 """Nothing listens there: the circuit breaker keeps Redis out of the way."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Contender:
     """One row: an instance and the settings that confine it to a layer."""
 
@@ -49,7 +49,7 @@ async def main(seconds: int) -> None:
     """Start the contenders one after the other, load them in turn, print the table."""
     stack = open_stack(DEFAULT_STATE)
     services = Services(stack, DEFAULT_STATE)
-    await _write_routes(services.control_plane.urls[0])
+    await write_routes(services.control_plane.urls[0])
     instances = {each: _instance(services, each) for each in CONTENDERS}
     loads: dict[Contender, list[wrk.Load]] = {each: [] for each in CONTENDERS}
     for _ in range(ROUNDS):
@@ -72,7 +72,8 @@ async def _measure(instance: Server, seconds: int) -> wrk.Load:
         await instance.stop()
 
 
-async def _write_routes(control_plane: str) -> None:
+async def write_routes(control_plane: str) -> None:
+    """Create the tenant, and the routes that wrk asks for."""
     async with httpx2.AsyncClient(base_url=f"{control_plane}/api/v1/tenants/{TENANT}", timeout=10) as http:
         (await http.put("")).raise_for_status()
         for number in range(ROUTES):

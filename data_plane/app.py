@@ -12,13 +12,16 @@ from data_plane.adapters.postgres import POSTGRES_FAILURES, PostgresRouteSource
 from data_plane.adapters.redis import REDIS_FAILURES, RedisRouteCache
 from data_plane.domain.heard import Heard
 from data_plane.domain.remote_clock import RemoteClock
-from data_plane.errors import RouteUnknown
+from data_plane.errors import RouteUnknown, TooManyKeys
 from data_plane.http.answers import ROUTE_UNKNOWN
 from data_plane.http.explain import explain_handler
+from data_plane.http.hot_path import HotPath
 from data_plane.http.resolve import resolve_handler
+from data_plane.http.resolve_many import TOO_MANY_KEYS, resolve_many_handler
 from data_plane.service.core import Ports, build_core
 from data_plane.service.explain import Explainer
 from data_plane.service.resolve import Resolver
+from data_plane.service.resolve_many import BulkResolver
 from data_plane.settings import DataPlaneSettings
 from data_plane.worker import EventListener, keep_checking, keep_primary_time, keep_redis_in_step, supervise
 from shared.runtime import logs, tracing
@@ -36,7 +39,7 @@ CONNECT_SECONDS = 2.0
 """How long a start waits for the databases before it serves without them."""
 
 
-def create_app() -> RequestContext:
+def create_app() -> HotPath:
     """The application as the server runs it, from the environment."""
     settings = read_settings(DataPlaneSettings)
     logs.configure(
@@ -51,6 +54,7 @@ def create_app() -> RequestContext:
 
 def build_app(
     resolver: Resolver,
+    bulk: BulkResolver,
     explainer: Explainer,
     *,
     health: Health,
@@ -58,12 +62,12 @@ def build_app(
     lifespan: Lifespan | None = None,
     bounds: Bounds | None = None,
 ) -> RequestContext:
-    """The ASGI application over any resolver. An L1 hit may later be answered by a layer before this one."""
+    """The ASGI application over any resolver, without the layer before it that answers L1 hits."""
     return build_application(
         title="Traffic Manager resolver",
         description="Which URL serves this tenant, service, environment and version, now.",
-        handlers=[resolve_handler(resolver), explain_handler(explainer)],
-        kinds={RouteUnknown: ROUTE_UNKNOWN},
+        handlers=[resolve_handler(resolver), resolve_many_handler(bulk), explain_handler(explainer)],
+        kinds={RouteUnknown: ROUTE_UNKNOWN, TooManyKeys: TOO_MANY_KEYS},
         health=health,
         metrics=metrics,
         lifespan=lifespan,
@@ -98,14 +102,17 @@ class Assembly:
         ports = Ports(self._cache, self._replicas, self._primary, self._primary_clock, self._heard)
         self.core = build_core(ports, settings, clock=self._clock, metrics=self.metrics, notes=self.health.notes)
         self._listener = self._kafka()
-        self.app = build_app(
+        bounds = bounds_of(settings, settings.request_deadline_seconds)
+        app = build_app(
             self.core.resolver,
+            self.core.bulk,
             self.core.explainer,
             health=self.health,
             metrics=self.metrics,
             lifespan=self.running,
-            bounds=bounds_of(settings, settings.request_deadline_seconds),
+            bounds=bounds,
         )
+        self.app = HotPath(app, self.core.local_answers, health=self.health, metrics=self.metrics, bounds=bounds)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -154,6 +161,7 @@ class Assembly:
             redis.connect(self._settings.redis_url, timeout),
             guard=self._guard("redis", timeout, REDIS_FAILURES, at_once=64),
             clock=self._clock,
+            metrics=self.metrics,
             keep_seconds=self._settings.max_stale_seconds,
         )
 

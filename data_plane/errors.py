@@ -34,3 +34,7 @@ class UnreadableEntry(Exception):
 
 class StreamInterrupted(Exception):
     """The event stream stopped: events may go unheard until it is opened again."""
+
+
+class TooManyKeys(Exception):
+    """More routes were asked for in one request than it may hold."""

@@ -14,8 +14,10 @@ from data_plane.service.coverage import Coverage
 from data_plane.service.explain import Explainer
 from data_plane.service.freshness import Freshness
 from data_plane.service.load import RouteLoader
+from data_plane.service.local_answers import LocalAnswers
 from data_plane.service.local_cache import LocalCache
 from data_plane.service.resolve import Resolver
+from data_plane.service.resolve_many import BulkResolver
 from data_plane.service.selfcheck import SelfCheck
 from data_plane.service.shared_cache import SharedCache
 from data_plane.settings import DataPlaneSettings
@@ -41,6 +43,8 @@ class Core:
     """What the edges drive."""
 
     resolver: Resolver
+    local_answers: LocalAnswers
+    bulk: BulkResolver
     applier: EventApplier
     shared: SharedCache
     explainer: Explainer
@@ -116,4 +120,5 @@ def build_core(
         coverage=coverage,
         metrics=metrics,
     )
-    return Core(resolver, applier, shared, explainer, selfcheck)
+    answers = LocalAnswers(local, freshness, coverage, clock, metrics)
+    return Core(resolver, answers, BulkResolver(answers, resolver), applier, shared, explainer, selfcheck)

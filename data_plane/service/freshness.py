@@ -39,6 +39,10 @@ class Freshness:
             return False
         return entry.as_of > self._last_doubt or not self._is_doubted(entry, now)
 
+    def is_surely_fresh(self, as_of: float, expires_at: float, now: float) -> bool:
+        """Whether an entry with these times is fresh whatever its key. (Where this says no, `is_fresh` may say yes.)"""
+        return now < expires_at and as_of > self._last_doubt
+
     def may_be_answered_stale(self, entry: Entry, now: float) -> bool:
         """Whether the entry may be answered when no source can tell."""
         return now < entry.expires_at + self._lives.max_stale

@@ -21,7 +21,9 @@ def world() -> World:
 async def http(world: World) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of one instance in the world."""
     instance = world.instance()
-    app = build_app(instance.core.resolver, instance.core.explainer, health=Health({}), metrics=instance.metrics)
+    app = build_app(
+        instance.core.resolver, instance.core.bulk, instance.core.explainer, health=Health({}), metrics=instance.metrics
+    )
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type]
     async with httpx2.AsyncClient(transport=transport, base_url="http://resolver") as client:
         yield client

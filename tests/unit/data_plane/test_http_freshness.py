@@ -24,7 +24,9 @@ def world() -> World:
 @asynccontextmanager
 async def client_of(instance: Instance) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the instance's HTTP API."""
-    app = build_app(instance.core.resolver, instance.core.explainer, health=Health({}), metrics=instance.metrics)
+    app = build_app(
+        instance.core.resolver, instance.core.bulk, instance.core.explainer, health=Health({}), metrics=instance.metrics
+    )
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type]
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client

@@ -1,0 +1,56 @@
+"""A process's cache full of routes, and the hot path over it, without anything else of the resolver."""
+
+from collections.abc import Iterator
+
+from bench.seeded import key
+from data_plane.domain.entry import Entry, Lives, State
+from data_plane.domain.heard import Heard
+from data_plane.domain.remote_clock import RemoteClock
+from data_plane.domain.watermarks import Watermarks
+from data_plane.service.coverage import Coverage
+from data_plane.service.freshness import Freshness
+from data_plane.service.local_answers import LocalAnswers
+from data_plane.service.local_cache import LocalCache
+from shared.runtime.catalogue import Service
+from shared.runtime.clock import SystemClock
+from shared.runtime.health import Health
+from shared.runtime.metrics import Metrics
+
+LIFE_SECONDS = 3600.0
+
+
+class FullCache:
+    """Room for so many routes. Time is known and everything is heard, as in an instance with all well."""
+
+    def __init__(self, routes: int) -> None:
+        self._routes = routes
+        self._clock = SystemClock()
+        self.metrics, self.health = Metrics(Service.DATA_PLANE), Health({})
+        self._cache = LocalCache(routes, self.metrics)
+        lives, heard, primary_clock = Lives(LIFE_SECONDS), Heard(), RemoteClock()
+        now = self._clock.monotonic()
+        primary_clock.observe(sent=now, received=now, remote=self._clock.now().timestamp())
+        heard.listen({0: 0}, at=now, resumed=False)
+        coverage = Coverage(
+            local=self._cache,
+            heard=heard,
+            watermarks=Watermarks(),
+            primary_clock=primary_clock,
+            lives=lives,
+            clock=self._clock,
+            metrics=self.metrics,
+        )
+        freshness = Freshness(lives, self._clock, self.metrics)
+        self.answers = LocalAnswers(self._cache, freshness, coverage, self._clock, self.metrics)
+
+    def filling(self) -> Iterator[int]:
+        """Store one route after the other, each with times and a revision of its own, as events and reads would."""
+        now, time = self._clock.monotonic(), self._clock.now().timestamp()
+        for number in range(self._routes):
+            route, later = key(number), number / 1e6
+            url = f"http://{route.service}.{route.tenant}-prod.svc.cluster.local:8080"
+            expires_at, revision = now + LIFE_SECONDS + later, 1000 + number
+            self._cache.store(
+                Entry(route, State.ACTIVE, url, revision, now + later, expires_at, time + later, revision + 1)
+            )
+            yield number
