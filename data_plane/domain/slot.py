@@ -10,7 +10,7 @@ MAX_USES = 3
 
 
 # Without the garbage collector's header, and never visited by it: a million entries must not cost a pause.
-class Slot(msgspec.Struct, gc=False):
+class Slot(msgspec.Struct, gc=False, eq=False):
     """An entry without its key. `url` is as it stands in the body that is answered; empty where no route is active.
 
     `uses` counts how often it was asked for, up to MAX_USES: what is used stays when the cache is full.

@@ -59,8 +59,9 @@ class Coverage:
 
     def bound_of(self, claim: Claim, tenant: str, floor: int, now: float) -> float | None:
         """As `bound`, for what is kept under a key of the tenant. `floor`: the LocalCache's, of that key."""
-        latest = self._primary_clock.latest(now)
-        if latest is None or claim.expires_at <= self._primary_clock.set_at + self._positive_life:
+        clock = self._primary_clock
+        latest = clock.latest(now)
+        if latest is None or claim.expires_at <= clock.set_at + self._positive_life:
             return None
         age = latest - self._as_of(claim, tenant, floor)
         # A time that is still to come was not read off this clock.

@@ -16,9 +16,9 @@ class LocalAnswers:
         self, local: LocalCache, freshness: Freshness, coverage: Coverage, clock: Clock, metrics: Metrics
     ) -> None:
         self._peek = local.peek
-        self._is_surely_fresh = freshness.is_surely_fresh
-        self._bound_of = coverage.bound_of
+        self._freshness = freshness
         self.now = clock.monotonic
+        self.bound_of = coverage.bound_of
         self._found = CountTally(
             metrics,
             metrics.counter("tm_resolutions_total").labels("found", "l1"),
@@ -28,11 +28,7 @@ class LocalAnswers:
     def active(self, route: bytes, now: float) -> Slot | None:
         """What is held under `tenant/service/env/version`, when it is an active route that may be answered `now`."""
         slot = self._peek(route)
-        if slot is None or not slot.url or not self._is_surely_fresh(slot.as_of, slot.expires_at, now):
+        if slot is None or not slot.url or now >= slot.expires_at or slot.as_of <= self._freshness.last_doubt:
             return None
         self._found.count += 1
         return slot
-
-    def bound(self, route: bytes, slot: Slot, now: float) -> float | None:
-        """For how many seconds the slot, held under this route, may have been wrong at most. None: not known."""
-        return self._bound_of(slot, route.partition(b"/")[0].decode(), slot.revision, now)

@@ -31,23 +31,29 @@ class CountTally:
 class DurationTally:
     """Adds up observations for a histogram with these upper edges (without infinity)."""
 
-    __slots__ = ("_counts", "_edges", "_histogram", "_sum")
+    __slots__ = ("_counts", "_edges", "_first", "_histogram", "_short", "_sum")
 
     def __init__(self, metrics: Metrics, histogram: Histogram, edges: tuple[float, ...]) -> None:
         self._histogram = histogram
         self._edges = edges
+        self._first = edges[0]
+        self._short = 0
         self._counts = [0] * (len(edges) + 1)
         self._sum = 0.0
         metrics.before_scrape(self.flush)
 
     def observe(self, seconds: float) -> None:
-        self._counts[bisect_left(self._edges, seconds)] += 1
+        if seconds <= self._first:  # nearly all of them
+            self._short += 1
+        else:
+            self._counts[bisect_left(self._edges, seconds)] += 1
         self._sum += seconds
 
     def flush(self) -> None:
         """Hand on what was observed since the last time."""
         counts, total = self._counts, self._sum
-        self._counts, self._sum = [0] * len(counts), 0.0
+        counts[0] += self._short
+        self._counts, self._sum, self._short = [0] * len(counts), 0.0, 0
         # prometheus_client has no way to observe many at once; these two are what its `observe` adds to.
         self._histogram._sum.inc(total)  # noqa: SLF001
         for bucket, count in zip(self._histogram._buckets, counts, strict=True):  # noqa: SLF001
