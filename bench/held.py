@@ -41,7 +41,15 @@ class FullCache:
             metrics=self.metrics,
         )
         freshness = Freshness(lives, self._clock, self.metrics)
-        self.answers = LocalAnswers(self._cache, freshness, coverage, self._clock, self.metrics)
+        self.answers = LocalAnswers(
+            local=self._cache,
+            freshness=freshness,
+            coverage=coverage,
+            heard=heard,
+            primary_clock=primary_clock,
+            clock=self._clock,
+            metrics=self.metrics,
+        )
 
     def filling(self) -> Iterator[int]:
         """Store one route after the other, each with times and a revision of its own, as events and reads would."""

@@ -36,6 +36,8 @@ class RemoteClock:
         self._sample: _Sample | None = None
         self.set_at = -math.inf
         """When the remote clock was last found to have been set, in local time."""
+        self.changes = 0
+        """Grows whenever it is reckoned by another round trip."""
 
     def observe(self, *, sent: float, received: float, remote: float) -> None:
         """Note a round trip. The one with the smaller error now is kept, or the new one where the clock was set."""
@@ -45,6 +47,7 @@ class RemoteClock:
         elif old is not None and new.error(received) > old.error(received):
             return
         self._sample = new
+        self.changes += 1
 
     def earliest(self, at: float) -> float | None:
         """The least that the remote clock can show at the local time `at`."""

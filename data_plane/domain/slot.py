@@ -7,6 +7,8 @@ from data_plane.domain.resolved import body_of, encode_url, url_in
 from shared.schemas.identity import RouteKey
 
 MAX_USES = 3
+GONE = -1
+"""Instead of the uses of a slot that is not held any more."""
 
 
 # Without the garbage collector's header, and never visited by it: a million entries must not cost a pause.

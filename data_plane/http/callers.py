@@ -12,10 +12,10 @@ Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
 REMEMBERED = 4096
 REMEMBERED_BYTES = 1024
 """At most so many blocks of headers are remembered, each of at most so many bytes."""
-_CORRELATION = correlation.HEADER.lower().encode()
+CORRELATION = correlation.HEADER.lower().encode()
 _IF_NONE_MATCH = b"if-none-match"
 _LEFT_TO_LITESTAR = frozenset({b"cache-control", b"x-min-revision"})
-_EACH_TIME_OTHERS = frozenset({_CORRELATION, _IF_NONE_MATCH, b"traceparent", b"x-request-id"})
+_EACH_TIME_OTHERS = frozenset({CORRELATION, _IF_NONE_MATCH, b"traceparent", b"x-request-id"})
 _HOST = re.compile(rb"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?")
 
 
@@ -24,6 +24,10 @@ class Asked(NamedTuple):
 
     if_none_match: str | None
     correlation_id: str | None
+
+
+PLAIN = Asked(None, None)
+"""The only one with nothing in it."""
 
 
 class Callers(dict[Headers, Asked | None]):
@@ -46,7 +50,8 @@ class Callers(dict[Headers, Asked | None]):
             or _HOST.fullmatch(by_name.get(b"host", b"localhost")) is None
         ):
             return None
-        asked = Asked(_text(by_name.get(_IF_NONE_MATCH)), _text(by_name.get(_CORRELATION)))
+        asked = Asked(_text(by_name.get(_IF_NONE_MATCH)), _text(by_name.get(CORRELATION)))
+        asked = PLAIN if asked == PLAIN else asked
         if size <= REMEMBERED_BYTES and _EACH_TIME_OTHERS.isdisjoint(by_name):
             self._remember(headers, asked)
         return asked

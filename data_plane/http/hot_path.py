@@ -11,9 +11,10 @@ from typing import Any
 
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from data_plane.http.callers import Asked, Callers
+from data_plane.http.callers import CORRELATION, PLAIN, Asked, Callers
 from data_plane.http.conditions import has_already
-from data_plane.http.encoded import AGE, BOUND, CLOSE, JSON, MAX_AGE, UNKNOWN_BOUND, X_CACHE, EncodedAnswers, Header
+from data_plane.http.encoded import BOUND, CLOSE, JSON, UNKNOWN_BOUND, X_CACHE, Header
+from data_plane.http.known_answers import KnownAnswer, KnownAnswers
 from data_plane.http.resolve import RESOLVE_PATH
 from data_plane.service.local_answers import LocalAnswers
 from shared.runtime import correlation
@@ -23,8 +24,6 @@ from shared.runtime.http.bounds import Bounds
 from shared.runtime.metrics import Metrics
 from shared.runtime.tally import CountTally, DurationTally
 
-_PREFIX = RESOLVE_PATH.partition("{")[0].encode()
-_CORRELATION = correlation.HEADER.lower().encode()
 _NOTHING = {"type": "http.response.body", "body": b"", "more_body": False}
 
 
@@ -42,8 +41,8 @@ class HotPath:
     ) -> None:
         self._app = app
         self._answers = answers
-        self._now, self._bound_of = answers.now, answers.bound_of
-        self._encoded = EncodedAnswers()
+        self._now, self._age = answers.now, answers.age
+        self._known = KnownAnswers(answers)
         self._callers = Callers(bounds or Bounds())
         self._ids = correlation.ids()
         self._health = health
@@ -72,36 +71,30 @@ class HotPath:
         """Both messages of the answer; None where Litestar has to answer."""
         if request["type"] != "http" or request["method"] != "GET" or request["query_string"]:
             return None
-        path: bytes = request["raw_path"]
-        if not path.startswith(_PREFIX):
-            return None
         asked = self._callers[tuple(request["headers"])]
-        if asked is None:
+        known = None if asked is None else self._known.find(request["raw_path"], now)
+        if known is None or asked is None:
             return None
-        route = path[len(_PREFIX) :]
-        slot = self._answers.active(route, now)
-        if slot is None:
-            return None
-        encoded = self._encoded.get(slot) or self._encoded.add(route, slot)
-        bound = self._bound_of(slot, encoded.tenant, slot.revision, now)
-        headers = [
-            MAX_AGE[int(slot.expires_at - now)],
-            AGE[int(now - slot.as_of)] if now > slot.as_of else AGE[0],
-            X_CACHE,
-            UNKNOWN_BOUND if bound is None else BOUND[ceil(bound * 1000)],
-            encoded.etag,
-        ]
-        if asked.if_none_match is not None and has_already(asked.if_none_match, encoded.etag[1].decode()):
-            self._unchanged.count += 1
-            return self._start(304, headers, asked), _NOTHING
-        self._found.count += 1
-        headers += JSON, encoded.length
-        return self._start(200, headers, asked), encoded.body
-
-    def _start(self, status: int, headers: list[Header], asked: Asked) -> dict[str, Any]:
-        offered = asked.correlation_id
-        correlation_id = next(self._ids) if offered is None else correlation.accept(offered).encode()
-        headers.append((_CORRELATION, correlation_id))
+        bound = None if known.as_of is None else self._age(known.as_of, now)
+        told = UNKNOWN_BOUND if bound is None else BOUND[ceil(bound * 1000)]
+        headers = [known.cache_control, known.age, X_CACHE, told, known.etag]
+        self._answers.found.count += 1
+        if asked is not PLAIN:
+            return self._answer_to(asked, known, headers)
+        headers += JSON, known.length, (CORRELATION, next(self._ids))
         if self._health.draining:
             headers.append(CLOSE)
-        return {"type": "http.response.start", "status": status, "headers": headers}
+        self._found.count += 1
+        return {"type": "http.response.start", "status": 200, "headers": headers}, known.body
+
+    def _answer_to(self, asked: Asked, known: KnownAnswer, headers: list[Header]) -> tuple[Any, Any]:
+        """The answer to a request with a condition, or with a correlation id."""
+        is_unchanged = has_already(asked.if_none_match, known.etag[1].decode())
+        if not is_unchanged:
+            headers += JSON, known.length
+        headers.append((CORRELATION, correlation.accept(asked.correlation_id).encode()))
+        if self._health.draining:
+            headers.append(CLOSE)
+        (self._unchanged if is_unchanged else self._found).count += 1
+        start = {"type": "http.response.start", "status": 304 if is_unchanged else 200, "headers": headers}
+        return start, _NOTHING if is_unchanged else known.body

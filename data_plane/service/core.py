@@ -120,5 +120,13 @@ def build_core(
         coverage=coverage,
         metrics=metrics,
     )
-    answers = LocalAnswers(local, freshness, coverage, clock, metrics)
+    answers = LocalAnswers(
+        local=local,
+        freshness=freshness,
+        coverage=coverage,
+        heard=ports.heard,
+        primary_clock=ports.primary_clock,
+        clock=clock,
+        metrics=metrics,
+    )
     return Core(resolver, answers, BulkResolver(answers, resolver), applier, shared, explainer, selfcheck)

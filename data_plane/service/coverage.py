@@ -55,15 +55,24 @@ class Coverage:
 
     def bound(self, entry: Entry, now: float) -> float | None:
         """For how many seconds the entry may have been wrong at most, at local `now`. None: not known."""
-        return self.bound_of(entry, entry.key.tenant, self._local.floor(entry.key), now)
+        as_of = self.datable(entry, entry.key.tenant, self._local.floor(entry.key))
+        return None if as_of is None else self.age(as_of, now)
 
-    def bound_of(self, claim: Claim, tenant: str, floor: int, now: float) -> float | None:
-        """As `bound`, for what is kept under a key of the tenant. `floor`: the LocalCache's, of that key."""
-        clock = self._primary_clock
-        latest = clock.latest(now)
-        if latest is None or claim.expires_at <= clock.set_at + self._positive_life:
+    def datable(self, claim: Claim, tenant: str, floor: int) -> float | None:
+        """As `as_of`, for what is kept under a key of the tenant; None where the primary's clock was set since.
+
+        `floor`: the LocalCache's, of that key. Holds until the primary's clock or what was heard changes.
+        """
+        if claim.expires_at <= self._primary_clock.set_at + self._positive_life:
             return None
-        age = latest - self._as_of(claim, tenant, floor)
+        return self._as_of(claim, tenant, floor)
+
+    def age(self, as_of: float, now: float) -> float | None:
+        """How long ago that was at most, at local `now`. None: not known."""
+        latest = self._primary_clock.latest(now)
+        if latest is None:
+            return None
+        age = latest - as_of
         # A time that is still to come was not read off this clock.
         return age if 0 <= age < math.inf else None
 

@@ -1,5 +1,7 @@
 """Answers that need nobody else: what the process holds of an active route, as long as nothing speaks against it."""
 
+from data_plane.domain.heard import Heard
+from data_plane.domain.remote_clock import RemoteClock
 from data_plane.domain.slot import Slot
 from data_plane.service.coverage import Coverage
 from data_plane.service.freshness import Freshness
@@ -10,16 +12,30 @@ from shared.runtime.tally import CountTally
 
 
 class LocalAnswers:
-    """The shortest way to an answer. Whatever is not plain here is left to the Resolver, which counts it itself."""
+    """The shortest way to an answer. Whatever is not plain here is left to the Resolver, which counts it itself.
+
+    `found` counts the answers: whoever gives one adds to it.
+    """
 
     def __init__(
-        self, local: LocalCache, freshness: Freshness, coverage: Coverage, clock: Clock, metrics: Metrics
+        self,
+        *,
+        local: LocalCache,
+        freshness: Freshness,
+        coverage: Coverage,
+        heard: Heard,
+        primary_clock: RemoteClock,
+        clock: Clock,
+        metrics: Metrics,
     ) -> None:
         self._peek = local.peek
         self._freshness = freshness
+        self._coverage = coverage
+        self._heard = heard
+        self._primary_clock = primary_clock
         self.now = clock.monotonic
-        self.bound_of = coverage.bound_of
-        self._found = CountTally(
+        self.age = coverage.age
+        self.found = CountTally(
             metrics,
             metrics.counter("tm_resolutions_total").labels("found", "l1"),
             metrics.counter("tm_cache_lookups_total").labels("l1", "hit"),
@@ -30,5 +46,12 @@ class LocalAnswers:
         slot = self._peek(route)
         if slot is None or not slot.url or now >= slot.expires_at or slot.as_of <= self._freshness.last_doubt:
             return None
-        self._found.count += 1
         return slot
+
+    def as_of(self, slot: Slot, tenant: str) -> float | None:
+        """The primary's time up to which a slot of the tenant is known to be right; -inf and None: not known."""
+        return self._coverage.datable(slot, tenant, slot.revision)
+
+    def changes(self) -> int:
+        """A number that grows whenever what decides about answers and their bounds has changed; the time apart."""
+        return self._heard.changes + self._primary_clock.changes + self._freshness.doubts

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from data_plane.domain.entry import Entry, State, newest
-from data_plane.domain.slot import MAX_USES, Slot, route_of
+from data_plane.domain.slot import GONE, MAX_USES, Slot, route_of
 from data_plane.service.evicted_floors import EvictedFloors
 from data_plane.service.eviction import EvictionOrder
 from shared.runtime.metrics import Metrics
@@ -73,6 +73,7 @@ class LocalCache:
             return winner
         self._counts[held.state] -= 1
         self._put(route, winner, uses=slot.uses)
+        slot.uses = GONE
         return winner
 
     def _store_unless_behind(self, route: bytes, offered: Entry) -> Entry | None:
@@ -98,6 +99,7 @@ class LocalCache:
         if gone is None:
             return
         slot = self._slots.pop(gone)
+        slot.uses = GONE
         self._counts[slot.state] -= 1
         self._floors.remember(gone, slot.revision)
         self._evictions.inc()

@@ -165,19 +165,19 @@ def _assert_same(past: Past, request: Request) -> None:
     assert thin == full
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(past=_knows, headers=_headers)
 def test_what_is_known_is_answered_as_by_litestar(past: Past, headers: list[tuple[str, str]]) -> None:
     _assert_same(past, Request(_path(past.key), headers=_on_the_wire(headers)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     past=_pasts | _knows,
     other_key=st.booleans(),
     spelling=_spellings,
     method=st.sampled_from(["GET", "HEAD", "POST", "OPTIONS", "PUT"]),
-    query=st.sampled_from([b"", b"x=1", b"min_revision=1"]),
+    query=st.sampled_from([b"", b"x=1", b"min_revision=0"]),
     headers=_headers,
 )
 def test_whatever_is_asked_is_answered_as_by_litestar(
