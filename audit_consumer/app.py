@@ -14,6 +14,8 @@ from audit_consumer.service.queries import AuditQueries
 from audit_consumer.settings import AuditSettings
 from audit_consumer.worker import INDEXES, AuditWorker
 from shared.runtime import logs, tracing
+from shared.runtime.access.assembly import Access, build_access
+from shared.runtime.access.feed import following
 from shared.runtime.catalogue import Service
 from shared.runtime.clock import Clock, SystemClock
 from shared.runtime.health import DependencyHealth, Health
@@ -41,6 +43,7 @@ def create_app() -> RequestContext:
 def assemble(settings: AuditSettings) -> RequestContext:
     """The application over real servers; nothing is opened before its lifespan begins."""
     clock, health, metrics = SystemClock(), new_health(), Metrics(Service.AUDIT_CONSUMER)
+    access = build_access(settings, clock=clock, health=health, metrics=metrics)
     trail = _trail(settings, clock, health, metrics)
     guard = kafka.new_guard(clock, health.dependencies[kafka.NAME], metrics)
     bootstrap, client_id = settings.kafka_bootstrap, settings.instance_id
@@ -60,6 +63,9 @@ def assemble(settings: AuditSettings) -> RequestContext:
         # Closing goes the other way. The worker first: its last batch needs all the others. Then the consumer, which
         # leaves the group so that another member goes on at once; the producer; and MongoDB, which queries used last.
         async with AsyncExitStack() as opened:
+            await opened.enter_async_context(access.running())
+            keys = following(access, settings, health=health, clock=clock, metrics=metrics, copy=settings.access_copy)
+            await opened.enter_async_context(keys)
             opened.push_async_callback(trail.close)
             opened.push_async_callback(dead_letters.close)
             opened.push_async_callback(records.close)
@@ -75,7 +81,7 @@ def assemble(settings: AuditSettings) -> RequestContext:
             yield
 
     bounds = bounds_of(settings, settings.request_deadline_seconds)
-    return build_app(trail, clock, health, metrics, lifespan, bounds)
+    return build_app(trail, clock, health, metrics, access, lifespan, bounds)
 
 
 def _trail(settings: AuditSettings, clock: Clock, health: Health, metrics: Metrics) -> MongoAuditTrail:
@@ -107,6 +113,7 @@ def build_app(
     clock: Clock,
     health: Health,
     metrics: Metrics,
+    access: Access,
     lifespan: Lifespan | None = None,
     bounds: Bounds | None = None,
 ) -> RequestContext:
@@ -118,6 +125,7 @@ def build_app(
         kinds=KINDS,
         health=health,
         metrics=metrics,
+        authenticator=access.authenticator,
         lifespan=lifespan,
         bounds=bounds,
     )

@@ -1,5 +1,7 @@
 """What the audit consumer can be told."""
 
+from pathlib import Path
+
 from pydantic import Field
 
 from shared.runtime.settings import ServiceSettings
@@ -34,4 +36,8 @@ class AuditSettings(ServiceSettings):
     )
     audit_retry_seconds: float = Field(
         default=5.0, gt=0, le=60, description="Longest pause before a failed batch is tried again; jittered below it."
+    )
+    access_copy: Path | None = Field(
+        default=None,
+        description="File that keeps the hashes of access keys, for a start while Kafka is away; none keeps no copy.",
     )

@@ -61,43 +61,54 @@ class Round:
 async def main(seconds: float) -> None:
     """Run every case in turn, and print the table."""
     services = Services(open_stack(DEFAULT_STATE), DEFAULT_STATE)
+    keys = await _prepare(services)
     limited = services.another("control_plane", "bench-fairness-limited", LIMITED)
     unlimited = services.another("control_plane", "bench-fairness-unlimited", UNLIMITED)
     rounds: dict[Case, list[Round]] = {each: [] for each in CASES}
     try:
         for instance in (limited, unlimited):
             await instance.start()
-            await _prepare(instance)
+            await _write_quietly(instance, keys, 2)
         for _ in range(ROUNDS):
             for case in CASES:
-                rounds[case].append(await _measure(limited if case.settings is LIMITED else unlimited, case, seconds))
+                instance = limited if case.settings is LIMITED else unlimited
+                rounds[case].append(await _measure(instance, keys, case, seconds))
     finally:
         await limited.stop()
         await unlimited.stop()
     Console().print(_table(rounds))
 
 
-async def _prepare(instance: Server) -> None:
-    async with httpx2.AsyncClient(timeout=10) as http:
+async def _prepare(services: Services) -> Mapping[str, str]:
+    """An access key for each tenant."""
+    keys = {}
+    base = f"{services.control_plane.urls[0]}/api/v1/tenants/"
+    admin = {"Authorization": f"Bearer {services.admin_key.text()}"}
+    async with httpx2.AsyncClient(base_url=base, timeout=10, headers=admin) as http:
         for tenant in (*QUIET, NOISY):
-            (await http.put(f"{instance.urls[0]}/api/v1/tenants/{tenant}")).raise_for_status()
-    await _write_quietly(instance, 2)
+            (await http.put(tenant)).raise_for_status()
+            made = await http.post(f"{tenant}/access-keys", json={"subject": "bench", "role": "editor"})
+            keys[tenant] = made.raise_for_status().json()["key"]
+    return keys
 
 
-async def _measure(instance: Server, case: Case, seconds: float) -> Round:
-    command = (sys.executable, "-m", "bench.paced", instance.urls[0], NOISY, str(case.times * QUOTA), str(seconds + 2))
+async def _measure(instance: Server, keys: Mapping[str, str], case: Case, seconds: float) -> Round:
+    rate = str(case.times * QUOTA)
+    command = (sys.executable, "-m", "bench.paced", instance.urls[0], NOISY, keys[NOISY], rate, str(seconds + 2))
     noise = await asyncio.create_subprocess_exec(*command, stdout=PIPE) if case.times else None
     await asyncio.sleep(1)  # for the noise to begin, and its bucket to be empty
-    answers = await _write_quietly(instance, seconds)
+    answers = await _write_quietly(instance, keys, seconds)
     told = (await noise.communicate())[0].decode().strip() if noise else "-"
     ordered = sorted(each.milliseconds for each in answers)
     failed = sum(each.status >= 300 for each in answers)
     return Round(ordered[len(ordered) // 2], ordered[int(len(ordered) * 0.99)], failed, told)
 
 
-async def _write_quietly(instance: Server, seconds: float) -> list[Answer]:
+async def _write_quietly(instance: Server, keys: Mapping[str, str], seconds: float) -> list[Answer]:
     async with asyncio.TaskGroup() as tasks:
-        writing = [tasks.create_task(write(instance.urls[0], each, QUOTA * 0.75, seconds)) for each in QUIET]
+        writing = [
+            tasks.create_task(write(instance.urls[0], each, keys[each], QUOTA * 0.75, seconds)) for each in QUIET
+        ]
     return [answer for each in writing for answer in each.result()]
 
 

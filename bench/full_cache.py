@@ -1,6 +1,6 @@
 """The hot path over a cache that holds so many routes, served as the services are: does the number matter?
 
-`TM_BENCH_ROUTES=1000000 python -m bench.full_cache`. Nothing else of the resolver runs.
+`TM_BENCH_ROUTES=1000000 TM_BENCH_KEY=tm_… python -m bench.full_cache`. Nothing else of the resolver runs.
 """
 
 import asyncio
@@ -11,21 +11,26 @@ from pydantic import Field
 
 from bench.held import FullCache
 from data_plane.http.hot_path import HotPath
+from shared.runtime.access.tokens import AccessKey
 from shared.runtime.catalogue import Service
 from shared.runtime.http.application import build_application
 from shared.runtime.server import serve
-from shared.runtime.settings import ServiceSettings
+from shared.runtime.settings import ServiceSettings, read_settings
+
+HEARTBEAT_SECONDS = 2.0
 
 
 class FullCacheSettings(ServiceSettings):
     """How full the cache is."""
 
     bench_routes: int = Field(default=1000, ge=1, description="Routes in the cache.")
+    bench_key: str = Field(description="The access key that is accepted.")
 
 
 def create_application() -> HotPath:
     """What the server calls for the application."""
-    full = FullCache(FullCacheSettings().bench_routes)
+    settings = read_settings(FullCacheSettings)
+    full = FullCache(settings.bench_routes, AccessKey.parse(settings.bench_key))
 
     @asynccontextmanager
     async def filling() -> AsyncIterator[None]:
@@ -34,9 +39,16 @@ def create_application() -> HotPath:
         task.cancel()
 
     probes = build_application(
-        title="", description="", handlers=[], kinds={}, health=full.health, metrics=full.metrics, lifespan=filling
+        title="",
+        description="",
+        handlers=[],
+        kinds={},
+        health=full.health,
+        metrics=full.metrics,
+        authenticator=full.authenticator,
+        lifespan=filling,
     )
-    return HotPath(probes, full.answers, health=full.health, metrics=full.metrics)
+    return full.behind(probes)
 
 
 async def _fill(full: FullCache) -> None:
@@ -44,7 +56,10 @@ async def _fill(full: FullCache) -> None:
     for number in full.filling():
         if number % 1000 == 0:
             await asyncio.sleep(0)
+    while True:
+        full.hear_heartbeat()
+        await asyncio.sleep(HEARTBEAT_SECONDS)
 
 
 if __name__ == "__main__":
-    serve("bench.full_cache:create_application", Service.DATA_PLANE, FullCacheSettings())
+    serve("bench.full_cache:create_application", Service.DATA_PLANE, read_settings(FullCacheSettings))

@@ -2,19 +2,27 @@
 
 from collections.abc import Iterator
 
-from bench.seeded import key
+from litestar.types import ASGIApp
+
+from bench.caller import record_of
+from bench.seeded import key as key_of
 from data_plane.domain.entry import Entry, Lives, State
 from data_plane.domain.heard import Heard
 from data_plane.domain.remote_clock import RemoteClock
 from data_plane.domain.watermarks import Watermarks
+from data_plane.http.hot_path import HotPath
 from data_plane.service.coverage import Coverage
 from data_plane.service.freshness import Freshness
 from data_plane.service.local_answers import LocalAnswers
 from data_plane.service.local_cache import LocalCache
+from shared.runtime.access.authenticator import CredentialAuthenticator
+from shared.runtime.access.keyring import Keyring
+from shared.runtime.access.tokens import AccessKey
 from shared.runtime.catalogue import Service
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import Health
 from shared.runtime.metrics import Metrics
+from shared.schemas.events import Heartbeat
 
 LIFE_SECONDS = 3600.0
 
@@ -22,7 +30,8 @@ LIFE_SECONDS = 3600.0
 class FullCache:
     """Room for so many routes. Time is known and everything is heard, as in an instance with all well."""
 
-    def __init__(self, routes: int) -> None:
+    def __init__(self, routes: int, key: AccessKey) -> None:
+        """`key`: the one that is accepted."""
         self._routes = routes
         self._clock = SystemClock()
         self.metrics, self.health = Metrics(Service.DATA_PLANE), Health({})
@@ -41,21 +50,35 @@ class FullCache:
             metrics=self.metrics,
         )
         freshness = Freshness(lives, self._clock, self.metrics)
-        self.answers = LocalAnswers(
-            local=self._cache,
-            freshness=freshness,
-            coverage=coverage,
-            heard=heard,
-            primary_clock=primary_clock,
-            clock=self._clock,
-            metrics=self.metrics,
+        keyring = Keyring(self._clock, self.metrics)
+        keyring.put(record_of(key))
+        self.authenticator = CredentialAuthenticator(keyring, None, clock=self._clock, metrics=self.metrics)
+        self._heard, self._answers = (
+            heard,
+            LocalAnswers(
+                local=self._cache,
+                freshness=freshness,
+                coverage=coverage,
+                heard=heard,
+                primary_clock=primary_clock,
+                clock=self._clock,
+                metrics=self.metrics,
+            ),
         )
+
+    def behind(self, app: ASGIApp) -> HotPath:
+        """The hot path, before an application for everything else."""
+        return HotPath(app, self._answers, authenticator=self.authenticator, health=self.health, metrics=self.metrics)
+
+    def hear_heartbeat(self) -> None:
+        """As it comes from the control plane every two seconds."""
+        self._heard.applied(0, 0, [Heartbeat(as_of=self._clock.now(), partitions=1)])
 
     def filling(self) -> Iterator[int]:
         """Store one route after the other, each with times and a revision of its own, as events and reads would."""
         now, time = self._clock.monotonic(), self._clock.now().timestamp()
         for number in range(self._routes):
-            route, later = key(number), number / 1e6
+            route, later = key_of(number), number / 1e6
             url = f"http://{route.service}.{route.tenant}-prod.svc.cluster.local:8080"
             expires_at, revision = now + LIFE_SECONDS + later, 1000 + number
             self._cache.store(

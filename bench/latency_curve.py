@@ -15,6 +15,7 @@ from matplotlib import pyplot
 from bench import wrk
 from deploy.local.services import Services
 from deploy.local.stack import open_stack
+from shared.runtime.access.tokens import AccessKey
 
 CONNECTIONS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 ROUTES = 1000
@@ -23,18 +24,19 @@ ROUTES = 1000
 async def main(picture: Path, seconds: int) -> None:
     """Start a process with the hot path over a full cache, drive it, and draw."""
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as directory:
-        services = Services(open_stack(Path(directory)), Path(directory))
-        instance = services.another("bench.full_cache", "bench-latency", {"TM_BENCH_ROUTES": str(ROUTES)})
+        services, key = Services(open_stack(Path(directory)), Path(directory)), AccessKey.new().text
+        settings = {"TM_BENCH_ROUTES": str(ROUTES), "TM_BENCH_KEY": key}
+        instance = services.another("bench.full_cache", "bench-latency", settings)
         await instance.start()
         try:
-            loads = [await asyncio.to_thread(_load, instance.urls[0], each, seconds) for each in CONNECTIONS]
+            loads = [await asyncio.to_thread(_load, instance.urls[0], each, seconds, key) for each in CONNECTIONS]
         finally:
             await instance.stop()
     draw(loads, picture)
 
 
-def _load(url: str, connections: int, seconds: int) -> wrk.Load:
-    return wrk.drive(url, routes=ROUTES, seconds=seconds, connections=connections)
+def _load(url: str, connections: int, seconds: int, key: str) -> wrk.Load:
+    return wrk.drive(url, routes=ROUTES, seconds=seconds, key=key, connections=connections)
 
 
 def draw(loads: list[wrk.Load], picture: Path) -> None:

@@ -49,12 +49,13 @@ async def main(seconds: int) -> None:
     """Start the contenders one after the other, load them in turn, print the table."""
     stack = open_stack(DEFAULT_STATE)
     services = Services(stack, DEFAULT_STATE)
-    await write_routes(services.control_plane.urls[0])
+    key = services.admin_key.text()
+    await _write_routes(services.control_plane.urls[0], key)
     instances = {each: _instance(services, each) for each in CONTENDERS}
     loads: dict[Contender, list[wrk.Load]] = {each: [] for each in CONTENDERS}
     for _ in range(ROUNDS):
         for contender, instance in instances.items():
-            loads[contender].append(await _measure(instance, seconds))
+            loads[contender].append(await _measure(instance, seconds, key))
     Console().print(_table(loads))
 
 
@@ -63,18 +64,19 @@ def _instance(services: Services, contender: Contender) -> Server:
     return services.another(contender.module, name, dict(contender.settings))
 
 
-async def _measure(instance: Server, seconds: int) -> wrk.Load:
+async def _measure(instance: Server, seconds: int, key: str) -> wrk.Load:
     await instance.start()
     try:
-        await asyncio.to_thread(wrk.drive, instance.urls[0], routes=ROUTES, seconds=1)
-        return await asyncio.to_thread(wrk.drive, instance.urls[0], routes=ROUTES, seconds=seconds)
+        await asyncio.to_thread(wrk.drive, instance.urls[0], routes=ROUTES, seconds=1, key=key)
+        return await asyncio.to_thread(wrk.drive, instance.urls[0], routes=ROUTES, seconds=seconds, key=key)
     finally:
         await instance.stop()
 
 
-async def write_routes(control_plane: str) -> None:
-    """Create the tenant, and the routes that wrk asks for."""
-    async with httpx2.AsyncClient(base_url=f"{control_plane}/api/v1/tenants/{TENANT}", timeout=10) as http:
+async def _write_routes(control_plane: str, key: str) -> None:
+    admin = {"Authorization": f"Bearer {key}"}
+    base = f"{control_plane}/api/v1/tenants/{TENANT}"
+    async with httpx2.AsyncClient(base_url=base, timeout=10, headers=admin) as http:
         (await http.put("")).raise_for_status()
         for number in range(ROUTES):
             path = f"/routes/service-{number}/prod/v1"

@@ -1,7 +1,7 @@
 """Writes at a fixed rate, whatever the answers take: an open loop over kept-alive connections.
 
 As a program, so that its own work does not stand in the way of who measures:
-`python -m bench.paced <base url> <tenant> <writes per second> <seconds>` prints how many answers had which status.
+`python -m bench.paced <base url> <tenant> <access key> <writes per second> <seconds>` prints how many answers had which status.
 """
 
 import asyncio
@@ -23,8 +23,8 @@ class Answer:
     milliseconds: float
 
 
-async def write(base: str, tenant: str, rate: float, seconds: float) -> Sequence[Answer]:
-    """Write one of the tenant's routes `rate` times a second."""
+async def write(base: str, tenant: str, key: str, rate: float, seconds: float) -> Sequence[Answer]:
+    """Write one of the tenant's routes `rate` times a second, with this access key."""
     host, port = urlsplit(base).hostname, urlsplit(base).port
     answers: list[Answer] = []
     start = time.perf_counter() + 0.05
@@ -34,7 +34,7 @@ async def write(base: str, tenant: str, rate: float, seconds: float) -> Sequence
         for number in range(place, int(rate * seconds), CONNECTIONS):
             due = start + number / rate
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            writer.write(_request(tenant, number))
+            writer.write(_request(tenant, key, number))
             status = await _status(reader)
             answers.append(Answer(status, (time.perf_counter() - due) * 1000))
         writer.close()
@@ -45,11 +45,11 @@ async def write(base: str, tenant: str, rate: float, seconds: float) -> Sequence
     return answers
 
 
-def _request(tenant: str, number: int) -> bytes:
+def _request(tenant: str, key: str, number: int) -> bytes:
     body = f'{{"url":"http://{tenant}/{time.time_ns()}"}}'
     return (
         f"PUT /api/v1/tenants/{tenant}/routes/service-{number % 100}/prod/v1 HTTP/1.1\r\nHost: bench\r\n"
-        f"Content-Type: application/json\r\nX-Actor: {tenant}\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+        f"Content-Type: application/json\r\nAuthorization: Bearer {key}\r\nContent-Length: {len(body)}\r\n\r\n{body}"
     ).encode()
 
 
@@ -61,6 +61,6 @@ async def _status(reader: asyncio.StreamReader) -> int:
 
 
 if __name__ == "__main__":
-    _, base, tenant, rate, seconds = sys.argv
-    found = Counter(each.status for each in asyncio.run(write(base, tenant, float(rate), float(seconds))))
+    _, base, tenant, key, rate, seconds = sys.argv
+    found = Counter(each.status for each in asyncio.run(write(base, tenant, key, float(rate), float(seconds))))
     sys.stdout.write(" ".join(f"{status}:{count}" for status, count in sorted(found.items())) + "\n")

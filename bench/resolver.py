@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -20,6 +21,7 @@ import uvloop
 from rich.console import Console
 
 from bench import core, peers, seeded, wrk
+from bench.caller import save_copy
 from bench.report import Row, skipped, table_of, write
 from deploy.local.ports import pick
 from deploy.local.progress import Silent
@@ -28,6 +30,7 @@ from deploy.local.services import Services
 from deploy.local.stack import Stack, open_stack
 from deploy.local.starting import start_all
 from shared.runtime import logs
+from shared.runtime.access.tokens import AccessKey
 from shared.runtime.catalogue import Service
 from shared.runtime.settings import LogFormat
 
@@ -35,6 +38,7 @@ ROUTES = 20_000
 ROUNDS = 3
 MILLION = 1_000_000
 FILL_SECONDS = 300.0
+MANY = Path(__file__).with_name("many.lua")
 OUTPUT = Path("bench-resolver.json")
 
 
@@ -65,7 +69,15 @@ async def main(seconds: int) -> None:
             services = Services(stack, Path(directory))
             await services.migration.start()
             await seeded.seed(stack.urls.postgres, ROUTES)
-            rows = [*await _over_http(services, seconds), *await _inside(stack), *await asyncio.to_thread(_sizes)]
+            key = AccessKey.new()
+            copy = Path(directory, "access-keys")
+            save_copy(key, copy)
+            shared = {"TM_ACCESS_COPY": str(copy), "TM_BENCH_KEY": key.text}
+            rows = [
+                *await _over_http(services, shared, seconds),
+                *await _inside(stack),
+                *await asyncio.to_thread(_sizes),
+            ]
         finally:
             for server in (stack.redis, stack.replica, stack.postgres):
                 await server.stop()
@@ -73,46 +85,54 @@ async def main(seconds: int) -> None:
     write(rows, OUTPUT)
 
 
-async def _over_http(services: Services, seconds: int) -> list[Row]:
-    instances = {each: _instance(services, each) for each in CONTENDERS}
+async def _over_http(services: Services, shared: Mapping[str, str], seconds: int) -> list[Row]:
+    """`shared`: settings of all contenders. Access is on, and all are sent the same key."""
+    key = shared["TM_BENCH_KEY"]
+    instances = {each: _instance(services, each, shared) for each in CONTENDERS}
     loads: dict[Contender, list[wrk.Load]] = {each: [] for each in CONTENDERS}
     nginx: list[wrk.Load] = []
+    many: list[wrk.Load] = []
     try:
         for each, instance in instances.items():
             await instance.start()
-            await _until_known(instance.urls[0], each)
+            await _until_known(instance.urls[0], each, key)
         with peers.nginx_constant(pick()) as nginx_url:
             # Interleaved, so that a drift of the machine hits every row.
             for _ in range(ROUNDS):
                 for each, instance in instances.items():
-                    loads[each].append(await _drive(instance.urls[0], each.routes, seconds))
+                    loads[each].append(await _drive(instance.urls[0], each.routes, key, seconds))
+                many.append(await _drive(instances[L1].urls[0], L1.routes, key, seconds, MANY))
                 if nginx_url:
-                    nginx.append(await _drive(nginx_url, 1000, seconds))
+                    nginx.append(await _drive(nginx_url, 1000, key, seconds))
     finally:
         for instance in instances.values():
             await instance.stop()
-    return _http_rows(loads, nginx)
+    return _http_rows(loads, nginx, many)
 
 
-def _instance(services: Services, contender: Contender) -> Server:
+def _instance(services: Services, contender: Contender, shared: Mapping[str, str]) -> Server:
     name = f"bench-{contender.name.lower().replace(' ', '-').replace(',', '')}"
-    return services.another(contender.module, name, contender.settings)
+    return services.another(contender.module, name, {**shared, **contender.settings})
 
 
-async def _until_known(url: str, contender: Contender) -> None:
+async def _until_known(url: str, contender: Contender, key: str) -> None:
     """Wait until the last of the routes is there."""
     path = str(seeded.key(contender.routes - 1)).replace(":", "/")
-    async with httpx2.AsyncClient(timeout=10) as http, asyncio.timeout(FILL_SECONDS):
+    async with (
+        httpx2.AsyncClient(timeout=10, headers={"Authorization": f"Bearer {key}"}) as http,
+        asyncio.timeout(FILL_SECONDS),
+    ):
         while (await http.get(f"{url}/api/v1/resolve/{path}")).status_code != 200:  # noqa: ASYNC110 - another process fills it
             await asyncio.sleep(0.5)
 
 
-async def _drive(url: str, routes: int, seconds: int) -> wrk.Load:
-    await asyncio.to_thread(wrk.drive, url, routes=routes, seconds=1)
-    return await asyncio.to_thread(wrk.drive, url, routes=routes, seconds=seconds)
+async def _drive(url: str, routes: int, key: str, seconds: int, script: Path = wrk.KEYS) -> wrk.Load:
+    drive = partial(wrk.drive, url, routes=routes, key=key, script=script)
+    await asyncio.to_thread(drive, seconds=1)
+    return await asyncio.to_thread(drive, seconds=seconds)
 
 
-def _http_rows(loads: Mapping[Contender, list[wrk.Load]], nginx: list[wrk.Load]) -> list[Row]:
+def _http_rows(loads: Mapping[Contender, list[wrk.Load]], nginx: list[wrk.Load], many: list[wrk.Load]) -> list[Row]:
     constant = _row(CONSTANT.name, loads[CONSTANT])
     small = _row(SMALL.name, loads[SMALL])
     return [
@@ -120,6 +140,7 @@ def _http_rows(loads: Mapping[Contender, list[wrk.Load]], nginx: list[wrk.Load])
         _row(L1.name, loads[L1], constant, goal="rate >= 0.8, p99 <= 2"),
         small,
         _row(LARGE.name, loads[LARGE], small, goal="p99 <= 1.2"),
+        Row("1,000 keys in a request, L1", "keys/s", 1000 * statistics.median(each.rps for each in many)),
         _row("nginx constant", nginx, constant) if nginx else skipped("nginx constant", "requests/s", "not installed"),
         skipped("etcd range", "requests/s", "not measured" if shutil.which("etcd") else "not installed"),
     ]

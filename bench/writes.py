@@ -51,14 +51,15 @@ WRITES = Path(__file__).with_name("writes.lua")
 async def main(seconds: int, state: Path) -> None:
     """Measure in rounds, print the table."""
     url = _postgres_url(state)
-    control_plane = LocalUrls.read(state).control_plane
-    await _prepare(url, control_plane)
+    local = LocalUrls.read(state)
+    control_plane, key = local.control_plane, local.admin_key
+    await _prepare(url, control_plane, key)
     rows: dict[str, Callable[[], Awaitable[float]]] = {
         "pgbench, one INSERT": lambda: asyncio.to_thread(_pgbench, url, seconds),
         "core, 32 tenants": lambda: _core(url, TENANTS, seconds),
         "core, 1 tenant": lambda: _core(url, 1, seconds),
-        "HTTP, 32 tenants": lambda: asyncio.to_thread(_http, control_plane, TENANTS, seconds),
-        "HTTP, 1 tenant": lambda: asyncio.to_thread(_http, control_plane, 1, seconds),
+        "HTTP, 32 tenants": lambda: asyncio.to_thread(_http, control_plane, key, TENANTS, seconds),
+        "HTTP, 1 tenant": lambda: asyncio.to_thread(_http, control_plane, key, 1, seconds),
     }
     rates: dict[str, list[float]] = {name: [] for name in rows}
     for _ in range(ROUNDS):
@@ -67,11 +68,12 @@ async def main(seconds: int, state: Path) -> None:
     Console().print(_table(rates))
 
 
-async def _prepare(url: str, control_plane: str) -> None:
+async def _prepare(url: str, control_plane: str, key: str) -> None:
     connection = await asyncpg.connect(url)
     await connection.execute("CREATE TABLE IF NOT EXISTS bench_rows (id bigserial PRIMARY KEY, body text NOT NULL)")
     await connection.close()
-    async with httpx2.AsyncClient(base_url=control_plane, timeout=10) as http:
+    bearer = {"Authorization": f"Bearer {key}"}
+    async with httpx2.AsyncClient(base_url=control_plane, timeout=10, headers=bearer) as http:
         for number in range(TENANTS):
             (await http.put(f"/api/v1/tenants/{_tenant(number)}")).raise_for_status()
 
@@ -119,8 +121,8 @@ async def _core(url: str, tenants: int, seconds: int) -> float:
     return sum(each.result() for each in tasks) / seconds
 
 
-def _http(control_plane: str, tenants: int, seconds: int) -> float:
-    load = wrk.drive(control_plane, routes=tenants, seconds=seconds, connections=CLIENTS, script=WRITES)
+def _http(control_plane: str, key: str, tenants: int, seconds: int) -> float:
+    load = wrk.drive(control_plane, routes=tenants, seconds=seconds, key=key, connections=CLIENTS, script=WRITES)
     if load.errors:
         raise ValueError(f"{load.errors} writes were refused")
     return load.rps

@@ -25,8 +25,9 @@ def is_installed() -> bool:
     return shutil.which("wrk") is not None
 
 
-def drive(url: str, *, routes: int, seconds: int, connections: int = 64, script: Path = KEYS) -> Load:
-    """Resolve `routes` different routes at a base URL with one thread of wrk; or do what another script says.
+def drive(url: str, *, routes: int, seconds: int, key: str, connections: int = 64, script: Path = KEYS) -> Load:
+    """Resolve `routes` different routes at a base URL with one thread of wrk and this access key; or do what another
+    script says.
 
     Raises CalledProcessError when wrk fails.
     """
@@ -41,6 +42,7 @@ def drive(url: str, *, routes: int, seconds: int, connections: int = 64, script:
         url,
         "--",
         str(routes),
+        key,
     ]
     return _read(subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 30).stdout)
 

@@ -1,28 +1,52 @@
-"""`python -m control_plane` serves; `python -m control_plane migrate` brings the database's schema up to date."""
+"""`python -m control_plane` serves; the other commands (`--help` lists them) look after the schema and the access keys."""
 
+import argparse
 import asyncio
 import sys
 
+import msgspec
+
 from control_plane.adapters.postgres.migrator import migrate
+from control_plane.commands import create_admin_key, republish_keys
 from control_plane.errors import MigrationFailed
 from control_plane.settings import ControlPlaneSettings
 from shared.runtime.catalogue import Service
+from shared.runtime.resilience import DependencyUnavailable
 from shared.runtime.server import serve
 from shared.runtime.settings import read_settings
-
-_USAGE = "usage: python -m control_plane [serve | migrate]"
+from shared.schemas.access import SUBJECT_RULE, Subject
 
 
 def main(arguments: list[str]) -> int:
-    """Exit code: 0 done, 1 the migration failed, 2 wrong arguments or environment."""
-    if arguments not in ([], ["serve"], ["migrate"]):
-        sys.stderr.write(_USAGE + "\n")
-        return 2
+    """Exit code: 0 done, 1 the command failed, 2 wrong arguments or environment."""
+    asked = _parser().parse_args(arguments)
     settings = read_settings(ControlPlaneSettings)
-    if arguments == ["migrate"]:
+    if asked.command == "migrate":
         return _migrate(settings)
+    if asked.command == "create-admin-key":
+        return _create_admin_key(settings, asked.subject)
+    if asked.command == "republish-keys":
+        return _republish_keys(settings)
     serve("control_plane.app:create_app", Service.CONTROL_PLANE, settings)
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m control_plane", description=__doc__)
+    commands = parser.add_subparsers(dest="command")
+    commands.add_parser("serve", help="serve until SIGTERM; what is done without a command")
+    commands.add_parser("migrate", help="bring the database's schema up to date")
+    create = commands.add_parser("create-admin-key", help="print a new access key of the platform, once")
+    create.add_argument("--subject", type=_subject, default="admin", help="who uses it (%(default)s)")
+    commands.add_parser("republish-keys", help="send every access key to all services again, when their topic was lost")
+    return parser
+
+
+def _subject(text: str) -> str:
+    try:
+        return msgspec.convert(text, Subject)
+    except msgspec.ValidationError:
+        raise argparse.ArgumentTypeError(SUBJECT_RULE) from None
 
 
 def _migrate(settings: ControlPlaneSettings) -> int:
@@ -31,6 +55,26 @@ def _migrate(settings: ControlPlaneSettings) -> int:
     except MigrationFailed as error:
         sys.stderr.write(f"Migrating the database named by TM_POSTGRES_URL failed; {error}\n")
         return 1
+    return 0
+
+
+def _create_admin_key(settings: ControlPlaneSettings, subject: str) -> int:
+    try:
+        key = asyncio.run(create_admin_key(settings, subject))
+    except DependencyUnavailable as error:
+        sys.stderr.write(f"No key was made in the database named by TM_POSTGRES_URL; {error}. Is it migrated?\n")
+        return 1
+    sys.stdout.write(f"{key.text}\n")
+    return 0
+
+
+def _republish_keys(settings: ControlPlaneSettings) -> int:
+    try:
+        count = asyncio.run(republish_keys(settings))
+    except DependencyUnavailable as error:
+        sys.stderr.write(f"Nothing was sent from the database named by TM_POSTGRES_URL; {error}.\n")
+        return 1
+    sys.stdout.write(f"{count} keys are in the outbox; a control plane that runs sends them.\n")
     return 0
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from control_plane.adapters.kafka.event_log import UNAVAILABLE as KAFKA_UNAVAILABLE
 from control_plane.adapters.kafka.event_log import KafkaEventLog
+from control_plane.adapters.postgres.access_keys import PostgresAccessKeys
 from control_plane.adapters.postgres.change_sets import PostgresChangeSets
 from control_plane.adapters.postgres.history import PostgresHistory
 from control_plane.adapters.postgres.outbox import PostgresOutbox
@@ -15,23 +16,27 @@ from control_plane.adapters.postgres.routes import PostgresRoutes
 from control_plane.adapters.postgres.tenants import PostgresTenants
 from control_plane.domain.route_url import UrlRules
 from control_plane.errors import TooManyWrites
+from control_plane.http.access_keys import access_key_handlers
 from control_plane.http.changes import change_handlers
 from control_plane.http.history import history_handlers
-from control_plane.http.kinds import KINDS
+from control_plane.http.kinds import KINDS, absent_tenant
 from control_plane.http.routes import route_handlers
 from control_plane.http.tenants import tenant_handlers
 from control_plane.http.write_limits import limited
-from control_plane.ports import ChangeSets, EventLog, History, Outbox, Routes, Tenants
+from control_plane.ports import AccessKeys, ChangeSets, EventLog, History, Outbox, Routes, Tenants
+from control_plane.service.access_keys import AccessKeyService
 from control_plane.service.backlog_watch import BacklogWatch
 from control_plane.service.change_sets import ChangeSetService
 from control_plane.service.history import HistoryService
+from control_plane.service.key_refresh import KeyRefresh
 from control_plane.service.relay import Relay, RelayTiming
 from control_plane.service.routes import RouteService
 from control_plane.service.tenants import TenantService
 from control_plane.service.write_limits import write_limits
 from control_plane.settings import ControlPlaneSettings
-from control_plane.worker import running
+from control_plane.worker import refreshing, running
 from shared.runtime import logs, tracing
+from shared.runtime.access.assembly import Access, build_access
 from shared.runtime.catalogue import Service
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import DependencyHealth, Health
@@ -65,14 +70,18 @@ def build_app(
     routes: Routes,
     change_sets: ChangeSets,
     history: History,
+    keys: AccessKeys,
     outbox: Outbox,
     events: EventLog,
+    revocations: EventLog,
     settings: ControlPlaneSettings,
     health: Health,
     metrics: Metrics,
+    access: Access,
     adapters: Lifespan | None = None,
 ) -> RequestContext:
-    """The service on these ports. `adapters` opens what is behind them and closes it again."""
+    """The service on these ports. `revocations` is `events` by a way of its own, so that neither waits for the other;
+    `adapters` opens what is behind them and closes it again."""
     timing = RelayTiming(
         poll=settings.relay_poll_seconds,
         heartbeat=settings.heartbeat_seconds,
@@ -87,6 +96,8 @@ def build_app(
     changes = ChangeSetService(change_sets, on_commit=relay.ring, deadline_seconds=deadline, metrics=metrics)
     past = HistoryService(history, deadline_seconds=deadline)
 
+    key_service = AccessKeyService(keys, access.keyring, revocations, on_commit=relay.ring, deadline_seconds=deadline)
+
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
         async with AsyncExitStack() as opened:
@@ -94,6 +105,10 @@ def build_app(
             # has been answered, and the adapters close when nobody uses them.
             if adapters is not None:
                 await opened.enter_async_context(adapters())
+            await opened.enter_async_context(access.running())
+            if access.keyring is not None and access.keys_health is not None:
+                refresh = KeyRefresh(keys, access.keyring, health=access.keys_health, clock=SystemClock())
+                await opened.enter_async_context(refreshing(refresh))
             await opened.enter_async_context(running(relay, watch, stop_seconds=settings.relay_stop_seconds))
             yield
 
@@ -108,6 +123,7 @@ def build_app(
                     *route_handlers(RouteService(routes, deadline_seconds=deadline), changes, past, rules),
                     *change_handlers(changes, rules),
                     *history_handlers(past),
+                    *access_key_handlers(key_service),
                 ],
                 write_limits(settings, SystemClock(), metrics),
             )
@@ -116,6 +132,8 @@ def build_app(
         refusals_of_writes=[KINDS[TooManyWrites]],
         health=health,
         metrics=metrics,
+        authenticator=access.authenticator,
+        absent=absent_tenant,
         lifespan=lifespan,
         bounds=bounds_of(settings, settings.write_deadline_seconds),
     )
@@ -136,36 +154,37 @@ def create_app() -> RequestContext:
 
 def connected(settings: ControlPlaneSettings) -> RequestContext:
     """The service on PostgreSQL and Kafka, as the settings say; nothing is open yet."""
-    health, metrics = new_health(), Metrics(Service.CONTROL_PLANE)
+    health, metrics, clock = new_health(), Metrics(Service.CONTROL_PLANE), SystemClock()
+    access = build_access(settings, clock=clock, health=health, metrics=metrics)
 
     def guard(name: str, seconds: float, failures: tuple[type[Exception], ...]) -> Guard:
         return Guard(
             name,
             timeout=seconds,
             failures=failures,
-            clock=SystemClock(),
+            clock=clock,
             health=health.dependencies[name],
             metrics=metrics,
         )
 
+    deadline = settings.write_deadline_seconds
+    # Ends before the request's own deadline does, so that the guard hears of a server that does not answer.
+    primary_guard = guard("postgres", 0.9 * deadline, POSTGRES_UNAVAILABLE)
     primary = Primary(
-        settings.postgres_url,
-        size=settings.postgres_pool_size,
-        deadline_seconds=settings.write_deadline_seconds,
-        # Ends before the request's own deadline does, so that the guard hears of a server that does not answer.
-        guard=guard("postgres", 0.9 * settings.write_deadline_seconds, POSTGRES_UNAVAILABLE),
+        settings.postgres_url, size=settings.postgres_pool_size, deadline_seconds=deadline, guard=primary_guard
     )
     # A guard of its own: requests that fail must not cost the relay its lock, nor the other way round.
     relay_guard = guard("outbox_relay", _RELAY_CALL_SECONDS, POSTGRES_UNAVAILABLE)
-    events = KafkaEventLog(
-        settings.kafka_bootstrap, settings.instance_id, guard("kafka", _PUBLISH_SECONDS, KAFKA_UNAVAILABLE)
-    )
+    kafka_guard = guard("kafka", _PUBLISH_SECONDS, KAFKA_UNAVAILABLE)
+    events = KafkaEventLog(settings.kafka_bootstrap, settings.instance_id, kafka_guard)
+    revocations = KafkaEventLog(settings.kafka_bootstrap, f"{settings.instance_id}-revocations", kafka_guard)
 
     @asynccontextmanager
     async def adapters() -> AsyncIterator[None]:
         async with AsyncExitStack() as opened:
             await opened.enter_async_context(primary)
             opened.push_async_callback(events.close)
+            opened.push_async_callback(revocations.close)
             yield
 
     return build_app(
@@ -173,10 +192,13 @@ def connected(settings: ControlPlaneSettings) -> RequestContext:
         routes=PostgresRoutes(primary),
         change_sets=PostgresChangeSets(primary, metrics, most_routes=settings.tenant_routes),
         history=PostgresHistory(primary),
+        keys=PostgresAccessKeys(primary),
         outbox=PostgresOutbox(primary, settings.postgres_url, relay_guard),
         events=events,
+        revocations=revocations,
         settings=settings,
         health=health,
         metrics=metrics,
+        access=access,
         adapters=adapters,
     )

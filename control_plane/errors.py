@@ -26,6 +26,14 @@ class NoSuchRoute(Exception):
         self.key = key
 
 
+class NoSuchKey(Exception):
+    """There is no such access key, or it was revoked."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"There is no access key {key_id} here that could still be used.")
+        self.key_id = key_id
+
+
 class NoSuchRoutes(NoSuchRoute):
     """Routes of a change set were never created; each by its place in the list of changes."""
 

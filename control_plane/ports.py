@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from control_plane.domain.access_keys import KeyNews, NewKey, StoredKey
 from control_plane.domain.history import ChangeSetSummary, CommittedChanges, HistoryFilter, NetChange, RouteThen
 from control_plane.domain.outbox import Acknowledged, Backlog, OutboxRecord, Unsent
 from control_plane.domain.plans import Plan
@@ -93,6 +94,36 @@ class History(Protocol):
         ...
 
 
+class AccessKeys(Protocol):
+    """Who may call. A `tenant` of None means the platform's own keys. Every method raises DependencyUnavailable.
+
+    Whatever changes is on its way to all services when the call returns.
+    """
+
+    async def create(self, new: NewKey) -> StoredKey:
+        """Raises NoSuchTenant."""
+        ...
+
+    async def page(self, tenant: str | None, after: str | None, limit: int) -> Sequence[StoredKey]:
+        """Up to `limit` keys by id, those after the given one, revoked ones too. Raises NoSuchTenant."""
+        ...
+
+    async def rotate(self, tenant: str | None, key_id: str, sha256: str, grace: timedelta | None) -> StoredKey:
+        """Add a secret; the one before it stays good for `grace` (None: until the next rotation).
+
+        Raises NoSuchKey, also for a revoked one.
+        """
+        ...
+
+    async def revoke(self, tenant: str | None, key_id: str) -> None:
+        """End the key for good. Raises NoSuchKey, also for a revoked one."""
+        ...
+
+    async def changed_since(self, since: datetime | None) -> KeyNews:
+        """The keys of all tenants that changed after `since` (None: all keys)."""
+        ...
+
+
 class OutboxSession(Protocol):
     """A relay's hold on the outbox. Every method raises LeadershipLost, after which the session is of no use."""
 
@@ -108,8 +139,8 @@ class OutboxSession(Protocol):
         """What to publish next: a bounded number of records, and of bytes."""
         ...
 
-    async def mark_sent(self, acknowledged: Sequence[Acknowledged]) -> Sequence[float]:
-        """Note where each record landed. Returns the seconds from each one's commit to now."""
+    async def mark_sent(self, acknowledged: Sequence[Acknowledged]) -> Sequence[tuple[str, float]]:
+        """Note where each record landed. Returns each one's topic, and the seconds from its commit to now."""
         ...
 
     async def purge(self, older_than: timedelta) -> int:

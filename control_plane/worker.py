@@ -1,4 +1,4 @@
-"""The background half of the control plane: the outbox relay, and the watch over what it has left to do."""
+"""The background half of the control plane: the outbox relay, the watch over it, and the access keys."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,9 +7,21 @@ from contextlib import asynccontextmanager
 import structlog
 
 from control_plane.service.backlog_watch import BacklogWatch
+from control_plane.service.key_refresh import KeyRefresh
 from control_plane.service.relay import Relay
 
 _log = structlog.get_logger(__name__)
+
+
+@asynccontextmanager
+async def refreshing(keys: KeyRefresh) -> AsyncIterator[None]:
+    """The access keys are kept up to date while the block runs."""
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(keys.run(), name="access keys")
+        try:
+            yield
+        finally:
+            task.cancel()
 
 
 @asynccontextmanager

@@ -12,8 +12,9 @@ from data_plane.adapters.postgres import POSTGRES_FAILURES, PostgresRouteSource
 from data_plane.adapters.redis import REDIS_FAILURES, RedisRouteCache
 from data_plane.domain.heard import Heard
 from data_plane.domain.remote_clock import RemoteClock
-from data_plane.errors import RouteUnknown, TooManyKeys
+from data_plane.errors import AnotherTenants, RouteUnknown, TooManyKeys
 from data_plane.http.answers import ROUTE_UNKNOWN
+from data_plane.http.concealment import another_tenants, hidden_route
 from data_plane.http.explain import explain_handler
 from data_plane.http.hot_path import HotPath
 from data_plane.http.resolve import resolve_handler
@@ -25,6 +26,8 @@ from data_plane.service.resolve_many import BulkResolver
 from data_plane.settings import DataPlaneSettings
 from data_plane.worker import EventListener, keep_checking, keep_primary_time, keep_redis_in_step, supervise
 from shared.runtime import logs, tracing
+from shared.runtime.access.assembly import Access, build_access
+from shared.runtime.access.feed import following
 from shared.runtime.catalogue import Service
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import DependencyHealth, Health
@@ -57,6 +60,8 @@ def build_app(
     bulk: BulkResolver,
     explainer: Explainer,
     *,
+    access: Access,
+    negative_life: float,
     health: Health,
     metrics: Metrics,
     lifespan: Lifespan | None = None,
@@ -67,9 +72,15 @@ def build_app(
         title="Traffic Manager resolver",
         description="Which URL serves this tenant, service, environment and version, now.",
         handlers=[resolve_handler(resolver), resolve_many_handler(bulk), explain_handler(explainer)],
-        kinds={RouteUnknown: ROUTE_UNKNOWN, TooManyKeys: TOO_MANY_KEYS},
+        kinds={
+            RouteUnknown: ROUTE_UNKNOWN,
+            TooManyKeys: TOO_MANY_KEYS,
+            AnotherTenants: hidden_route(negative_life),
+        },
         health=health,
         metrics=metrics,
+        authenticator=access.authenticator,
+        absent=another_tenants,
         lifespan=lifespan,
         bounds=bounds,
     )
@@ -102,17 +113,27 @@ class Assembly:
         ports = Ports(self._cache, self._replicas, self._primary, self._primary_clock, self._heard)
         self.core = build_core(ports, settings, clock=self._clock, metrics=self.metrics, notes=self.health.notes)
         self._listener = self._kafka()
+        self._access = build_access(settings, clock=self._clock, health=self.health, metrics=self.metrics)
         bounds = bounds_of(settings, settings.request_deadline_seconds)
         app = build_app(
             self.core.resolver,
             self.core.bulk,
             self.core.explainer,
+            access=self._access,
+            negative_life=settings.negative_life_seconds,
             health=self.health,
             metrics=self.metrics,
             lifespan=self.running,
             bounds=bounds,
         )
-        self.app = HotPath(app, self.core.local_answers, health=self.health, metrics=self.metrics, bounds=bounds)
+        self.app = HotPath(
+            app,
+            self.core.local_answers,
+            authenticator=self._access.authenticator,
+            health=self.health,
+            metrics=self.metrics,
+            bounds=bounds,
+        )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -122,6 +143,16 @@ class Assembly:
         Closing goes the other way: loads still use the stores, which go last.
         """
         async with AsyncExitStack() as opened:
+            await opened.enter_async_context(self._access.running())
+            keys = following(
+                self._access,
+                self._settings,
+                health=self.health,
+                clock=self._clock,
+                metrics=self.metrics,
+                copy=self._settings.access_copy,
+            )
+            await opened.enter_async_context(keys)
             opened.push_async_callback(self._cache.close)
             databases = [*self._replicas, *([self._primary] if self._primary else [])]
             for database in databases:

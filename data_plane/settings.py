@@ -1,5 +1,6 @@
 """What the data plane can be told."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
@@ -69,6 +70,10 @@ class DataPlaneSettings(ServiceSettings):
     )
     kafka_start_seconds: float = Field(
         default=3, ge=0, le=60, description="How long a start waits for Kafka before it serves without events."
+    )
+    access_copy: Path | None = Field(
+        default=None,
+        description="File that keeps the hashes of access keys, for a start while Kafka is away; none keeps no copy.",
     )
 
     _split_replicas = field_validator("replica_urls", mode="before")(split_commas)

@@ -10,8 +10,10 @@ from pydantic_core import PydanticUndefined
 from audit_consumer.settings import AuditSettings
 from control_plane.settings import ControlPlaneSettings
 from data_plane.settings import DataPlaneSettings
+from shared.runtime.access.permissions import PERMISSIONS, Bound, Permission
 from shared.runtime.catalogue import CATALOGUE, OPEN, Metric, Service
 from shared.runtime.settings import ServiceSettings
+from shared.schemas.access import Role
 
 HERE = Path(__file__).parent
 
@@ -25,6 +27,26 @@ METRICS_PREFACE = """# Metrics
 What each service exports at `/metrics`. No label carries a tenant, a route or a subject. Written by `make docs` from
 the code.
 """
+
+ACCESS_PREFACE = """# Access
+
+Every request but `/health/…`, `/metrics` and `/schema` carries `Authorization: Bearer …` with an access key or a JWT.
+
+- **Keys** are made at `/api/v1/tenants/{tenant}/access-keys`, and an admin's at `/api/v1/access-keys`. The text
+  `tm_<id>_<secret>` is shown once; only the SHA-256 of the secret is stored. `POST …/{id}/rotate` adds a secret; the one
+  before stays good for `grace_seconds`, or until the next rotation. `DELETE …/{id}` revokes for good, everywhere, within
+  two seconds. `python -m control_plane create-admin-key` prints the first key.
+- **JWTs** are accepted when `TM_JWT_JWKS`, `TM_JWT_ISSUER` and `TM_JWT_AUDIENCE` are set. Claims name the subject, the
+  role and, for all but admins, the tenant.
+- Without a good credential the answer is 401. What a role may not do on its own tenant is 403. Another tenant's things
+  are answered exactly as things that do not exist.
+- **Kafka away:** what a service knows stays good. One that starts meanwhile takes the copy in `TM_ACCESS_COPY`. If the
+  topic was lost, `python -m control_plane republish-keys` sends every key again.
+- `TM_ACCESS=off` lets everyone do everything. It is for a laptop.
+
+An admin is the platform's. The other roles are bound to one tenant. Written by `make docs` from the code.
+"""
+_ABOUT = {Bound.PATH: "the tenant in the path", Bound.ANSWER: "own tenant's part of the answer", Bound.PLATFORM: "all"}
 
 
 def settings_page() -> str:
@@ -85,7 +107,18 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
 
 
-PAGES = {"settings.md": settings_page, "metrics.md": metrics_page}
+def access_page() -> str:
+    """docs/access.md: who may do what, by the table that the services decide by."""
+    head = ("operation", "about", *Role)
+    rows = ((f"`{name}`", _ABOUT[each.bound], *_may(each)) for name, each in PERMISSIONS.items())
+    return f"{ACCESS_PREFACE}\n{_table(head, rows)}"
+
+
+def _may(permission: Permission) -> list[str]:
+    return ["yes" if role in permission.roles else "" for role in Role]
+
+
+PAGES = {"settings.md": settings_page, "metrics.md": metrics_page, "access.md": access_page}
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from examples.catalogue import SampleRoute, read_catalogue
 from examples.cold_start import empty_every_cache
 from examples.local_urls import LocalUrls
 
-ACTOR = {"X-Actor": "ada@platform"}
+EDITOR, RESOLVER = "ada@example.com", "shop-in-the-cluster"
 SECONDS = 10.0
 POLL = 0.0005
 
@@ -43,6 +43,13 @@ class Demo:
     http: httpx2.AsyncClient
     console: Console = field(default_factory=Console)
     routes: list[SampleRoute] = field(default_factory=read_catalogue)
+    keys: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict, repr=False)
+    """By tenant and role, the header that presents a key."""
+
+    @property
+    def tenants(self) -> list[str]:
+        """Whose routes they are."""
+        return sorted({route.tenant for route in self.routes})
 
     @property
     def moved(self) -> SampleRoute:
@@ -54,12 +61,30 @@ class Demo:
         """The route that is taken away."""
         return next(route for route in self.routes if route.path == "storefront/adservice/dev/v1")
 
+    async def let_in(self) -> None:
+        """Give each tenant a key to edit with and one to resolve with"""
+        for tenant in self.tenants:
+            url = f"{self.urls.control_plane}/api/v1/tenants/{tenant}"
+            answer = await self.http.put(url, headers=self.urls.admin)
+            expect(answer.status_code in (200, 201), f"tenant {tenant}: {answer.status_code} {answer.text}")
+            for role, subject in (("editor", EDITOR), ("resolver", RESOLVER)):
+                wanted = {"subject": subject, "role": role}
+                answer = await self.http.post(f"{url}/access-keys", headers=self.urls.admin, json=wanted)
+                expect(answer.status_code == 201, f"key of {tenant}: {answer.status_code}")
+                self.keys[tenant, role] = {"Authorization": f"Bearer {answer.json()['key']}"}
+        self.say(f"{len(self.keys)} keys for {len(self.tenants)} tenants, made with TM_ADMIN_KEY of .local/env")
+        instance = self.urls.data_planes[0]
+        await self._eventually(partial(self._knows, instance, self.keys[self.moved.tenant, "resolver"]))
+        theirs = self.keys[self.retired.tenant, "resolver"]
+        strange = await self.http.get(self._resolver(instance, self.moved), headers=theirs)
+        nobody = await self.http.get(self._resolver(instance, self.moved))
+        expect((strange.status_code, nobody.status_code) == (404, 401), f"{strange.text} {nobody.text}")
+        self.say(f"{self.moved.path} with {self.retired.tenant}'s key: {strange.status_code}, as if it were not there")
+        self.say(f"{self.moved.path} without a key: {nobody.status_code} {nobody.json()['title']}")
+
     async def apply(self) -> None:
         """Apply the catalogue over HTTP"""
         started = time.perf_counter()
-        for tenant in sorted({route.tenant for route in self.routes}):
-            answer = await self.http.put(f"{self.urls.control_plane}/api/v1/tenants/{tenant}", headers=ACTOR)
-            expect(answer.status_code in (200, 201), f"tenant {tenant}: {answer.status_code} {answer.text}")
         seen = Counter([(await self._put(route, route.url, "sample catalogue")).status_code for route in self.routes])
         expect(set(seen) <= {200, 201}, f"unexpected answers: {dict(seen)}")
         took = time.perf_counter() - started
@@ -95,12 +120,14 @@ class Demo:
     async def retire(self) -> None:
         """Deactivate a route: callers get a 404 that is one"""
         answer = await self.http.post(
-            f"{self._control(self.retired)}/deactivate", headers=ACTOR, json={"reason": "v1 is retired"}
+            f"{self._control(self.retired)}/deactivate",
+            headers=self._editor(self.retired),
+            json={"reason": "v1 is retired"},
         )
         expect(answer.status_code == 200, f"deactivation was answered {answer.status_code} {answer.text}")
         for instance in self.urls.data_planes:
-            await self._eventually(partial(self._is_missing, self._resolver(instance, self.retired)))
-        last = await self.http.get(self._resolver(self.urls.data_planes[0], self.retired))
+            await self._eventually(partial(self._is_missing, instance, self.retired))
+        last = await self._get(self.urls.data_planes[0], self.retired)
         self.say(f"{last.status_code} {last.json()['title']}: {last.json()['detail']}")
 
     async def ask_audit(self) -> None:
@@ -108,8 +135,8 @@ class Demo:
         tenant, service, env, version = self.retired.path.split("/")
         url = f"{self.urls.audit}/api/v1/audit/route?tenant={tenant}&service={service}&env={env}&version={version}"
         await self._eventually(partial(self._last_action_is, url, "deactivated"))
-        event = (await self.http.get(url)).json()["events"][0]
-        expect(event["changed_by"] == ACTOR["X-Actor"], f"changed_by is {event['changed_by']}")
+        event = (await self.http.get(url, headers=self._editor(self.retired))).json()["events"][0]
+        expect(event["changed_by"] == EDITOR, f"changed_by is {event['changed_by']}")
         self.say(f"{event['changed_by']} {event['action']} {self.retired.path} at {event['occurred_at']}")
         self.say(f"because {event['reason']!r}; it was {event['previous_state']} at {event['previous_url']}")
 
@@ -119,7 +146,9 @@ class Demo:
         for name, url in self.urls.named().items():
             table.add_row(name, url, f"{url}/schema")
         self.console.print(table)
-        self.console.print("Addresses to source: .local/env. Stop everything: make down", style="dim")
+        self.console.print(
+            "Addresses and the admin's key to source: .local/env. Stop everything: make down", style="dim"
+        )
 
     def say(self, line: str) -> None:
         self.console.print(f"  {line}", highlight=False, soft_wrap=True)
@@ -132,14 +161,24 @@ class Demo:
         return f"{instance}/api/v1/resolve/{route.path}"
 
     async def _put(self, route: SampleRoute, url: str, reason: str) -> httpx2.Response:
-        return await self.http.put(self._control(route), headers=ACTOR, json={"url": url, "reason": reason})
+        body = {"url": url, "reason": reason}
+        return await self.http.put(self._control(route), headers=self._editor(route), json=body)
+
+    async def _get(self, instance: str, route: SampleRoute) -> httpx2.Response:
+        return await self.http.get(self._resolver(instance, route), headers=self.keys[route.tenant, "resolver"])
+
+    def _editor(self, route: SampleRoute) -> dict[str, str]:
+        return self.keys[route.tenant, "editor"]
+
+    async def _knows(self, instance: str, key: dict[str, str]) -> bool:
+        return (await self.http.get(self._resolver(instance, self.moved), headers=key)).status_code != 401
 
     async def _resolve_all(self, instance: str) -> tuple[Counter[str], list[float]]:
         by: Counter[str] = Counter()
         times = []
         for route in self.routes:
             started = time.perf_counter()
-            answer = await self.http.get(self._resolver(instance, route))
+            answer = await self._get(instance, route)
             times.append((time.perf_counter() - started) * 1000)
             expect(answer.status_code == 200 and answer.json()["url"] == route.url, f"{route.path}: {answer.text}")
             by[answer.headers["x-cache"]] += 1
@@ -147,17 +186,17 @@ class Demo:
 
     async def _until_url(self, instance: str, route: SampleRoute, url: str) -> float:
         async def answers() -> bool:
-            answer = await self.http.get(self._resolver(instance, route))
+            answer = await self._get(instance, route)
             return answer.status_code == 200 and answer.json()["url"] == url
 
         await self._eventually(answers)
         return time.perf_counter()
 
-    async def _is_missing(self, url: str) -> bool:
-        return (await self.http.get(url)).status_code == 404
+    async def _is_missing(self, instance: str, route: SampleRoute) -> bool:
+        return (await self._get(instance, route)).status_code == 404
 
     async def _last_action_is(self, url: str, action: str) -> bool:
-        answer = await self.http.get(url)
+        answer = await self.http.get(url, headers=self._editor(self.retired))
         events = answer.json()["events"] if answer.status_code == 200 else []
         return bool(events) and events[0]["action"] == action
 
@@ -172,7 +211,7 @@ async def run(console: Console) -> None:
     """Every step on the local stack. Raises DidNotHold, or an HTTP error when something does not answer."""
     async with httpx2.AsyncClient(timeout=SECONDS) as http:
         demo = Demo(LocalUrls.read(DEFAULT_STATE), http, console)
-        steps = (demo.apply, demo.resolve_everywhere, demo.move, demo.retire, demo.ask_audit)
+        steps = (demo.let_in, demo.apply, demo.resolve_everywhere, demo.move, demo.retire, demo.ask_audit)
         for number, step in enumerate(steps, start=1):
             console.print(f"\n[bold]{number}. {step.__doc__}[/bold]")
             await step()

@@ -1,6 +1,6 @@
-"""Where the local stack listens, from the `.local/env` that `make up` writes."""
+"""Where the local stack listens and who may ask, from the `.local/env` that `make up` writes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -12,6 +12,12 @@ class LocalUrls:
     control_plane: str
     data_planes: tuple[str, ...]
     audit: str
+    admin_key: str = field(repr=False)
+
+    @property
+    def admin(self) -> dict[str, str]:
+        """The header that makes a request the local admin's."""
+        return {"Authorization": f"Bearer {self.admin_key}"}
 
     @classmethod
     def read(cls, state: Path) -> Self:
@@ -22,6 +28,7 @@ class LocalUrls:
             control_plane=values["TM_CONTROL_PLANE_URL"],
             data_planes=tuple(values["TM_DATA_PLANE_URLS"].split(",")),
             audit=values["TM_AUDIT_URL"],
+            admin_key=values["TM_ADMIN_KEY"],
         )
 
     def named(self) -> dict[str, str]:

@@ -80,7 +80,7 @@ class Consumer:
             mongo_database=a_name(),
             audit_group=a_name(),
             audit_retry_seconds=0.5,
-            **settings,
+            **{"access": "off", **settings},
         )
         self.begun_at: dict[int, int] = {}
 

@@ -115,7 +115,13 @@ async def open_event_log(bootstrap: str, *, publish_seconds: float = 6.0) -> Asy
 async def control_plane(url: str, bootstrap: str, **settings: Any) -> AsyncIterator[httpx2.AsyncClient]:
     """A whole control plane in this process, relay and all, and a client of it."""
     told = ControlPlaneSettings(
-        postgres_url=url, kafka_bootstrap=bootstrap, instance_id=f"cp-{secrets.token_hex(4)}", **settings
+        **{
+            "postgres_url": url,
+            "kafka_bootstrap": bootstrap,
+            "instance_id": f"cp-{secrets.token_hex(4)}",
+            "access": "off",
+            **settings,
+        }
     )
     app = connected(told)
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type]

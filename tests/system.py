@@ -14,7 +14,9 @@ from deploy.local.server import Server
 from deploy.local.services import Services
 from deploy.local.stack import Stack
 from deploy.local.state import StateDirectory
+from shared.schemas.access import Role
 from shared.schemas.identity import RouteKey
+from tests.secrets_in_logs import files_with_secrets
 from tests.waiting import eventually
 
 
@@ -35,6 +37,10 @@ class System:
     def resolver_urls(self) -> list[str]:
         return [each.urls[0] for each in self.services.data_planes]
 
+    @property
+    def audit_url(self) -> str:
+        return self.services.audit_consumer.urls[0]
+
     async def new_tenant(self) -> str:
         """A tenant that no other test knows."""
         name = f"tenant-{secrets.token_hex(6)}"
@@ -44,6 +50,21 @@ class System:
     async def new_key(self) -> RouteKey:
         """A route key of a new tenant; the route is not there yet."""
         return RouteKey(await self.new_tenant(), "payments", "prod", "v1")
+
+    async def access_key(self, tenant: str, role: Role) -> str:
+        """The text of a new access key, which every service knows."""
+        url = f"{self.control_url}/api/v1/tenants/{tenant}/access-keys"
+        answer = await self.http.post(url, json={"subject": "tests", "role": role})
+        assert answer.status_code == 201, answer.text
+        key: str = answer.json()["key"]
+        await eventually(lambda: self.is_known(key))
+        return key
+
+    async def is_known(self, key: str) -> bool:
+        """Whether no service answers 401 to this access key; what it may do is another question."""
+        headers = {"Authorization": f"Bearer {key}"}
+        anywhere = [f"{each}/api/v1/nowhere" for each in (self.control_url, *self.resolver_urls, self.audit_url)]
+        return 401 not in [(await self.http.get(path, headers=headers)).status_code for path in anywhere]
 
     async def put(self, key: RouteKey, url: str, **headers: str) -> httpx2.Response:
         """Write a route; fails the test when the control plane refuses."""
@@ -77,7 +98,7 @@ class System:
     async def audit_of(self, key: RouteKey) -> list[dict[str, Any]]:
         """The audit trail of the route, newest first."""
         parts = {"tenant": key.tenant, "service": key.service, "env": key.env, "version": key.version}
-        answer = await self.http.get(f"{self.services.audit_consumer.urls[0]}/api/v1/audit/route", params=parts)
+        answer = await self.http.get(f"{self.audit_url}/api/v1/audit/route", params=parts)
         assert answer.status_code == 200, answer.text
         events: list[dict[str, Any]] = answer.json()["events"]
         return events
@@ -102,10 +123,12 @@ async def running(stack: Stack, state: Path) -> AsyncIterator[System]:
     services = Services(stack, state)
     try:
         await services.start()
-        async with httpx2.AsyncClient(timeout=10) as http:
+        admin = {"Authorization": f"Bearer {services.admin_key.text()}"}
+        async with httpx2.AsyncClient(timeout=10, headers=admin) as http:
             yield System(services, stack, StateDirectory(state), http)
     finally:
         await services.stop()
+    assert not files_with_secrets(StateDirectory(state).logs, stack.state.logs)
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")

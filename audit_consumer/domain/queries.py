@@ -1,8 +1,9 @@
 """What can be asked of the audit trail, and how an answer is cut into pages."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Self
 
 from audit_consumer.domain.events import AuditEvent
 from shared.schemas.events import Action
@@ -34,6 +35,10 @@ class AuditQuery:
     start: datetime | None = None
     end: datetime | None = None
     last: timedelta | None = None
+
+    def confined_to(self, tenant: str) -> Self:
+        """The same question about this tenant only, unless it is about another one."""
+        return replace(self, filters=replace(self.filters, tenant=self.filters.tenant or tenant))
 
     def start_at(self, now: datetime) -> datetime | None:
         """Where the query begins when it is asked now; None is at the beginning of time."""

@@ -14,6 +14,7 @@ from audit_consumer.http import vocabulary as words
 from audit_consumer.http.parameters import QueryParameter, Values, documenting, read
 from audit_consumer.http.payloads import EXAMPLE, AuditPage, page_body
 from audit_consumer.service.queries import AuditQueries
+from shared.runtime.http.access import principal_of
 from shared.runtime.http.problems import SHARED_KINDS, Kind, documented
 from shared.runtime.resilience import DependencyUnavailable
 from shared.schemas.validation import InvalidInput
@@ -43,32 +44,33 @@ def _answers(known: _Known) -> dict[str, Any]:
 def audit_router(queries: AuditQueries) -> Router:
     """The handlers of /api/v1/audit."""
 
-    async def answer(values: Values, **period: Any) -> AuditPage:
+    async def answer(request: _Request, values: Values, **period: Any) -> AuditPage:
         query = AuditQuery(filters=_filters(values), **period)
-        return page_body(await queries.page(query, values.need(words.LIMIT), values.get(words.CURSOR)))
+        tenant = principal_of(request).tenant
+        return page_body(await queries.page(query, values.need(words.LIMIT), values.get(words.CURSOR), of=tenant))
 
     @get("/route", summary="The history of one route", **_answers(OF_ROUTE))
     async def of_route(request: _Request) -> AuditPage:
         """Every change of the route, from the newest to the one that created it."""
-        return await answer(_read(request, OF_ROUTE))
+        return await answer(request, _read(request, OF_ROUTE))
 
     @get("/recent", summary="What changed in the last days", **_answers(RECENT))
     async def recent(request: _Request) -> AuditPage:
         """Every change of the last `days` times 24 hours. Pages that follow keep the start of the first one."""
         values = _read(request, RECENT)
-        return await answer(values, last=timedelta(days=values.need(words.DAYS)))
+        return await answer(request, values, last=timedelta(days=values.need(words.DAYS)))
 
     @get("/action", summary="What was created, updated, activated or deactivated", **_answers(OF_ACTION))
     async def of_action(request: _Request) -> AuditPage:
         """Every change of the last `hours` that did this. Pages that follow keep the start of the first one."""
         values = _read(request, OF_ACTION)
-        return await answer(values, last=timedelta(hours=values.need(words.HOURS)))
+        return await answer(request, values, last=timedelta(hours=values.need(words.HOURS)))
 
     @get("/time-range", summary="What changed between two moments", **_answers(IN_RANGE))
     async def in_range(request: _Request) -> AuditPage:
         """Every change from `start` on and before `end`, by the database's time of its commit."""
         values = read(request.query_params.multi_items(), IN_RANGE, [words.start_before_end])
-        return await answer(values, start=values.need(words.START), end=values.need(words.END))
+        return await answer(request, values, start=values.need(words.START), end=values.need(words.END))
 
     @get("/correlation/{correlation_id:str}", summary="What one request changed", **_answers(OF_CORRELATION))
     async def of_correlation(
@@ -79,10 +81,10 @@ def audit_router(queries: AuditQueries) -> Router:
     ) -> AuditPage:
         """Every change that was made under this correlation id."""
         given = [("correlation_id", correlation_id), *request.query_params.multi_items()]
-        return await answer(read(given, OF_CORRELATION))
+        return await answer(request, read(given, OF_CORRELATION))
 
     handlers = [of_route, recent, of_action, in_range, of_correlation]
-    return Router("/api/v1/audit", route_handlers=handlers, tags=["Audit"])
+    return Router("/api/v1/audit", route_handlers=handlers, tags=["Audit"], opt={"operation": "audit.query"})
 
 
 def _read(request: _Request, known: _Known) -> Values:

@@ -14,15 +14,19 @@ class AuditQueries:
         self._reader = reader
         self._clock = clock
 
-    async def page(self, query: AuditQuery, limit: int, cursor: str | None = None) -> Page:
+    async def page(self, query: AuditQuery, limit: int, cursor: str | None = None, *, of: str | None = None) -> Page:
         """At most `limit` events, from the newest on or from where the page ended that gave the cursor.
 
-        What arrives meanwhile is newer than the pages that follow and so does not move them.
+        `of` is the only tenant whose events there are for the caller; None is everyone's. What arrives meanwhile is
+        newer than the pages that follow and so does not move them.
         Raises InvalidInput for a cursor of another query, DependencyUnavailable, or QueryTooSlow.
         """
+        query = query.confined_to(of) if of is not None else query
         begun = Cursor.decode(cursor, query) if cursor is not None else None
         start = begun.start if begun else self._start_of(query)
         below = begun.after if begun else moment(query.end) if query.end else None
+        if of is not None and query.filters.tenant != of:
+            return Page([], None)
         # One more than asked for, to know whether there is a next page.
         found = await self._reader.find(query.filters, Span(start, below), limit + 1)
         events = found[:limit]

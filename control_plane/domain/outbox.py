@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class OutboxRecord:
-    """A committed event. Those of one `key` must reach Kafka in the order of their ids."""
+    """A committed event. Those of one `key` must reach Kafka in the order of their ids. No payload removes the key."""
 
     id: int
     topic: str
     key: str
     headers: Mapping[str, str]
-    payload: bytes
+    payload: bytes | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,6 @@ from control_plane.http.requests import (
     named,
     read_once,
     read_parameters,
-    read_subject,
     refuse,
 )
 from shared.runtime.http.payload import read_body, read_element, read_list_body
@@ -95,14 +94,13 @@ def _request(
     tenant: str,
     intent: Callable[[_T], Any],
 ) -> ChangeRequest:
-    changed_by, actor_errors = read_subject(request)
     once, key_errors = (None, []) if repeatable is None else read_once(request, repeatable, told_of_plan)
     if given is not None and given.reason and "\0" in given.reason:
         errors.append(FieldError("/reason", "must not hold a NUL character, which PostgreSQL cannot store"))
-    refuse(name_errors(tenant=tenant) + errors + actor_errors + key_errors)
+    refuse(name_errors(tenant=tenant) + errors + key_errors)
     assert given is not None  # noqa: S101 - there would be errors
     terms = Terms(expected_revision=given.expected_revision, dry_run=given.dry_run)
-    return ChangeRequest(intent(given), attribute(changed_by, given.reason), terms, once)
+    return ChangeRequest(intent(given), attribute(request, given.reason), terms, once)
 
 
 def _read_routes(

@@ -5,6 +5,7 @@ import binascii
 from collections.abc import Sequence
 
 from control_plane.domain.routes import RoutePosition
+from shared.schemas.access import is_key_id
 from shared.schemas.identity import RouteKey, name_errors
 
 _BROKEN = "is not a cursor of this list; pass next_cursor as it was given, or none for the first page"
@@ -62,6 +63,19 @@ def revision_before(cursor: str) -> int:
     if not 1 <= len(text) <= 18 or not text.isdecimal():
         raise BrokenCursor
     return int(text)
+
+
+def after_key(key_id: str) -> str:
+    """The cursor of what follows an access key."""
+    return _encode(key_id)
+
+
+def key_id(cursor: str) -> str:
+    """Raises BrokenCursor."""
+    found = _decode(cursor)
+    if not is_key_id(found):
+        raise BrokenCursor
+    return found
 
 
 def _encode(text: str) -> str:

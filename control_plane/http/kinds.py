@@ -4,6 +4,7 @@ from control_plane.errors import (
     HistoryPurged,
     KeyReused,
     MassDeactivation,
+    NoSuchKey,
     NoSuchRevision,
     NoSuchRoute,
     NoSuchRoutes,
@@ -16,6 +17,7 @@ from control_plane.errors import (
     TooManyChanges,
     TooManyWrites,
 )
+from shared.runtime.http.access import Connection
 from shared.runtime.http.problems import SHARED_KINDS, Kind
 from shared.runtime.resilience import DependencyUnavailable
 from shared.schemas.validation import InvalidInput
@@ -24,6 +26,7 @@ KINDS: dict[type[Exception], Kind] = {
     NoSuchTenant: Kind(404, "no-such-tenant", "There is no such tenant"),
     NoSuchRoute: Kind(404, "no-such-route", "There is no such route"),
     NoSuchRoutes: Kind(404, "no-such-route", "There is no such route"),
+    NoSuchKey: Kind(404, "no-such-key", "There is no such access key"),
     NoSuchRevision: Kind(404, "no-such-revision", "There is no such revision"),
     RevisionMismatch: Kind(409, "revision-mismatch", "The tenant was changed by others"),
     MassDeactivation: Kind(409, "mass-deactivation", "Too many routes would be deactivated"),
@@ -44,3 +47,8 @@ UNAVAILABLE = SHARED_KINDS[DependencyUnavailable]
 PRECONDITION = KINDS[PreconditionFailed]
 TOO_LARGE = KINDS[TooManyChanges]
 KEY_REUSED = KINDS[KeyReused]
+
+
+def absent_tenant(connection: Connection) -> NoSuchTenant:
+    """What the caller of another tenant's path is told: what is said of one that was never created."""
+    return NoSuchTenant(connection.path_params["tenant"])

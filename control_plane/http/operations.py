@@ -5,17 +5,6 @@ from typing import Any
 import msgspec
 from litestar.openapi.spec import Operation
 
-from shared.runtime.access import ACTOR_HEADER
-
-_ACTOR: dict[str, Any] = {
-    "name": ACTOR_HEADER,
-    "in": "header",
-    "description": "Who asks, as it will stand in the audit trail; `anonymous` without.",
-    "schema": {"type": "string", "pattern": "^[A-Za-z0-9@._+:/-]{1,128}$"},
-    "example": "ci-bot",
-}
-
-
 _IF_MATCH: dict[str, Any] = {
     "name": "If-Match",
     "in": "header",
@@ -51,11 +40,11 @@ def change_of(
     query: type[msgspec.Struct] | None = None,
     **examples: Any,
 ) -> type[Operation]:
-    """An operation that takes this JSON body, and says who asks for it. `examples` by name."""
+    """An operation that takes this JSON body. `examples` by name."""
     asked = [] if query is None else _parameters(query)
     content = {"schema": _schema(body), "examples": {name: {"value": value} for name, value in examples.items()}}
     request_body = {"required": required, "content": {"application/json": content}}
-    return _extended(request_body=request_body, parameters=[_ACTOR, *headers, *asked])
+    return _extended(request_body=request_body, parameters=[*headers, *asked])
 
 
 def query_of(query: type[msgspec.Struct]) -> type[Operation]:

@@ -118,6 +118,13 @@ class ScopeQuery(msgspec.Struct, frozen=True, kw_only=True):
     env: _Env | None = None
 
 
+class KeyQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which access keys to list."""
+
+    limit: Limit = 100
+    cursor: Cursor | None = None
+
+
 class RouteQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which routes to list."""
 

@@ -17,7 +17,7 @@ from control_plane.http import cursors
 from control_plane.http.conditions import read_idempotency, read_preconditions
 from control_plane.http.payloads import ChangeReason, Nothing, PutRoute, RouteQuery, TenantQuery
 from shared.runtime import correlation, tracing
-from shared.runtime.access import subject_of
+from shared.runtime.http.access import principal_of
 from shared.runtime.http.payload import read_body, read_query
 from shared.schemas.identity import RouteKey, name_errors
 from shared.schemas.validation import FieldError, InvalidInput
@@ -38,11 +38,10 @@ def accept_tenant(tenant: str) -> str:
     return tenant
 
 
-def accept_new_tenant(request: AnyRequest, tenant: str, body: bytes) -> str:
+def accept_new_tenant(tenant: str, body: bytes) -> str:
     """A tenant's name from the path of what creates it; a body may be missing or empty."""
     _, errors = read_body(body or b"{}", Nothing)
-    _, actor_errors = read_subject(request)
-    refuse(name_errors(tenant=tenant) + errors + actor_errors)
+    refuse(name_errors(tenant=tenant) + errors)
     return tenant
 
 
@@ -54,13 +53,12 @@ def accept_key(tenant: str, service: str, env: str, version: str) -> RouteKey:
 def accept_put(request: AnyRequest, path: tuple[str, str, str, str], body: bytes, rules: UrlRules) -> ChangeRequest:
     """What a PUT of a route asks for."""
     wanted, errors = read_body(body, PutRoute, {"url": rules.accept, "reason": refuse_nul})
-    changed_by, actor_errors = read_subject(request)
     terms, header_errors = read_preconditions(request.headers)
-    errors = path_errors(path) + errors + actor_errors + header_errors
+    errors = path_errors(path) + errors + header_errors
     if wanted is None or errors:
         raise InvalidInput(tuple(errors))
     route = WantedRoute(RouteKey(*path), wanted.is_active, rules.accept(wanted.url))
-    return ChangeRequest(WantedChangeSet(path[0], (route,)), attribute(changed_by, wanted.reason), terms)
+    return ChangeRequest(WantedChangeSet(path[0], (route,)), attribute(request, wanted.reason), terms)
 
 
 def accept_state_change(
@@ -73,14 +71,13 @@ def accept_state_change(
 ) -> ChangeRequest:
     """What an activation or deactivation asks for; a body may be missing or empty. With an `answer` it is repeatable."""
     given, errors = read_body(body or b"{}", ChangeReason, {"reason": refuse_nul})
-    changed_by, actor_errors = read_subject(request)
     terms, header_errors = read_preconditions(request.headers)
     once, key_errors = (None, []) if answer is None else read_once(request, body, answer)
-    errors = path_errors(path) + errors + actor_errors + header_errors + key_errors
+    errors = path_errors(path) + errors + header_errors + key_errors
     if given is None or errors:
         raise InvalidInput(tuple(errors))
     wanted = WantedChangeSet(path[0], (WantedRoute(RouteKey(*path), is_active),))
-    return ChangeRequest(wanted, attribute(changed_by, given.reason), terms, once)
+    return ChangeRequest(wanted, attribute(request, given.reason), terms, once)
 
 
 def read_once(
@@ -131,15 +128,9 @@ def refuse_nul(reason: str | None) -> None:
         raise ValueError("must not hold a NUL character, which PostgreSQL cannot store")
 
 
-def read_subject(request: AnyRequest) -> tuple[str, list[FieldError]]:
-    try:
-        return subject_of(request.headers), []
-    except InvalidInput as error:
-        return "", list(error.errors)
-
-
-def attribute(changed_by: str, reason: str | None) -> Attribution:
-    return Attribution(changed_by, reason, correlation.current() or correlation.generate())
+def attribute(request: AnyRequest, reason: str | None) -> Attribution:
+    """A change is attributed to the subject of the caller's credential."""
+    return Attribution(principal_of(request).subject, reason, correlation.current() or correlation.generate())
 
 
 def read_parameters(request: AnyRequest, into: type[_S]) -> tuple[_S | None, list[FieldError]]:

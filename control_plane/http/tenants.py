@@ -34,6 +34,7 @@ def tenant_handlers(tenants: TenantService) -> list[HTTPRouteHandler]:
     @put(
         "/api/v1/tenants/{tenant:str}",
         tags=_TAGS,
+        opt={"operation": "tenants.create"},
         summary="Create a tenant",
         operation_class=change_of(Nothing, required=False, empty={}),
         responses={
@@ -42,14 +43,15 @@ def tenant_handlers(tenants: TenantService) -> list[HTTPRouteHandler]:
             **_PROBLEMS,
         },
     )
-    async def create_tenant(request: AnyRequest, tenant: TenantName, body: RawBody) -> Response[TenantBody]:
+    async def create_tenant(tenant: TenantName, body: RawBody) -> Response[TenantBody]:
         """Idempotent: a tenant that exists is answered as it stands."""
-        found, created = await tenants.create(accept_new_tenant(request, tenant, body))
+        found, created = await tenants.create(accept_new_tenant(tenant, body))
         return Response(TenantBody.of(found), status_code=201 if created else 200)
 
     @get(
         "/api/v1/tenants/{tenant:str}",
         tags=_TAGS,
+        opt={"operation": "tenants.show"},
         summary="Show a tenant",
         responses={200: shown("The tenant", EXAMPLE_TENANT), **documented(KINDS[NoSuchTenant]), **_PROBLEMS},
     )
@@ -59,6 +61,7 @@ def tenant_handlers(tenants: TenantService) -> list[HTTPRouteHandler]:
     @get(
         "/api/v1/tenants",
         tags=_TAGS,
+        opt={"operation": "tenants.list"},
         summary="List tenants by name",
         operation_class=query_of(TenantQuery),
         responses={

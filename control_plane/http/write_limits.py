@@ -15,8 +15,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.types import ASGIApp, ControllerRouterHandler, Message, Receive, Scope, Send
 
 from control_plane.service.write_limits import Standing, WriteLimits
-from shared.runtime.access import ANONYMOUS, subject_of
-from shared.schemas.validation import InvalidInput
+from shared.runtime.http.access import principal_of
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _STATE = "write_limits"
@@ -38,7 +37,7 @@ def limited(handlers: Sequence[ControllerRouterHandler], limits: WriteLimits) ->
 
     def admit(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         if connection.scope["type"] == ScopeType.HTTP and connection.scope["method"] not in _SAFE:
-            write = _Write(connection.path_params.get("tenant"), _credential(connection))
+            write = _Write(connection.path_params.get("tenant"), principal_of(connection).credential)
             connection.scope["state"][_STATE] = write
             limits.enter(write.tenant, write.credential)
             write.admitted = True
@@ -62,13 +61,6 @@ def limited(handlers: Sequence[ControllerRouterHandler], limits: WriteLimits) ->
         return tell
 
     return Router("/", route_handlers=handlers, guards=[admit], middleware=[telling])
-
-
-def _credential(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
-    try:
-        return subject_of(connection.headers)
-    except InvalidInput:
-        return ANONYMOUS  # the handler refuses it, together with everything else that is wrong
 
 
 def _fields(standings: Sequence[Standing]) -> list[tuple[bytes, bytes]]:

@@ -16,12 +16,12 @@ class PublishCounts:
         self._failures = metrics.counter("tm_outbox_publish_failures_total")
         self._delay = metrics.histogram("tm_outbox_publish_delay_seconds")
 
-    def count_published(self, acknowledged: Sequence[Acknowledged], delays: Sequence[float]) -> None:
-        """`delays`: seconds from commit to acknowledged."""
+    def count_published(self, acknowledged: Sequence[Acknowledged], delays: Sequence[tuple[str, float]]) -> None:
+        """`delays`: topics, and seconds from commit to acknowledged."""
         for each in acknowledged:
             self._published.labels(each.record.topic).inc()
-        for delay in delays:
-            self._delay.labels(ROUTE_EVENTS.name).observe(delay)
+        for topic, delay in delays:
+            self._delay.labels(topic).observe(delay)
 
     def count_failure(self, failure: NotPublished) -> None:
         self._failures.labels(ROUTE_EVENTS.name, failure.reason).inc()

@@ -107,7 +107,12 @@ class Sessions(Generic[_S]):
         connection: asyncpg.Connection[Any] = await asyncpg.connect(
             self._url,
             timeout=CONNECT_SECONDS,
-            server_settings={"application_name": "data_plane", "default_transaction_read_only": "on", "jit": "off"},
+            server_settings={
+                "application_name": "data_plane",
+                "role": "tm_reader",  # which sees routes, and neither keys nor who changed what
+                "default_transaction_read_only": "on",
+                "jit": "off",
+            },
         )
         try:
             async with asyncio.timeout(CONNECT_SECONDS):

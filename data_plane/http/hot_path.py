@@ -11,13 +11,14 @@ from typing import Any
 
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from data_plane.http.callers import CORRELATION, PLAIN, Asked, Callers
+from data_plane.http.callers import CORRELATION, Caller, Callers
 from data_plane.http.conditions import has_already
 from data_plane.http.encoded import BOUND, CLOSE, JSON, UNKNOWN_BOUND, X_CACHE, Header
 from data_plane.http.known_answers import KnownAnswer, KnownAnswers
 from data_plane.http.resolve import RESOLVE_PATH
 from data_plane.service.local_answers import LocalAnswers
 from shared.runtime import correlation
+from shared.runtime.access.authenticator import Authenticator
 from shared.runtime.catalogue import LATENCY
 from shared.runtime.health import Health
 from shared.runtime.http.bounds import Bounds
@@ -35,6 +36,7 @@ class HotPath:
         app: ASGIApp,
         answers: LocalAnswers,
         *,
+        authenticator: Authenticator,
         health: Health,
         metrics: Metrics,
         bounds: Bounds | None = None,
@@ -43,13 +45,14 @@ class HotPath:
         self._answers = answers
         self._now, self._age = answers.now, answers.age
         self._known = KnownAnswers(answers)
-        self._callers = Callers(bounds or Bounds())
+        self._callers = Callers(authenticator, bounds or Bounds())
+        self._accepted = CountTally(metrics, authenticator.accepted)
         self._ids = correlation.ids()
         self._health = health
         requests = metrics.counter("tm_http_requests_total")
         template = RESOLVE_PATH.replace(":str", "")
-        self._found = CountTally(metrics, requests.labels(template, "GET", "200"))
-        self._unchanged = CountTally(metrics, requests.labels(template, "GET", "304"))
+        self._found = CountTally(metrics, requests.labels(template, "GET", "200").inc)
+        self._unchanged = CountTally(metrics, requests.labels(template, "GET", "304").inc)
         durations = metrics.histogram("tm_http_request_duration_seconds").labels(template)
         self._durations = DurationTally(metrics, durations, LATENCY)
 
@@ -71,28 +74,29 @@ class HotPath:
         """Both messages of the answer; None where Litestar has to answer."""
         if request["type"] != "http" or request["method"] != "GET" or request["query_string"]:
             return None
-        asked = self._callers[tuple(request["headers"])]
-        known = None if asked is None else self._known.find(request["raw_path"], now)
-        if known is None or asked is None:
+        caller = self._callers.find(request["headers"], now)
+        known = None if caller is None else self._known.find(request["raw_path"], now)
+        if known is None or caller is None or not caller.may_ask_for(known.tenant):
             return None
         bound = None if known.as_of is None else self._age(known.as_of, now)
         told = UNKNOWN_BOUND if bound is None else BOUND[ceil(bound * 1000)]
         headers = [known.cache_control, known.age, X_CACHE, told, known.etag]
+        self._accepted.count += 1
         self._answers.found.count += 1
-        if asked is not PLAIN:
-            return self._answer_to(asked, known, headers)
+        if not caller.is_plain:
+            return self._answer_to(caller, known, headers)
         headers += JSON, known.length, (CORRELATION, next(self._ids))
         if self._health.draining:
             headers.append(CLOSE)
         self._found.count += 1
         return {"type": "http.response.start", "status": 200, "headers": headers}, known.body
 
-    def _answer_to(self, asked: Asked, known: KnownAnswer, headers: list[Header]) -> tuple[Any, Any]:
+    def _answer_to(self, caller: Caller, known: KnownAnswer, headers: list[Header]) -> tuple[Any, Any]:
         """The answer to a request with a condition, or with a correlation id."""
-        is_unchanged = has_already(asked.if_none_match, known.etag[1].decode())
+        is_unchanged = has_already(caller.if_none_match, known.etag[1].decode())
         if not is_unchanged:
             headers += JSON, known.length
-        headers.append((CORRELATION, correlation.accept(asked.correlation_id).encode()))
+        headers.append((CORRELATION, correlation.accept(caller.correlation_id).encode()))
         if self._health.draining:
             headers.append(CLOSE)
         (self._unchanged if is_unchanged else self._found).count += 1

@@ -26,6 +26,7 @@ from shared.runtime.http.problems import SHARED_KINDS, documented
 from shared.schemas.identity import NAME_RULE, NAME_SCHEMA, VERSION_RULE, VERSION_SCHEMA, RouteKey
 from shared.schemas.validation import InvalidInput
 
+OPERATION = "routes.resolve"
 RESOLVE_PATH = "/api/v1/resolve/{tenant:str}/{service:str}/{env:str}/{version:str}"
 _ROUTE = {"tenant": "team-a", "service": "payments", "env": "prod", "version": "v2"}
 _FOUND = Example(
@@ -98,7 +99,7 @@ def resolve_handler(resolver: Resolver) -> HTTPRouteHandler:
         summary="Which URL serves this route now?",
         responses=_RESPONSES,
         response_headers=[BOUND_HEADER],
-        opt={"operation": "routes.resolve"},
+        opt={"operation": OPERATION},
     )
     async def resolve(
         tenant: Tenant,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from litestar import Response, post
+from litestar import Request, Response, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example, Operation
@@ -14,6 +14,7 @@ from data_plane.domain.bulk import MAX_KEYS, KeyAnswer, Result
 from data_plane.domain.resolved import ResolvedRoute
 from data_plane.errors import TooManyKeys
 from data_plane.service.resolve_many import BulkResolver
+from shared.runtime.http.access import principal_of
 from shared.runtime.http.payload import accept_body
 from shared.runtime.http.problems import SHARED_KINDS, Kind, documented
 from shared.schemas.validation import FieldError, InvalidInput
@@ -87,15 +88,16 @@ def resolve_many_handler(resolver: BulkResolver) -> HTTPRouteHandler:
         summary="Which URLs serve these routes now? Up to 1,000 of them",
         responses=_RESPONSES,
         operation_class=_Documented,
-        opt={"operation": "routes.resolve"},
+        opt={"operation": "routes.resolve-many"},
     )
-    async def resolve_many(body: RawBody) -> Response[bytes]:
+    async def resolve_many(request: Request[Any, Any, Any], body: RawBody) -> Response[bytes]:
         """Each key has an answer of its own, in the order of the keys; the request as a whole succeeds.
 
         `found` comes with the route, `not_found` means that no route is active under the key, `invalid` that there can
         be none, and `unavailable` that no source can tell right now: ask again for these.
         """
-        answers = await resolver.resolve(_texts(accept_body(body, KeysAsked).keys))
+        keys = _texts(accept_body(body, KeysAsked).keys)
+        answers = await resolver.resolve(keys, of=principal_of(request).tenant)
         return Response(_encoder.encode(_Sent(answers)), media_type="application/json")
 
     return resolve_many

@@ -129,4 +129,4 @@ def build_core(
         clock=clock,
         metrics=metrics,
     )
-    return Core(resolver, answers, BulkResolver(answers, resolver), applier, shared, explainer, selfcheck)
+    return Core(resolver, answers, BulkResolver(answers, resolver, lives), applier, shared, explainer, selfcheck)

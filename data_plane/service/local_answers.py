@@ -37,8 +37,8 @@ class LocalAnswers:
         self.age = coverage.age
         self.found = CountTally(
             metrics,
-            metrics.counter("tm_resolutions_total").labels("found", "l1"),
-            metrics.counter("tm_cache_lookups_total").labels("l1", "hit"),
+            metrics.counter("tm_resolutions_total").labels("found", "l1").inc,
+            metrics.counter("tm_cache_lookups_total").labels("l1", "hit").inc,
         )
 
     def active(self, route: bytes, now: float) -> Slot | None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from data_plane.domain.bulk import KeyAnswer, Result
+from data_plane.domain.entry import Lives
 from data_plane.domain.resolved import encode
 from data_plane.domain.slot import Slot
 from data_plane.errors import RouteUnknown
@@ -18,12 +19,18 @@ from shared.schemas.validation import InvalidInput
 class BulkResolver:
     """Answers at once what the process knows, and the rest together: the misses share their round trips."""
 
-    def __init__(self, answers: LocalAnswers, resolver: Resolver) -> None:
+    def __init__(self, answers: LocalAnswers, resolver: Resolver, lives: Lives) -> None:
         self._answers = answers
         self._resolver = resolver
+        self._hidden = KeyAnswer(result=Result.NOT_FOUND, max_age=int(lives.negative))
 
-    async def resolve(self, keys: Sequence[str]) -> list[KeyAnswer]:
-        """One answer for each key, in order. A key is written `tenant:service:env:version`."""
+    async def resolve(self, keys: Sequence[str], *, of: str | None = None) -> list[KeyAnswer]:
+        """One answer for each key, in order. A key is written `tenant:service:env:version`.
+
+        `of`: the only tenant whose routes the caller may see (None: all). Another one's are answered as absent ones.
+        """
+        if of is not None:
+            return await self._resolve_own(keys, f"{of}:")
         answers = self.known(keys)
         missing = [place for place, answer in enumerate(answers) if answer is None]
         if missing:
@@ -32,6 +39,17 @@ class BulkResolver:
             for place, task in zip(missing, tasks, strict=True):
                 answers[place] = task.result()
         return [answer for answer in answers if answer is not None]
+
+    async def _resolve_own(self, keys: Sequence[str], beginning: str) -> list[KeyAnswer]:
+        own = iter(await self.resolve([key for key in keys if key.startswith(beginning)]))
+        return [next(own) if key.startswith(beginning) else self._answer_hidden(key) for key in keys]
+
+    def _answer_hidden(self, key: str) -> KeyAnswer:
+        try:
+            RouteKey.parse(key)
+        except InvalidInput as error:
+            return _invalid(error)
+        return self._hidden
 
     def known(self, keys: Sequence[str]) -> list[KeyAnswer | None]:
         """What the process can answer by itself; None for every other key."""
@@ -47,7 +65,7 @@ class BulkResolver:
             key = RouteKey.parse(text)
             answer = await self._resolver.resolve(key)
         except InvalidInput as error:
-            return KeyAnswer(result=Result.INVALID, detail="This is no route's key.", errors=error.errors)
+            return _invalid(error)
         except RouteUnknown as error:
             return KeyAnswer(result=Result.UNAVAILABLE, detail=str(error))
         entry, max_age = answer.entry, int(answer.remaining)
@@ -59,3 +77,7 @@ class BulkResolver:
 
 def _found(route: bytes, slot: Slot, now: float) -> KeyAnswer:
     return KeyAnswer(result=Result.FOUND, route=msgspec.Raw(slot.body(route)), max_age=int(slot.expires_at - now))
+
+
+def _invalid(error: InvalidInput) -> KeyAnswer:
+    return KeyAnswer(result=Result.INVALID, detail="This is no route's key.", errors=error.errors)

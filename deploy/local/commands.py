@@ -43,7 +43,7 @@ async def _start(stack: Stack, services: Services, progress: Progress, servers_o
     if servers_only:
         await stack.start(progress)
     else:
-        await stack.start(progress, on_postgres=(services.migration,))
+        await stack.start(progress, on_postgres=(services.migration, services.admin_key))
         await services.start_instances(progress)
 
 

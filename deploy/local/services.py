@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from deploy.local import process
+from deploy.local.database_steps import AdminKey, Migration
 from deploy.local.local_process import LocalProcess, Recipe
 from deploy.local.ports import LOOPBACK
 from deploy.local.process import Launch
@@ -15,8 +15,6 @@ from deploy.local.settings import REPOSITORY
 from deploy.local.stack import Stack
 from deploy.local.starting import start_all
 from deploy.local.state import StateDirectory
-
-_MIGRATE_SECONDS = 60.0
 
 
 class Service(Recipe):
@@ -47,7 +45,8 @@ class Service(Recipe):
             "TM_HTTP_PORT": str(self._state.port(self.name)),
             "TM_INSTANCE_ID": self.name,
         }
-        return Launch(argv=self._command, directory=REPOSITORY, environment={**self._environment(), **own})
+        keys = {"TM_ACCESS_COPY": str(self._state.copy_of_keys(self.name))}
+        return Launch(argv=self._command, directory=REPOSITORY, environment={**keys, **self._environment(), **own})
 
     async def settle(self) -> bool:
         """Whether `GET /health/ready` answers 200."""
@@ -57,28 +56,6 @@ class Service(Recipe):
             return b" 200 " in await reader.readline()
         finally:
             writer.close()
-
-
-class Migration:
-    """The step that brings the database's schema up to date."""
-
-    name = "migration"
-
-    def __init__(self, environment: Callable[[], Mapping[str, str]], state: StateDirectory) -> None:
-        self._environment = environment
-        self._state = state
-
-    async def start(self) -> None:
-        launch = Launch(
-            argv=(sys.executable, "-m", "control_plane", "migrate"),
-            directory=REPOSITORY,
-            environment=self._environment(),
-            title="the migration",
-        )
-        await process.run_to_end(launch, self._state.log(self.name), self._state.mark(self.name), _MIGRATE_SECONDS)
-
-    async def is_running(self) -> bool:
-        return False
 
 
 class Services:
@@ -91,6 +68,7 @@ class Services:
         self._environment = dict(environment or {})
         self._all: list[LocalProcess] = []
         self.migration = Migration(self._shared_settings, self._state)
+        self.admin_key = AdminKey(self._shared_settings, self._state)
         self.control_plane = self.another("control_plane", "control-plane")
         self.data_planes = (self.another("data_plane", "data-plane-1"), self.another("data_plane", "data-plane-2"))
         self.audit_consumer = self.another("audit_consumer", "audit-consumer")
@@ -103,7 +81,7 @@ class Services:
     @property
     def env(self) -> dict[str, str]:
         """What a client needs to find servers and services."""
-        return self._stack.urls.as_environment() | self.urls
+        return self._stack.urls.as_environment() | self.urls | {"TM_ADMIN_KEY": self.admin_key.text()}
 
     @property
     def urls(self) -> dict[str, str]:
@@ -135,7 +113,7 @@ class Services:
         Raises:
             LocalServerError: that failed; the message holds the end of the log.
         """
-        await start_all([(self.migration,)], progress or Silent())
+        await start_all([(self.migration, self.admin_key)], progress or Silent())
         await self.start_instances(progress)
 
     async def start_instances(self, progress: Progress | None = None) -> None:

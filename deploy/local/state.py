@@ -18,7 +18,7 @@ from deploy.local.files import write_atomically
 # What a shell takes as it is after an equals sign.
 _PLAIN = re.compile(r"[\w@%+=:,./?-]*", re.ASCII)
 _CONTENTS = (
-    *("postgres", "redis", "kafka", "mongo", "logs", "env"),
+    *("postgres", "redis", "kafka", "mongo", "logs", "env", "admin-key", "access"),
     *("state.json", "state.broken", "state.lock", "command.lock"),
 )
 
@@ -50,6 +50,7 @@ class StateDirectory:
         self.path = path.resolve()
         self.logs = self.path / "logs"
         self.environment = self.path / "env"
+        self.admin_key = self.path / "admin-key"
         self._file = self.path / "state.json"
 
     @property
@@ -68,6 +69,10 @@ class StateDirectory:
     def log(self, name: str) -> Path:
         """Where the output of `name` goes."""
         return self.logs / f"{name}.log"
+
+    def copy_of_keys(self, name: str) -> Path:
+        """Where a service of that name copies the access keys that it knows."""
+        return self.path / "access" / name
 
     def read(self) -> State:
         """The last state written; an empty one when there is none or it cannot be read."""

@@ -62,6 +62,7 @@ def _histogram(
 
 _LAYERS = ("l1", "redis")
 _SOURCES = ("replica", "primary")
+_PUBLISHED = ("route-events", "access-keys")
 _LEVELS = ("debug", "info", "warning", "error", "critical")
 
 CATALOGUE: tuple[Metric, ...] = (
@@ -83,6 +84,14 @@ CATALOGUE: tuple[Metric, ...] = (
     _histogram("tm_dependency_request_duration_seconds", ALL, "Calls that were answered", LATENCY, dependency=OPEN),
     _histogram("tm_event_loop_lag_seconds", ALL, "How late a timer of the event loop fires", LATENCY),
     _counter("tm_log_records_total", ALL, "Log records written", level=_LEVELS),
+    _counter(
+        "tm_auth_total",
+        ALL,
+        "Requests by what became of their credential; forbidden ones count as ok, too",
+        outcome=("ok", "missing", "invalid", "expired", "revoked", "forbidden"),
+    ),
+    _gauge("tm_access_keys", ALL, "Access keys this process accepts", "livemax"),
+    _gauge("tm_access_watermark_age_seconds", ALL, "Since when no change of a key was missing here", "livemax"),
     # control plane
     _counter(
         "tm_changes_total",
@@ -96,17 +105,15 @@ CATALOGUE: tuple[Metric, ...] = (
     _gauge("tm_outbox_unsent", CONTROL, "Committed events that are not in Kafka yet", "livemax"),
     _gauge("tm_outbox_oldest_unsent_seconds", CONTROL, "Age of the oldest of them", "livemax"),
     _gauge("tm_outbox_relay_leader", CONTROL, "1 in the process whose relay is active; the sum over all is 1"),
-    _counter("tm_outbox_published_total", CONTROL, "Events that Kafka acknowledged", topic=("route-events",)),
+    _counter("tm_outbox_published_total", CONTROL, "Events that Kafka acknowledged", topic=_PUBLISHED),
     _counter(
         "tm_outbox_publish_failures_total",
         CONTROL,
         "Attempts to publish that failed",
-        topic=("route-events",),
+        topic=_PUBLISHED,
         reason=("timeout", "unavailable", "rejected"),
     ),
-    _histogram(
-        "tm_outbox_publish_delay_seconds", CONTROL, "Commit to acknowledged by Kafka", DELAY, topic=("route-events",)
-    ),
+    _histogram("tm_outbox_publish_delay_seconds", CONTROL, "Commit to acknowledged by Kafka", DELAY, topic=_PUBLISHED),
     # data plane
     _counter(
         "tm_resolutions_total",

@@ -1,7 +1,7 @@
 """Whether this process should get traffic, and what it knows of each thing it depends on."""
 
 import signal
-from collections.abc import Mapping
+from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 
 DRAIN_SIGNAL = signal.SIGUSR1
@@ -27,7 +27,7 @@ class DependencyHealth:
 class Health:
     """A process's readiness. `started` is set when everything is open, `draining` when it is about to close."""
 
-    dependencies: Mapping[str, DependencyHealth]
+    dependencies: MutableMapping[str, DependencyHealth]
     started: bool = False
     draining: bool = False
     notes: dict[str, str] = field(default_factory=dict)

@@ -5,27 +5,28 @@ what is scraped is the same as if each had been counted by itself.
 """
 
 from bisect import bisect_left
+from collections.abc import Callable
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Histogram
 
 from shared.runtime.metrics import Metrics
 
 
 class CountTally:
-    """Adds up for one or more counters that count the same."""
+    """Adds up for whatever counts: `counter.inc` of one or more counters that count the same."""
 
-    __slots__ = ("_counters", "count")
+    __slots__ = ("_add", "count")
 
-    def __init__(self, metrics: Metrics, *counters: Counter) -> None:
+    def __init__(self, metrics: Metrics, *add: Callable[[int], object]) -> None:
         self.count = 0
-        self._counters = counters
+        self._add = add
         metrics.before_scrape(self.flush)
 
     def flush(self) -> None:
         """Hand on what was counted since the last time."""
         count, self.count = self.count, 0
-        for counter in self._counters:
-            counter.inc(count)
+        for add in self._add:
+            add(count)
 
 
 class DurationTally:

@@ -31,5 +31,7 @@ ROUTE_EVENTS = _topic(
 ROUTE_EVENTS_DLQ = _topic(
     "route-events.dlq", 1, cleanup_policy="delete", retention_ms=30 * DAY_MS, max_message_bytes=DEAD_LETTER_RECORD_BYTES
 )
+# One partition: a reader that is at its end knows every key.
+ACCESS_KEYS = _topic("access-keys", 1, cleanup_policy="compact", max_message_bytes=64 * 1024)
 
-TOPICS = (ROUTE_EVENTS, ROUTE_EVENTS_DLQ)
+TOPICS = (ROUTE_EVENTS, ROUTE_EVENTS_DLQ, ACCESS_KEYS)

@@ -80,7 +80,7 @@ async def subject(behind: Stack | None) -> AsyncIterator[Subject]:
 def _as_landed(offset: int, each: OutboxRecord | Heartbeat) -> Landed:
     if isinstance(each, Heartbeat):
         return Landed(0, offset, None, {}, encode(each))
-    return Landed(0, offset, each.key, dict(each.headers), each.payload)
+    return Landed(0, offset, each.key, dict(each.headers), each.payload or b"")
 
 
 def _record(key: str, revision: int) -> OutboxRecord:

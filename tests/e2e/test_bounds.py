@@ -56,7 +56,8 @@ async def test_a_body_that_never_ends_is_given_up_at_the_deadline(system: System
     host, port = system.control_url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     path = system.control_path(key).removeprefix(system.control_url)
-    writer.write(f"PUT {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n{{".encode())
+    credential = f"Authorization: Bearer {system.services.admin_key.text()}"
+    writer.write(f"PUT {path} HTTP/1.1\r\nHost: a\r\n{credential}\r\nContent-Length: 1000\r\n\r\n{{".encode())
     try:
         async with asyncio.timeout(10):
             assert b" 503 " in await reader.readline()

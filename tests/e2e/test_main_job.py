@@ -9,10 +9,14 @@ from tests.waiting import eventually
 
 async def test_written_route_is_resolved_by_every_instance_and_audited(system: System) -> None:
     key = await system.new_key()
-    await system.put(key, "http://payments-v1:50051", **{"X-Actor": "ada"})
+    await system.put(key, "http://payments-v1:50051", **{"X-Actor": "somebody-else"})
     await system.until_resolved(key, "http://payments-v1:50051")
     [event] = await system.until_audited(key, 1)
-    assert (event["action"], event["changed_by"], event["url"]) == ("created", "ada", "http://payments-v1:50051")
+    assert (event["action"], event["changed_by"], event["url"]) == (
+        "created",
+        "local-admin",
+        "http://payments-v1:50051",
+    )
     assert (event["previous_url"], event["previous_state"]) == (None, None)
 
 

@@ -7,23 +7,38 @@ from pathlib import Path
 
 import pytest
 
+from shared.schemas.access import Role
 from tests.system import System
 
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 EXAMPLES = 25
+EXAMPLES_OF_A_ROLE = 6
 SECONDS = 120
+TRUE_FOR_ANY_ROLE = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+)
+SERVICES = ("control_plane", "data_plane", "audit_consumer")
 
 
-async def _tried(url: str, *options: str) -> tuple[int, str]:
-    """Exit code and report of all checks on the service at this URL."""
+async def _tried(url: str, key: str, configuration: Path, *options: str) -> tuple[int, str]:
+    """Exit code and report of trying the service at this URL with this access key."""
     command = (
         sys.executable,
         "-m",
         "schemathesis.cli",
         "--config-file",
-        str(CONFIGURATION),
+        str(configuration),
         "run",
         f"{url}/schema/openapi.json",
+        "--header",
+        f"Authorization: Bearer {key}",
+        "--seed",
+        "1",
+        "--no-color",
         *options,
     )
     process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=STDOUT)
@@ -32,14 +47,30 @@ async def _tried(url: str, *options: str) -> tuple[int, str]:
     return process.returncode or 0, report.decode()
 
 
-@pytest.mark.parametrize("service", ["control_plane", "data_plane", "audit_consumer"])
+def _url_of(system: System, service: str) -> str:
+    urls = (system.control_url, system.resolver_urls[0], system.audit_url)
+    return dict(zip(SERVICES, urls, strict=True))[service]
+
+
+@pytest.mark.parametrize("service", SERVICES)
 async def test_every_operation_answers_as_its_document_says(system: System, service: str) -> None:
-    urls = {
-        "control_plane": system.control_url,
-        "data_plane": system.resolver_urls[0],
-        "audit_consumer": system.services.audit_consumer.urls[0],
-    }
+    options = ("--checks", "all", "--max-examples", str(EXAMPLES))
+    code, report = await _tried(_url_of(system, service), system.services.admin_key.text(), CONFIGURATION, *options)
+    assert code == 0, report
+
+
+@pytest.mark.parametrize("role", [each for each in Role if each is not Role.ADMIN])
+@pytest.mark.parametrize("service", SERVICES)
+async def test_every_role_is_answered_as_the_document_says(
+    system: System, service: str, role: Role, tmp_path: Path
+) -> None:
+    tenant = await system.new_tenant()
+    # On its own tenant, or every answer would be that there is none.
+    configuration = tmp_path / "schemathesis.toml"
+    configuration.write_text(f'[parameters]\ntenant = "{tenant}"\n\n{CONFIGURATION.read_text()}')
+    options = ("--phases", "examples,fuzzing", "--checks", ",".join(TRUE_FOR_ANY_ROLE))
+    key = await system.access_key(tenant, role)
     code, report = await _tried(
-        urls[service], "--checks", "all", "--max-examples", str(EXAMPLES), "--seed", "1", "--no-color"
+        _url_of(system, service), key, configuration, *options, "--max-examples", str(EXAMPLES_OF_A_ROLE)
     )
     assert code == 0, report

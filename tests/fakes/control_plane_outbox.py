@@ -96,11 +96,11 @@ class FakeOutboxSession:
         unsent = [record for id_, record in self._outbox.records.items() if id_ not in self._outbox.sent]
         return Unsent(tuple(unsent[: self._outbox.batch]), complete=len(unsent) < self._outbox.batch)
 
-    async def mark_sent(self, acknowledged: Sequence[Acknowledged]) -> Sequence[float]:
+    async def mark_sent(self, acknowledged: Sequence[Acknowledged]) -> Sequence[tuple[str, float]]:
         self._outbox.check(self)
         marked = [each for each in acknowledged if each.record.id not in self._outbox.sent]
         self._outbox.sent.update({each.record.id: each for each in marked})
-        return [0.001 for _ in marked]
+        return [(each.record.topic, 0.001) for each in marked]
 
     async def purge(self, older_than: timedelta) -> int:
         self._outbox.check(self)

@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from deploy.local.server import Server
+from shared.runtime.access.tokens import AccessKey
 from shared.schemas.identity import RouteKey
+from tests.access import bearer
 from tests.system import System
 from tests.waiting import eventually
 
@@ -15,10 +17,10 @@ SLACK = 1.0
 
 
 @asynccontextmanager
-async def short_lived_resolver(system: System, name: str) -> AsyncIterator[Server]:
+async def short_lived_resolver(system: System, name: str, **settings: str) -> AsyncIterator[Server]:
     """A resolver whose entries live 4 s (1.5 s for "not found") instead of 60 s and 10 s."""
     lives = {"TM_POSITIVE_LIFE_SECONDS": str(POSITIVE), "TM_NEGATIVE_LIFE_SECONDS": str(NEGATIVE)}
-    resolver = system.services.another("data_plane", name, lives)
+    resolver = system.services.another("data_plane", name, {**lives, **settings})
     await resolver.start()
     try:
         yield resolver
@@ -77,9 +79,13 @@ async def test_resolver_that_starts_without_kafka_answers(system: System) -> Non
     key = await system.new_key()
     await system.put(key, "http://there")
     await system.until_resolved(key, "http://there")
+    copy = str(system.state.copy_of_keys(system.services.data_planes[0].name))
     await system.stack.kafka.freeze()
     try:
-        async with short_lived_resolver(system, "without-kafka") as resolver:
+        async with short_lived_resolver(system, "without-kafka", TM_ACCESS_COPY=copy) as resolver:
             assert await system.resolved_url(resolver.urls[0], key) == "http://there"
+            assert "started with a copy of the access keys" in system.log_of(resolver)
+            nobody = await system.http.get(f"{resolver.urls[0]}/", headers=bearer(AccessKey.new()))
+            assert nobody.status_code == 503
     finally:
         await system.stack.kafka.thaw()

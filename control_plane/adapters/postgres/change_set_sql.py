@@ -59,15 +59,15 @@ WITH changed AS (
     SELECT environments.id, environments.service_id, environments.name
     FROM places JOIN environments ON environments.service_id = places.service_id AND environments.name = places.env
 ), new_environments AS (
-    INSERT INTO environments (service_id, name)
-    SELECT service_id, env FROM places
+    INSERT INTO environments (tenant_id, service_id, name)
+    SELECT $1::bigint, service_id, env FROM places
     WHERE (service_id, env) NOT IN (SELECT service_id, name FROM old_environments)
     RETURNING id, service_id, name
 ), all_environments AS (
     SELECT * FROM old_environments UNION ALL SELECT * FROM new_environments
 ), stored AS (
-    INSERT INTO endpoints (environment_id, version, url, is_active, revision, created_at, updated_at)
-    SELECT all_environments.id, changed.version, changed.url, changed.is_active, $2, $8, $8
+    INSERT INTO endpoints (tenant_id, environment_id, version, url, is_active, revision, created_at, updated_at)
+    SELECT $1::bigint, all_environments.id, changed.version, changed.url, changed.is_active, $2, $8, $8
     FROM changed
     JOIN places USING (service, env)
     JOIN all_environments ON all_environments.service_id = places.service_id AND all_environments.name = changed.env

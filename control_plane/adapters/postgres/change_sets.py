@@ -34,7 +34,7 @@ class PostgresChangeSets:
 
     async def plan(self, request: ChangeRequest) -> Plan:
         # In a snapshot, so that looking does not hold up those who write.
-        async with self._primary.snapshot() as connection:
+        async with self._primary.snapshot(request.intent.tenant) as connection:
             tenant = await find_tenant(connection, request.intent.tenant)
             standing = await read_standing(connection, tenant, request.intent)
             return keep_quota(make_plan(request.intent, request.terms, standing), tenant.routes, self._most_routes)
@@ -42,7 +42,7 @@ class PostgresChangeSets:
     async def apply(self, request: ChangeRequest, headers: Mapping[str, str]) -> Plan | Answer:
         async with self._turns.of(request.intent.tenant):
             started = time.perf_counter()
-            async with self._primary.transaction() as connection:
+            async with self._primary.transaction(request.intent.tenant) as connection:
                 done = await self._apply(connection, request, headers)
             if isinstance(done, Plan) and done.committed:
                 self._durations.observe(time.perf_counter() - started)

@@ -22,13 +22,13 @@ class PostgresHistory:
     async def page(
         self, tenant: str, matching: HistoryFilter, before: int | None, limit: int
     ) -> Sequence[ChangeSetSummary]:
-        async with self._primary.snapshot() as connection:
+        async with self._primary.snapshot(tenant) as connection:
             known = await find_tenant(connection, tenant)
             rows = await connection.fetch(sql.PAGE, known.id, matching.changed_by, matching.since, before, limit)
         return [_summary(row) for row in rows]
 
     async def get(self, tenant: str, revision: int) -> CommittedChanges:
-        async with self._primary.snapshot() as connection:
+        async with self._primary.snapshot(tenant) as connection:
             known = await find_tenant(connection, tenant)
             changes = await changes_of(connection, known, revision)
             row = await connection.fetchrow(sql.SUMMARY, known.id, revision)
@@ -38,7 +38,7 @@ class PostgresHistory:
     async def diff(
         self, tenant: str, first: int, last: int, after: RoutePosition | None, limit: int
     ) -> Sequence[NetChange]:
-        async with self._primary.snapshot() as connection:
+        async with self._primary.snapshot(tenant) as connection:
             known = await find_tenant(connection, tenant)
             for revision in (first, last):
                 await require(connection, known, revision, least=0)
@@ -49,7 +49,7 @@ class PostgresHistory:
         self, tenant: str, revision: int, matching: RouteFilter, after: RoutePosition | None, limit: int
     ) -> Sequence[RouteThen]:
         wanted = (matching.service, matching.env, matching.version, matching.is_active)
-        async with self._primary.snapshot() as connection:
+        async with self._primary.snapshot(tenant) as connection:
             known = await find_tenant(connection, tenant)
             await require(connection, known, revision, least=0)
             rows = await connection.fetch(sql.ROUTES_AT, known.id, revision, *wanted, *_start(after), limit)

@@ -18,6 +18,7 @@ _SIGNAL = f"SELECT pg_notify('{CHANNEL}', '')"
 # The server ends the session of a relay that stopped (crashed host, paused process), and with it the lock.
 _SESSION_SETTINGS = {
     "application_name": "outbox_relay",
+    "role": "tm_relay",
     "jit": "off",
     "idle_session_timeout": "10s",
     "statement_timeout": "5s",
@@ -68,7 +69,7 @@ class PostgresOutbox:
             await connection.execute(_SIGNAL)
 
     async def backlog(self) -> Backlog:
-        async with self._primary.connection() as connection:
+        async with self._primary.platform("tm_relay") as connection:
             row = await connection.fetchrow(_BACKLOG)
         assert row is not None  # noqa: S101 - an aggregate has one row
         return Backlog(row["unsent"], max(0.0, row["oldest_seconds"]))

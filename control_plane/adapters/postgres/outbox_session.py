@@ -34,8 +34,8 @@ RETURNING as_of
 # Rows are taken while those before them stay below the limit of bytes, so that one row always is.
 _UNSENT = """
 SELECT id, topic, key, headers, payload FROM (
-    SELECT *, sum(octet_length(payload)) OVER (ORDER BY id) - octet_length(payload) AS bytes_before
-    FROM (SELECT id, topic, key, headers, payload FROM outbox WHERE sent_at IS NULL ORDER BY id LIMIT $1) AS oldest
+    SELECT *, sum(bytes) OVER (ORDER BY id) - bytes AS bytes_before
+    FROM (SELECT id, topic, key, headers, payload, coalesce(octet_length(payload), 0) AS bytes FROM outbox WHERE sent_at IS NULL ORDER BY id LIMIT $1) AS oldest
 ) AS measured
 WHERE bytes_before < $2
 ORDER BY id
@@ -44,7 +44,7 @@ _MARK_SENT = """
 UPDATE outbox SET sent_at = clock_timestamp(), kafka_partition = sent.partition, kafka_offset = sent.position
 FROM unnest($1::bigint[], $2::integer[], $3::bigint[]) AS sent (id, partition, position)
 WHERE outbox.id = sent.id AND outbox.sent_at IS NULL
-RETURNING extract(epoch FROM outbox.sent_at - outbox.created_at)::float8 AS delay
+RETURNING outbox.topic, extract(epoch FROM outbox.sent_at - outbox.created_at)::float8 AS delay
 """
 
 # Looks at the oldest rows only: by id, for which there is an index.
@@ -102,10 +102,10 @@ class PostgresOutboxSession:
         async with self._call() as connection:
             rows = await connection.fetch(_UNSENT, MAX_RECORDS, MAX_BYTES)
         records = tuple(_record(row) for row in rows)
-        complete = len(records) < MAX_RECORDS and sum(len(each.payload) for each in records) < MAX_BYTES
+        complete = len(records) < MAX_RECORDS and sum(len(each.payload or b"") for each in records) < MAX_BYTES
         return Unsent(records, complete)
 
-    async def mark_sent(self, acknowledged: Sequence[Acknowledged]) -> Sequence[float]:
+    async def mark_sent(self, acknowledged: Sequence[Acknowledged]) -> Sequence[tuple[str, float]]:
         async with self._call() as connection:
             rows = await connection.fetch(
                 _MARK_SENT,
@@ -113,7 +113,7 @@ class PostgresOutboxSession:
                 [each.partition for each in acknowledged],
                 [each.offset for each in acknowledged],
             )
-        return [row["delay"] for row in rows]
+        return [(row["topic"], row["delay"]) for row in rows]
 
     async def purge(self, older_than: timedelta) -> int:
         return await self._delete(_PURGE, _PURGED_AT_ONCE, older_than)

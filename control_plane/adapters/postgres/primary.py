@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any, TypeAlias
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Literal, TypeAlias
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from control_plane.errors import NoSuchTenant
 from shared.runtime.resilience import Guard
+from shared.schemas.identity import name_errors
 
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 
@@ -23,6 +25,7 @@ UNAVAILABLE: tuple[type[Exception], ...] = (
     asyncpg.InvalidCatalogNameError,
     asyncpg.UndefinedTableError,  # migrations have not been run
     asyncpg.UndefinedColumnError,
+    asyncpg.InvalidParameterValueError,  # the serving role does not exist, which migrations make
 )
 """The driver's errors that mean: not now. Any other is a mistake of ours."""
 
@@ -65,6 +68,8 @@ class Primary:
         deadline = int(self._deadline * 1000)
         return {
             "application_name": "control_plane",
+            # From the first moment on, and what any RESET goes back to: this role sees nothing until a tenant is named.
+            "role": "tm_control",
             "jit": "off",
             "statement_timeout": str(deadline),
             "lock_timeout": str(deadline * 3 // 4),
@@ -87,19 +92,24 @@ class Primary:
             finally:
                 await self._pool.release(connection)
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
-        """A connection in a transaction that the end of the block commits. Raises DependencyUnavailable."""
+    def transaction(self, tenant: str) -> AbstractAsyncContextManager[Connection]:
+        """A transaction that sees this tenant's rows and no other's. Its block's end commits.
+
+        Raises DependencyUnavailable, and NoSuchTenant for what can be no tenant's name.
+        """
         # The statements of a change are long and always run the same way: planning them anew for each list of routes
         # takes as long as running them. Sent with BEGIN, it costs no round trip.
-        async with self._begun("BEGIN; SET LOCAL plan_cache_mode = force_generic_plan") as connection:
-            yield connection
+        return self._begun(f"BEGIN; SET LOCAL plan_cache_mode = force_generic_plan; {_tenant_is(tenant)}")
 
-    @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[Connection]:
-        """A connection whose statements all see one moment, and cannot write. Raises DependencyUnavailable."""
-        async with self._begun("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY") as connection:
-            yield connection
+    def snapshot(self, tenant: str) -> AbstractAsyncContextManager[Connection]:
+        """As `transaction`, with statements that all see one moment and cannot write."""
+        return self._begun(f"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; {_tenant_is(tenant)}")
+
+    def platform(
+        self, role: Literal["tm_platform", "tm_relay"] = "tm_platform"
+    ) -> AbstractAsyncContextManager[Connection]:
+        """A transaction about all tenants, as a role that sees what that takes. Raises DependencyUnavailable."""
+        return self._begun(f"BEGIN; SET LOCAL ROLE {role}")
 
     @asynccontextmanager
     async def _begun(self, begin: str) -> AsyncIterator[Connection]:
@@ -113,6 +123,12 @@ class Primary:
                     await connection.execute("ROLLBACK")
                 raise
             await connection.execute("COMMIT")
+
+
+def _tenant_is(tenant: str) -> str:
+    if name_errors(tenant=tenant):
+        raise NoSuchTenant(tenant)  # and so the statement is safe to build
+    return f"SET LOCAL tm.tenant = '{tenant}'"
 
 
 async def _keep_session(_: Any) -> None:

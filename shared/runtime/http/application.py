@@ -12,7 +12,10 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, ScalarRenderPlugin, YamlRenderPlugin
 from litestar.types import ControllerRouterHandler
 
+from shared.runtime.access.authenticator import Authenticator
 from shared.runtime.health import DRAIN_SIGNAL, Health
+from shared.runtime.http.access import ACCESS_KINDS, Absent, Admission, guard_of, nothing_there
+from shared.runtime.http.access_documentation import SECURITY, SECURITY_SCHEMES, AccessDocumentation
 from shared.runtime.http.allow import CompleteAllow
 from shared.runtime.http.bounds import Bounded, Bounds
 from shared.runtime.http.common_problems import document_common_problems
@@ -35,23 +38,31 @@ def build_application(
     kinds: Mapping[type[Exception], Kind],
     health: Health,
     metrics: Metrics,
+    authenticator: Authenticator,
+    absent: Absent = nothing_there,
     lifespan: Lifespan | None = None,
     bounds: Bounds | None = None,
     refusals_of_writes: Sequence[Kind] = (),
 ) -> RequestContext:
     """A service's ASGI application: its handlers, the probes, OpenAPI under /schema, problems for every error.
 
-    `bounds` are what one request may cost, `refusals_of_writes` what any write can be answered with. `lifespan` opens
-    what the service needs, in order, and closes it in reverse.
+    Every handler names its operation (`opt={"operation": …}`), by which callers are let in. `absent` makes the error
+    for another tenant's things: the one there is when they do not exist. `bounds` are what one request may cost,
+    `refusals_of_writes` what any write can be answered with. `lifespan` opens what the service needs, in order, and
+    closes it in reverse.
     """
     litestar = Litestar(
         route_handlers=[*handlers, *probes(health, metrics)],
-        exception_handlers=Problems(kinds).handlers(),
+        exception_handlers=Problems({**ACCESS_KINDS, **kinds}).handlers(),
+        guards=[guard_of(absent, metrics)],
+        plugins=[AccessDocumentation()],
         openapi_config=OpenAPIConfig(
             title=title,
             version=VERSION,
             description=description,
             use_handler_docstrings=True,
+            components=SECURITY_SCHEMES,
+            security=SECURITY,
             render_plugins=[ScalarRenderPlugin(), JsonRenderPlugin(), YamlRenderPlugin()],
         ),
         lifespan=[lambda _: _serving(health, metrics, lifespan or _nothing)],
@@ -59,7 +70,8 @@ def build_application(
         logging_config=None,
     )
     document_common_problems(litestar.openapi_schema, refusals_of_writes)
-    return RequestContext(Bounded(CompleteAllow(litestar), bounds or Bounds(), metrics), health=health, metrics=metrics)
+    admitted = Admission(CompleteAllow(litestar), authenticator)
+    return RequestContext(Bounded(admitted, bounds or Bounds(), metrics), health=health, metrics=metrics)
 
 
 @asynccontextmanager

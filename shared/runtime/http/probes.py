@@ -6,6 +6,7 @@ import msgspec
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
+from litestar.openapi.spec import SecurityRequirement
 
 from shared.runtime.health import Health
 from shared.runtime.metrics import CONTENT_TYPE, Metrics
@@ -33,19 +34,29 @@ class Liveness(msgspec.Struct):
     status: Literal["alive"] = "alive"
 
 
+OPEN: list[SecurityRequirement] = [{}]
+"""To anyone, in OpenAPI's words."""
+
 _STATES: dict[bool | None, Literal["up", "down", "unknown"]] = {True: "up", False: "down", None: "unknown"}
 
 
 def probes(health: Health, metrics: Metrics) -> list[HTTPRouteHandler]:
     """The handlers of /health/live, /health/ready and /metrics."""
 
-    @get("/health/live", sync_to_thread=False, tags=["Health"], summary="The process runs (looks at nothing else)")
+    @get(
+        "/health/live",
+        sync_to_thread=False,
+        security=OPEN,
+        tags=["Health"],
+        summary="The process runs (looks at nothing else)",
+    )
     def live() -> Liveness:
         return Liveness()
 
     @get(
         "/health/ready",
         sync_to_thread=False,
+        security=OPEN,
         tags=["Health"],
         summary="Whether to send traffic here, and why",
         responses={503: ResponseSpec(Readiness, description="Not now", generate_examples=False)},
@@ -61,7 +72,14 @@ def probes(health: Health, metrics: Metrics) -> list[HTTPRouteHandler]:
     metrics.before_scrape(lambda: ready_gauge.set(health.is_ready()))
     metrics.before_scrape(lambda: draining_gauge.set(health.draining))
 
-    @get("/metrics", sync_to_thread=False, tags=["Health"], summary="Prometheus metrics", media_type=CONTENT_TYPE)
+    @get(
+        "/metrics",
+        sync_to_thread=False,
+        security=OPEN,
+        tags=["Health"],
+        summary="Prometheus metrics",
+        media_type=CONTENT_TYPE,
+    )
     def exposition() -> bytes:
         return metrics.exposition()
 

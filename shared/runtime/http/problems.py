@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -41,6 +41,7 @@ class Kind:
     slug: str
     title: str
     retry_after: float | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 SHARED_KINDS: dict[type[Exception], Kind] = {
@@ -79,7 +80,13 @@ class Problems:
 
 def respond(kind: Kind, detail: str, errors: tuple[FieldError, ...] = ()) -> Response[Problem]:
     """The response that tells a caller of a problem."""
-    problem = Problem(
+    problem = problem_of(kind, detail, errors)
+    return Response(problem, status_code=kind.status, media_type=CONTENT_TYPE, headers=headers_of(kind))
+
+
+def problem_of(kind: Kind, detail: str, errors: tuple[FieldError, ...] = ()) -> Problem:
+    """The problem under the correlation id at hand."""
+    return Problem(
         type=_TYPE + kind.slug,
         title=kind.title,
         status=kind.status,
@@ -87,17 +94,20 @@ def respond(kind: Kind, detail: str, errors: tuple[FieldError, ...] = ()) -> Res
         correlation_id=correlation.current(),
         errors=list(errors),
     )
-    headers = {} if kind.retry_after is None else {"Retry-After": str(math.ceil(kind.retry_after))}
-    return Response(problem, status_code=kind.status, media_type=CONTENT_TYPE, headers=headers)
 
 
-async def send_problem(send: Send, kind: Kind, detail: str) -> None:
-    """The same response, from a layer before Litestar."""
-    response = respond(kind, detail)
-    body = msgspec.json.encode(response.content)
-    fields = {"content-type": CONTENT_TYPE, "content-length": str(len(body)), **response.headers}
-    headers = [(name.lower().encode(), value.encode()) for name, value in fields.items()]
-    await send({"type": "http.response.start", "status": kind.status, "headers": headers})
+def headers_of(kind: Kind) -> dict[str, str]:
+    """What the answer carries beside its content type."""
+    retry = {} if kind.retry_after is None else {"Retry-After": str(math.ceil(kind.retry_after))}
+    return {**kind.headers, **retry}
+
+
+async def send_problem(send: Send, kind: Kind, detail: str, headers: Mapping[str, str] | None = None) -> None:
+    """The same response, from a layer before Litestar; `headers` come on top."""
+    body = msgspec.json.encode(problem_of(kind, detail))
+    fields = {"content-type": CONTENT_TYPE, "content-length": str(len(body)), **headers_of(kind), **(headers or {})}
+    raw = [(name.lower().encode(), value.encode()) for name, value in fields.items()]
+    await send({"type": "http.response.start", "status": kind.status, "headers": raw})
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 

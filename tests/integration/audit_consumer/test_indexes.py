@@ -15,6 +15,8 @@ from audit_consumer.app import build_app, new_health
 from audit_consumer.domain.events import AuditEvent
 from audit_consumer.domain.queries import Filters, Span
 from deploy.local.stack import Stack
+from shared.runtime.access.assembly import Access
+from shared.runtime.access.open_access import OpenAccess
 from shared.runtime.catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import DependencyUnavailable
@@ -93,7 +95,9 @@ async def explained(stack: Stack) -> AsyncIterator[Explained]:
         motor: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(stack.urls.mongo)
         await motor[name].command("profile", 2)
         clock = MovableClock(EPOCH + timedelta(hours=1))
-        async with client_of(build_app(trail, clock, new_health(), Metrics(Service.AUDIT_CONSUMER))) as client:
+        async with client_of(
+            build_app(trail, clock, new_health(), Metrics(Service.AUDIT_CONSUMER), Access(OpenAccess()))
+        ) as client:
             yield Explained(motor[name], client)
         await motor[name].command("profile", 0)
         motor.close()

@@ -2,6 +2,8 @@
 
 import random
 
+import httpx2
+
 from deploy.local.stack import Stack
 from shared.schemas.events import MAX_CHANGES, Heartbeat, RouteChanged, encode
 from shared.schemas.topics import ROUTE_EVENTS, ROUTE_EVENTS_DLQ
@@ -41,7 +43,12 @@ async def test_the_history_of_a_tenant_is_shown_in_the_order_of_its_commits(stac
         await produce(stack.urls.kafka, *random.sample(events, k=30))
         await eventually(lambda: is_done(consumer, stack))
         route = {"tenant": tenant, "service": "payments", "env": "prod", "version": "v1"}
-        answer = (await client.get("/api/v1/audit/route", params=route)).json()
+
+        async def answered() -> httpx2.Response | None:  # not before there is the index that the query names
+            answer = await client.get("/api/v1/audit/route", params=route)
+            return answer if answer.status_code == 200 else None
+
+        answer = (await eventually(answered)).json()
         assert [each["revision"] for each in answer["events"]] == list(range(30, 0, -1))
 
 

@@ -17,6 +17,7 @@ TABLES = {
     "change_sets",
     "changes",
     "idempotency_keys",
+    "access_keys",
     "outbox",
     "relay_heartbeat",
     "alembic_version",

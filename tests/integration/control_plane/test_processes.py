@@ -69,7 +69,7 @@ async def _started(database: Database, stack: Stack) -> AsyncIterator[Running]:
 
 
 def _environment(**told: str) -> dict[str, str]:
-    return {**os.environ, "TM_DRAIN_SECONDS": "0.1", **told}  # noqa: TID251 - a child needs PATH and the like
+    return {**os.environ, "TM_DRAIN_SECONDS": "0.1", "TM_ACCESS": "off", **told}  # noqa: TID251 - a child needs PATH and the like
 
 
 async def _put(running: Running, tenant: str, url: str) -> None:

@@ -31,6 +31,7 @@ async def start(stack: Stack, database: Database) -> Start:
     @asynccontextmanager
     async def start_instance(**changed: object) -> AsyncIterator[Assembly]:
         values = {
+            "access": "off",
             "replica_urls": database.replica_url,
             "postgres_url": database.url,
             "redis_url": stack.urls.redis,

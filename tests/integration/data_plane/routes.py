@@ -18,11 +18,11 @@ WITH tenant AS (
     INSERT INTO services (tenant_id, name) SELECT id, $2 FROM tenant
     ON CONFLICT (tenant_id, name) DO UPDATE SET name = excluded.name RETURNING id
 ), environment AS (
-    INSERT INTO environments (service_id, name) SELECT id, $3 FROM service
+    INSERT INTO environments (tenant_id, service_id, name) SELECT tenant.id, service.id, $3 FROM tenant, service
     ON CONFLICT (service_id, name) DO UPDATE SET name = excluded.name RETURNING id
 ), endpoint AS (
-    INSERT INTO endpoints (environment_id, version, url, is_active, revision, created_at, updated_at)
-    SELECT environment.id, $4, coalesce($5, 'https://inactive.example.com'), $5 IS NOT NULL, tenant.revision, now(), now()
+    INSERT INTO endpoints (tenant_id, environment_id, version, url, is_active, revision, created_at, updated_at)
+    SELECT tenant.id, environment.id, $4, coalesce($5, 'https://inactive.example.com'), $5 IS NOT NULL, tenant.revision, now(), now()
     FROM environment, tenant
     ON CONFLICT (environment_id, version) DO UPDATE
     SET url = coalesce($5, endpoints.url), is_active = excluded.is_active, revision = excluded.revision

@@ -11,6 +11,8 @@ import pytest_asyncio
 from audit_consumer.app import build_app, new_health
 from audit_consumer.domain.events import AuditEvent
 from audit_consumer.errors import QueryTooSlow
+from shared.runtime.access.assembly import Access
+from shared.runtime.access.open_access import OpenAccess
 from shared.runtime.catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.schemas.events import Action
@@ -57,7 +59,9 @@ class Api:
 @pytest_asyncio.fixture
 async def api() -> AsyncIterator[Api]:
     trail, clock = FakeAuditTrail(), MovableClock(EPOCH + timedelta(days=10))
-    async with client_of(build_app(trail, clock, new_health(), Metrics(Service.AUDIT_CONSUMER))) as client:
+    async with client_of(
+        build_app(trail, clock, new_health(), Metrics(Service.AUDIT_CONSUMER), Access(OpenAccess()))
+    ) as client:
         yield Api(trail, client)
 
 
@@ -202,7 +206,7 @@ async def test_a_query_that_takes_too_long_is_a_503_that_says_how_to_narrow_it()
         async def find(self, *_: object) -> list[AuditEvent]:
             raise QueryTooSlow(2)
 
-    app = build_app(SlowTrail(), MovableClock(), new_health(), Metrics(Service.AUDIT_CONSUMER))
+    app = build_app(SlowTrail(), MovableClock(), new_health(), Metrics(Service.AUDIT_CONSUMER), Access(OpenAccess()))
     async with client_of(app) as client:
         answer = await client.get("/api/v1/audit/recent")
     assert answer.status_code == 503

@@ -8,11 +8,14 @@ import pytest_asyncio
 
 from control_plane.app import build_app, new_health
 from control_plane.settings import ControlPlaneSettings
+from shared.runtime.access.assembly import Access
+from shared.runtime.access.open_access import OpenAccess
 from shared.runtime.catalogue import Service
 from shared.runtime.http.context import RequestContext
 from shared.runtime.metrics import Metrics
 from tests.fakes.control_plane_change_sets import FakeChangeSets, FakeHistory
 from tests.fakes.control_plane_event_log import FakeEventLog
+from tests.fakes.control_plane_keys import FakeAccessKeys
 from tests.fakes.control_plane_outbox import FakeOutbox
 from tests.fakes.control_plane_registry import FakeRegistry, FakeRoutes, FakeTenants
 
@@ -34,11 +37,14 @@ def app(registry: FakeRegistry, settings: ControlPlaneSettings) -> RequestContex
         routes=FakeRoutes(registry),
         change_sets=FakeChangeSets(registry),
         history=FakeHistory(registry),
+        keys=FakeAccessKeys(registry),
         outbox=FakeOutbox(),
         events=FakeEventLog(),
+        revocations=FakeEventLog(),
         settings=settings,
         health=new_health(),
         metrics=Metrics(Service.CONTROL_PLANE),
+        access=Access(OpenAccess()),
     )
 
 

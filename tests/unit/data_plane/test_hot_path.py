@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,9 +13,14 @@ from hypothesis import strategies as st
 
 from data_plane.app import build_app
 from data_plane.http.hot_path import HotPath
+from shared.runtime.access.tokens import AccessKey
+from shared.runtime.catalogue import Service
 from shared.runtime.health import Health
+from shared.schemas.access import Role
 from shared.schemas.identity import RouteKey
+from tests.access import Gate, a_record
 from tests.asgi import Application, Request, answer_of
+from tests.clocks import MovableClock
 from tests.fakes.data_plane_world import KEY, Instance, World
 
 PATH = "/api/v1/resolve/team-a/payments/prod/v1"
@@ -25,6 +31,7 @@ _COUNTED = (
     "tm_http_request_duration_seconds_count",
     "tm_resolutions_total",
     "tm_cache_lookups_total",
+    "tm_auth_total",
 )
 
 _names = st.from_regex(r"[a-z0-9]([a-z0-9._-]{0,8}[a-z0-9])?", fullmatch=True)
@@ -42,6 +49,9 @@ _headers = st.lists(
         st.tuples(st.sampled_from(["accept", "user-agent", "content-type", "content-length"]), st.just("text/plain")),
     ),
     max_size=4,
+)
+_callers = st.sampled_from(
+    ["own", "own", "own", "admin", "another tenant's", "expiring", "revoked", "unknown", "nobody"]
 )
 _spellings = st.sampled_from(
     [
@@ -92,6 +102,21 @@ _knows = st.builds(
 )
 
 
+CREDENTIALS = {name: AccessKey.new() for name in ("own", "another tenant's", "admin", "expiring", "revoked", "unknown")}
+
+
+def _gate(tenant: str, clock: MovableClock) -> Gate:
+    """Access for the callers in CREDENTIALS: resolvers of the tenant or another one, and an admin."""
+    gate, soon = Gate(Service.DATA_PLANE, clock=clock), clock.now() + timedelta(seconds=60.5)
+    gate.keyring.put(a_record(CREDENTIALS["own"], role=Role.RESOLVER, tenant=tenant))
+    gate.keyring.put(a_record(CREDENTIALS["another tenant's"], role=Role.RESOLVER, tenant=f"not-{tenant}"))
+    gate.keyring.put(a_record(CREDENTIALS["admin"], role=Role.ADMIN))
+    gate.keyring.put(a_record(CREDENTIALS["expiring"], role=Role.RESOLVER, tenant=tenant, expires_at=soon))
+    gate.keyring.put(a_record(CREDENTIALS["revoked"], role=Role.RESOLVER, tenant=tenant))
+    gate.keyring.end(CREDENTIALS["revoked"].key_id)
+    return gate
+
+
 class Subject:
     """An instance with a past of its own, behind its application with or without the hot path."""
 
@@ -100,13 +125,24 @@ class Subject:
         self.instance: Instance = world.instance()
         self._world = world
         self.clock = world.clock
+        self.gate = _gate(past.key.tenant, world.clock)
         health = Health({}, started=True, draining=past.draining)
         metrics = self.instance.metrics
         core = self.instance.core
-        app = build_app(core.resolver, core.bulk, core.explainer, health=health, metrics=metrics)
+        app = build_app(
+            core.resolver,
+            core.bulk,
+            core.explainer,
+            access=self.gate.access,
+            negative_life=10,
+            health=health,
+            metrics=metrics,
+        )
         self.app: Application = app
         if hot:
-            self.app = HotPath(app, self.instance.core.local_answers, health=health, metrics=metrics)
+            self.app = HotPath(
+                app, core.local_answers, authenticator=self.gate.authenticator, health=health, metrics=metrics
+            )
 
     async def live_through(self, past: Past) -> None:
         """Let it happen."""
@@ -119,6 +155,7 @@ class Subject:
     def counts(self) -> Mapping[str, float]:
         """The counters that a request moves and that are not 0."""
         lines = self.instance.metrics.exposition().decode().splitlines()
+        lines += self.gate.metrics.exposition().decode().splitlines()
         samples = [line.rsplit(" ", 1) for line in lines if line.startswith(_COUNTED)]
         return {name: float(value) for name, value in samples if float(value)}
 
@@ -152,7 +189,9 @@ def _path(key: RouteKey) -> str:
     return f"/api/v1/resolve/{key.tenant}/{key.service}/{key.env}/{key.version}"
 
 
-def _on_the_wire(headers: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+def _on_the_wire(headers: list[tuple[str, str]], caller: str = "own") -> list[tuple[bytes, bytes]]:
+    credential = [] if caller == "nobody" else [("authorization", f"Bearer {CREDENTIALS[caller].text}")]
+    headers = [*credential, *headers]
     return [(name.encode(), value.encode("latin-1")) for name, value in headers]
 
 
@@ -166,9 +205,9 @@ def _assert_same(past: Past, request: Request) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(past=_knows, headers=_headers)
-def test_what_is_known_is_answered_as_by_litestar(past: Past, headers: list[tuple[str, str]]) -> None:
-    _assert_same(past, Request(_path(past.key), headers=_on_the_wire(headers)))
+@given(past=_knows, headers=_headers, caller=_callers)
+def test_what_is_known_is_answered_as_by_litestar(past: Past, headers: list[tuple[str, str]], caller: str) -> None:
+    _assert_same(past, Request(_path(past.key), headers=_on_the_wire(headers, caller)))
 
 
 @settings(max_examples=40, deadline=None)
@@ -179,12 +218,13 @@ def test_what_is_known_is_answered_as_by_litestar(past: Past, headers: list[tupl
     method=st.sampled_from(["GET", "HEAD", "POST", "OPTIONS", "PUT"]),
     query=st.sampled_from([b"", b"x=1", b"min_revision=0"]),
     headers=_headers,
+    caller=_callers,
 )
 def test_whatever_is_asked_is_answered_as_by_litestar(
-    past: Past, other_key: bool, spelling: Any, method: str, query: bytes, headers: list[tuple[str, str]]
+    past: Past, other_key: bool, spelling: Any, method: str, query: bytes, headers: list[tuple[str, str]], caller: str
 ) -> None:
     path = _path(KEY if other_key else past.key)
-    _assert_same(past, Request(spelling(path), method, query, _on_the_wire(headers)))
+    _assert_same(past, Request(spelling(path), method, query, _on_the_wire(headers, caller)))
 
 
 @pytest.mark.parametrize(
@@ -208,17 +248,61 @@ async def _nothing(*_: object) -> None:
     raise AssertionError("this was left to Litestar")
 
 
-async def _known() -> Instance:
+async def _knowing(gate: Gate) -> Application:
+    """A hot path that knows the route, over nothing."""
     world = World()
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
-    return instance
+    return HotPath(
+        _nothing,
+        instance.core.local_answers,
+        authenticator=gate.authenticator,
+        health=Health({}),
+        metrics=instance.metrics,
+    )
 
 
-@pytest.mark.parametrize(("tag", "status"), [(b'"1"', 304), (b'"7"', 200)])
-async def test_a_known_route_is_answered_without_litestar(tag: bytes, status: int) -> None:
-    instance = await _known()
-    app = HotPath(_nothing, instance.core.local_answers, health=Health({}), metrics=instance.metrics)
-    headers = [(b"host", b"resolver:8000"), (b"authorization", b"Bearer x"), (b"if-none-match", tag)]
+@pytest.mark.parametrize(("tag", "status"), [('"1"', 304), ('"7"', 200)])
+@pytest.mark.parametrize("caller", ["own", "admin"])
+async def test_a_known_route_is_answered_without_litestar(caller: str, tag: str, status: int) -> None:
+    app = await _knowing(_gate(KEY.tenant, MovableClock()))
+    headers = _on_the_wire([("host", "resolver:8000"), ("if-none-match", tag)], caller)
     start, _ = await answer_of(app, Request(PATH, headers=headers))
     assert start["status"] == status
+
+
+@pytest.mark.parametrize("caller", ["another tenant's", "revoked", "unknown", "nobody"])
+async def test_whoever_may_not_ask_is_left_to_litestar(caller: str) -> None:
+    app = await _knowing(_gate(KEY.tenant, MovableClock()))
+    with pytest.raises(AssertionError, match="left to Litestar"):
+        await answer_of(app, Request(PATH, headers=_on_the_wire([], caller)))
+
+
+async def test_a_revocation_counts_for_the_very_next_request() -> None:
+    gate = _gate(KEY.tenant, MovableClock())
+    app, request = await _knowing(gate), Request(PATH, headers=_on_the_wire([]))
+    for _ in range(TIMES):
+        await answer_of(app, request)
+    gate.keyring.end(CREDENTIALS["own"].key_id)
+    with pytest.raises(AssertionError, match="left to Litestar"):
+        await answer_of(app, request)
+
+
+async def test_a_change_is_answered_from_the_very_next_request_on() -> None:
+    world = World()
+    instance, gate = world.instance(), _gate(KEY.tenant, world.clock)
+    app = HotPath(
+        _nothing,
+        instance.core.local_answers,
+        authenticator=gate.authenticator,
+        health=Health({}),
+        metrics=instance.metrics,
+    )
+    for url in ("https://v1", "https://v2", "https://v3"):
+        await instance.core.applier.apply([world.database.commit(KEY, url)])
+        for _ in range(TIMES):
+            _, end = await answer_of(app, Request(PATH, headers=_on_the_wire([])))
+            assert url.encode() in end["body"]
+    await instance.core.applier.apply([world.database.commit(KEY, None)])
+    with pytest.raises(AssertionError, match="left to Litestar"):
+        await answer_of(app, Request(PATH, headers=_on_the_wire([])))

@@ -6,6 +6,8 @@ import httpx2
 import pytest
 
 from data_plane.app import build_app
+from shared.runtime.access.assembly import Access
+from shared.runtime.access.open_access import OpenAccess
 from shared.runtime.health import Health
 from tests.fakes.data_plane_world import KEY, World
 
@@ -22,7 +24,13 @@ async def http(world: World) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of one instance in the world."""
     instance = world.instance()
     app = build_app(
-        instance.core.resolver, instance.core.bulk, instance.core.explainer, health=Health({}), metrics=instance.metrics
+        instance.core.resolver,
+        instance.core.bulk,
+        instance.core.explainer,
+        access=Access(OpenAccess()),
+        negative_life=10,
+        health=Health({}),
+        metrics=instance.metrics,
     )
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type]
     async with httpx2.AsyncClient(transport=transport, base_url="http://resolver") as client:
@@ -123,7 +131,7 @@ async def test_when_nobody_can_tell_it_is_503_and_never_404(world: World, http: 
 async def test_the_api_is_documented_with_examples(http: httpx2.AsyncClient) -> None:
     schema = (await http.get("/schema/openapi.json")).json()
     resolve = schema["paths"]["/api/v1/resolve/{tenant}/{service}/{env}/{version}"]["get"]
-    assert set(resolve["responses"]) == {"200", "304", "400", "404", "409", "431", "503"}
+    assert set(resolve["responses"]) == {"200", "304", "400", "401", "403", "404", "409", "431", "503"}
     assert resolve["tags"] == ["Resolve"]
     assert "examples" in resolve["responses"]["200"]["content"]["application/json"]
     assert all("examples" in each for each in resolve["parameters"])

@@ -10,6 +10,8 @@ import pytest
 from data_plane.app import build_app
 from data_plane.http.answers import bound_text
 from data_plane.http.demands import demand_of
+from shared.runtime.access.assembly import Access
+from shared.runtime.access.open_access import OpenAccess
 from shared.runtime.health import Health
 from tests.fakes.data_plane_world import KEY, Instance, World
 
@@ -25,7 +27,13 @@ def world() -> World:
 async def client_of(instance: Instance) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the instance's HTTP API."""
     app = build_app(
-        instance.core.resolver, instance.core.bulk, instance.core.explainer, health=Health({}), metrics=instance.metrics
+        instance.core.resolver,
+        instance.core.bulk,
+        instance.core.explainer,
+        access=Access(OpenAccess()),
+        negative_life=10,
+        health=Health({}),
+        metrics=instance.metrics,
     )
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type]
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:

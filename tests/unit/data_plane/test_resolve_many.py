@@ -6,8 +6,13 @@ from typing import Any
 import pytest
 
 from data_plane.app import build_app
+from shared.runtime.access.assembly import Access
+from shared.runtime.access.open_access import OpenAccess
+from shared.runtime.catalogue import Service
 from shared.runtime.health import Health
+from shared.schemas.access import Role
 from shared.schemas.identity import RouteKey
+from tests.access import Gate, bearer
 from tests.asgi import Request, answer_of
 from tests.fakes.data_plane_world import KEY, Instance, World
 
@@ -19,21 +24,24 @@ def world() -> World:
     return World()
 
 
-async def _post(instance: Instance, body: Any) -> tuple[int, Any]:
+async def _post(instance: Instance, body: Any, access: Access, *headers: tuple[bytes, bytes]) -> tuple[int, Any]:
+    core = instance.core
     app = build_app(
-        instance.core.resolver,
-        instance.core.bulk,
-        instance.core.explainer,
+        core.resolver,
+        core.bulk,
+        core.explainer,
+        access=access,
+        negative_life=10,
         health=Health({}, started=True),
         metrics=instance.metrics,
     )
     sent = body if isinstance(body, bytes) else json.dumps(body).encode()
-    start, end = await answer_of(app, Request("/api/v1/resolve", "POST", body=sent))
+    start, end = await answer_of(app, Request("/api/v1/resolve", "POST", headers=headers, body=sent))
     return start["status"], json.loads(end["body"])
 
 
 async def _ask(instance: Instance, *keys: Any) -> list[Any]:
-    status, told = await _post(instance, {"keys": keys})
+    status, told = await _post(instance, {"keys": keys}, Access(OpenAccess()))
     assert status == 200, told
     return list(told["answers"])
 
@@ -101,5 +109,25 @@ async def test_a_stale_answer_says_so(world: World) -> None:
     ],
 )
 async def test_a_request_that_cannot_be_answered_is_a_problem(world: World, body: Any, status: int) -> None:
-    answered, problem = await _post(world.instance(), body)
+    answered, problem = await _post(world.instance(), body, Access(OpenAccess()))
     assert (answered, problem["status"]) == (status, status)
+
+
+async def test_another_tenants_routes_are_answered_as_those_that_were_never_made(world: World) -> None:
+    gate, instance = Gate(Service.DATA_PLANE, clock=world.clock), world.instance()
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
+    [(name, value)] = bearer(gate.admit(Role.RESOLVER, "team-b")).items()
+    absent, wrong = "team-b:payments:prod:v1", "team-a:payments:prod:"
+    keys = {"keys": [absent, str(KEY), "team-a:never:prod:v1", wrong]}
+    status, told = await _post(instance, keys, gate.access, (name.lower().encode(), value.encode()))
+    assert status == 200
+    assert [each["result"] for each in told["answers"]] == ["not_found", "not_found", "not_found", "invalid"]
+    assert told["answers"][0] == told["answers"][1] == told["answers"][2]
+
+
+async def test_what_no_one_may_see_is_not_counted_as_found(world: World) -> None:
+    instance = world.instance()
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
+    await instance.core.bulk.resolve([str(KEY)], of="team-b")
+    instance.metrics.refresh()
+    assert instance.count("tm_resolutions_total", result="found", layer="l1") == 0

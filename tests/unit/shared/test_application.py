@@ -7,6 +7,7 @@ import pytest
 from litestar import get, put
 from litestar.params import FromPath, FromQuery
 
+from shared.runtime.access.open_access import OpenAccess
 from shared.runtime.catalogue import Service
 from shared.runtime.health import DependencyHealth, Health
 from shared.runtime.http.application import build_application
@@ -21,7 +22,7 @@ class RouteConflict(Exception):
     pass
 
 
-@get("/fails/{how:str}")
+@get("/fails/{how:str}", opt={"operation": "tenants.list"})
 async def fails(how: FromPath[str]) -> None:
     errors: dict[str, Exception] = {
         "conflict": RouteConflict("a:b:c:d is taken"),
@@ -32,7 +33,7 @@ async def fails(how: FromPath[str]) -> None:
     raise errors[how]
 
 
-@put("/things/{name:str}")
+@put("/things/{name:str}", opt={"operation": "tenants.list"})
 async def thing(name: FromPath[str], limit: FromQuery[int]) -> dict[str, str]:
     return {"name": name * limit}
 
@@ -46,6 +47,7 @@ async def client_of(health: Health) -> AsyncIterator[tuple[httpx2.AsyncClient, R
         kinds={RouteConflict: Kind(409, "conflict", "Taken")},
         health=health,
         metrics=Metrics(Service.CONTROL_PLANE),
+        authenticator=OpenAccess(),
     )
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type]
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:

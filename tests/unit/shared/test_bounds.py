@@ -10,6 +10,7 @@ from litestar import get, post
 from litestar.params import FromPath, RawBody
 from litestar.response import Stream
 
+from shared.runtime.access.open_access import OpenAccess
 from shared.runtime.catalogue import Service
 from shared.runtime.health import Health
 from shared.runtime.http.application import build_application
@@ -19,6 +20,8 @@ from shared.runtime.metrics import Metrics
 from tests.waiting import eventually
 
 Client = httpx2.AsyncClient
+OPEN = {"operation": "tenants.list"}
+"""As everyone may do here."""
 
 
 class KeepsWaiting:
@@ -47,18 +50,18 @@ def service() -> KeepsWaiting:
 
 @asynccontextmanager
 async def bounded(service: KeepsWaiting, bounds: Bounds) -> AsyncIterator[Client]:
-    @get("/waits")
+    @get("/waits", opt=OPEN)
     async def waits() -> str:
         await service.wait()
         return "done"
 
-    @get("/asked-to-wait/{seconds:float}")
+    @get("/asked-to-wait/{seconds:float}", opt=OPEN)
     async def asked_to_wait(seconds: FromPath[float]) -> str:
         extend_deadline(seconds)
         await service.wait()
         return "done"
 
-    @get("/streams")
+    @get("/streams", opt=OPEN)
     async def streams() -> Stream:
         async def parts() -> AsyncIterator[bytes]:
             yield b"first"
@@ -67,7 +70,7 @@ async def bounded(service: KeepsWaiting, bounds: Bounds) -> AsyncIterator[Client
 
         return Stream(parts)
 
-    @post("/takes")
+    @post("/takes", opt=OPEN)
     async def takes(body: RawBody) -> int:
         return len(body)
 
@@ -78,6 +81,7 @@ async def bounded(service: KeepsWaiting, bounds: Bounds) -> AsyncIterator[Client
         kinds={},
         health=Health({}, started=True),
         metrics=Metrics(Service.CONTROL_PLANE),
+        authenticator=OpenAccess(),
         bounds=bounds,
     )
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type]
@@ -188,10 +192,10 @@ async def test_a_body_beyond_the_limit_is_refused_also_when_its_length_is_not_to
 
 
 async def test_options_names_every_method_of_a_path() -> None:
-    @get("/thing")
+    @get("/thing", opt=OPEN)
     async def show() -> None: ...
 
-    @post("/thing")
+    @post("/thing", opt=OPEN)
     async def make() -> None: ...
 
     app = build_application(
@@ -201,6 +205,7 @@ async def test_options_names_every_method_of_a_path() -> None:
         kinds={},
         health=Health({}, started=True),
         metrics=Metrics(Service.CONTROL_PLANE),
+        authenticator=OpenAccess(),
     )
     transport = httpx2.ASGITransport(app=app)  # type: ignore[arg-type]
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:

@@ -36,7 +36,7 @@ def tally_sum(metrics: Metrics) -> float:
 def test_a_count_goes_to_every_counter_once() -> None:
     metrics = Metrics(Service.DATA_PLANE)
     loads = metrics.counter("tm_loads_total")
-    tally = CountTally(metrics, loads.labels("loaded"), loads.labels("failed"))
+    tally = CountTally(metrics, loads.labels("loaded").inc, loads.labels("failed").inc)
     tally.count += 3
     for _ in range(2):
         text = metrics.exposition().decode()

@@ -1,0 +1,135 @@
+"""Access keys in PostgreSQL. Each change of one commits together with its record for the other services."""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime, timedelta
+
+import asyncpg
+import msgspec
+
+from control_plane.adapters.postgres.primary import Connection, Primary
+from control_plane.domain.access_keys import KeyNews, NewKey, StoredKey
+from control_plane.errors import NoSuchKey, NoSuchTenant
+from shared.runtime import correlation
+from shared.schemas.access import Role, encode
+from shared.schemas.events import CORRELATION_ID_HEADER
+from shared.schemas.topics import ACCESS_KEYS
+
+_COLUMNS = """access_keys.id, version, subject, role, tenants.name AS tenant, sha256, older_sha256, older_until,
+    created_by, access_keys.created_at, expires_at, rotated_at, revoked_at"""
+_OF_TENANT = "tenants.name IS NOT DISTINCT FROM $1"
+
+_INSERT = """
+INSERT INTO access_keys (id, tenant_id, subject, role, sha256, created_by, expires_at)
+VALUES ($1, (SELECT id FROM tenants WHERE name = $2), $3, $4, $5, $6, $7)
+"""
+_GET = f"""
+SELECT {_COLUMNS} FROM access_keys LEFT JOIN tenants ON tenants.id = tenant_id
+WHERE {_OF_TENANT} AND access_keys.id = $2
+"""  # noqa: S608 - constants only
+_LOCK = f"{_GET} FOR UPDATE OF access_keys"
+_ROTATE = """
+UPDATE access_keys SET version = version + 1, sha256 = $2, older_sha256 = sha256,
+    older_until = clock_timestamp() + $3::interval, rotated_at = clock_timestamp(), changed_at = clock_timestamp()
+WHERE id = $1
+"""
+_REVOKE = """
+UPDATE access_keys SET version = version + 1, revoked_at = clock_timestamp(), changed_at = clock_timestamp()
+WHERE id = $1
+"""
+_PAGE = f"""
+SELECT {_COLUMNS} FROM access_keys LEFT JOIN tenants ON tenants.id = tenant_id
+WHERE {_OF_TENANT} AND ($2::text IS NULL OR access_keys.id > $2) ORDER BY access_keys.id LIMIT $3
+"""  # noqa: S608 - constants only
+_CHANGED = f"""
+SELECT {_COLUMNS} FROM access_keys LEFT JOIN tenants ON tenants.id = tenant_id
+WHERE $1::timestamptz IS NULL OR changed_at > $1
+"""  # noqa: S608 - constants only
+# Locked, so that the end of a key comes behind this record of it, or keeps it out.
+_LIVE = f"""
+SELECT {_COLUMNS} FROM access_keys LEFT JOIN tenants ON tenants.id = tenant_id
+WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())
+ORDER BY access_keys.id FOR UPDATE OF access_keys
+"""  # noqa: S608 - constants only
+_PUBLISH = "INSERT INTO outbox (topic, key, headers, payload, created_at) VALUES ($1, $2, $3, $4, clock_timestamp())"
+
+
+class PostgresAccessKeys:
+    """The AccessKeys port on the primary."""
+
+    def __init__(self, primary: Primary) -> None:
+        self._primary = primary
+
+    async def create(self, new: NewKey) -> StoredKey:
+        async with self._of(new.tenant) as connection:
+            values = (new.key_id, new.tenant, new.subject, new.role, new.sha256, new.created_by, new.expires_at)
+            try:
+                await connection.execute(_INSERT, *values)
+            except (asyncpg.CheckViolationError, asyncpg.InsufficientPrivilegeError) as error:
+                # There is no such tenant, so that the row would be nobody's.
+                raise NoSuchTenant(str(new.tenant)) from error
+            return await _published(connection, new.tenant, new.key_id)
+
+    async def page(self, tenant: str | None, after: str | None, limit: int) -> Sequence[StoredKey]:
+        async with self._of(tenant) as connection:
+            if tenant is not None and not await connection.fetchval("SELECT current_tenant_id()"):
+                raise NoSuchTenant(tenant)
+            return [_stored(row) for row in await connection.fetch(_PAGE, tenant, after, limit)]
+
+    async def rotate(self, tenant: str | None, key_id: str, sha256: str, grace: timedelta | None) -> StoredKey:
+        async with self._of(tenant) as connection:
+            await _lock_live(connection, tenant, key_id)
+            await connection.execute(_ROTATE, key_id, sha256, grace)
+            return await _published(connection, tenant, key_id)
+
+    async def revoke(self, tenant: str | None, key_id: str) -> None:
+        async with self._of(tenant) as connection:
+            await _lock_live(connection, tenant, key_id)
+            await connection.execute(_REVOKE, key_id)
+            await _publish(connection, key_id, None)
+
+    async def changed_since(self, since: datetime | None) -> KeyNews:
+        async with self._primary.platform() as connection:
+            as_of: datetime = await connection.fetchval("SELECT clock_timestamp()")
+            rows = await connection.fetch(_CHANGED, since)
+        return KeyNews(as_of, tuple(_stored(row) for row in rows))
+
+    async def republish(self) -> int:
+        """Put a record of every key that may be used into the outbox; returns how many."""
+        headers = _headers()
+        async with self._primary.platform() as connection:
+            live = [_stored(row) for row in await connection.fetch(_LIVE)]
+            records = [(ACCESS_KEYS.name, each.key_id, headers, encode(each.record)) for each in live]
+            await connection.executemany(_PUBLISH, records)
+        return len(live)
+
+    def _of(self, tenant: str | None) -> AbstractAsyncContextManager[Connection]:
+        return self._primary.platform() if tenant is None else self._primary.transaction(tenant)
+
+
+async def _lock_live(connection: Connection, tenant: str | None, key_id: str) -> None:
+    found = await connection.fetchrow(_LOCK, tenant, key_id)
+    if found is None or found["revoked_at"] is not None:
+        raise NoSuchKey(key_id)
+
+
+async def _published(connection: Connection, tenant: str | None, key_id: str) -> StoredKey:
+    row = await connection.fetchrow(_GET, tenant, key_id)
+    assert row is not None  # noqa: S101 - written in this transaction
+    stored = _stored(row)
+    await _publish(connection, key_id, encode(stored.record))
+    return stored
+
+
+async def _publish(connection: Connection, key_id: str, payload: bytes | None) -> None:
+    await connection.execute(_PUBLISH, ACCESS_KEYS.name, key_id, _headers(), payload)
+
+
+def _headers() -> str:
+    headers = {CORRELATION_ID_HEADER: correlation.current() or correlation.generate()}
+    return msgspec.json.encode(headers).decode()
+
+
+def _stored(row: asyncpg.Record) -> StoredKey:
+    values = dict(row)
+    return StoredKey(key_id=values.pop("id"), role=Role(values.pop("role")), **values)

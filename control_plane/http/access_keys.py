@@ -1,0 +1,155 @@
+"""The handlers of access keys: a tenant's, and the platform's own."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from litestar import Response, delete, get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import PathParameter, RawBody
+
+from control_plane.domain.access_keys import StoredKey
+from control_plane.errors import NoSuchKey
+from control_plane.http import cursors
+from control_plane.http.answers import shown
+from control_plane.http.key_answers import EXAMPLE_KEY, EXAMPLE_SECRET, secret_answer
+from control_plane.http.key_payloads import KeyBody, KeyPage, NewPlatformKey, NewTenantKey, Rotation, SecretBody
+from control_plane.http.key_requests import accept_key_id, accept_key_page, accept_new_key, accept_rotation
+from control_plane.http.kinds import INVALID, KINDS, UNAVAILABLE
+from control_plane.http.operations import change_of, query_of
+from control_plane.http.payloads import KeyQuery
+from control_plane.http.requests import AnyRequest, accept_tenant
+from control_plane.http.tenants import TenantName
+from control_plane.service.access_keys import AccessKeyService
+from shared.runtime.http.access import principal_of
+from shared.runtime.http.problems import documented
+from shared.schemas.access import Role
+
+KeyName = Annotated[str, PathParameter(description="The key's id: the 12 characters after `tm_`.")]
+
+_OF_TENANT = "/api/v1/tenants/{tenant:str}/access-keys"
+_OF_PLATFORM = "/api/v1/access-keys"
+_TAGS = ["Access keys"]
+_PROBLEMS = documented(INVALID, UNAVAILABLE)
+_OF_KEY = {**documented(KINDS[NoSuchKey]), **_PROBLEMS}
+_LISTED = {
+    200: shown("A page of keys", KeyPage(access_keys=[EXAMPLE_KEY], next_cursor="N2pQMnM5WHc0S2JN")),
+    **_PROBLEMS,
+}
+_CREATED = {201: shown("Created; the key is shown once", EXAMPLE_SECRET), **_PROBLEMS}
+_ROTATED = {200: shown("Rotated; the new key is shown once", EXAMPLE_SECRET), **_OF_KEY}
+
+
+def _operation(name: str) -> dict[str, Any]:
+    return {"tags": _TAGS, "opt": {"operation": name}}
+
+
+def access_key_handlers(keys: AccessKeyService) -> list[HTTPRouteHandler]:
+    """Create, list, rotate and revoke."""
+    return [*_tenant_handlers(keys), *_platform_handlers(keys)]
+
+
+def _tenant_handlers(keys: AccessKeyService) -> list[HTTPRouteHandler]:
+    @post(
+        _OF_TENANT,
+        summary="Create an access key for a tenant",
+        operation_class=change_of(NewTenantKey, required=True, ci={"subject": "ci-bot", "role": "editor"}),
+        responses=_CREATED,
+        **_operation("keys.create"),
+    )
+    async def create_key(request: AnyRequest, tenant: TenantName, body: RawBody) -> Response[SecretBody]:
+        """The answer holds the key's text, which is stored nowhere: it cannot be shown again."""
+        new = accept_new_key(tenant, body, NewTenantKey)
+        by = principal_of(request).subject
+        made = await keys.create(tenant, new.subject, Role(new.role), new.expires_at, by)
+        return secret_answer(*made, status=201)
+
+    @get(
+        _OF_TENANT,
+        summary="List a tenant's access keys, revoked ones too",
+        operation_class=query_of(KeyQuery),
+        responses=_LISTED,
+        **_operation("keys.list"),
+    )
+    async def list_keys(request: AnyRequest, tenant: TenantName) -> KeyPage:
+        after, limit = accept_key_page(tenant, request)
+        return _page(await keys.page(tenant, after, limit + 1), limit)
+
+    @post(
+        _OF_TENANT + "/{key_id:str}/rotate",
+        status_code=200,
+        summary="Give a tenant's key a new secret",
+        operation_class=change_of(Rotation, required=False, within_a_day={"grace_seconds": 86400}, empty={}),
+        responses=_ROTATED,
+        **_operation("keys.rotate"),
+    )
+    async def rotate_key(
+        request: AnyRequest, tenant: TenantName, key_id: KeyName, body: RawBody
+    ) -> Response[SecretBody]:
+        """The secret before stays good for `grace_seconds`, or until the next rotation."""
+        grace = accept_rotation(tenant, key_id, body)
+        return secret_answer(*await keys.rotate(tenant, key_id, grace, principal_of(request).subject), status=200)
+
+    @delete(
+        _OF_TENANT + "/{key_id:str}", summary="Revoke a tenant's key", responses=_OF_KEY, **_operation("keys.revoke")
+    )
+    async def revoke_key(request: AnyRequest, tenant: TenantName, key_id: KeyName) -> None:
+        """For good, everywhere, within two seconds."""
+        await keys.revoke(accept_tenant(tenant), accept_key_id(key_id), principal_of(request).subject)
+
+    return [create_key, list_keys, rotate_key, revoke_key]
+
+
+def _platform_handlers(keys: AccessKeyService) -> list[HTTPRouteHandler]:
+    @post(
+        _OF_PLATFORM,
+        summary="Create an access key for an admin of the platform",
+        operation_class=change_of(NewPlatformKey, required=True, person={"subject": "ada@example.com"}),
+        responses=_CREATED,
+        **_operation("platform-keys.create"),
+    )
+    async def create_platform_key(request: AnyRequest, body: RawBody) -> Response[SecretBody]:
+        """The answer holds the key's text, which is stored nowhere: it cannot be shown again."""
+        new = accept_new_key(None, body, NewPlatformKey)
+        made = await keys.create(None, new.subject, Role.ADMIN, new.expires_at, principal_of(request).subject)
+        return secret_answer(*made, status=201)
+
+    @get(
+        _OF_PLATFORM,
+        summary="List the platform's access keys, revoked ones too",
+        operation_class=query_of(KeyQuery),
+        responses=_LISTED,
+        **_operation("platform-keys.list"),
+    )
+    async def list_platform_keys(request: AnyRequest) -> KeyPage:
+        after, limit = accept_key_page(None, request)
+        return _page(await keys.page(None, after, limit + 1), limit)
+
+    @post(
+        _OF_PLATFORM + "/{key_id:str}/rotate",
+        status_code=200,
+        summary="Give a key of the platform a new secret",
+        operation_class=change_of(Rotation, required=False, within_a_day={"grace_seconds": 86400}, empty={}),
+        responses=_ROTATED,
+        **_operation("platform-keys.rotate"),
+    )
+    async def rotate_platform_key(request: AnyRequest, key_id: KeyName, body: RawBody) -> Response[SecretBody]:
+        """The secret before stays good for `grace_seconds`, or until the next rotation."""
+        grace = accept_rotation(None, key_id, body)
+        return secret_answer(*await keys.rotate(None, key_id, grace, principal_of(request).subject), status=200)
+
+    @delete(
+        _OF_PLATFORM + "/{key_id:str}",
+        summary="Revoke a key of the platform",
+        responses=_OF_KEY,
+        **_operation("platform-keys.revoke"),
+    )
+    async def revoke_platform_key(request: AnyRequest, key_id: KeyName) -> None:
+        """For good, everywhere, within two seconds."""
+        await keys.revoke(None, accept_key_id(key_id), principal_of(request).subject)
+
+    return [create_platform_key, list_platform_keys, rotate_platform_key, revoke_platform_key]
+
+
+def _page(keys: Sequence[StoredKey], limit: int) -> KeyPage:
+    more = cursors.after_key(keys[limit - 1].key_id) if len(keys) > limit else None
+    return KeyPage(access_keys=[KeyBody.of(each) for each in keys[:limit]], next_cursor=more)

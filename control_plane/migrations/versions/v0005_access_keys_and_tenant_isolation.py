@@ -1,0 +1,155 @@
+"""Access keys; and rows that only show themselves where their tenant was named.
+
+Four roles without login own nothing. A process connects with a login that may become them, and does so at once:
+
+- `tm_control` serves a tenant's requests. It sees rows of the tenant in the transaction's `tm.tenant`, and none without.
+- `tm_platform` serves what is about all tenants: it lists tenants, and knows every access key.
+- `tm_relay` carries the outbox away, whosever events they are, and removes history that is kept no longer.
+- `tm_reader` resolves for everybody: it reads routes, and cannot see keys, change sets or events.
+
+Row-level security is forced, so that the tables' owner is bound by it too, unless it is a superuser. A later migration
+that changes rows of these tables has to lift that for its transaction (`ALTER TABLE … NO FORCE ROW LEVEL SECURITY`).
+"""
+
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+_ROLES = ("tm_control", "tm_platform", "tm_relay", "tm_reader")
+
+# Roles belong to the whole server: other databases may have made them before, or be making them now.
+_CREATE_ROLE = """
+DO $$ BEGIN
+    CREATE ROLE {role} NOLOGIN;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+END $$
+"""
+_LET_MIGRATOR_BECOME = """
+DO $$ BEGIN
+    IF NOT pg_has_role(current_user, '{role}', 'SET') THEN
+        EXECUTE format('GRANT {role} TO %I WITH SET TRUE', current_user);
+    END IF;
+END $$
+"""
+# How far a standby has replayed stands in a view that only some may read; without it replicas just look older.
+_LET_READER_SEE_REPLICATION = """
+DO $$ BEGIN
+    IF NOT pg_has_role('tm_reader', 'pg_read_all_stats', 'USAGE') THEN
+        GRANT pg_read_all_stats TO tm_reader;
+    END IF;
+EXCEPTION
+    WHEN insufficient_privilege THEN RAISE WARNING 'let a superuser GRANT pg_read_all_stats TO tm_reader';
+    WHEN unique_violation THEN NULL;
+END $$
+"""
+
+_ACCESS_KEYS = (
+    """
+    CREATE TABLE access_keys (
+        id text COLLATE "C" PRIMARY KEY CHECK (id ~ '^[0-9A-Za-z]{12}$'),
+        tenant_id bigint REFERENCES tenants,
+        version bigint NOT NULL DEFAULT 1 CHECK (version >= 1),
+        subject text NOT NULL,
+        role text NOT NULL CHECK (role IN ('admin', 'editor', 'viewer', 'resolver')),
+        sha256 text NOT NULL,
+        older_sha256 text,
+        older_until timestamptz,
+        created_by text NOT NULL,
+        created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+        expires_at timestamptz,
+        rotated_at timestamptz,
+        revoked_at timestamptz,
+        changed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+        CHECK ((role = 'admin') = (tenant_id IS NULL))
+    )
+    """,
+    "CREATE INDEX access_keys_by_tenant ON access_keys (tenant_id, id)",
+    "CREATE INDEX access_keys_by_change ON access_keys (changed_at)",
+    # A key that ends is a record without a value.
+    "ALTER TABLE outbox ALTER COLUMN payload DROP NOT NULL",
+)
+
+# The tenant stands in every row that is a tenant's: a look at the parents would not see those of the same statement.
+_TENANT_IN_EVERY_ROW = (
+    """
+    CREATE FUNCTION current_tenant_id() RETURNS bigint LANGUAGE sql STABLE
+    RETURN (SELECT id FROM tenants WHERE name = current_setting('tm.tenant', true))
+    """,
+    "ALTER TABLE services ADD UNIQUE (tenant_id, id)",
+    "ALTER TABLE environments ADD COLUMN tenant_id bigint",
+    "UPDATE environments SET tenant_id = services.tenant_id FROM services WHERE services.id = service_id",
+    """
+    ALTER TABLE environments
+        ALTER COLUMN tenant_id SET NOT NULL,
+        ADD UNIQUE (tenant_id, id),
+        ADD FOREIGN KEY (tenant_id, service_id) REFERENCES services (tenant_id, id)
+    """,
+    "ALTER TABLE endpoints ADD COLUMN tenant_id bigint",
+    "UPDATE endpoints SET tenant_id = environments.tenant_id FROM environments WHERE environments.id = environment_id",
+    """
+    ALTER TABLE endpoints
+        ALTER COLUMN tenant_id SET NOT NULL,
+        ADD FOREIGN KEY (tenant_id, environment_id) REFERENCES environments (tenant_id, id)
+    """,
+)
+
+_TENANTS_TABLES = (
+    "services",
+    "environments",
+    "endpoints",
+    "change_sets",
+    "changes",
+    "idempotency_keys",
+    "access_keys",
+)
+_PURGED = ("change_sets", "changes", "idempotency_keys")
+_THEIRS = "tenant_id = (SELECT current_tenant_id())"
+
+_POLICIES = (
+    "CREATE POLICY own ON tenants TO tm_control USING (name = current_setting('tm.tenant', true))",
+    *(f"CREATE POLICY own ON {table} TO tm_control USING ({_THEIRS})" for table in _TENANTS_TABLES),
+    """
+    CREATE POLICY own ON outbox FOR INSERT TO tm_control WITH CHECK (
+        (topic = 'route-events' AND key = current_setting('tm.tenant', true))
+        OR (topic = 'access-keys' AND EXISTS (SELECT FROM access_keys WHERE id = key))
+    )
+    """,
+    "CREATE POLICY listing ON tenants FOR SELECT TO tm_platform USING (true)",
+    "CREATE POLICY keys ON access_keys TO tm_platform USING (true)",
+    "CREATE POLICY keys ON outbox FOR INSERT TO tm_platform WITH CHECK (topic = 'access-keys')",
+    *(f"CREATE POLICY relaying ON {table} TO tm_relay USING (true)" for table in ("outbox", *_PURGED)),
+    *(
+        f"CREATE POLICY resolving ON {table} FOR SELECT TO tm_reader USING (true)"
+        for table in ("tenants", "services", "environments", "endpoints")
+    ),
+)
+
+_GRANTS = (
+    "GRANT SELECT, INSERT, UPDATE ON tenants, services, environments, endpoints, access_keys TO tm_control",
+    "GRANT SELECT, INSERT ON change_sets, changes TO tm_control",
+    "GRANT SELECT, INSERT, UPDATE ON idempotency_keys TO tm_control",
+    "GRANT INSERT ON outbox TO tm_control",
+    "GRANT SELECT ON tenants TO tm_platform",
+    "GRANT SELECT, INSERT, UPDATE ON access_keys TO tm_platform",
+    "GRANT INSERT ON outbox TO tm_platform",
+    "GRANT SELECT, UPDATE, DELETE ON outbox TO tm_relay",
+    f"GRANT SELECT, DELETE ON {', '.join(_PURGED)} TO tm_relay",
+    "GRANT SELECT, INSERT, UPDATE ON relay_heartbeat TO tm_relay",
+    "GRANT SELECT ON tenants, services, environments, endpoints, relay_heartbeat TO tm_reader",
+)
+
+
+def upgrade() -> None:
+    for role in _ROLES:
+        op.execute(_CREATE_ROLE.format(role=role))
+        op.execute(_LET_MIGRATOR_BECOME.format(role=role))
+    op.execute(_LET_READER_SEE_REPLICATION)
+    for statement in (*_ACCESS_KEYS, *_TENANT_IN_EVERY_ROW):
+        op.execute(statement)
+    for table in ("tenants", *_TENANTS_TABLES, "outbox"):
+        op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")
+    for statement in (*_POLICIES, *_GRANTS):
+        op.execute(statement)

@@ -1,0 +1,81 @@
+"""Access as the settings want it: who checks credentials, and what has to run beside the requests for that."""
+
+import asyncio
+from collections.abc import AsyncIterator, MutableMapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+
+from shared.runtime.access.authenticator import Authenticator, CredentialAuthenticator
+from shared.runtime.access.jwks import JwksRefresher
+from shared.runtime.access.jwt import JwtRules, JwtVerifier
+from shared.runtime.access.keyring import Keyring
+from shared.runtime.access.open_access import OpenAccess
+from shared.runtime.clock import Clock
+from shared.runtime.health import DependencyHealth, Health
+from shared.runtime.metrics import Metrics
+from shared.runtime.settings import ServiceSettings
+
+ACCESS_KEYS = "access_keys"
+"""The name under which readiness tells whether the keys are here."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who is let in. `keyring` is to be kept up to date by the service; None when nobody is checked."""
+
+    authenticator: Authenticator
+    keyring: Keyring | None = None
+    keys_health: DependencyHealth | None = None
+    tokens: JwksRefresher | None = None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """The keys of JWTs are renewed while the block runs."""
+        async with asyncio.TaskGroup() as tasks:
+            renewing = tasks.create_task(self.tokens.run(), name="JWKS") if self.tokens else None
+            try:
+                yield
+            finally:
+                if renewing is not None:
+                    renewing.cancel()
+
+
+def build_access(
+    settings: ServiceSettings,
+    *,
+    clock: Clock,
+    health: Health,
+    metrics: Metrics,
+) -> Access:
+    """With `TM_ACCESS=on` the service is not ready before its keys are here: `health` gets an entry for them."""
+    if settings.access == "off":
+        health.notes["access"] = "off: everyone may do everything (TM_ACCESS=off)"
+        _log.warning("ACCESS IS OFF: everyone who reaches this port may do everything; unset TM_ACCESS to change that")
+        return Access(OpenAccess())
+    keyring = Keyring(clock, metrics)
+    keys_health = DependencyHealth(required=True, up=False, detail="not read to their end yet")
+    health.dependencies[ACCESS_KEYS] = keys_health
+    verifier, refresher = _tokens(settings, health.notes)
+    authenticator = CredentialAuthenticator(keyring, verifier, clock=clock, metrics=metrics)
+    return Access(authenticator, keyring, keys_health, refresher)
+
+
+def _tokens(
+    settings: ServiceSettings, notes: MutableMapping[str, str]
+) -> tuple[JwtVerifier, JwksRefresher] | tuple[None, None]:
+    if settings.jwt_jwks is None or settings.jwt_issuer is None or settings.jwt_audience is None:
+        return None, None
+    rules = JwtRules(
+        settings.jwt_issuer,
+        settings.jwt_audience,
+        settings.jwt_algorithms,
+        settings.jwt_subject_claim,
+        settings.jwt_tenant_claim,
+        settings.jwt_role_claim,
+    )
+    verifier = JwtVerifier(rules)
+    return verifier, JwksRefresher(settings.jwt_jwks, verifier, notes=notes)

@@ -1,0 +1,116 @@
+"""Access keys: PostgreSQL and the fake behave alike."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+import pytest_asyncio
+
+from control_plane.adapters.postgres.access_keys import PostgresAccessKeys
+from control_plane.adapters.postgres.tenants import PostgresTenants
+from control_plane.domain.access_keys import NewKey
+from control_plane.errors import NoSuchKey, NoSuchTenant
+from control_plane.ports import AccessKeys
+from shared.runtime.access.tokens import AccessKey
+from shared.schemas.access import Role
+from tests.control_plane import open_primary
+from tests.fakes.control_plane_keys import FakeAccessKeys
+from tests.fakes.control_plane_registry import FakeRegistry, FakeTenants
+from tests.postgres import Database
+
+TENANTS = ("team-a", "team-b")
+
+
+@pytest.fixture(params=["fake", "postgres"])
+def behind(request: pytest.FixtureRequest) -> Database | None:
+    """The database behind the port; None for the fake."""
+    return None if request.param == "fake" else request.getfixturevalue("database")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def keys(behind: Database | None) -> AsyncIterator[AccessKeys]:
+    """Two tenants, and no key yet."""
+    if behind is None:
+        registry = FakeRegistry()
+        for tenant in TENANTS:
+            await FakeTenants(registry).create(tenant)
+        yield FakeAccessKeys(registry)
+        return
+    async with open_primary(behind.url) as primary:
+        for tenant in TENANTS:
+            await PostgresTenants(primary).create(tenant)
+        yield PostgresAccessKeys(primary)
+
+
+def _new(tenant: str | None = "team-a") -> NewKey:
+    secret = AccessKey.new()
+    role = Role.ADMIN if tenant is None else Role.EDITOR
+    return NewKey(secret.key_id, secret.sha256, "ci-bot", role, tenant, "ada", expires_at=None)
+
+
+@pytest.mark.parametrize("tenant", ["team-a", None])
+async def test_a_key_is_stored_as_it_was_made(keys: AccessKeys, tenant: str | None) -> None:
+    new = _new(tenant)
+    stored = await keys.create(new)
+    assert (stored.key_id, stored.version, stored.sha256) == (new.key_id, 1, new.sha256)
+    assert (stored.subject, stored.role, stored.tenant, stored.created_by) == ("ci-bot", new.role, tenant, "ada")
+    assert (stored.older_sha256, stored.rotated_at, stored.revoked_at) == (None, None, None)
+    assert await keys.page(tenant, None, 10) == [stored]
+
+
+async def test_a_rotated_key_keeps_the_secret_before_and_forgets_the_one_before_that(keys: AccessKeys) -> None:
+    first = await keys.create(_new())
+    second = await keys.rotate("team-a", first.key_id, AccessKey.new().sha256, timedelta(hours=1))
+    assert (second.version, second.older_sha256) == (2, first.sha256)
+    assert second.rotated_at is not None
+    assert second.older_until is not None
+    assert timedelta(minutes=59) < second.older_until - second.rotated_at < timedelta(minutes=61)
+    third = await keys.rotate("team-a", first.key_id, AccessKey.new().sha256, None)
+    assert (third.version, third.older_sha256, third.older_until) == (3, second.sha256, None)
+
+
+async def test_a_revoked_key_is_listed_and_can_do_nothing_any_more(keys: AccessKeys) -> None:
+    made = await keys.create(_new())
+    await keys.revoke("team-a", made.key_id)
+    (listed,) = await keys.page("team-a", None, 10)
+    assert (listed.version, listed.revoked_at is not None) == (2, True)
+    with pytest.raises(NoSuchKey):
+        await keys.revoke("team-a", made.key_id)
+    with pytest.raises(NoSuchKey):
+        await keys.rotate("team-a", made.key_id, AccessKey.new().sha256, None)
+
+
+async def test_keys_are_paged_by_id_and_each_tenants_are_its_own(keys: AccessKeys) -> None:
+    mine = sorted([(await keys.create(_new())).key_id for _ in range(5)])
+    await keys.create(_new("team-b"))
+    await keys.create(_new(None))
+    first = await keys.page("team-a", None, 3)
+    rest = await keys.page("team-a", first[-1].key_id, 3)
+    assert [each.key_id for each in (*first, *rest)] == mine
+    assert {each.tenant for each in await keys.page(None, None, 10)} == {None}
+
+
+async def test_another_tenants_key_is_not_there(keys: AccessKeys) -> None:
+    theirs = await keys.create(_new("team-b"))
+    for tenant in ("team-a", None, "never-made"):
+        with pytest.raises(NoSuchKey):
+            await keys.revoke(tenant, theirs.key_id)
+        with pytest.raises(NoSuchKey):
+            await keys.rotate(tenant, theirs.key_id, AccessKey.new().sha256, None)
+
+
+async def test_an_unknown_tenant_has_no_keys_and_gets_none(keys: AccessKeys) -> None:
+    with pytest.raises(NoSuchTenant):
+        await keys.create(_new("never-made"))
+    with pytest.raises(NoSuchTenant):
+        await keys.page("never-made", None, 10)
+
+
+async def test_news_are_the_keys_of_everybody_that_changed_since(keys: AccessKeys) -> None:
+    made = [await keys.create(_new(tenant)) for tenant in ("team-a", "team-b", None)]
+    everything = await keys.changed_since(None)
+    assert {each.key_id for each in everything.keys} == {each.key_id for each in made}
+    await keys.revoke("team-b", made[1].key_id)
+    news = await keys.changed_since(everything.as_of)
+    assert [(each.key_id, each.revoked_at is not None) for each in news.keys] == [(made[1].key_id, True)]
+    assert (await keys.changed_since(news.as_of)).keys == ()

@@ -1,0 +1,72 @@
+"""Access keys in memory, behind the same port as PostgreSQL."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from control_plane.domain.access_keys import KeyNews, NewKey, StoredKey
+from control_plane.errors import NoSuchKey
+from tests.fakes.control_plane_registry import FakeRegistry
+
+
+@dataclass
+class FakeAccessKeys:
+    """The AccessKeys port. Tenants are the registry's."""
+
+    registry: FakeRegistry
+    keys: dict[str, StoredKey] = field(default_factory=dict)
+
+    async def create(self, new: NewKey) -> StoredKey:
+        now = self._begin(new.tenant)
+        self.keys[new.key_id] = StoredKey(
+            key_id=new.key_id,
+            version=1,
+            subject=new.subject,
+            role=new.role,
+            tenant=new.tenant,
+            sha256=new.sha256,
+            older_sha256=None,
+            older_until=None,
+            created_by=new.created_by,
+            created_at=now,
+            expires_at=new.expires_at,
+            rotated_at=None,
+            revoked_at=None,
+        )
+        return self.keys[new.key_id]
+
+    async def page(self, tenant: str | None, after: str | None, limit: int) -> Sequence[StoredKey]:
+        self._begin(tenant)
+        found = [each for _, each in sorted(self.keys.items()) if each.tenant == tenant]
+        return [each for each in found if after is None or each.key_id > after][:limit]
+
+    async def rotate(self, tenant: str | None, key_id: str, sha256: str, grace: timedelta | None) -> StoredKey:
+        now, key = self._begin(tenant, known=False), self._live(tenant, key_id)
+        until = None if grace is None else now + grace
+        newer = replace(key, version=key.version + 1, sha256=sha256, rotated_at=now)
+        self.keys[key_id] = replace(newer, older_sha256=key.sha256, older_until=until)
+        return self.keys[key_id]
+
+    async def revoke(self, tenant: str | None, key_id: str) -> None:
+        now, key = self._begin(tenant, known=False), self._live(tenant, key_id)
+        self.keys[key_id] = replace(key, version=key.version + 1, revoked_at=now)
+
+    async def changed_since(self, since: datetime | None) -> KeyNews:
+        now = self.registry.begin()
+        return KeyNews(now, tuple(each for each in self.keys.values() if since is None or _changed_at(each) > since))
+
+    def _begin(self, tenant: str | None, *, known: bool = True) -> datetime:
+        now = self.registry.begin()
+        if tenant is not None and known:
+            self.registry.tenant(tenant)
+        return now
+
+    def _live(self, tenant: str | None, key_id: str) -> StoredKey:
+        key = self.keys.get(key_id)
+        if key is None or key.tenant != tenant or key.revoked_at is not None:
+            raise NoSuchKey(key_id)
+        return key
+
+
+def _changed_at(key: StoredKey) -> datetime:
+    return max(each for each in (key.created_at, key.rotated_at, key.revoked_at) if each is not None)

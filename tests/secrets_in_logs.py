@@ -1,0 +1,39 @@
+"""Fails the session when an access key was written where it could be read later: to a log, or to a test's output."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SECRET = re.compile(r"tm_[0-9A-Za-z]{12}_[0-9A-Za-z]{8}")
+"""The id alone may be told; what follows it may not."""
+
+_found: dict[str, None] = {}  # as a set in order
+
+
+def files_with_secrets(*directories: Path) -> list[str]:
+    """Names of the files directly in these directories that hold an access key."""
+    files = [each for directory in directories for each in directory.iterdir() if each.is_file()]
+    return [each.name for each in files if SECRET.search(each.read_text(errors="replace"))]
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """What pytest captured of a test: its logs and its output."""
+    for title, text in report.sections:
+        if SECRET.search(text):
+            _found[f"{report.nodeid}: {title}"] = None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    if _found and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    yield
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _found:
+        terminalreporter.section("access keys in captured output", red=True)
+        for each in _found:
+            terminalreporter.line(each)

@@ -1,0 +1,96 @@
+"""The three services in this process, on fakes, behind one gate each; and every operation they have."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from litestar import Litestar
+from litestar.routes import HTTPRoute
+
+from audit_consumer.app import build_app as build_audit
+from audit_consumer.app import new_health as audit_health
+from control_plane.app import build_app as build_control
+from control_plane.app import new_health as control_health
+from control_plane.settings import ControlPlaneSettings
+from data_plane.app import build_app as build_resolver
+from shared.runtime.catalogue import Service
+from shared.runtime.health import Health
+from shared.runtime.http.context import RequestContext
+from tests.access import Gate
+from tests.clocks import MovableClock
+from tests.fakes.audit_trail import FakeAuditTrail
+from tests.fakes.control_plane_change_sets import FakeChangeSets, FakeHistory
+from tests.fakes.control_plane_event_log import FakeEventLog
+from tests.fakes.control_plane_keys import FakeAccessKeys
+from tests.fakes.control_plane_outbox import FakeOutbox
+from tests.fakes.control_plane_registry import FakeRegistry, FakeRoutes, FakeTenants
+from tests.fakes.data_plane_world import World
+
+PUBLIC = ("/health/", "/metrics", "/schema")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One method of one path of one service."""
+
+    service: Service
+    method: str
+    template: str
+    operation: str | None
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.template}"
+
+
+def app_of(service: Service, gate: Gate) -> RequestContext:
+    """The service; `team-a` and `team-b` are there, with nothing in them."""
+    if service is Service.CONTROL_PLANE:
+        registry = FakeRegistry()
+        return build_control(
+            tenants=FakeTenants(registry),
+            routes=FakeRoutes(registry),
+            change_sets=FakeChangeSets(registry),
+            history=FakeHistory(registry),
+            keys=FakeAccessKeys(registry),
+            outbox=FakeOutbox(),
+            events=FakeEventLog(),
+            revocations=FakeEventLog(),
+            settings=ControlPlaneSettings(),
+            health=control_health(),
+            metrics=gate.metrics,
+            access=gate.access,
+        )
+    if service is Service.DATA_PLANE:
+        core = World().instance().core
+        return build_resolver(
+            core.resolver,
+            core.bulk,
+            core.explainer,
+            access=gate.access,
+            negative_life=10,
+            health=Health({}),
+            metrics=gate.metrics,
+        )
+    return build_audit(FakeAuditTrail(), MovableClock(), audit_health(), gate.metrics, gate.access)
+
+
+def endpoints() -> Iterator[Endpoint]:
+    """Every endpoint of every service that is not open to anyone."""
+    for service in Service:
+        for route in litestar_of(app_of(service, Gate(service))).routes:
+            if isinstance(route, HTTPRoute) and not route.path.startswith(PUBLIC):
+                yield from _of(service, route)
+
+
+def litestar_of(app: RequestContext) -> Litestar:
+    """What all the layers wrap."""
+    inner: Any = app
+    while not isinstance(inner, Litestar):
+        inner = inner._app  # noqa: SLF001
+    return inner
+
+
+def _of(service: Service, route: HTTPRoute) -> Iterator[Endpoint]:
+    for method, (handler, _) in route.route_handler_map.items():
+        if method != "OPTIONS":
+            yield Endpoint(service, method, route.path_format, handler.opt.get("operation"))

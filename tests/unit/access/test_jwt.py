@@ -1,0 +1,199 @@
+"""Who is let in by JWT, and who is not."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+
+from shared.runtime.access.jwks import JwksRefresher
+from shared.runtime.access.jwt import JwtRules, JwtVerifier
+from shared.runtime.access.principal import Principal, Refusal
+from shared.runtime.clock import SystemClock
+from shared.schemas.access import Role
+from tests.access import Gate
+from tests.waiting import eventually
+
+ISSUER, AUDIENCE = "https://id.example.com", "traffic-manager"
+RSA_KEY = rsa.generate_private_key(65537, 2048)
+OTHER_KEY = rsa.generate_private_key(65537, 2048)
+EC_KEY = ec.generate_private_key(ec.SECP256R1())
+PUBLIC_PEM = RSA_KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+JWKS = json.dumps(
+    {
+        "keys": [
+            {**RSAAlgorithm.to_jwk(RSA_KEY.public_key(), as_dict=True), "kid": "rsa", "use": "sig"},
+            {**ECAlgorithm.to_jwk(EC_KEY.public_key(), as_dict=True), "kid": "ec"},
+            {"kty": "oct", "kid": "secret", "k": base64.urlsafe_b64encode(b"s" * 32).decode()},
+            {**RSAAlgorithm.to_jwk(OTHER_KEY.public_key(), as_dict=True), "kid": "encryption", "use": "enc"},
+        ]
+    }
+).encode()
+
+
+def claims(**changed: Any) -> dict[str, Any]:
+    """Good ones, unless changed; a claim that is None is left out."""
+    now = int(time.time())
+    told = {"iss": ISSUER, "aud": AUDIENCE, "sub": "ada", "role": "editor", "tenant": "team-a", "exp": now + 300}
+    return {name: value for name, value in {**told, **changed}.items() if value is not None}
+
+
+def signed(payload: dict[str, Any], key: Any = RSA_KEY, algorithm: str = "RS256", kid: str = "rsa") -> str:
+    return jwt.encode(payload, key, algorithm=algorithm, headers={"kid": kid})
+
+
+@pytest.fixture
+def gate() -> Gate:
+    verifier = JwtVerifier(JwtRules(ISSUER, AUDIENCE, ("RS256", "ES256")))
+    verifier.use(JWKS)
+    return Gate(clock=SystemClock(), tokens=verifier)
+
+
+def test_token_of_the_issuer_is_its_subject(gate: Gate) -> None:
+    expected = Principal("ada", Role.EDITOR, "team-a", "jwt:ada")
+    assert gate.check(signed(claims())) == expected
+    assert gate.check(signed(claims(), EC_KEY, "ES256", "ec")) == expected
+    assert gate.check(signed(claims(role="admin", tenant=None))).role is Role.ADMIN
+
+
+def test_token_without_a_signature_is_refused(gate: Gate) -> None:
+    assert gate.check(jwt.encode(claims(), "", algorithm="none", headers={"kid": "rsa"})) is Refusal.INVALID
+    assert gate.check(signed(claims()).rsplit(".", 1)[0] + ".") is Refusal.INVALID
+
+
+def test_token_signed_with_the_public_key_as_a_secret_is_refused(gate: Gate) -> None:
+    def part(value: object) -> bytes:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=")
+
+    text = part({"alg": "HS256", "typ": "JWT", "kid": "rsa"}) + b"." + part(claims())
+    signature = base64.urlsafe_b64encode(hmac.digest(PUBLIC_PEM, text, hashlib.sha256)).rstrip(b"=")
+    assert gate.check((text + b"." + signature).decode()) is Refusal.INVALID
+
+
+@pytest.mark.parametrize(
+    ("key", "algorithm", "kid"),
+    [
+        (OTHER_KEY, "RS256", "rsa"),  # somebody else's key
+        (OTHER_KEY, "RS256", "encryption"),  # a key that is not for signatures
+        (b"s" * 32, "HS256", "secret"),  # a symmetric key in the set
+        (RSA_KEY, "RS512", "rsa"),  # an algorithm that is not pinned
+        (EC_KEY, "ES256", "rsa"),  # a key of another kind than its name says
+        (RSA_KEY, "RS256", "unheard-of"),
+    ],
+)
+def test_token_with_another_key_or_algorithm_is_refused(gate: Gate, key: Any, algorithm: str, kid: str) -> None:
+    assert gate.check(signed(claims(), key, algorithm, kid)) is Refusal.INVALID
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"aud": "another-service"},
+        {"aud": None},
+        {"iss": "https://evil.example.com"},
+        {"iss": None},
+        {"exp": None},
+        {"exp": 10**18},
+        {"nbf": int(time.time()) + 3600},
+        {"sub": None},
+        {"sub": "two\nlines"},
+        {"role": "root"},
+        {"role": None},
+        {"tenant": "No Tenant"},
+        {"tenant": None},  # an editor of nothing
+        {"role": "admin"},  # an admin of one tenant
+    ],
+)
+def test_token_with_wrong_claims_is_refused(gate: Gate, changed: dict[str, Any]) -> None:
+    assert gate.check(signed(claims(**changed))) is Refusal.INVALID
+
+
+def test_expired_token_is_told_so(gate: Gate) -> None:
+    assert gate.check(signed(claims(exp=int(time.time()) - 60))) is Refusal.EXPIRED
+
+
+@pytest.mark.parametrize("text", ["a.b.c", "..", "[" * 3000, base64.urlsafe_b64encode(b"[" * 3000).decode() + ".e30.x"])
+def test_nonsense_is_refused(gate: Gate, text: str) -> None:
+    assert gate.check(text) is Refusal.INVALID
+
+
+def test_claims_are_mapped_by_settings() -> None:
+    rules = JwtRules(ISSUER, AUDIENCE, ("RS256",), subject_claim="email", tenant_claim="team", role_claim="tm_role")
+    verifier = JwtVerifier(rules)
+    verifier.use(JWKS)
+    gate = Gate(clock=SystemClock(), tokens=verifier)
+    told = gate.check(signed(claims(email="ada@example.com", team="team-b", tm_role="resolver")))
+    assert (told.subject, told.tenant, told.role) == ("ada@example.com", "team-b", Role.RESOLVER)
+
+
+async def test_flood_of_unknown_keys_fetches_once(gate: Gate) -> None:
+    fetches: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        fetches.append(await reader.readuntil(b"\r\n\r\n"))
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(JWKS)}\r\nConnection: close\r\n\r\n"
+        writer.write(head.encode() + JWKS)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    source = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/jwks"
+    assert gate.tokens is not None
+    before = gate.tokens.version
+    notes: dict[str, str] = {}
+    refreshing = asyncio.create_task(JwksRefresher(source, gate.tokens, notes=notes).run())
+    try:
+        await eventually(lambda: _is_newer(gate, before))
+        for number in range(500):
+            assert gate.check(signed(claims(), kid=f"kid-{number}")) is Refusal.INVALID
+            await asyncio.sleep(0)
+    finally:
+        refreshing.cancel()
+        server.close()
+    assert (len(fetches), notes) == (1, {})
+
+
+async def test_new_key_of_the_issuer_is_fetched_when_a_token_names_it(tmp_path: Path) -> None:
+    file = tmp_path / "jwks.json"
+    file.write_bytes(JWKS.replace(b'"rsa"', b'"last-year"'))
+    verifier = JwtVerifier(JwtRules(ISSUER, AUDIENCE, ("RS256",)))
+    gate = Gate(clock=SystemClock(), tokens=verifier)
+    refreshing = asyncio.create_task(JwksRefresher(str(file), verifier, notes={}, least_seconds=0.05).run())
+    try:
+        await eventually(lambda: _is_newer(gate, 0))
+        file.write_bytes(JWKS)
+        await eventually(lambda: _accepts(gate, signed(claims())))
+    finally:
+        refreshing.cancel()
+
+
+async def test_broken_key_set_leaves_the_keys_as_they_are(tmp_path: Path, gate: Gate) -> None:
+    file = tmp_path / "jwks.json"
+    file.write_text('{"keys": []}')
+    assert gate.tokens is not None
+    notes: dict[str, str] = {}
+    refreshing = asyncio.create_task(JwksRefresher(str(file), gate.tokens, notes=notes).run())
+    await eventually(lambda: _has(notes))
+    refreshing.cancel()
+    assert isinstance(gate.check(signed(claims())), Principal)
+
+
+async def _is_newer(gate: Gate, version: int) -> bool:
+    return gate.tokens is not None and gate.tokens.version > version
+
+
+async def _accepts(gate: Gate, token: str) -> bool:
+    return isinstance(gate.check(token), Principal)
+
+
+async def _has(notes: dict[str, str]) -> bool:
+    return bool(notes)

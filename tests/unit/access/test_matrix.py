@@ -1,0 +1,125 @@
+"""Role x every endpoint of every service x own and another tenant, by the table."""
+
+import re
+from typing import Any
+
+import httpx2
+import pytest
+
+from shared.runtime.access.permissions import PERMISSIONS, Bound
+from shared.runtime.catalogue import Service
+from shared.schemas.access import Role
+from tests.access import Gate, bearer
+from tests.unit.access.apps import Endpoint, app_of, endpoints
+
+ENDPOINTS = list(endpoints())
+NAMES = {
+    "service": "payments",
+    "env": "prod",
+    "version": "v1",
+    "correlation_id": "req-1",
+    "key_id": "7jP2s9Xw4KbM",
+    "revision": "1",
+}
+QUERIES = {
+    "/api/v1/audit/route": {"service": "payments", "env": "prod", "version": "v1"},
+    "/api/v1/audit/action": {"action": "created"},
+    "/api/v1/audit/time-range": {"start": "2026-01-01T00:00:00Z", "end": "2026-02-01T00:00:00Z"},
+}
+VOLATILE = {"x-correlation-id", "date"}
+
+
+async def ask(
+    endpoint: Endpoint, tenant: str, role: Role | None, *, of: str = "team-a", apart_from: str = ""
+) -> tuple[int, dict[str, str], str]:
+    """Status, headers and body of the endpoint's answer; names and ids that differ by request are put aside."""
+    gate = Gate(endpoint.service)
+    headers = {} if role is None else bearer(gate.admit(role, of))
+    path = re.sub(r"{(\w+)}", lambda found: {**NAMES, "tenant": tenant}[found[1]], endpoint.template)
+    query = (
+        {**QUERIES.get(endpoint.template, {}), "tenant": tenant} if endpoint.service is Service.AUDIT_CONSUMER else {}
+    )
+    transport = httpx2.ASGITransport(app=app_of(endpoint.service, gate))  # type: ignore[arg-type]
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
+        answer = await http.request(endpoint.method, path, params=query, headers=headers)
+    told: dict[str, Any] = {name: value for name, value in answer.headers.items() if name not in VOLATILE}
+    told.pop("content-length", None)
+    body = answer.text.replace(answer.headers["x-correlation-id"], "…").replace(apart_from or tenant, "<tenant>")
+    return answer.status_code, told, body
+
+
+def test_every_endpoint_has_a_row_and_every_row_an_endpoint() -> None:
+    assert {each.operation for each in ENDPOINTS} == set(PERMISSIONS)
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=str)
+async def test_nobody_is_let_in_without_a_credential(endpoint: Endpoint) -> None:
+    status, headers, body = await ask(endpoint, "team-a", None)
+    assert (status, headers["www-authenticate"], headers["content-type"]) == (401, "Bearer", "application/problem+json")
+    assert "urn:traffic-manager:problem:unauthenticated" in body or endpoint.method == "HEAD"
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=str)
+async def test_on_its_own_tenant_a_role_may_do_what_the_table_says(endpoint: Endpoint, role: Role) -> None:
+    status, _, body = await ask(endpoint, "team-a", role)
+    allowed = role in PERMISSIONS[endpoint.operation or ""].roles
+    assert (status == 403) is not allowed, body
+    assert status != 401
+    assert status < 500
+
+
+@pytest.mark.parametrize("role", [each for each in Role if each is not Role.ADMIN])
+@pytest.mark.parametrize(
+    "endpoint", [each for each in ENDPOINTS if PERMISSIONS[each.operation or ""].bound is Bound.PATH], ids=str
+)
+async def test_another_tenant_is_answered_like_one_that_is_not_there(endpoint: Endpoint, role: Role) -> None:
+    status, headers, body = await ask(endpoint, "team-b", role)
+    assert status == 404
+    if endpoint.service is Service.CONTROL_PLANE:
+        assert "no-such-tenant" in body
+    assert (status, headers, body) == await ask(endpoint, "never-made", role)
+
+
+async def test_absent_tenant_looks_to_its_own_caller_as_another_one_does() -> None:
+    show = next(each for each in ENDPOINTS if each.operation == "tenants.show")
+    assert await ask(show, "team-b", Role.VIEWER) == await ask(show, "team-a", Role.VIEWER)
+
+
+async def test_another_tenants_route_is_answered_like_an_absent_one_of_ones_own() -> None:
+    resolve = next(each for each in ENDPOINTS if each.operation == "routes.resolve")
+    gate = Gate(Service.DATA_PLANE)
+    headers = bearer(gate.admit(Role.RESOLVER))
+    transport = httpx2.ASGITransport(app=app_of(Service.DATA_PLANE, gate))  # type: ignore[arg-type]
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test", headers=headers) as http:
+        own, again, theirs = [
+            await http.get(f"/api/v1/resolve/{tenant}/payments/prod/v1", headers={"X-Correlation-ID": "req-1"})
+            for tenant in ("team-a", "team-a", "team-b")
+        ]
+    assert own.status_code == theirs.status_code == 404
+    assert again.headers == theirs.headers
+    assert again.text == theirs.text.replace("team-b", "team-a")
+    assert resolve.operation == "routes.resolve"
+
+
+@pytest.mark.parametrize("endpoint", [each for each in ENDPOINTS if each.operation == "audit.query"], ids=str)
+async def test_audit_about_another_tenant_is_an_empty_page(endpoint: Endpoint) -> None:
+    own, theirs = await ask(endpoint, "team-a", Role.VIEWER), await ask(endpoint, "team-b", Role.VIEWER)
+    assert own == theirs
+    assert own[0] == 200
+    assert '"count":0' in own[2]
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/metrics", "/schema", "/schema/openapi.json"])
+@pytest.mark.parametrize("service", Service)
+async def test_health_metrics_and_the_description_are_open_to_anyone(service: Service, path: str) -> None:
+    transport = httpx2.ASGITransport(app=app_of(service, Gate(service)))  # type: ignore[arg-type]
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
+        assert (await http.get(path)).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/api/v1/tenants", "/nowhere", "/health", "/metrics/x", "/schema.json", "/healthy"])
+async def test_nothing_else_is(path: str) -> None:
+    transport = httpx2.ASGITransport(app=app_of(Service.CONTROL_PLANE, Gate()))  # type: ignore[arg-type]
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
+        assert (await http.get(path)).status_code == 401
