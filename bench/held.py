@@ -25,6 +25,7 @@ from shared.runtime.metrics import Metrics
 from shared.schemas.events import Heartbeat
 
 LIFE_SECONDS = 3600.0
+LAST_REVISION = 100_000_000
 
 
 class FullCache:
@@ -75,13 +76,12 @@ class FullCache:
         self._heard.applied(0, 0, [Heartbeat(as_of=self._clock.now(), partitions=1)])
 
     def filling(self) -> Iterator[int]:
-        """Store one route after the other, each with times and a revision of its own, as events and reads would."""
+        """Store one route after the other, each with times and a revision of its own, as after reading the tenant's."""
         now, time = self._clock.monotonic(), self._clock.now().timestamp()
         for number in range(self._routes):
             route, later = key_of(number), number / 1e6
             url = f"http://{route.service}.{route.tenant}-prod.svc.cluster.local:8080"
             expires_at, revision = now + LIFE_SECONDS + later, 1000 + number
-            self._cache.store(
-                Entry(route, State.ACTIVE, url, revision, now + later, expires_at, time + later, revision + 1)
-            )
+            entry = Entry(route, State.ACTIVE, url, revision, now + later, expires_at, time + later, LAST_REVISION)
+            self._cache.store(entry)
             yield number

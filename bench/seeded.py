@@ -12,9 +12,12 @@ made AS (
     INSERT INTO services (tenant_id, name)
     SELECT tenant.id, 'service-' || number FROM tenant, generate_series(0, $2::int - 1) AS number RETURNING id, name
 ),
-environment AS (INSERT INTO environments (service_id, name) SELECT id, 'prod' FROM made RETURNING id, service_id)
-INSERT INTO endpoints (environment_id, version, url, is_active, revision, created_at, updated_at)
-SELECT environment.id, 'v1', 'http://' || made.name || '.bench-prod.svc.cluster.local:8080', true, 1, now(), now()
+environment AS (
+    INSERT INTO environments (tenant_id, service_id, name)
+    SELECT tenant.id, made.id, 'prod' FROM made, tenant RETURNING id, tenant_id, service_id
+)
+INSERT INTO endpoints (tenant_id, environment_id, version, url, is_active, revision, created_at, updated_at)
+SELECT environment.tenant_id, environment.id, 'v1', 'http://' || made.name || '.bench-prod.svc.cluster.local:8080', true, 1, now(), now()
 FROM environment JOIN made ON made.id = environment.service_id
 """
 

@@ -28,11 +28,9 @@ class Slot(msgspec.Struct, gc=False, eq=False):
     uses: int = 0
 
     @classmethod
-    def of(cls, entry: Entry) -> "Slot":
-        """The entry as it is kept."""
+    def of(cls, entry: Entry, *, reflects: int) -> "Slot":
+        """The entry as it is kept; `reflects` is the entry's, in an object that others have as well."""
         url = b"" if entry.url is None else encode_url(entry.url)
-        # Mostly the same number, and one object is enough for it.
-        reflects = entry.revision if entry.reflects == entry.revision else entry.reflects
         return cls(url, entry.state, entry.revision, entry.as_of, entry.expires_at, entry.proven_as_of, reflects)
 
     def entry(self, key: RouteKey) -> Entry:

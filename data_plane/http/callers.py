@@ -1,7 +1,6 @@
 """Who asks, and for what: most callers send the same headers with every request, and those are understood once."""
 
 import re
-from collections.abc import Iterable
 from typing import TypeAlias
 
 from data_plane.http.resolve import OPERATION
@@ -27,11 +26,11 @@ _HOST = re.compile(rb"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?")
 class Caller:
     """What an answer depends on in a request's headers. Holds `until` then, for this `version` of the authenticator."""
 
-    __slots__ = ("_principal", "_tenants", "correlation_id", "if_none_match", "is_plain", "until", "version")
+    __slots__ = ("_principal", "correlation_id", "if_none_match", "is_plain", "tenants", "until", "version")
 
     def __init__(self, principal: Principal, by_name: dict[bytes, bytes], until: float, version: int) -> None:
         self._principal = principal
-        self._tenants: set[str] = set()
+        self.tenants: set[str] = set()
         self.if_none_match = _text(by_name.get(_IF_NONE_MATCH))
         self.correlation_id = _text(by_name.get(CORRELATION))
         self.is_plain = self.if_none_match is None and self.correlation_id is None
@@ -39,51 +38,41 @@ class Caller:
         self.version = version
 
     def may_ask_for(self, tenant: str) -> bool:
-        """Whether routes of the tenant may be resolved."""
-        if tenant in self._tenants:
-            return True
+        """Whether routes of the tenant may be resolved. If so, it is among `tenants` from now on."""
         if judge(self._principal, OPERATION, tenant) is not Verdict.ALLOWED:
             return False
-        self._tenants.add(tenant)
+        self.tenants.add(tenant)
         return True
 
 
-class Callers:
-    """Tells callers by the headers of their requests."""
+class Callers(dict[Headers, Caller]):
+    """Callers by the headers of their requests. Whoever takes one out sees to it that it is still good."""
 
     def __init__(self, authenticator: Authenticator, bounds: Bounds) -> None:
         self._authenticator = authenticator
-        self._version = authenticator.version
         self._bounds = bounds
-        self._known: dict[Headers, Caller] = {}
 
-    def find(self, headers: Iterable[tuple[bytes, bytes]], now: float) -> Caller | None:
-        """None where Litestar has to look at them: no good credential, an unusual host, given twice, a demand."""
-        block = tuple(headers)
-        known = self._known.get(block)
-        if known is None or now >= known.until or known.version != self._version():
-            return self._read(block)
-        return known
-
-    def _read(self, block: Headers) -> Caller | None:
-        by_name = dict(block)
+    def look_at(self, headers: Headers) -> Caller | None:
+        """None where Litestar has to look at them: no good credential, an unusual host, a name twice, a demand."""
+        by_name = dict(headers)
         size = sum(map(len, by_name)) + sum(map(len, by_name.values()))
-        if not self._is_understood(block, by_name) or size > self._bounds.header_bytes:
+        if not self._is_understood(headers, by_name) or size > self._bounds.header_bytes:
             return None
-        version = self._version()
-        accepted = self._authenticator.accept(block)
+        version = self._authenticator.version()
+        accepted = self._authenticator.accept(headers)
         if accepted is None:
+            self.pop(headers, None)
             return None
         caller = Caller(accepted.principal, by_name, accepted.until, version)
         if size <= REMEMBERED_BYTES and _EACH_TIME_OTHERS.isdisjoint(by_name):
-            if len(self._known) >= REMEMBERED:
-                self._known.clear()
-            self._known[block] = caller
+            if len(self) >= REMEMBERED:
+                self.clear()
+            self[headers] = caller
         return caller
 
-    def _is_understood(self, block: Headers, by_name: dict[bytes, bytes]) -> bool:
+    def _is_understood(self, headers: Headers, by_name: dict[bytes, bytes]) -> bool:
         return (
-            len(by_name) == len(block) <= self._bounds.header_count
+            len(by_name) == len(headers) <= self._bounds.header_count
             and _LEFT_TO_LITESTAR.isdisjoint(by_name)
             and _HOST.fullmatch(by_name.get(b"host", b"localhost")) is not None
         )

@@ -11,6 +11,7 @@ from typing import Any
 
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from data_plane.domain.slot import MAX_USES
 from data_plane.http.callers import CORRELATION, Caller, Callers
 from data_plane.http.conditions import has_already
 from data_plane.http.encoded import BOUND, CLOSE, JSON, UNKNOWN_BOUND, X_CACHE, Header
@@ -42,23 +43,25 @@ class HotPath:
         bounds: Bounds | None = None,
     ) -> None:
         self._app = app
-        self._answers = answers
-        self._now, self._age = answers.now, answers.age
+        self._now, self._age, self._changes = answers.now, answers.age, answers.changes
+        self._version = authenticator.version
         self._known = KnownAnswers(answers)
         self._callers = Callers(authenticator, bounds or Bounds())
-        self._accepted = CountTally(metrics, authenticator.accepted)
         self._ids = correlation.ids()
         self._health = health
         requests = metrics.counter("tm_http_requests_total")
         template = RESOLVE_PATH.replace(":str", "")
-        self._found = CountTally(metrics, requests.labels(template, "GET", "200").inc)
-        self._unchanged = CountTally(metrics, requests.labels(template, "GET", "304").inc)
+        told = answers.count_found, authenticator.accepted
+        self._found = CountTally(metrics, requests.labels(template, "GET", "200").inc, *told)
+        self._unchanged = CountTally(metrics, requests.labels(template, "GET", "304").inc, *told)
         durations = metrics.histogram("tm_http_request_duration_seconds").labels(template)
         self._durations = DurationTally(metrics, durations, LATENCY)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request: Any = scope  # one look at the type of the scope is enough for all its keys
         started = self._now()
-        answer = self._answer(scope, started)
+        is_plain = request["type"] == "http" and request["method"] == "GET" and not request["query_string"]
+        answer = self._answer(request, started) if is_plain else None
         if answer is None:
             await self._app(scope, receive, send)
             return
@@ -72,17 +75,22 @@ class HotPath:
 
     def _answer(self, request: Any, now: float) -> tuple[Any, Any] | None:
         """Both messages of the answer; None where Litestar has to answer."""
-        if request["type"] != "http" or request["method"] != "GET" or request["query_string"]:
-            return None
-        caller = self._callers.find(request["headers"], now)
-        known = None if caller is None else self._known.find(request["raw_path"], now)
-        if known is None or caller is None or not caller.may_ask_for(known.tenant):
+        block, path = tuple(request["headers"]), request["raw_path"]
+        caller = self._callers.get(block)
+        if caller is None or now >= caller.until or caller.version != self._version():
+            caller = self._callers.look_at(block)
+            if caller is None:
+                return None
+        known = self._known.get(path)
+        if known is None or now >= known.until or known.changes != self._changes() or known.slot.uses != MAX_USES:
+            known = self._known.look_up(path, now)
+            if known is None:
+                return None
+        if known.tenant not in caller.tenants and not caller.may_ask_for(known.tenant):
             return None
         bound = None if known.as_of is None else self._age(known.as_of, now)
         told = UNKNOWN_BOUND if bound is None else BOUND[ceil(bound * 1000)]
         headers = [known.cache_control, known.age, X_CACHE, told, known.etag]
-        self._accepted.count += 1
-        self._answers.found.count += 1
         if not caller.is_plain:
             return self._answer_to(caller, known, headers)
         headers += JSON, known.length, (CORRELATION, next(self._ids))

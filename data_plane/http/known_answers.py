@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from data_plane.domain.slot import GONE, MAX_USES, Slot
+from data_plane.domain.slot import MAX_USES, Slot
 from data_plane.http.conditions import etag_of
 from data_plane.http.encoded import AGE, LENGTH, MAX_AGE, Header
 from data_plane.http.resolve import RESOLVE_PATH
@@ -13,7 +13,11 @@ _PREFIX = RESOLVE_PATH.partition("{")[0].encode()
 
 
 class KnownAnswer:
-    """What is held of one route, encoded. Good `until` then, as long as nothing but the time `changes`."""
+    """What is held of one route, encoded.
+
+    Good `until` then, as long as `changes` is what LocalAnswers say, and the slot's uses are at their most: fewer are to
+    be counted, and a slot that is gone has none.
+    """
 
     __slots__ = ("age", "as_of", "body", "cache_control", "changes", "etag", "length", "slot", "tenant", "until")
 
@@ -42,35 +46,24 @@ class KnownAnswer:
 
 
 class KnownAnswers(dict[bytes, KnownAnswer]):
-    """The answers by the path of the request."""
+    """The answers by the path of the request. Whoever takes one out sees to it that it is still good."""
 
     def __init__(self, answers: LocalAnswers) -> None:
         self._answers = answers
 
-    def find(self, path: bytes, now: float) -> KnownAnswer | None:
-        """The answer for this path; None where the process has none that may be given without asking anyone."""
-        known = self.get(path)
-        if known is None or now >= known.until or known.changes != self._answers.changes():
-            return self._look_up(path, now)
-        slot = known.slot
-        if slot.uses != MAX_USES:
-            if slot.uses == GONE:
-                return self._look_up(path, now)
-            slot.uses += 1
-        return known
+    def look_up(self, path: bytes, now: float) -> KnownAnswer | None:
+        """The answer for this path, made anew where it has to be.
 
-    def _look_up(self, path: bytes, now: float) -> KnownAnswer | None:
-        if not path.startswith(_PREFIX):
-            return None
-        route = path[len(_PREFIX) :]
-        slot = self._answers.active(route, now)
+        None where the process has none that may be given without asking anyone.
+        """
         known = self.get(path)
+        slot = self._answers.active(path[len(_PREFIX) :], now) if path.startswith(_PREFIX) else None
         if slot is None:
             if known is not None:
                 del self[path]
             return None
         if known is None or known.slot is not slot:
-            known = KnownAnswer(route, slot)
+            known = KnownAnswer(path[len(_PREFIX) :], slot)
             if slot.uses == MAX_USES:
                 self._remember(path, known)
         known.renew(self._answers, now)

@@ -8,13 +8,12 @@ from data_plane.service.freshness import Freshness
 from data_plane.service.local_cache import LocalCache
 from shared.runtime.clock import Clock
 from shared.runtime.metrics import Metrics
-from shared.runtime.tally import CountTally
 
 
 class LocalAnswers:
     """The shortest way to an answer. Whatever is not plain here is left to the Resolver, which counts it itself.
 
-    `found` counts the answers: whoever gives one adds to it.
+    Whoever gives answers counts them.
     """
 
     def __init__(
@@ -35,11 +34,13 @@ class LocalAnswers:
         self._primary_clock = primary_clock
         self.now = clock.monotonic
         self.age = coverage.age
-        self.found = CountTally(
-            metrics,
-            metrics.counter("tm_resolutions_total").labels("found", "l1").inc,
-            metrics.counter("tm_cache_lookups_total").labels("l1", "hit").inc,
-        )
+        self._found = metrics.counter("tm_resolutions_total").labels("found", "l1")
+        self._hits = metrics.counter("tm_cache_lookups_total").labels("l1", "hit")
+
+    def count_found(self, answers: int) -> None:
+        """Count so many answers that were given."""
+        self._found.inc(answers)
+        self._hits.inc(answers)
 
     def active(self, route: bytes, now: float) -> Slot | None:
         """What is held under `tenant/service/env/version`, when it is an active route that may be answered `now`."""

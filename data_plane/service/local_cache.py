@@ -28,6 +28,7 @@ class LocalCache:
         self._lately: deque[RouteKey] = deque(maxlen=SAMPLED_FROM)
         self._floors = EvictedFloors(capacity)
         self._heard: dict[str, int] = {}
+        self._reflected: dict[str, int] = {}
         self._counts = dict.fromkeys(State, 0)
         writes = metrics.counter("tm_cache_writes_total")
         self._stored, self._refused = writes.labels("l1", "stored"), writes.labels("l1", "refused_older")
@@ -88,11 +89,17 @@ class LocalCache:
     def _put(self, route: bytes, entry: Entry, uses: int = 0) -> None:
         self._stored.inc()
         self._lately.append(entry.key)
-        self._slots[route] = slot = Slot.of(entry)
+        tenant = entry.key.tenant
+        self._slots[route] = slot = Slot.of(entry, reflects=self._shared_number(tenant, entry.reflects))
         slot.uses = uses
         self._counts[entry.state] += 1
-        tenant = entry.key.tenant
         self._heard[tenant] = max(self._heard.get(tenant, 0), entry.revision)
+
+    def _shared_number(self, tenant: str, reflects: int) -> int:
+        # Most routes of a tenant reflect the same revision: one object is enough for all of them.
+        if self._reflected.get(tenant) != reflects:
+            self._reflected[tenant] = reflects
+        return self._reflected[tenant]
 
     def _make_room(self, route: bytes) -> None:
         gone = self._order.admit(route)

@@ -57,7 +57,7 @@ class BulkResolver:
         # Four parts make three colons; with any other number the text could be taken for another route's path.
         routes = [key.replace(":", "/").encode() if key.count(":") == 3 else b"" for key in keys]
         slots = [active(route, now) for route in routes]
-        self._answers.found.count += len(slots) - slots.count(None)
+        self._answers.count_found(len(slots) - slots.count(None))
         return [None if slot is None else _found(route, slot, now) for route, slot in zip(routes, slots, strict=True)]
 
     async def _ask(self, text: str) -> KeyAnswer:
