@@ -17,17 +17,20 @@ from data_plane.adapters.redis import REDIS_FAILURES, RedisRouteCache
 from data_plane.adapters.snapshot_file import SnapshotFile
 from data_plane.domain.heard import Heard
 from data_plane.domain.remote_clock import RemoteClock
-from data_plane.errors import AnotherTenants, NoSuchTenant, RouteUnknown, WatchUnavailable
+from data_plane.errors import AnotherTenants, NoSuchTenant, RouteUnknown, TooManyKeys, WatchUnavailable
 from data_plane.http.answers import ROUTE_UNKNOWN
 from data_plane.http.concealment import another_tenants, hidden_route
 from data_plane.http.explain import explain_handler
+from data_plane.http.hot_path import HotPath
 from data_plane.http.resolve import resolve_handler
+from data_plane.http.resolve_many import TOO_MANY_KEYS, resolve_many_handler
 from data_plane.http.watch import NO_SUCH_TENANT, WATCH_UNAVAILABLE, watch_handler
 from data_plane.http.watch_response import Pace
 from data_plane.ports import UsedRoutes
 from data_plane.service.core import Ports, build_core
 from data_plane.service.explain import Explainer
 from data_plane.service.resolve import Resolver
+from data_plane.service.resolve_many import BulkResolver
 from data_plane.service.status_report import StatusReporter
 from data_plane.settings import DataPlaneSettings
 from data_plane.worker import (
@@ -60,7 +63,7 @@ STATUS_SECONDS = 2.0
 """For one status report, connecting included."""
 
 
-def create_app() -> RequestContext:
+def create_app() -> HotPath:
     """The application as the server runs it, from the environment."""
     settings = read_settings(DataPlaneSettings)
     logs.configure(
@@ -75,6 +78,7 @@ def create_app() -> RequestContext:
 
 def build_app(
     resolver: Resolver,
+    bulk: BulkResolver,
     explainer: Explainer,
     *,
     further: Sequence[Handler] = (),
@@ -85,13 +89,14 @@ def build_app(
     lifespan: Lifespan | None = None,
     bounds: Bounds | None = None,
 ) -> RequestContext:
-    """The ASGI application over any resolver; `further` handlers beside its own. An L1 hit may later be answered by a layer before this one."""
+    """The ASGI application over any resolver, with `further` handlers, without the layer before it that answers L1 hits."""
     return build_application(
         title="Traffic Manager resolver",
         description="Which URL serves this tenant, service, environment and version, now.",
-        handlers=[resolve_handler(resolver), explain_handler(explainer), *further],
+        handlers=[resolve_handler(resolver), resolve_many_handler(bulk), explain_handler(explainer), *further],
         kinds={
             RouteUnknown: ROUTE_UNKNOWN,
+            TooManyKeys: TOO_MANY_KEYS,
             AnotherTenants: hidden_route(negative_life),
             NoSuchTenant: NO_SUCH_TENANT,
             WatchUnavailable: WATCH_UNAVAILABLE,
@@ -157,8 +162,10 @@ class Assembly:
         )
         self._access = build_access(settings, clock=self._clock, health=self.health, metrics=self.metrics)
         pace = Pace(settings.watch_progress_seconds, settings.watch_slow_seconds)
-        self.app = build_app(
+        bounds = bounds_of(settings, settings.request_deadline_seconds)
+        app = build_app(
             self.core.resolver,
+            self.core.bulk,
             self.core.explainer,
             further=[watch_handler(self.core.watches, self._access.authenticator, pace)],
             access=self._access,
@@ -166,7 +173,15 @@ class Assembly:
             health=self.health,
             metrics=self.metrics,
             lifespan=self.running,
-            bounds=bounds_of(settings, settings.request_deadline_seconds),
+            bounds=bounds,
+        )
+        self.app = HotPath(
+            app,
+            self.core.local_answers,
+            authenticator=self._access.authenticator,
+            health=self.health,
+            metrics=self.metrics,
+            bounds=bounds,
         )
 
     @asynccontextmanager
@@ -257,6 +272,7 @@ class Assembly:
             redis.connect(self._settings.redis_url, timeout),
             guard=self._guard("redis", timeout, REDIS_FAILURES, at_once=64),
             clock=self._clock,
+            metrics=self.metrics,
             keep_seconds=self._settings.max_stale_seconds,
         )
 

@@ -15,9 +15,11 @@ from data_plane.service.coverage import Coverage
 from data_plane.service.explain import Explainer
 from data_plane.service.freshness import Freshness
 from data_plane.service.load import RouteLoader
+from data_plane.service.local_answers import LocalAnswers
 from data_plane.service.local_cache import LocalCache
 from data_plane.service.replicas import Replicas
 from data_plane.service.resolve import Resolver
+from data_plane.service.resolve_many import BulkResolver
 from data_plane.service.selfcheck import SelfCheck
 from data_plane.service.shared_cache import SharedCache
 from data_plane.service.snapshots import Snapshots
@@ -50,6 +52,8 @@ class Core:
     """What the edges drive."""
 
     resolver: Resolver
+    local_answers: LocalAnswers
+    bulk: BulkResolver
     applier: EventApplier
     shared: SharedCache
     explainer: Explainer
@@ -164,4 +168,25 @@ def build_core(
             metrics=metrics,
         )
     )
-    return Core(resolver, applier, shared, explainer, selfcheck, watches, replicas, warm_up, snapshots)
+    answers = LocalAnswers(
+        local=local,
+        freshness=freshness,
+        coverage=coverage,
+        heard=ports.heard,
+        primary_clock=ports.primary_clock,
+        clock=clock,
+        metrics=metrics,
+    )
+    return Core(
+        resolver,
+        answers,
+        BulkResolver(answers, resolver, lives),
+        applier,
+        shared,
+        explainer,
+        selfcheck,
+        watches,
+        replicas,
+        warm_up,
+        snapshots,
+    )
