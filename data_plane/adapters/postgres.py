@@ -1,11 +1,12 @@
 """Routes from PostgreSQL: what a database holds for a key, in one snapshot, and when that snapshot was right."""
 
 import asyncio
-import math
+from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
 
+from data_plane.adapters import postgres_used
 from data_plane.adapters.postgres_sessions import NotConnected, Sessions
 from data_plane.adapters.postgres_standing import READ, STANDING, Standing
 from data_plane.domain.entry import State
@@ -40,7 +41,6 @@ class PostgresRouteSource:
         self._guard = guard
         self._clock = clock
         self._primary_clock = primary_clock
-        self._lag = metrics.gauge("tm_replica_lag_seconds")
         self._sessions = Sessions(name, url, connections, greet=self._greet, on_down=health.mark_down)
 
     async def keep_open(self) -> None:
@@ -65,9 +65,13 @@ class PostgresRouteSource:
             standing, before = self._standing(row, sent), session.memory
             session.memory = max(before, standing.shown_afterwards)
         as_of = max(before, standing.in_snapshot)
-        if row["is_standby"]:
-            self._lag.labels(self.name).set(self._clock.monotonic() - as_of if math.isfinite(as_of) else math.inf)
         return _reading(key, row, as_of, Standing.proven_as_of(row))
+
+    async def used(self, most: int) -> Sequence[RouteKey]:
+        """The newest routes; see `UsedRoutes`."""
+        self._check()
+        async with self._guard.call(within=postgres_used.SECONDS), self._sessions.one() as session:
+            return await postgres_used.newest_routes(session.connection, most)
 
     async def now(self) -> float:
         """POSIX seconds on this server."""

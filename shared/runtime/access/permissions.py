@@ -74,6 +74,7 @@ PERMISSIONS: Mapping[str, Permission] = MappingProxyType(
         # data plane
         "routes.resolve": Permission(_ALL, Bound.PATH),
         "routes.explain": Permission(_ALL, Bound.PATH),
+        "routes.watch": Permission(_ALL, Bound.PATH),
         # audit consumer
         "audit.query": Permission(_READERS, Bound.ANSWER),
     }

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from litestar import Litestar
@@ -13,6 +14,8 @@ from control_plane.app import build_app as build_control
 from control_plane.app import new_health as control_health
 from control_plane.settings import ControlPlaneSettings
 from data_plane.app import build_app as build_resolver
+from data_plane.http.watch import watch_handler
+from data_plane.http.watch_response import Pace
 from shared.runtime.catalogue import Service
 from shared.runtime.health import Health
 from shared.runtime.http.context import RequestContext
@@ -68,12 +71,20 @@ def app_of(service: Service, gate: Gate) -> RequestContext:
         return build_resolver(
             core.resolver,
             core.explainer,
+            further=[watch_handler(core.watches, gate.authenticator, Pace(progress_seconds=10, slow_seconds=10))],
             access=gate.access,
             negative_life=10,
             health=Health({}),
             metrics=gate.metrics,
         )
     return build_audit(FakeAuditTrail(), MovableClock(), audit_health(), gate.metrics, gate.access)
+
+
+@cache
+def shared_app_of(service: Service) -> tuple[Gate, RequestContext]:
+    """One for all tests that do not care what others have done to it: building one takes longer than asking it."""
+    gate = Gate(service)
+    return gate, app_of(service, gate)
 
 
 def endpoints() -> Iterator[Endpoint]:
