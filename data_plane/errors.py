@@ -45,3 +45,33 @@ class StreamInterrupted(Exception):
 
 class TooManyKeys(Exception):
     """More routes were asked for in one request than it may hold."""
+
+
+class NoSuchTenant(Exception):
+    """There is no tenant of this name."""
+
+    def __init__(self, tenant: str) -> None:
+        super().__init__(f"There is no tenant {tenant}; create it in the control API.")
+
+
+class RevisionGone(Exception):
+    """The changes after a revision are not kept here any more, or there never was one. `oldest` can be gone on from."""
+
+    def __init__(self, tenant: str, since: int, oldest: int) -> None:
+        super().__init__(
+            f"The changes of {tenant} after revision {since} are not known here; the oldest to go on from is {oldest}. "
+            "Watch without `since` and Last-Event-ID to begin with all routes."
+        )
+        self.oldest = oldest
+
+
+class WatchUnavailable(Exception):
+    """This instance cannot begin a watch now; the message says why."""
+
+
+class SnapshotRefused(Exception):
+    """What stands where the snapshot should be cannot be used; says why."""
+
+
+class SnapshotNotWritten(Exception):
+    """The snapshot on disk is still the one before, or none; says why. Tried again at the next interval."""

@@ -68,8 +68,37 @@ class DataPlaneSettings(ServiceSettings):
         le=3600,
         description="Seconds between two cached routes being compared with the database; 0 turns that off.",
     )
+    watch_clients: int = Field(
+        default=2500, ge=0, le=100_000, description="Watchers at a time; more are answered with 503."
+    )
+    watch_history_changes: int = Field(
+        default=20_000,
+        ge=1,
+        description="Changes kept in the process, over all tenants, for watchers to go on from where they were.",
+    )
+    watch_progress_seconds: float = Field(
+        default=10, gt=0, le=300, description="Seconds between two signs of life on a watch."
+    )
+    watch_slow_seconds: float = Field(
+        default=10, gt=0, le=300, description="How long a watcher may take for what it is sent, before it is closed."
+    )
     kafka_start_seconds: float = Field(
         default=3, ge=0, le=60, description="How long a start waits for Kafka before it serves without events."
+    )
+    snapshot_path: Path | None = Field(
+        default=None,
+        description="File that keeps what is known for the next start, on a disk that outlives the process; none: off.",
+    )
+    snapshot_interval_seconds: float = Field(
+        default=30, gt=0, le=3600, description="Seconds between two snapshots; one more is written on drain."
+    )
+    warmup_seconds: float = Field(
+        default=5, ge=0, le=300, description="How long a start reads routes ahead before it is ready; 0 turns that off."
+    )
+    warmup_per_second: int = Field(
+        default=2000,
+        ge=1,
+        description="Routes that a start reads ahead in a second, and so what the database gets of it.",
     )
     access_copy: Path | None = Field(
         default=None,

@@ -112,6 +112,8 @@ class Demo:
         answered = time.perf_counter()
         expect(answer.status_code == 200, f"the move was answered {answer.status_code} {answer.text}")
         self.say(f"{self.moved.path} -> {target} (revision {answer.json()['revision']})")
+        behind = (await self._live_everywhere(self.moved, answer.headers["x-revision"]) - answered) * 1000
+        self.say(f"live everywhere after {behind:.1f} ms, say the resolvers themselves")
         for instance, task in zip(self.urls.data_planes, watching, strict=True):
             behind = (await task - answered) * 1000
             when = f"{behind:.1f} ms after the write was answered" if behind > 0 else "before the write was answered"
@@ -190,6 +192,16 @@ class Demo:
             return answer.status_code == 200 and answer.json()["url"] == url
 
         await self._eventually(answers)
+        return time.perf_counter()
+
+    async def _live_everywhere(self, route: SampleRoute, revision: str) -> float:
+        """When the control plane said that every resolver process has the change set."""
+        tenant = f"{self.urls.control_plane}/api/v1/tenants/{route.tenant}"
+        answer = await self.http.get(
+            f"{tenant}/changes/{revision}/propagation", params={"wait": SECONDS / 2}, headers=self._editor(route)
+        )
+        expect(answer.status_code == 200, f"where it is live was answered {answer.status_code} {answer.text}")
+        expect(answer.json()["live_everywhere"], f"not live everywhere: {answer.text}")
         return time.perf_counter()
 
     async def _is_missing(self, instance: str, route: SampleRoute) -> bool:

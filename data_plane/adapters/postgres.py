@@ -1,12 +1,12 @@
 """Routes from PostgreSQL: what a database holds for a key, in one snapshot, and when that snapshot was right."""
 
 import asyncio
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
 
+from data_plane.adapters import postgres_used
 from data_plane.adapters.batches import Batcher
 from data_plane.adapters.postgres_sessions import NotConnected, Sessions
 from data_plane.adapters.postgres_standing import READ, STANDING, Standing
@@ -48,7 +48,6 @@ class PostgresRouteSource:
         self._guard = guard
         self._clock = clock
         self._primary_clock = primary_clock
-        self._lag = metrics.gauge("tm_replica_lag_seconds")
         source = "primary" if name == "postgres" else "replica"
         sizes = metrics.histogram("tm_load_batch_keys").labels(source)
         self._reads = Batcher(self._read, at_once=connections, largest=MOST_KEYS, sizes=sizes)
@@ -80,10 +79,14 @@ class PostgresRouteSource:
             standing, before = self._standing(rows[0], sent), session.memory
             session.memory = max(before, standing.shown_afterwards)
         as_of = max(before, standing.in_snapshot)
-        if rows[0]["is_standby"]:
-            self._lag.labels(self.name).set(self._clock.monotonic() - as_of if math.isfinite(as_of) else math.inf)
         proven = Standing.proven_as_of(rows[0])
         return [_reading(key, row, as_of, proven) for key, row in zip(keys, rows, strict=True)]
+
+    async def used(self, most: int) -> Sequence[RouteKey]:
+        """The newest routes; see `UsedRoutes`."""
+        self._check()
+        async with self._guard.call(within=postgres_used.SECONDS), self._sessions.one() as session:
+            return await postgres_used.newest_routes(session.connection, most)
 
     async def now(self) -> float:
         """POSIX seconds on this server."""

@@ -13,6 +13,7 @@ from redis.exceptions import NoScriptError, RedisError
 
 from data_plane.adapters.batches import Batcher
 from data_plane.adapters.redis_script import SCRIPT
+from data_plane.adapters.redis_used import used_routes
 from data_plane.domain.entry import Entry, State
 from data_plane.domain.remote_clock import RemoteClock
 from data_plane.errors import UnreadableEntry
@@ -103,6 +104,10 @@ class RedisRouteCache:
             sent = self._clock.monotonic()
             replies = await self._compare_and_set([self._arguments(entry, sent) for entry in entries])
         return [self._stood_in_the_way(entry, reply, sent) for entry, reply in zip(entries, replies, strict=True)]
+
+    async def used(self, most: int) -> Sequence[RouteKey]:
+        """The routes asked for lately; see `UsedRoutes`."""
+        return await used_routes(self._client, self._guard, most)
 
     async def close(self) -> None:
         await self._client.aclose()

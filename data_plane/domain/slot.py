@@ -48,3 +48,8 @@ class Slot(msgspec.Struct, gc=False, eq=False):
 def route_of(key: RouteKey) -> bytes:
     """What an entry is kept under: `tenant/service/env/version`, as it stands in the path of a request."""
     return f"{key.tenant}/{key.service}/{key.env}/{key.version}".encode()
+
+
+def key_of(route: bytes) -> RouteKey:
+    """The key that `route_of` was given."""
+    return RouteKey(*route.decode().split("/"))

@@ -9,6 +9,7 @@ from data_plane.domain.entry import Entry, Lives, State, newest
 from data_plane.domain.heard import Heard
 from data_plane.domain.remote_clock import RemoteClock
 from data_plane.domain.watermarks import Progress, Watermarks
+from data_plane.service.change_feeds import ChangeFeeds
 from data_plane.service.freshness import Freshness
 from data_plane.service.local_cache import LocalCache
 from data_plane.service.shared_cache import SharedCache
@@ -45,6 +46,7 @@ class EventApplier:
         freshness: Freshness,
         heard: Heard,
         watermarks: Watermarks,
+        feeds: ChangeFeeds,
         primary_clock: RemoteClock,
         lives: Lives,
         clock: Clock,
@@ -58,6 +60,7 @@ class EventApplier:
         self._lives = lives
         self._clock = clock
         self._watermarks = watermarks
+        self._feeds = feeds
         events = metrics.counter("tm_events_total")
         self._events = {outcome: events.labels("route-events", outcome) for outcome in set(_OUTCOMES.values())}
         self._gaps = metrics.counter("tm_revision_gaps_total")
@@ -75,6 +78,7 @@ class EventApplier:
         level = logging.INFO if len(events) <= FEW else logging.DEBUG
         for event in events:
             self._count(event, level)
+            self._feeds.publish(event)
 
     def lost_track(self) -> None:
         """Events of any tenant may have gone unheard."""

@@ -2,10 +2,10 @@
 
 import random
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from data_plane.domain.entry import Entry, State, newest
-from data_plane.domain.slot import GONE, MAX_USES, Slot, route_of
+from data_plane.domain.slot import GONE, MAX_USES, Slot, key_of, route_of
 from data_plane.service.evicted_floors import EvictedFloors
 from data_plane.service.eviction import EvictionOrder
 from shared.runtime.metrics import Metrics
@@ -53,6 +53,13 @@ class LocalCache:
         """As `get`, but does not count as a use."""
         slot = self._slots.get(route_of(key))
         return None if slot is None else slot.entry(key)
+
+    def in_batches(self, size: int) -> Iterator[Sequence[Entry]]:
+        """What is held when the first batch is asked for, in no order; what goes meanwhile is left out."""
+        routes = list(self._slots)
+        for start in range(0, len(routes), size):
+            some = ((route, self._slots.get(route)) for route in routes[start : start + size])
+            yield [slot.entry(key_of(route)) for route, slot in some if slot is not None]
 
     def one_stored_lately(self) -> RouteKey | None:
         """Any of the keys that were stored last; None before the first."""

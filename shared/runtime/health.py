@@ -1,7 +1,7 @@
 """Whether this process should get traffic, and what it knows of each thing it depends on."""
 
 import signal
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
 
 DRAIN_SIGNAL = signal.SIGUSR1
@@ -31,6 +31,15 @@ class Health:
     started: bool = False
     draining: bool = False
     notes: dict[str, str] = field(default_factory=dict)
+    when_draining: list[Callable[[], object]] = field(default_factory=list)
+    """What ends by itself as soon as the process drains, because no request would end it: streams."""
+
+    def drain(self) -> None:
+        """Take no more traffic."""
+        if not self.draining:
+            self.draining = True
+            for each in self.when_draining:
+                each()
 
     def is_ready(self) -> bool:
         """Open, not draining, and no required dependency known to be down."""

@@ -1,12 +1,15 @@
 """A resolver instance on fakes, and what tests ask of it."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from data_plane.domain.answer import Answer
 from data_plane.domain.demand import NO_DEMAND, Demand
 from data_plane.domain.heard import Heard
 from data_plane.domain.remote_clock import RemoteClock
+from data_plane.ports import UsedRoutes
 from data_plane.service.core import Core, Ports, build_core
+from data_plane.service.snapshots import Snapshots
 from data_plane.settings import DataPlaneSettings
 from shared.runtime.catalogue import Service
 from shared.runtime.metrics import Metrics
@@ -15,6 +18,8 @@ from shared.schemas.identity import RouteKey
 from tests.clocks import MovableClock
 from tests.fakes.data_plane_cache import FakeRouteCache
 from tests.fakes.data_plane_database import FakePrimary, FakeRouteSource
+from tests.fakes.data_plane_tenants import FakeTenantSource
+from tests.fakes.snapshots import FakeSnapshotStore
 
 KEY = RouteKey("team-a", "payments", "prod", "v1")
 
@@ -27,7 +32,10 @@ class World:
         self.database = FakePrimary(self.clock)
         self.primary = FakeRouteSource(self.database, "postgres")
         self.replica = FakeRouteSource(self.database, "replica-1")
+        self.tenant_replica = FakeTenantSource(self.database, is_primary=False)
+        self.tenant_primary = FakeTenantSource(self.database, is_primary=True)
         self.redis = FakeRouteCache()
+        self.disk = FakeSnapshotStore()
 
     def settings(self, **changed: object) -> DataPlaneSettings:
         """The defaults, with a deadline that no step of a test on a standing clock comes near."""
@@ -35,9 +43,9 @@ class World:
             {"replica_urls": "postgresql://unused", "resolve_deadline_seconds": 10, **changed}
         )
 
-    def instance(self, *, knows_the_time: bool = True, **settings: object) -> "Instance":
+    def instance(self, *, knows_the_time: bool = True, listening: bool = True, **settings: object) -> "Instance":
         """A resolver of its own on these servers."""
-        return Instance(self, self.settings(**settings), knows_the_time=knows_the_time)
+        return Instance(self, self.settings(**settings), knows_the_time=knows_the_time, listening=listening)
 
     def all_databases(self, *, down: bool) -> None:
         """Let the replica and the primary answer, or not."""
@@ -47,7 +55,7 @@ class World:
 class Instance:
     """One resolver instance in a world."""
 
-    def __init__(self, world: World, settings: DataPlaneSettings, *, knows_the_time: bool) -> None:
+    def __init__(self, world: World, settings: DataPlaneSettings, *, knows_the_time: bool, listening: bool) -> None:
         self._world = world
         self.metrics = Metrics(Service.DATA_PLANE)
         self.notes: dict[str, str] = {}
@@ -55,8 +63,20 @@ class Instance:
         if knows_the_time:
             self.learn_the_time()
         self.heard = Heard()
-        self.listen()
-        ports = Ports(world.redis, [world.replica], world.primary, self.primary_clock, self.heard)
+        if listening:
+            self.listen()
+        tenants = [world.tenant_replica, world.tenant_primary]
+        knowing: Mapping[str, Sequence[UsedRoutes]] = {"redis": [world.redis], "replica": [world.replica]}
+        ports = Ports(
+            world.redis,
+            [world.replica],
+            world.primary,
+            self.primary_clock,
+            self.heard,
+            tenants=tenants,
+            snapshots=world.disk,
+            knowing=knowing,
+        )
         self.core: Core = build_core(ports, settings, clock=world.clock, metrics=self.metrics, notes=self.notes)
 
     def learn_the_time(self) -> None:
@@ -67,6 +87,12 @@ class Instance:
     def listen(self) -> None:
         """Open the stream at its present end."""
         self.heard.listen({0: 0}, at=self._world.clock.monotonic(), resumed=False)
+
+    @property
+    def snapshots(self) -> Snapshots:
+        """What writes and reads the world's disk."""
+        assert self.core.snapshots is not None
+        return self.core.snapshots
 
     def hear_heartbeat(self, moment: float | None = None) -> None:
         """Apply a heartbeat of that moment (monotonic), or of now."""

@@ -27,6 +27,7 @@ from shared.runtime.metrics import Metrics
 from shared.runtime.version import VERSION
 
 _log = structlog.get_logger(__name__)
+Handler = ControllerRouterHandler
 Lifespan = Callable[[], AbstractAsyncContextManager[None]]
 
 
@@ -90,7 +91,7 @@ async def _serving(health: Health, metrics: Metrics, lifespan: Lifespan) -> Asyn
             health.started = True
             _log.info("serving")
             yield
-            health.draining = True
+            health.drain()
     finally:
         sampling.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -100,7 +101,7 @@ async def _serving(health: Health, metrics: Metrics, lifespan: Lifespan) -> Asyn
 
 
 def _drain(health: Health) -> None:
-    health.draining = True
+    health.drain()
     _log.info("draining")
 
 

@@ -13,6 +13,8 @@ from control_plane.app import build_app as build_control
 from control_plane.app import new_health as control_health
 from control_plane.settings import ControlPlaneSettings
 from data_plane.app import build_app as build_resolver
+from data_plane.http.watch import watch_handler
+from data_plane.http.watch_response import Pace
 from shared.runtime.catalogue import Service
 from shared.runtime.health import Health
 from shared.runtime.http.context import RequestContext
@@ -23,6 +25,7 @@ from tests.fakes.control_plane_change_sets import FakeChangeSets, FakeHistory
 from tests.fakes.control_plane_event_log import FakeEventLog
 from tests.fakes.control_plane_keys import FakeAccessKeys
 from tests.fakes.control_plane_outbox import FakeOutbox
+from tests.fakes.control_plane_propagation import FakeDispatches, FakeStatusReports
 from tests.fakes.control_plane_registry import FakeRegistry, FakeRoutes, FakeTenants
 from tests.fakes.data_plane_world import World
 
@@ -55,6 +58,8 @@ def app_of(service: Service, gate: Gate) -> RequestContext:
             outbox=FakeOutbox(),
             events=FakeEventLog(),
             revocations=FakeEventLog(),
+            dispatches=FakeDispatches(registry),
+            reports=FakeStatusReports(),
             settings=ControlPlaneSettings(),
             health=control_health(),
             metrics=gate.metrics,
@@ -66,6 +71,7 @@ def app_of(service: Service, gate: Gate) -> RequestContext:
             core.resolver,
             core.bulk,
             core.explainer,
+            further=[watch_handler(core.watches, gate.authenticator, Pace(progress_seconds=10, slow_seconds=10))],
             access=gate.access,
             negative_life=10,
             health=Health({}),

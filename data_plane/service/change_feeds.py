@@ -1,0 +1,85 @@
+"""The changes applied last, by tenant, for those who watch."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+from data_plane.domain.heard import Heard
+from data_plane.domain.remote_clock import RemoteClock
+from data_plane.domain.tenant_feed import TenantFeed
+from data_plane.domain.tenant_reading import TenantReading
+from shared.schemas.events import RouteChanged
+
+WOKEN_AT_ONCE = 32
+"""Watchers that get their turn before others do: thousands at once would keep requests waiting for all of them."""
+
+Wake = Callable[[], None]
+
+
+class ChangeFeeds:
+    """One feed for each tenant that was heard of. `capacity`: single changes kept over all of them; the oldest go."""
+
+    def __init__(self, heard: Heard, primary_clock: RemoteClock, capacity: int) -> None:
+        self._heard = heard
+        self._primary_clock = primary_clock
+        self._capacity = capacity
+        self._feeds: dict[str, TenantFeed] = {}
+        self._in_order: deque[TenantFeed] = deque()
+        self._kept = 0
+        self._wakes: dict[str, set[Wake]] = {}
+
+    def publish(self, event: RouteChanged) -> None:
+        """The event is applied here. One that does not follow those before begins a new feed."""
+        feed = self.current(event.tenant)
+        if feed is None or event.revision > feed.newest + 1:
+            feed = self._begin(event.tenant, event.revision - 1)
+        if feed.add(event):
+            self._keep(feed, event)
+            self._wake(iter(list(self._wakes.get(event.tenant, ()))))
+
+    def current(self, tenant: str) -> TenantFeed | None:
+        """The tenant's feed, unless nothing was heard of it yet, or some of its events may have gone unheard since."""
+        feed = self._feeds.get(tenant)
+        return feed if feed is not None and feed.since == self._heard.since(tenant) else None
+
+    def following(self, reading: TenantReading) -> TenantFeed | None:
+        """The feed that has every change after the reading. None when some of them may be missing here."""
+        feed = self.current(reading.tenant)
+        if feed is None and self._is_followed(reading):
+            feed = self._begin(reading.tenant, reading.revision)
+        return feed if feed is not None and feed.oldest <= reading.revision else None
+
+    def _is_followed(self, reading: TenantReading) -> bool:
+        """Whether whatever is not in the reading is heard sooner or later."""
+        since = self._heard.since(reading.tenant)
+        latest = self._primary_clock.latest(since)
+        return reading.newest_at >= since or (latest is not None and reading.proven_as_of >= latest)
+
+    def call_on_change(self, tenant: str, wake: Wake) -> None:
+        """Call this whenever a change of the tenant is published, soon after."""
+        self._wakes.setdefault(tenant, set()).add(wake)
+
+    def call_no_more(self, tenant: str, wake: Wake) -> None:
+        """End what `call_on_change` began."""
+        wakes = self._wakes.get(tenant, set())
+        wakes.discard(wake)
+        if not wakes:
+            self._wakes.pop(tenant, None)
+
+    def _begin(self, tenant: str, oldest: int) -> TenantFeed:
+        self._feeds[tenant] = TenantFeed(oldest, self._heard.since(tenant))
+        return self._feeds[tenant]
+
+    def _keep(self, feed: TenantFeed, event: RouteChanged) -> None:
+        self._in_order.append(feed)
+        self._kept += len(event.changes)
+        while self._kept > self._capacity:
+            self._kept -= len(self._in_order.popleft().forget_first().changes)
+
+    def _wake(self, waiting: Iterator[Wake]) -> None:
+        some = list(islice(waiting, WOKEN_AT_ONCE))
+        for wake in some:
+            wake()
+        if some:
+            asyncio.get_running_loop().call_soon(self._wake, waiting)

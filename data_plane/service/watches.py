@@ -1,0 +1,83 @@
+"""Who watches which tenant."""
+
+import math
+
+from data_plane.domain.ending import Ending
+from data_plane.domain.heard import Heard
+from data_plane.domain.tenant_feed import TenantFeed
+from data_plane.domain.tenant_reading import TenantReading
+from data_plane.errors import RevisionGone, WatchUnavailable
+from data_plane.service.change_feeds import ChangeFeeds
+from data_plane.service.tenant_snapshots import TenantSnapshots
+from data_plane.service.watching import Watching
+from shared.runtime.metrics import Metrics
+
+
+class Watches:
+    """Opens watches, at most so many at a time, and ends them all when the process drains."""
+
+    def __init__(
+        self, snapshots: TenantSnapshots, feeds: ChangeFeeds, heard: Heard, *, at_most: int, metrics: Metrics
+    ) -> None:
+        self._snapshots = snapshots
+        self._feeds = feeds
+        self._heard = heard
+        self._at_most = at_most
+        self._open: set[Watching] = set()
+        self._is_draining = False
+        closed = metrics.counter("tm_watch_closed_total")
+        self._closed = {ending: closed.labels(ending.value) for ending in Ending}
+        gauge = metrics.gauge("tm_watch_clients")
+        metrics.before_scrape(lambda: gauge.set(len(self._open)))
+
+    async def begin(self, tenant: str) -> tuple[TenantReading, Watching]:
+        """All routes of the tenant at one revision, and every change after it.
+
+        Raises NoSuchTenant or WatchUnavailable.
+        """
+        self._check_places()
+        reading, feed = await self._snapshots.read(tenant)
+        return reading, self._watching(tenant, reading.revision, reading.proven_as_of, feed)
+
+    async def resume(self, tenant: str, since: int) -> Watching:
+        """Every change after the revision `since`, which the client has.
+
+        Raises RevisionGone when some of them are not kept here, NoSuchTenant or WatchUnavailable.
+        """
+        self._check_places()
+        feed = self._feeds.current(tenant)
+        if feed is None or since > feed.newest:
+            # Whether that revision is the last one, only a database can tell.
+            _, feed = await self._snapshots.read(tenant, at_least=since)
+        if since < feed.oldest:
+            raise RevisionGone(tenant, since, feed.oldest)
+        return self._watching(tenant, since, -math.inf, feed)
+
+    def drain(self) -> None:
+        """End every watch, and begin none any more."""
+        self._is_draining = True
+        for each in list(self._open):
+            each.end(Ending.DRAIN)
+
+    async def close(self) -> None:
+        """End whatever is open or being read."""
+        self.drain()
+        await self._snapshots.close()
+
+    def _check_places(self) -> None:
+        if self._is_draining:
+            raise WatchUnavailable("This instance is about to end; another one takes over.")
+        if len(self._open) >= self._at_most:
+            raise WatchUnavailable(f"This instance has {self._at_most} watchers, and takes no more; try another one.")
+
+    def _watching(self, tenant: str, revision: int, as_of: float, feed: TenantFeed) -> Watching:
+        self._check_places()  # others may have come while the database was read
+        watching = Watching(
+            tenant, revision, as_of, feed=feed, feeds=self._feeds, heard=self._heard, on_end=self._note_end
+        )
+        self._open.add(watching)
+        return watching
+
+    def _note_end(self, watching: Watching, ending: Ending) -> None:
+        self._open.discard(watching)
+        self._closed[ending].inc()

@@ -1,0 +1,132 @@
+"""What a watch relies on in a database, of the fake and of PostgreSQL, primary and standby."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import pytest
+
+from data_plane.adapters.postgres import POSTGRES_FAILURES
+from data_plane.adapters.postgres_tenants import PostgresTenantSource
+from data_plane.domain.tenant_reading import TenantReading
+from data_plane.ports import TenantSource
+from shared.runtime.catalogue import Service
+from shared.runtime.clock import SystemClock
+from shared.runtime.health import DependencyHealth
+from shared.runtime.metrics import Metrics
+from shared.runtime.resilience import DependencyUnavailable, Guard
+from shared.schemas.identity import RouteKey
+from tests.contract.test_route_source_contract import FakeWriter, Writer
+from tests.factories import a_tenant
+from tests.fakes.data_plane_database import FakePrimary
+from tests.fakes.data_plane_tenants import FakeTenantSource
+from tests.integration.data_plane.routes import Routes
+from tests.postgres import Database
+from tests.waiting import eventually
+
+CLOCK = SystemClock()
+
+
+@asynccontextmanager
+async def postgres(url: str) -> AsyncIterator[PostgresTenantSource]:
+    """A source that connects."""
+    metrics, health = Metrics(Service.DATA_PLANE), DependencyHealth(required=False)
+    guard = Guard("tenants", timeout=5.0, failures=POSTGRES_FAILURES, clock=CLOCK, health=health, metrics=metrics)
+    source = PostgresTenantSource("tenants", url, guard=guard, health=health, clock=CLOCK)
+    keeping = asyncio.create_task(source.keep_open())
+    try:
+        yield source
+    finally:
+        keeping.cancel()
+        await asyncio.wait([keeping])
+
+
+@pytest.fixture(params=["fake replica", "fake primary", "standby", "primary"])
+async def pair(request: pytest.FixtureRequest, database: Database) -> AsyncIterator[tuple[Writer, TenantSource]]:
+    """Each kind of source in turn, with what writes to its database."""
+    kind = str(request.param)
+    if kind.startswith("fake"):
+        fake = FakePrimary(CLOCK)
+        yield FakeWriter(fake), FakeTenantSource(fake, is_primary=kind == "fake primary")
+        return
+    connection: asyncpg.Connection[Any] = await asyncpg.connect(database.url, timeout=5)
+    async with postgres(database.url if kind == "primary" else database.replica_url) as source:
+        yield Routes(connection), source
+    await connection.close()
+
+
+async def read_at(source: TenantSource, tenant: str, revision: int) -> TenantReading:
+    """The reading once the source is connected and has come to this revision."""
+
+    async def there() -> TenantReading | None:
+        try:
+            reading = await source.read_tenant(tenant)
+        except DependencyUnavailable:
+            return None
+        return reading if reading is not None and reading.revision >= revision else None
+
+    found = await eventually(there)
+    assert found is not None
+    return found
+
+
+async def test_all_active_routes_of_the_tenant_are_read_in_order_with_the_tenants_revision(
+    pair: tuple[Writer, TenantSource],
+) -> None:
+    writer, source = pair
+    tenant, other = a_tenant(), a_tenant()
+    for service in ("b", "a", "gone"):
+        await writer.put(RouteKey(tenant, service, "prod", "v1"), f"https://{service}")
+    await writer.put(RouteKey(other, "a", "prod", "v1"), "https://other")
+    await writer.put(RouteKey(tenant, "gone", "prod", "v1"), None)
+    reading = await read_at(source, tenant, 4)
+    assert (reading.tenant, reading.revision) == (tenant, 4)
+    assert reading.routes == (("a", "prod", "v1", "https://a", 2), ("b", "prod", "v1", "https://b", 1))
+
+
+async def test_a_tenant_of_which_all_routes_are_gone_has_none(pair: tuple[Writer, TenantSource]) -> None:
+    writer, source = pair
+    key = RouteKey(a_tenant(), "a", "prod", "v1")
+    await writer.put(key, "https://a")
+    await writer.put(key, None)
+    assert (await read_at(source, key.tenant, 2)).routes == ()
+
+
+async def test_there_is_no_reading_of_an_unknown_tenant(pair: tuple[Writer, TenantSource]) -> None:
+    writer, source = pair
+    known = RouteKey(a_tenant(), "a", "prod", "v1")
+    await writer.put(known, "https://a")
+    await read_at(source, known.tenant, 1)
+    assert await source.read_tenant(a_tenant()) is None
+
+
+async def test_only_a_primary_tells_when_nothing_newer_was_there(
+    pair: tuple[Writer, TenantSource], request: pytest.FixtureRequest
+) -> None:
+    writer, source = pair
+    key = RouteKey(a_tenant(), "a", "prod", "v1")
+    await writer.put(key, "https://a")
+    await read_at(source, key.tenant, 1)
+    asked = CLOCK.monotonic()
+    reading = await read_at(source, key.tenant, 1)
+    is_primary = "primary" in request.node.callspec.params["pair"]
+    assert (reading.newest_at >= asked) if is_primary else (reading.newest_at == -math.inf)
+    assert reading.newest_at <= CLOCK.monotonic()
+
+
+async def test_many_routes_are_read_whole(pair: tuple[Writer, TenantSource]) -> None:
+    writer, source = pair
+    tenant = a_tenant()
+    for number in range(300):
+        await writer.put(RouteKey(tenant, f"s-{number:03}", "prod", "v1"), f"https://example.com/{number}")
+    reading = await read_at(source, tenant, 300)
+    assert [each.url for each in reading.routes] == [f"https://example.com/{number}" for number in range(300)]
+
+
+async def test_a_source_that_cannot_be_reached_is_unavailable() -> None:
+    async with postgres("postgresql://127.0.0.1:1/none") as source:
+        with pytest.raises(DependencyUnavailable):
+            await source.read_tenant("team-a")

@@ -1,0 +1,53 @@
+"""A server of the fake database, asked for whole tenants."""
+
+import math
+
+from data_plane.domain.entry import State
+from data_plane.domain.tenant_reading import ActiveRoute, TenantReading
+from shared.runtime.resilience import DependencyUnavailable
+from tests.fakes.data_plane_database import FakePrimary
+
+
+class FakeTenantSource:
+    """The primary itself, or a replica (`is_primary` False) that was stopped somewhere in its history."""
+
+    def __init__(self, database: FakePrimary, *, is_primary: bool) -> None:
+        self._database = database
+        self._is_primary = is_primary
+        self._length: int | None = None
+        self.is_down = False
+        self.empty_tenants: set[str] = set()
+        """Tenants that were created and have no route yet."""
+        self.reads = 0
+
+    async def read_tenant(self, tenant: str) -> TenantReading | None:
+        self.reads += 1
+        if self.is_down:
+            raise DependencyUnavailable("a database", "it is down")
+        length = len(self._database.log) if self._length is None else self._length
+        commits = [each for each in self._database.log[:length] if each.key.tenant == tenant]
+        if not commits and tenant not in self.empty_tenants:
+            return None
+        revision = commits[-1].event.revision if commits else 0
+        keys = sorted({each.key for each in commits})
+        readings = [self._database.read(key, length, self._as_of(length)) for key in keys]
+        routes = tuple(
+            ActiveRoute(each.key.service, each.key.env, each.key.version, each.url, each.revision)
+            for each in readings
+            if each.state is State.ACTIVE and each.url is not None
+        )
+        now = self._database.clock.monotonic()
+        proven = self._database.time_at(self._as_of(length))
+        return TenantReading(tenant, revision, routes, proven, now if self._is_primary else -math.inf)
+
+    def stop_here(self) -> None:
+        """Replay nothing more for now."""
+        self._length = len(self._database.log)
+
+    def catch_up(self) -> None:
+        """Be as the primary is, from now on."""
+        self._length = None
+
+    def _as_of(self, length: int) -> float:
+        log = self._database.log
+        return self._database.clock.monotonic() if length == len(log) else log[length].at

@@ -1,0 +1,122 @@
+"""Watches while resolvers are restarted or killed, and while what is behind them stands still."""
+
+import asyncio
+from contextlib import suppress
+from datetime import datetime
+
+import httpx2
+
+from tests.sse import ServerEvent, next_change, watch
+from tests.system import System
+
+
+class Follower:
+    """Watches a tenant at any resolver that takes it, and goes on from where it was when a stream ends."""
+
+    def __init__(self, system: System, tenant: str) -> None:
+        self._system = system
+        self._tenant = tenant
+        self._turn = 0
+        self.revisions: list[int] = []
+        self.snapshots = 0
+        self.ends: list[str] = []
+
+    async def until(self, revision: int) -> None:
+        """Follow until this revision was given."""
+        async with asyncio.timeout(60):
+            while not self.revisions or self.revisions[-1] < revision:
+                with suppress(httpx2.TransportError, AssertionError):
+                    await self._follow(revision)
+                await asyncio.sleep(0.05)
+
+    async def _follow(self, revision: int) -> None:
+        self._turn += 1
+        urls = self._system.resolver_urls
+        since = self.revisions[-1] if self.revisions else None
+        async with watch(self._system.http, urls[self._turn % len(urls)], self._tenant, since=since) as events:
+            async for event in events:
+                self._note(event)
+                if self.revisions and self.revisions[-1] >= revision:
+                    return
+
+    def _note(self, event: ServerEvent) -> None:
+        if event.name == "end":
+            self.ends.append(event.data["reason"])
+        if event.name == "snapshot":
+            self.snapshots += 1
+        if event.id is not None:
+            self.revisions.append(int(event.id))
+
+
+def is_after(sign: ServerEvent, moment: datetime) -> bool:
+    """Whether it says that everything up to then was given."""
+    return sign.data["as_of"] is not None and datetime.fromisoformat(sign.data["as_of"]) > moment
+
+
+async def test_a_follower_misses_nothing_while_resolvers_are_restarted_and_killed(system: System) -> None:
+    key = await system.new_key()
+    await system.put(key, "http://write-1")
+    await system.until_resolved(key, "http://write-1")
+    follower = Follower(system, key.tenant)
+    writes = 40
+    following = asyncio.create_task(follower.until(writes))
+    one, two = system.services.data_planes
+    for revision in range(2, writes + 1):
+        await system.put(key, f"http://write-{revision}")
+        if revision == 10:
+            await one.stop()
+            await one.start()
+        if revision == 20:
+            await two.kill()
+            await two.start()
+        if revision == 30:
+            await one.kill()
+            await one.start()
+    await following
+    first = follower.revisions[0]
+    assert follower.revisions == list(range(first, writes + 1)), "a change was left out or repeated"
+    assert follower.snapshots == 1
+
+
+async def test_a_drain_ends_the_streams_with_a_word_and_does_not_wait_for_them(system: System) -> None:
+    key = await system.new_key()
+    await system.put(key, "http://there")
+    one = system.services.data_planes[0]
+    async with watch(system.http, one.urls[0], key.tenant) as events:
+        assert (await next_change(events)).name == "snapshot"
+        stopping = asyncio.create_task(one.stop())
+        try:
+            end = await next_change(events)
+            async with asyncio.timeout(10):
+                await stopping
+        finally:
+            await stopping
+            await one.start()
+    assert (end.name, end.data) == ("end", {"reason": "drain"})
+    assert "killed" not in system.log_of(one)
+
+
+async def test_while_kafka_stands_still_a_watch_lives_and_does_not_say_that_all_was_given(system: System) -> None:
+    key = await system.new_key()
+    await system.put(key, "http://before")
+    resolver = system.services.another("data_plane", "watched", {"TM_WATCH_PROGRESS_SECONDS": "0.2"})
+    await resolver.start()
+    try:
+        async with watch(system.http, resolver.urls[0], key.tenant) as events:
+            assert (await next_change(events)).id == "1"
+            await system.stack.kafka.freeze()
+            try:
+                written = await system.put(key, "http://meanwhile")
+                changed = datetime.fromisoformat(written.json()["updated_at"])
+                for _ in range(10):
+                    sign = await anext(events)
+                    assert sign.name == "progress"
+                    assert not is_after(sign, changed)
+            finally:
+                await system.stack.kafka.thaw()
+            assert (await next_change(events)).id == "2"
+            async for sign in events:
+                if is_after(sign, changed):
+                    break
+    finally:
+        await resolver.stop()

@@ -1,0 +1,250 @@
+"""The watch API as a client sees it, over fakes."""
+
+import asyncio
+import json
+import re
+from contextlib import AbstractAsyncContextManager
+
+import pytest
+from litestar.exceptions import LitestarException
+
+from data_plane.app import build_app
+from data_plane.http.sse import ROUTES_AT_ONCE
+from data_plane.http.watch import watch_handler
+from data_plane.http.watch_response import Pace
+from shared.runtime.catalogue import Service
+from shared.runtime.health import Health
+from shared.schemas.access import Role
+from shared.schemas.identity import RouteKey
+from tests.access import Gate, bearer
+from tests.fakes.data_plane_world import KEY, Instance, World
+from tests.lifespan import Application
+from tests.streaming import OpenAnswer, opened
+from tests.waiting import eventually
+
+PATH = f"/api/v1/watch/{KEY.tenant}"
+QUICK = Pace(progress_seconds=0.05, slow_seconds=0.2)
+UNHURRIED = Pace(progress_seconds=60, slow_seconds=60)
+
+
+class Served:
+    """An instance behind its HTTP interface, and a caller that may watch."""
+
+    def __init__(self, pace: Pace = UNHURRIED) -> None:
+        self.gate = Gate(Service.DATA_PLANE)
+        self.key = self.gate.admit(Role.RESOLVER, KEY.tenant)
+        self.world = World()
+        self.instance: Instance = self.world.instance()
+        core = self.instance.core
+        self.app: Application = build_app(
+            core.resolver,
+            core.bulk,
+            core.explainer,
+            further=[watch_handler(core.watches, self.gate.authenticator, pace)],
+            access=self.gate.access,
+            negative_life=10,
+            health=Health({}),
+            metrics=self.instance.metrics,
+        )
+
+    async def change(self, url: str | None, key: RouteKey = KEY) -> None:
+        """Commit a change and apply it."""
+        event = self.world.database.commit(key, url)
+        self.world.clock.advance(0.01)
+        await self.instance.core.applier.apply([event])
+
+    def watch(self, query: str = "", **headers: str) -> AbstractAsyncContextManager[OpenAnswer]:
+        return self.get(PATH, query, **headers)
+
+    def get(self, path: str, query: str = "", **headers: str) -> AbstractAsyncContextManager[OpenAnswer]:
+        return opened(self.app, path, query, **bearer(self.key), **headers)
+
+    async def closed(self, reason: str) -> bool:
+        """Whether one watch was closed for this reason."""
+        return self.instance.count("tm_watch_closed_total", reason=reason) == 1
+
+
+@pytest.fixture
+async def served() -> Served:
+    served = Served()
+    await served.change("https://v1")
+    return served
+
+
+@pytest.fixture
+async def quick() -> Served:
+    served = Served(QUICK)
+    await served.change("https://v1")
+    return served
+
+
+async def test_a_person_can_read_the_stream(served: Served) -> None:
+    async with served.watch() as answer:
+        await answer.sent("routes")
+        await served.change(None)
+        await answer.sent("changes")
+        served.instance.core.watches.drain()
+        text = await answer.text()
+    generated = {r"retry: \d+": "retry: n", r"req-\w+": "req-n"}
+    for pattern, plain in generated.items():
+        text = re.sub(pattern, plain, text)
+    assert text == (
+        ": watching team-a\n"
+        "retry: n\n"
+        "\n"
+        "event: snapshot\n"
+        "id: 1\n"
+        'data: {"tenant":"team-a","revision":1,"as_of":"2026-01-01T00:00:00.010Z","routes":[\n'
+        'data: {"service":"payments","env":"prod","version":"v1","url":"https://v1","revision":1}\n'
+        "data: ]}\n"
+        "\n"
+        "event: change\n"
+        "id: 2\n"
+        'data: {"tenant":"team-a","revision":2,"occurred_at":"2026-01-01T00:00:00.010000Z","correlation_id":"req-n","changes":[\n'
+        'data: {"action":"deactivated","service":"payments","env":"prod","version":"v1","url":null}\n'
+        "data: ]}\n"
+        "\n"
+        "event: end\n"
+        'data: {"reason":"drain"}\n'
+        "\n"
+    )
+
+
+async def test_it_is_a_stream_that_no_cache_keeps_and_no_proxy_collects(served: Served) -> None:
+    async with served.watch(X_Correlation_ID="req-1") as answer:
+        await answer.event()
+    assert answer.status == 200
+    expected = {
+        "content-type": "text/event-stream; charset=utf-8",
+        "cache-control": "no-store",
+        "x-accel-buffering": "no",
+        "x-correlation-id": "req-1",
+    }
+    assert expected.items() <= answer.headers.items()
+    assert "content-length" not in answer.headers
+
+
+async def test_a_snapshot_is_one_event_however_many_routes_there_are(served: Served) -> None:
+    count = 2 * ROUTES_AT_ONCE + 1
+    for number in range(1, count):
+        served.world.database.commit(RouteKey(KEY.tenant, f"service-{number}", "prod", "v1"), f"https://{number}")
+    async with served.watch() as answer:
+        snapshot = await answer.event()
+    assert (snapshot.id, len(snapshot.data["routes"])) == (str(count), count)
+
+
+async def test_while_nothing_happens_there_are_signs_of_life_that_say_until_when(quick: Served) -> None:
+    quick.instance.hear_heartbeat()
+    async with quick.watch() as answer:
+        await answer.event()
+        first, second = await answer.event(), await answer.event()
+        assert {(each.name, each.id) for each in (first, second)} == {("progress", None)}
+        assert first.data == {"revision": 1, "as_of": "2026-01-01T00:00:00.010Z"}
+        quick.world.clock.advance(2)
+        quick.instance.hear_heartbeat()
+
+        async def heard() -> bool:
+            return str((await answer.event()).data["as_of"]) == "2026-01-01T00:00:02.010Z"
+
+        await eventually(heard)
+
+
+@pytest.mark.parametrize(("query", "headers"), [("since=1", {}), ("", {"Last_Event_ID": "1"})])
+async def test_a_client_goes_on_from_the_revision_it_has(served: Served, query: str, headers: dict[str, str]) -> None:
+    await served.change("https://v2")
+    async with served.watch(query, **headers) as answer:
+        assert (await answer.event()).id == "2"
+
+
+async def test_the_last_event_seen_goes_before_where_the_client_once_began(served: Served) -> None:
+    await served.change("https://v2")
+    await served.change("https://v3")
+    async with served.watch("since=1", Last_Event_ID="2") as answer:
+        assert (await answer.event()).id == "3"
+
+
+async def test_a_revision_that_is_not_kept_is_answered_with_the_oldest_that_is(served: Served) -> None:
+    async with served.watch("since=7") as answer:
+        problem = json.loads(await answer.text())
+    assert (answer.status, answer.headers["x-oldest-revision"]) == (410, "0")
+    assert problem["type"] == "urn:traffic-manager:problem:revision-gone"
+    assert "the oldest to go on from is 0" in problem["detail"]
+
+
+@pytest.mark.parametrize(("query", "headers"), [("since=x", {}), ("since=-1", {}), ("", {"Last_Event_ID": "1.0"})])
+async def test_a_revision_that_is_none_is_refused(served: Served, query: str, headers: dict[str, str]) -> None:
+    async with served.watch(query, **headers) as answer:
+        assert "must be a revision" in await answer.text()
+    assert answer.status == 400
+
+
+async def test_an_unknown_tenant_is_told_before_any_stream(served: Served) -> None:
+    served.key = served.gate.admit(Role.ADMIN)
+    async with served.get("/api/v1/watch/nobody") as answer:
+        assert "There is no tenant nobody" in await answer.text()
+    assert (answer.status, answer.headers["content-type"]) == (404, "application/problem+json")
+
+
+async def test_a_name_that_no_tenant_can_have_is_refused(served: Served) -> None:
+    async with served.get("/api/v1/watch/Not_A_Name-") as answer:
+        await answer.text()
+    assert answer.status == 400
+
+
+async def test_a_watch_that_cannot_begin_says_when_to_come_again(served: Served) -> None:
+    served.instance.core.watches.drain()
+    async with served.watch() as answer:
+        await answer.text()
+    assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+
+
+async def test_a_client_that_left_is_counted_and_forgotten(served: Served) -> None:
+    async with served.watch() as answer:
+        await answer.event()
+        answer.leave()
+        await answer.ended.wait()
+    assert await served.closed("client")
+    assert b"\ntm_watch_clients 0.0" in served.instance.metrics.exposition()
+
+
+async def test_a_client_that_takes_nothing_is_closed_and_counted(quick: Served) -> None:
+    async with quick.watch() as answer:
+        await answer.event()
+        answer.stop_reading()
+        await answer.ended.wait()
+        assert await quick.closed("slow")
+
+
+async def test_a_watch_whose_connection_breaks_is_forgotten(served: Served) -> None:
+    with pytest.RaisesGroup(LitestarException):
+        async with served.watch() as answer:
+            await answer.event()
+            answer.break_off()
+            await served.change("https://v2")
+            await asyncio.Event().wait()
+    assert await served.closed("client")
+
+
+async def test_another_tenants_watcher_is_answered_as_one_of_a_tenant_that_is_not_there(served: Served) -> None:
+    served.world.database.commit(RouteKey("team-b", "payments", "prod", "v1"), "https://other")
+
+    async def told(tenant: str) -> tuple[int, dict[str, str], str]:
+        async with served.get(f"/api/v1/watch/{tenant}", X_Correlation_ID="req-1") as answer:
+            text = await answer.text()
+        return answer.status, answer.headers, text.replace(tenant, "<tenant>")
+
+    another, absent = await told("team-b"), await told("nobody")
+    served.key = served.gate.admit(Role.ADMIN)
+    assert another == absent == await told("nobody")
+    assert another[0] == 404
+
+
+async def test_nothing_is_sent_to_a_watcher_whose_key_was_revoked(served: Served) -> None:
+    async with served.watch() as answer:
+        await answer.event()
+        served.gate.keyring.end(served.key.key_id)
+        await served.change("https://secret")
+        text = await answer.text()
+    assert "secret" not in text
+    assert text.endswith('event: end\ndata: {"reason":"revoked"}\n\n')
+    assert await served.closed("revoked")

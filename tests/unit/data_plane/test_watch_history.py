@@ -1,0 +1,180 @@
+"""A client that watches one of two instances, whatever it and they go through.
+
+Its routes are always what the database held at the revision it has: no change was left out, repeated, or given in
+another order. And where it was told that everything up to some time was given, it was.
+"""
+
+import asyncio
+import math
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+
+from data_plane.domain.ending import WatchEnded
+from data_plane.errors import NoSuchTenant, RevisionGone, WatchUnavailable
+from data_plane.service.watching import Watching
+from shared.schemas.identity import RouteKey
+from tests.fakes.data_plane_world import World
+
+KEYS = [RouteKey("team-a", service, "prod", "v1") for service in ("one", "two")]
+FOREIGN = RouteKey("team-b", "one", "prod", "v1")
+_which = st.integers(0, 1)
+ROUNDING = 1e-5
+"""Of times since 1970, in seconds."""
+_R = TypeVar("_R")
+
+
+class Client:
+    """What a client knows by what it was given."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._routes: dict[RouteKey, str] = {}
+        self.revision: int | None = None
+        self.watching: Watching | None = None
+
+    async def connect(self, watches: Any) -> None:
+        """Go on from where it was; from the beginning when that is gone."""
+        self.watching = None
+        try:
+            if self.revision is None:
+                await self._begin(watches)
+            else:
+                self.watching = await watches.resume("team-a", self.revision)
+        except RevisionGone:
+            self.revision = None
+            await self.connect(watches)
+        except (NoSuchTenant, WatchUnavailable):
+            return
+        self._check()
+
+    async def _begin(self, watches: Any) -> None:
+        reading, self.watching = await watches.begin("team-a")
+        self.revision = reading.revision
+        self._routes = {RouteKey("team-a", *each[:3]): each.url for each in reading.routes}
+
+    async def take(self) -> None:
+        """Take everything there is."""
+        if self.watching is None:
+            return
+        try:
+            while (event := await self.watching.next(0)) is not None:
+                assert event.revision == (self.revision or 0) + 1, "a change was left out or repeated"
+                self.revision = event.revision
+                for key, change in event.keyed_changes():
+                    self._routes.pop(key, None)
+                    if change.is_active:
+                        self._routes[key] = change.url
+                self._check()
+        except WatchEnded:
+            self.watching = None
+            return
+        self._check_as_of(self.watching.as_of)
+
+    def _check(self) -> None:
+        if self.revision is None:
+            return
+        commits = [each for each in self._world.database.log if each.key.tenant == "team-a"][: self.revision]
+        held = {each.key: each.url for each in commits}
+        assert self._routes == {key: url for key, url in held.items() if url is not None}
+
+    def _check_as_of(self, as_of: float) -> None:
+        if math.isfinite(as_of):
+            log = [each for each in self._world.database.log if each.key.tenant == "team-a"]
+            given = [each for each in log if self._world.database.time_at(each.at) < as_of - ROUNDING]
+            assert len(given) <= (self.revision or 0), "a change before the time it was told of was not given"
+
+
+class WatchHistory(RuleBasedStateMachine):
+    """Steps in any order; the checks are in what the client does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.world = World()
+        self.instances = [self.world.instance(watch_history_changes=4), self.world.instance(watch_history_changes=2)]
+        self.heard = [0, 0]
+        self.client = Client(self.world)
+
+    def run(self, work: Coroutine[Any, Any, _R]) -> _R:
+        return self.loop.run_until_complete(work)
+
+    @rule(key=st.sampled_from([*KEYS, FOREIGN]), url=st.sampled_from([None, "https://a", "https://b"]))
+    def change_a_route(self, key: RouteKey, url: str | None) -> None:
+        self.world.database.commit(key, url)
+        self.world.clock.advance(0.01)
+
+    @rule(which=_which, count=st.integers(1, 5))
+    def hear_the_next_events(self, which: int, count: int) -> None:
+        events = [each.event for each in self.world.database.log[self.heard[which] :][:count]]
+        self.heard[which] += len(events)
+        self.run(self.instances[which].core.applier.apply(events))
+
+    @precondition(lambda self: any(self.heard))
+    @rule(which=_which, back=st.integers(1, 4))
+    def hear_an_event_again(self, which: int, back: int) -> None:
+        heard = self.world.database.log[: self.heard[which]]
+        if heard:
+            self.run(self.instances[which].core.applier.apply([heard[-min(back, len(heard))].event]))
+
+    @rule(which=_which)
+    def hear_a_heartbeat(self, which: int) -> None:
+        unheard = self.world.database.log[self.heard[which] :]
+        self.instances[which].hear_heartbeat(unheard[0].at if unheard else None)
+
+    @rule(which=_which)
+    def lose_events(self, which: int) -> None:
+        self.heard[which] = len(self.world.database.log)
+        self.world.clock.advance(0.01)
+        self.instances[which].listen()
+
+    @rule(which=_which)
+    def lose_events_silently(self, which: int) -> None:
+        """Nobody knows before the next event: until then there is nothing to be told."""
+        if self.heard[which] < len(self.world.database.log):
+            event = self.world.database.log[self.heard[which]].event
+            self.heard[which] += 1
+            self.instances[which].heard.missed(event.tenant, self.world.clock.monotonic())
+            self.world.clock.advance(0.01)
+
+    @rule(which=_which)
+    def connect(self, which: int) -> None:
+        self.run(self.client.connect(self.instances[which].core.watches))
+
+    @rule()
+    def take(self) -> None:
+        self.run(self.client.take())
+
+    @rule(follows=st.booleans())
+    def stop_the_replica_or_let_it_catch_up(self, follows: bool) -> None:
+        if follows:
+            self.world.tenant_replica.catch_up()
+        else:
+            self.world.tenant_replica.stop_here()
+
+    @rule(replica=st.booleans(), primary=st.booleans())
+    def break_or_mend_databases(self, replica: bool, primary: bool) -> None:
+        self.world.tenant_replica.is_down, self.world.tenant_primary.is_down = replica, primary
+
+    def teardown(self) -> None:
+        try:
+            self._converge()
+        finally:
+            self.loop.close()
+
+    def _converge(self) -> None:
+        """Once every server answers and every event has come, the client has the last revision."""
+        self.break_or_mend_databases(replica=False, primary=False)
+        self.stop_the_replica_or_let_it_catch_up(follows=True)
+        self.hear_the_next_events(0, len(self.world.database.log))
+        self.connect(0)
+        self.take()
+        commits = [each for each in self.world.database.log if each.key.tenant == "team-a"]
+        assert self.client.revision == (len(commits) or None)
+
+
+WatchHistory.TestCase.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)
+TestWatchHistory = WatchHistory.TestCase
