@@ -30,7 +30,10 @@ from deploy.local.server import Server
 from deploy.local.services import Services
 from deploy.local.stack import Stack, open_stack
 from deploy.local.starting import start_all
+from shared.runtime import logs
 from shared.runtime.access.tokens import AccessKey
+from shared.runtime.catalogue import Service
+from shared.runtime.settings import LogFormat
 
 ROUTES = 20_000
 ROUNDS = 3
@@ -198,6 +201,7 @@ def _size_of(routes: int) -> dict[str, float]:
 if __name__ == "__main__":
     if not wrk.is_installed():
         sys.exit("wrk is not installed (Debian: apt-get install wrk)")
+    logs.configure(service=Service.DATA_PLANE, instance="bench", level="CRITICAL", log_format=LogFormat.CONSOLE)
     logging.disable()  # there is no Kafka, and its client would tell of that all the time
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 5))
