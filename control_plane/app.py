@@ -6,8 +6,10 @@ from datetime import timedelta
 
 from control_plane.adapters.kafka.event_log import UNAVAILABLE as KAFKA_UNAVAILABLE
 from control_plane.adapters.kafka.event_log import KafkaEventLog
+from control_plane.adapters.kafka.status_reports import KafkaStatusReports
 from control_plane.adapters.postgres.access_keys import PostgresAccessKeys
 from control_plane.adapters.postgres.change_sets import PostgresChangeSets
+from control_plane.adapters.postgres.dispatches import PostgresDispatches
 from control_plane.adapters.postgres.history import PostgresHistory
 from control_plane.adapters.postgres.outbox import PostgresOutbox
 from control_plane.adapters.postgres.primary import UNAVAILABLE as POSTGRES_UNAVAILABLE
@@ -20,21 +22,34 @@ from control_plane.http.access_keys import access_key_handlers
 from control_plane.http.changes import change_handlers
 from control_plane.http.history import history_handlers
 from control_plane.http.kinds import KINDS, absent_tenant
+from control_plane.http.propagation import propagation_handlers
 from control_plane.http.routes import route_handlers
 from control_plane.http.tenants import tenant_handlers
 from control_plane.http.write_limits import limited
-from control_plane.ports import AccessKeys, ChangeSets, EventLog, History, Outbox, Routes, Tenants
+from control_plane.ports import (
+    AccessKeys,
+    ChangeSets,
+    Dispatches,
+    EventLog,
+    History,
+    Outbox,
+    Routes,
+    StatusReports,
+    Tenants,
+)
 from control_plane.service.access_keys import AccessKeyService
 from control_plane.service.backlog_watch import BacklogWatch
 from control_plane.service.change_sets import ChangeSetService
+from control_plane.service.fleet_watch import FleetWatch
 from control_plane.service.history import HistoryService
 from control_plane.service.key_refresh import KeyRefresh
+from control_plane.service.propagation import PropagationService, WaitLimits
 from control_plane.service.relay import Relay, RelayTiming
 from control_plane.service.routes import RouteService
 from control_plane.service.tenants import TenantService
 from control_plane.service.write_limits import write_limits
 from control_plane.settings import ControlPlaneSettings
-from control_plane.worker import refreshing, running
+from control_plane.worker import refreshing, running, watching
 from shared.runtime import logs, tracing
 from shared.runtime.access.assembly import Access, build_access
 from shared.runtime.catalogue import Service
@@ -73,6 +88,8 @@ def build_app(
     keys: AccessKeys,
     outbox: Outbox,
     events: EventLog,
+    dispatches: Dispatches,
+    reports: StatusReports,
     revocations: EventLog,
     settings: ControlPlaneSettings,
     health: Health,
@@ -95,6 +112,16 @@ def build_app(
     rules = UrlRules(settings.url_schemes, settings.url_link_local_allowed)
     changes = ChangeSetService(change_sets, on_commit=relay.ring, deadline_seconds=deadline, metrics=metrics)
     past = HistoryService(history, deadline_seconds=deadline)
+    clock = SystemClock()
+    fleet = FleetWatch(reports, clock=clock, metrics=metrics, notes=health.notes)
+    propagation = PropagationService(
+        dispatches,
+        fleet,
+        deadline_seconds=deadline,
+        limits=WaitLimits(settings.propagation_wait_seconds, settings.propagation_waits_at_once),
+        is_ending=lambda: health.draining,
+        clock=clock,
+    )
 
     key_service = AccessKeyService(keys, access.keyring, revocations, on_commit=relay.ring, deadline_seconds=deadline)
 
@@ -105,6 +132,7 @@ def build_app(
             # has been answered, and the adapters close when nobody uses them.
             if adapters is not None:
                 await opened.enter_async_context(adapters())
+            await opened.enter_async_context(watching(fleet))
             await opened.enter_async_context(access.running())
             if access.keyring is not None and access.keys_health is not None:
                 refresh = KeyRefresh(keys, access.keyring, health=access.keys_health, clock=SystemClock())
@@ -123,9 +151,10 @@ def build_app(
                     *route_handlers(RouteService(routes, deadline_seconds=deadline), changes, past, rules),
                     *change_handlers(changes, rules),
                     *history_handlers(past),
+                    *propagation_handlers(propagation, deadline),
                     *access_key_handlers(key_service),
                 ],
-                write_limits(settings, SystemClock(), metrics),
+                write_limits(settings, clock, metrics),
             )
         ],
         kinds=KINDS,
@@ -195,6 +224,8 @@ def connected(settings: ControlPlaneSettings) -> RequestContext:
         keys=PostgresAccessKeys(primary),
         outbox=PostgresOutbox(primary, settings.postgres_url, relay_guard),
         events=events,
+        dispatches=PostgresDispatches(primary),
+        reports=KafkaStatusReports(settings.kafka_bootstrap, settings.instance_id, clock=clock, metrics=metrics),
         revocations=revocations,
         settings=settings,
         health=health,

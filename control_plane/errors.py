@@ -175,3 +175,26 @@ class TooManyWrites(Exception):
             "routes in one change set."
         )
         self.retry_after = retry_after
+
+
+class ReportsInterrupted(Exception):
+    """What resolver processes tell of themselves cannot be heard now."""
+
+
+class PropagationUnknown(Exception):
+    """Nobody can tell now which resolvers have applied a change set."""
+
+    def __init__(self, tenant: str, revision: int, *, published: bool) -> None:
+        where = "It is in Kafka" if published else "It is committed, and not known to be in Kafka yet"
+        super().__init__(
+            f"Which resolvers have applied revision {revision} of tenant {tenant} is not known: their reports in Kafka "
+            f"cannot be read at the moment. {where}; resolvers that do not hear it answer with it one life of an entry "
+            "later at most. Ask again."
+        )
+
+
+class TooManyWaiting(Exception):
+    """As many calls wait for change sets to become live as this process lets wait."""
+
+    def __init__(self, waiting: int) -> None:
+        super().__init__(f"{waiting} calls are waiting here already. Ask without wait, or again later.")

@@ -1,14 +1,16 @@
 """What the use cases need from the world."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from control_plane.domain.access_keys import KeyNews, NewKey, StoredKey
+from control_plane.domain.fleet import Report
 from control_plane.domain.history import ChangeSetSummary, CommittedChanges, HistoryFilter, NetChange, RouteThen
 from control_plane.domain.outbox import Acknowledged, Backlog, OutboxRecord, Unsent
 from control_plane.domain.plans import Plan
+from control_plane.domain.propagation import Dispatch
 from control_plane.domain.requests import Answer, ChangeRequest
 from control_plane.domain.routes import Route, RouteFilter, RoutePosition, Tenant
 from shared.schemas.events import Heartbeat
@@ -190,4 +192,23 @@ class EventLog(Protocol):
 
     async def heartbeat(self, heartbeat: Heartbeat) -> None:
         """Write a heartbeat to every partition. Raises NotPublished."""
+        ...
+
+
+class Dispatches(Protocol):
+    """Committed change sets on their way to the resolvers."""
+
+    async def get(self, tenant: str, revision: int) -> Dispatch:
+        """Raises DependencyUnavailable, NoSuchTenant, NoSuchRevision, and HistoryPurged for what is no longer kept."""
+        ...
+
+
+class StatusReports(Protocol):
+    """What resolver processes tell of themselves."""
+
+    def batches(self) -> AsyncGenerator[Sequence[Report], None]:
+        """The reports in batches, for ever; a batch may be empty. The first one is what was told until now.
+
+        Raises ReportsInterrupted.
+        """
         ...

@@ -50,6 +50,15 @@ class ControlPlaneSettings(ServiceSettings):
         ge=1,
         description="Routes a tenant may have, active and inactive; more are refused with 409.",
     )
+    propagation_wait_seconds: float = Field(
+        default=30.0,
+        ge=0,
+        le=300,
+        description="Seconds that a caller can wait for a change set to be live everywhere; who asks for more gets this.",
+    )
+    propagation_waits_at_once: int = Field(
+        default=200, ge=1, description="Such callers waiting in one worker; more are refused with 503."
+    )
     relay_poll_seconds: float = Field(
         default=0.5, gt=0, le=5, description="Seconds between the relay's looks at the outbox when nothing wakes it."
     )

@@ -1,4 +1,4 @@
-"""The background half of the control plane: the outbox relay, the watch over it, and the access keys."""
+"""The background half of the control plane: the outbox relay, the watches, and the access keys."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import structlog
 
 from control_plane.service.backlog_watch import BacklogWatch
+from control_plane.service.fleet_watch import FleetWatch
 from control_plane.service.key_refresh import KeyRefresh
 from control_plane.service.relay import Relay
 
@@ -37,3 +38,14 @@ async def running(relay: Relay, watch: BacklogWatch, *, stop_seconds: float) -> 
         if unfinished:
             _log.warning("the outbox relay did not finish in time; another process goes on", seconds=stop_seconds)
             relaying.cancel()
+
+
+@asynccontextmanager
+async def watching(fleet: FleetWatch) -> AsyncIterator[None]:
+    """The resolvers' reports are heard while the block runs."""
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(fleet.run(), name="fleet watch")
+        try:
+            yield
+        finally:
+            task.cancel()

@@ -63,3 +63,15 @@ class RevisionGone(Exception):
 
 class WatchUnavailable(Exception):
     """This instance cannot begin a watch now; the message says why."""
+
+
+class SnapshotRefused(Exception):
+    """What stands where the snapshot should be cannot be used; says why."""
+
+
+class SnapshotNotWritten(Exception):
+    """The snapshot on disk is still the one before, or none; says why. Tried again at the next interval."""
+
+
+class TooManyKeys(Exception):
+    """More routes were asked for in one request than it may hold."""

@@ -1,13 +1,15 @@
 """What the resolver needs from the outside."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
 from data_plane.domain.entry import Entry
 from data_plane.domain.reading import Reading
+from data_plane.domain.snapshot import KeptRoute, Snapshot, SnapshotHead
 from data_plane.domain.tenant_reading import TenantReading
 from shared.schemas.events import RouteChanged
 from shared.schemas.identity import RouteKey
+from shared.schemas.resolver_status import ResolverStatus
 
 
 class RouteCache(Protocol):
@@ -42,6 +44,17 @@ class TenantSource(Protocol):
         """The tenant's active routes; None where there is no such tenant. Raises DependencyUnavailable."""
 
 
+class ReplicaLag(Protocol):
+    """What a replica shows of itself."""
+
+    @property
+    def name(self) -> str:
+        """As that of the source that reads from it."""
+
+    async def lag(self) -> float:
+        """Seconds it is behind the primary. Raises DependencyUnavailable when it does not tell."""
+
+
 class PrimaryTime(Protocol):
     """The clock by which changes are dated."""
 
@@ -52,9 +65,45 @@ class PrimaryTime(Protocol):
 class EventStream(Protocol):
     """Every change of every tenant."""
 
+    def resume_from(self, offsets: Mapping[int, int]) -> None:
+        """Before it is opened first: begin at these, by partition, and not at the present end.
+
+        Where they do not exist any more it is interrupted once, and then begins at the end.
+        """
+
     def batches(self) -> AsyncGenerator[Sequence[RouteChanged], None]:
         """The events in batches, for ever. The first batch is empty: from then on nothing goes unheard.
 
         Asking for the next batch tells that the one before was applied. Opened again after an interruption, the stream
         goes on from there where it can. Raises StreamInterrupted.
+        """
+
+
+class StatusLog(Protocol):
+    """Where resolver processes tell how far they have come. Every method raises DependencyUnavailable."""
+
+    async def tell(self, status: ResolverStatus) -> None:
+        """Replace what this process told before."""
+
+    async def withdraw(self, instance: str) -> None:
+        """Forget the process of that name."""
+
+
+class UsedRoutes(Protocol):
+    """Somebody who can tell which routes are asked for."""
+
+    async def used(self, most: int) -> Sequence[RouteKey]:
+        """At most so many, those that are likely to be asked for soon. Raises DependencyUnavailable."""
+
+
+class SnapshotStore(Protocol):
+    """Where an instance keeps what it knows for the one that starts after it."""
+
+    async def read(self) -> Snapshot | None:
+        """The last snapshot written; None when there is none. Raises SnapshotRefused."""
+
+    async def write(self, head: SnapshotHead, batches: AsyncIterator[Sequence[KeptRoute]]) -> int:
+        """Replace the snapshot as a whole, or raise SnapshotNotWritten. Returns its size in bytes.
+
+        Batches are asked for one by one, so whoever gives them sets the pace.
         """

@@ -85,6 +85,21 @@ class DataPlaneSettings(ServiceSettings):
     kafka_start_seconds: float = Field(
         default=3, ge=0, le=60, description="How long a start waits for Kafka before it serves without events."
     )
+    snapshot_path: Path | None = Field(
+        default=None,
+        description="File that keeps what is known for the next start, on a disk that outlives the process; none: off.",
+    )
+    snapshot_interval_seconds: float = Field(
+        default=30, gt=0, le=3600, description="Seconds between two snapshots; one more is written on drain."
+    )
+    warmup_seconds: float = Field(
+        default=5, ge=0, le=300, description="How long a start reads routes ahead before it is ready; 0 turns that off."
+    )
+    warmup_per_second: int = Field(
+        default=2000,
+        ge=1,
+        description="Routes that a start reads ahead in a second, and so what the database gets of it.",
+    )
     access_copy: Path | None = Field(
         default=None,
         description="File that keeps the hashes of access keys, for a start while Kafka is away; none keeps no copy.",

@@ -1,6 +1,7 @@
 """The background half: listening to events, keeping Redis in step, and telling the primary's time."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import aclosing
 
@@ -8,10 +9,12 @@ import structlog
 
 from data_plane.domain.remote_clock import RemoteClock
 from data_plane.errors import StreamInterrupted
-from data_plane.ports import EventStream, PrimaryTime
+from data_plane.ports import EventStream, PrimaryTime, ReplicaLag
 from data_plane.service.apply import EventApplier
+from data_plane.service.replicas import Replicas
 from data_plane.service.selfcheck import SelfCheck
 from data_plane.service.shared_cache import SharedCache
+from data_plane.service.snapshots import Snapshots
 from shared.runtime.backoff import Backoff
 from shared.runtime.clock import Clock
 from shared.runtime.health import DependencyHealth
@@ -20,9 +23,11 @@ from shared.runtime.resilience import DependencyUnavailable
 RECONNECT_SECONDS = 5.0
 """Longest pause before the event stream is opened again."""
 PAY_SECONDS = 0.2
+LAG_SECONDS = 1.0
 TIME_SECONDS = 10.0
 FIRST_TIME_SECONDS = 0.5
 RESTART_SECONDS = 1.0
+LAST_SNAPSHOT_SECONDS = 10.0
 
 _log = structlog.get_logger(__name__)
 _NOTE = "kafka"
@@ -101,14 +106,44 @@ async def keep_redis_in_step(shared: SharedCache) -> None:
 async def keep_primary_time(primary: PrimaryTime, shown: RemoteClock, clock: Clock) -> None:
     """Ask the primary for its time every ten seconds; more often until it was heard once."""
     while True:
-        try:
-            sent = clock.monotonic()
-            remote = await primary.now()
-            shown.observe(sent=sent, received=clock.monotonic(), remote=remote)
-        except DependencyUnavailable:
-            _log.debug("the primary's time is not known")
+        await learn_primary_time(primary, shown, clock)
         known = shown.latest(clock.monotonic()) is not None
         await asyncio.sleep(TIME_SECONDS if known else FIRST_TIME_SECONDS)
+
+
+async def keep_watching_replica(shown: ReplicaLag, replicas: Replicas) -> None:
+    """Ask a replica once a second how far it is behind."""
+    while True:
+        try:
+            lag: float | None = await shown.lag()
+        except DependencyUnavailable:
+            lag = None
+        replicas.observe(shown.name, lag)
+        await asyncio.sleep(LAG_SECONDS)
+
+
+async def keep_snapshots(snapshots: Snapshots, seconds: float) -> None:
+    """Write what is known to disk every so many seconds."""
+    while True:
+        await asyncio.sleep(seconds)
+        await snapshots.write()
+
+
+async def write_last_snapshot(snapshots: Snapshots) -> None:
+    """On the way out, without leaving the loop to anyone; the one before stays when there is no time."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LAST_SNAPSHOT_SECONDS):
+            await snapshots.write(pause=0)
+
+
+async def learn_primary_time(primary: PrimaryTime, shown: RemoteClock, clock: Clock) -> None:
+    """Ask the primary for its time once."""
+    try:
+        sent = clock.monotonic()
+        remote = await primary.now()
+        shown.observe(sent=sent, received=clock.monotonic(), remote=remote)
+    except DependencyUnavailable:
+        _log.debug("the primary's time is not known")
 
 
 async def keep_checking(check: SelfCheck, seconds: float) -> None:

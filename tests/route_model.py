@@ -1,6 +1,6 @@
 """A tenant in plain Python: what every operation does to its routes, written without the product's code."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TypeAlias
@@ -52,6 +52,7 @@ class GoBack:
     """To a revision, counted back from the newest."""
 
     back: int
+    allow_mass: bool
 
 
 Operation: TypeAlias = Apply | Replace | Undo | GoBack
@@ -84,14 +85,21 @@ class ModelTenant:
             self._undo(state, operation, target)
         else:
             then = self.states[target]
+            kept = {name for name, (_, is_active) in then.items() if is_active}
+            self._gone(state, kept, allow_mass=operation.allow_mass)
             state = {name: then.get(name, (url, False)) for name, (url, _) in state.items()}
         return state
 
-    def _replace(self, state: State, operation: Replace) -> None:
+    @staticmethod
+    def _gone(state: State, kept: Collection[Name], *, allow_mass: bool) -> list[Name]:
         active = [name for name, (_, is_active) in state.items() if is_active]
-        gone = [name for name in active if name not in operation.routes]
-        if len(gone) > 0.2 * len(active) and not operation.allow_mass:
+        gone = [name for name in active if name not in kept]
+        if len(gone) > 0.2 * len(active) and not allow_mass:
             raise Refused("MassDeactivation")
+        return gone
+
+    def _replace(self, state: State, operation: Replace) -> None:
+        gone = self._gone(state, operation.routes, allow_mass=operation.allow_mass)
         state.update({name: (state[name][0], False) for name in gone})
         state.update({name: (url, True) for name, url in operation.routes.items()})
 

@@ -62,6 +62,7 @@ class RevertTo:
 
     tenant: str
     revision: int
+    allow_mass_deactivation: bool = False
 
 
 Intent: TypeAlias = WantedChangeSet | DesiredSet | Revert | RevertTo

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from control_plane.domain.changes import Outcome, WantedChangeSet, WantedRoute, decide
-from control_plane.domain.intents import DesiredSet, Intent, Revert, undoing
+from control_plane.domain.intents import DesiredSet, Intent, Revert, RevertTo, undoing
 from control_plane.domain.routes import Route
 from control_plane.errors import (
     MassDeactivation,
@@ -19,7 +19,7 @@ from shared.schemas.events import MAX_CHANGES, Action, RouteChange
 from shared.schemas.identity import RouteKey
 
 MASS_PERCENT = 20
-"""Share of a tenant's active routes beyond which a desired set deactivates only when it is told that it may."""
+"""Share of a tenant's active routes beyond which they are deactivated only by who says that this is meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ def _check_route(terms: Terms, wanted: Sequence[WantedRoute], routes: Mapping[Ro
 
 
 def _check_intent(intent: Intent, plan: Plan, standing: Standing) -> None:
-    if isinstance(intent, DesiredSet) and not intent.allow_mass_deactivation:
+    if isinstance(intent, DesiredSet | RevertTo) and not intent.allow_mass_deactivation:
         gone = plan.counts()[Action.DEACTIVATED]
         if gone * 100 > standing.active * MASS_PERCENT:
             raise MassDeactivation(intent.tenant, gone, standing.active, MASS_PERCENT, plan)

@@ -58,15 +58,15 @@ class DesiredRouteBody(msgspec.Struct, frozen=True, kw_only=True):
     is_active: bool = True
 
 
-class DesiredSetTerms(ChangeTerms, frozen=True, kw_only=True):
-    """Why, on which terms, and how much may go."""
+class SweepingTerms(ChangeTerms, frozen=True, kw_only=True):
+    """Why, on which terms, and how much may go, of what changes all routes."""
 
     allow_mass_deactivation: Annotated[
         bool, msgspec.Meta(description="Deactivate even more than 20 % of the tenant's active routes.")
     ] = False
 
 
-class DesiredSetBody(DesiredSetTerms, frozen=True, kw_only=True):
+class DesiredSetBody(SweepingTerms, frozen=True, kw_only=True):
     """All routes that are to be there. Those that are not named are deactivated."""
 
     routes: list[DesiredRouteBody]

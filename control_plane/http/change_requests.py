@@ -14,8 +14,8 @@ from control_plane.http.change_payloads import (
     ChangeBody,
     ChangeTerms,
     DesiredRouteBody,
-    DesiredSetTerms,
     RevertTerms,
+    SweepingTerms,
 )
 from control_plane.http.payloads import ScopeQuery
 from control_plane.http.requests import (
@@ -49,7 +49,7 @@ def accept_change_set(request: AnyRequest, tenant: str, body: bytes, rules: UrlR
 
 def accept_desired_set(request: AnyRequest, tenant: str, body: bytes, rules: UrlRules) -> ChangeRequest:
     """What a PUT of the whole set of routes asks for."""
-    terms, elements, errors = read_list_body(body, DesiredSetTerms, "routes", _accept_any_number)
+    terms, elements, errors = read_list_body(body, SweepingTerms, "routes", _accept_any_number)
     query, query_errors = read_parameters(request, ScopeQuery)
     errors += query_errors + name_errors(**named(request, "service", "env"))
     scope = Scope(query.service, query.env) if query else EVERYTHING
@@ -73,9 +73,11 @@ def accept_revert(request: AnyRequest, tenant: str, revision: str, body: bytes) 
 
 def accept_revert_to(request: AnyRequest, tenant: str, revision: str, body: bytes) -> ChangeRequest:
     """What a POST that goes back to a revision asks for; a body may be missing or empty."""
-    terms, errors = read_body(body or b"{}", ChangeTerms)
+    terms, errors = read_body(body or b"{}", SweepingTerms)
     number = read_revision(revision, errors)
-    return _request(request, body, terms, errors, tenant, lambda _: RevertTo(tenant, number))
+    return _request(
+        request, body, terms, errors, tenant, lambda told: RevertTo(tenant, number, told.allow_mass_deactivation)
+    )
 
 
 def read_revision(text: str, errors: list[FieldError]) -> int:

@@ -10,7 +10,7 @@ from control_plane.domain.requests import ChangeRequest
 from control_plane.domain.route_url import UrlRules
 from control_plane.errors import HistoryPurged, RevisionMismatch
 from control_plane.http.answers import PLAN_TAG, REPLAYED, TENANT_REVISION, respond_to_change, shown, told_of_plan
-from control_plane.http.change_payloads import ChangeSetBody, ChangeTerms, DesiredSetBody, RevertTerms
+from control_plane.http.change_payloads import ChangeSetBody, DesiredSetBody, RevertTerms, SweepingTerms
 from control_plane.http.change_requests import (
     accept_change_set,
     accept_desired_set,
@@ -127,7 +127,11 @@ def change_handlers(changes: ChangeSetService, rules: UrlRules) -> list[HTTPRout
         tags=_TAGS,
         summary="Go back to a revision",
         operation_class=change_of(
-            ChangeTerms, required=False, headers=REPEATABLE, plan={"reason": "as on Friday", "dry_run": True}, empty={}
+            SweepingTerms,
+            required=False,
+            headers=REPEATABLE,
+            plan={"reason": "as on Friday", "dry_run": True},
+            empty={},
         ),
         response_headers=[*_HEADERS, REPLAYED],
         responses=_UNDONE,
@@ -137,7 +141,10 @@ def change_handlers(changes: ChangeSetService, rules: UrlRules) -> list[HTTPRout
     async def revert_to(
         request: AnyRequest, tenant: TenantName, revision: RevisionNumber, body: RawBody
     ) -> Response[bytes]:
-        """By one change set that makes every route what it was then; routes created since are deactivated."""
+        """By one change set that makes every route what it was then; routes created since are deactivated.
+
+        To deactivate more than 20 % of the tenant's active routes takes `allow_mass_deactivation`.
+        """
         return await carry_out(request, "revert to a revision", accept_revert_to(request, tenant, revision, body))
 
     return [apply_changes, replace_routes, revert_changes, revert_to]

@@ -7,7 +7,7 @@ import msgspec
 
 from control_plane.domain.history import ChangeSetSummary, CommittedChanges, NetChange, RouteThen
 from control_plane.http.change_payloads import PlannedChange, RouteValue
-from control_plane.http.payloads import Cursor, Limit
+from control_plane.http.payloads import PageQuery
 
 
 class ChangeSetSummaryBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,24 +90,20 @@ class RoutesThen(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
-class HistoryQuery(msgspec.Struct, frozen=True, kw_only=True):
+class HistoryQuery(PageQuery, frozen=True, kw_only=True):
     """Which change sets to list."""
 
     changed_by: (
         Annotated[str, msgspec.Meta(pattern="^[!-~]{1,128}$", description="Only those of this caller.")] | None
     ) = None
     since: Annotated[datetime, msgspec.Meta(tz=True, description="Only those committed then or later.")] | None = None
-    limit: Limit = 100
-    cursor: Cursor | None = None
 
 
-class DiffQuery(msgspec.Struct, frozen=True, kw_only=True, rename={"from_revision": "from", "to_revision": "to"}):
+class DiffQuery(PageQuery, frozen=True, kw_only=True, rename={"from_revision": "from", "to_revision": "to"}):
     """Which revisions to compare."""
 
     from_revision: Annotated[int, msgspec.Meta(ge=0, description="The earlier revision; 0 is the beginning.")]
     to_revision: Annotated[int, msgspec.Meta(ge=0, description="The later revision.")]
-    limit: Limit = 100
-    cursor: Cursor | None = None
 
 
 def net_change(difference: NetChange) -> PlannedChange:

@@ -8,6 +8,7 @@ from control_plane.domain.routes import RoutePosition
 from control_plane.http import cursors
 from control_plane.http.change_requests import read_revision
 from control_plane.http.history_payloads import DiffQuery, HistoryQuery
+from control_plane.http.propagation_payloads import PropagationQuery
 from control_plane.http.requests import AnyRequest, read_cursor, read_parameters, refuse
 from shared.schemas.identity import name_errors
 from shared.schemas.validation import FieldError, InvalidInput
@@ -40,6 +41,16 @@ def accept_revision(tenant: str, revision: str) -> int:
     number = read_revision(revision, errors)
     refuse(errors)
     return number
+
+
+def accept_propagation(request: AnyRequest, tenant: str, revision: str) -> tuple[int, float]:
+    """Which change set is asked about, and how many seconds the caller would wait."""
+    query, errors = read_parameters(request, PropagationQuery)
+    errors = name_errors(tenant=tenant) + errors
+    number = read_revision(revision, errors)
+    if query is None or errors:
+        raise InvalidInput(tuple(errors))
+    return number, query.wait
 
 
 def accept_diff(request: AnyRequest, tenant: str) -> tuple[DiffQuery, RoutePosition | None]:

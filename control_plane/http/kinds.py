@@ -10,11 +10,13 @@ from control_plane.errors import (
     NoSuchRoutes,
     NoSuchTenant,
     PreconditionFailed,
+    PropagationUnknown,
     RevertConflict,
     RevisionMismatch,
     RouteQuotaReached,
     TenantBusy,
     TooManyChanges,
+    TooManyWaiting,
     TooManyWrites,
 )
 from shared.runtime.http.access import Connection
@@ -38,6 +40,8 @@ KINDS: dict[type[Exception], Kind] = {
     KeyReused: Kind(422, "idempotency-key-reused", "The idempotency key belongs to another request"),
     TooManyWrites: Kind(429, "too-many-writes", "The caller writes more often than it may", 1),
     TenantBusy: Kind(503, "tenant-busy", "The tenant is being changed by others", 1),
+    PropagationUnknown: Kind(503, "propagation-unknown", "Where the change set is live is not known", 1),
+    TooManyWaiting: Kind(503, "too-many-waiting", "Too many calls wait here", 1),
 }
 
 NOT_FOUND = Kind(404, "not-found", "There is no such tenant, or no such route or revision of it")

@@ -104,11 +104,15 @@ _Env = Annotated[str, msgspec.Meta(description="Only this environment's routes."
 _Version = Annotated[str, msgspec.Meta(description="Only this version's routes.", extra_json_schema=VERSION_SCHEMA)]
 
 
-class TenantQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which tenants to list."""
+class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which page of a list."""
 
     limit: Limit = 100
     cursor: Cursor | None = None
+
+
+class TenantQuery(PageQuery, frozen=True, kw_only=True):
+    """Which tenants to list."""
 
 
 class ScopeQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,14 +122,11 @@ class ScopeQuery(msgspec.Struct, frozen=True, kw_only=True):
     env: _Env | None = None
 
 
-class KeyQuery(msgspec.Struct, frozen=True, kw_only=True):
+class KeyQuery(PageQuery, frozen=True, kw_only=True):
     """Which access keys to list."""
 
-    limit: Limit = 100
-    cursor: Cursor | None = None
 
-
-class RouteQuery(msgspec.Struct, frozen=True, kw_only=True):
+class RouteQuery(PageQuery, frozen=True, kw_only=True):
     """Which routes to list."""
 
     service: _Service | None = None
@@ -135,5 +136,3 @@ class RouteQuery(msgspec.Struct, frozen=True, kw_only=True):
     at_revision: (
         Annotated[int, msgspec.Meta(ge=0, description="The routes as they were at this revision of the tenant.")] | None
     ) = None
-    limit: Limit = 100
-    cursor: Cursor | None = None

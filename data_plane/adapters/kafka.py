@@ -1,7 +1,7 @@
 """Every event of `route-events`, in every instance: all partitions, no group, nothing committed."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from data_plane.domain.heard import Heard
 from data_plane.errors import StreamInterrupted
 from shared.runtime.clock import Clock
-from shared.runtime.kafka import STALLED_AFTER_SECONDS, ProgressWatchdog, new_consumer
+from shared.runtime.kafka import STALLED_AFTER_SECONDS, ProgressWatchdog, breaks_are_errors, new_consumer
 from shared.runtime.metrics import Metrics
 from shared.schemas.events import Heartbeat, RouteChanged, RouteEvent, UndecodableEvent, UnknownEventType, decode
 from shared.schemas.topics import ROUTE_EVENTS
@@ -25,32 +25,53 @@ _log = structlog.get_logger(__name__)
 
 
 class KafkaEventStream:
-    """Reads on from where it was; begins at the end of the topic, because what is older is in the database."""
+    """Reads on from where it was, or from where it is told to; else begins at the end of the topic, because what is
+    older is in the database.
+    """
 
-    def __init__(self, bootstrap: str, client_id: str, *, heard: Heard, clock: Clock, metrics: Metrics) -> None:
-        """`heard` is told what was applied, and which heartbeats stood there."""
+    def __init__(
+        self,
+        bootstrap: str,
+        client_id: str,
+        *,
+        heard: Heard,
+        clock: Clock,
+        metrics: Metrics,
+        on_changes: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`heard` is told what was applied, and which heartbeats stood there; then `on_changes` that there were changes."""
         self._bootstrap = bootstrap
         self._client_id = client_id
         self._heard = heard
         self._clock = clock
+        self._on_changes = on_changes
         self._watchdog = ProgressWatchdog(clock, metrics)
         self._invalid = metrics.counter("tm_events_total").labels(ROUTE_EVENTS.name, "invalid")
         self._positions: dict[TopicPartition, int] = {}
 
+    def resume_from(self, offsets: Mapping[int, int]) -> None:
+        self._positions = {TopicPartition(ROUTE_EVENTS.name, each): offset for each, offset in offsets.items()}
+
     async def batches(self) -> AsyncGenerator[Sequence[RouteChanged], None]:
         consumer = new_consumer(self._bootstrap, self._client_id)
         try:
-            await self._attach(consumer)
+            with breaks_are_errors():
+                await self._attach(consumer)
             yield ()
             checked = self._clock.monotonic()
             while True:
-                fetched = await consumer.getmany(timeout_ms=POLL_MS)
+                with breaks_are_errors():
+                    fetched = await consumer.getmany(timeout_ms=POLL_MS)
                 decoded = {each: self._events(records) for each, records in fetched.items() if records}
-                yield [event for events in decoded.values() for event in events if isinstance(event, RouteChanged)]
+                changes = [event for events in decoded.values() for event in events if isinstance(event, RouteChanged)]
+                yield changes
                 for each, events in decoded.items():
                     self._note_applied(each, fetched[each][-1].offset + 1, events)
+                if changes:
+                    self._on_changes()
                 if self._clock.monotonic() - checked >= CHECK_SECONDS:
-                    await self._check(consumer)
+                    with breaks_are_errors():
+                        await self._check(consumer)
                     checked = self._clock.monotonic()
         except OffsetOutOfRangeError as error:
             self._positions.clear()
@@ -84,8 +105,10 @@ class KafkaEventStream:
         if not self._positions:
             return dict(ends), False
         if any(offset > ends.get(each, 0) or offset < firsts.get(each, 0) for each, offset in self._positions.items()):
-            _log.warning("the topic is not what it was: some events were never heard", topic=ROUTE_EVENTS.name)
-            return dict(ends), False
+            self._positions.clear()
+            raise StreamInterrupted(
+                "the topic does not have the offsets any more that were to come: events went unheard"
+            )
         # A partition that was added meanwhile is read whole.
         return {each: self._positions.get(each, firsts[each]) for each in partitions}, True
 

@@ -1,6 +1,7 @@
 """Connections to one PostgreSQL server that stay open, and are there again soon after it is."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Generic, TypeVar
@@ -55,6 +56,7 @@ class Sessions(Generic[_S]):
         self._free: asyncio.LifoQueue[Session[_S]] = asyncio.LifoQueue()
         self._open = 0
         self._why = "not connected yet"
+        self._is_told = False
         self.connected = asyncio.Event()
         """Set once there was a connection."""
 
@@ -123,6 +125,7 @@ class Sessions(Generic[_S]):
 
     async def _hold(self, session: Session[_S]) -> None:
         self._open += 1
+        self._is_told = False
         self._free.put_nowait(session)
         self.connected.set()
         try:
@@ -135,5 +138,8 @@ class Sessions(Generic[_S]):
     def _note_failure(self, why: str) -> None:
         self._why = why
         if not self._open:
-            _log.warning("database not reachable", dependency=self._name, why=why)
+            # Every connection finds out by itself, again and again: told once.
+            level = logging.DEBUG if self._is_told else logging.WARNING
+            _log.log(level, "database not reachable", dependency=self._name, why=why)
+            self._is_told = True
             self._on_down(why)

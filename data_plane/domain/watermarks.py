@@ -1,5 +1,6 @@
 """How far each tenant's events were applied."""
 
+from collections.abc import Mapping
 from enum import Enum, auto
 
 _NOTHING = range(0)
@@ -26,6 +27,18 @@ class Watermarks:
     def applied(self, tenant: str) -> range:
         """The newest revisions that were all applied, without one missing among them. Empty: none was."""
         return self._applied.get(tenant, _NOTHING)
+
+    def newest(self) -> dict[str, int]:
+        """By tenant, the last revision applied."""
+        return {tenant: applied.stop - 1 for tenant, applied in self._applied.items()}
+
+    def resume(self, newest: Mapping[str, int]) -> None:
+        """Go on after what another process has applied: its next revision is NEXT, one after that a GAP.
+
+        What this process applied begins after that: what the other one has forgotten is not known here.
+        """
+        for tenant, revision in newest.items():
+            self._applied.setdefault(tenant, range(revision + 1, revision + 1))
 
     def advance(self, tenant: str, revision: int) -> Progress:
         """Note that the tenant's revision is applied, and tell how it relates to what was before."""

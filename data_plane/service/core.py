@@ -1,6 +1,6 @@
 """One resolver instance without its edges: the use cases, wired to each other over any ports."""
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 
 from data_plane.domain.answer import Layer
@@ -8,18 +8,23 @@ from data_plane.domain.entry import Lives
 from data_plane.domain.heard import Heard
 from data_plane.domain.remote_clock import RemoteClock
 from data_plane.domain.watermarks import Watermarks
-from data_plane.ports import RouteCache, RouteSource, TenantSource
+from data_plane.ports import RouteCache, RouteSource, SnapshotStore, TenantSource, UsedRoutes
 from data_plane.service.apply import EventApplier
 from data_plane.service.change_feeds import ChangeFeeds
 from data_plane.service.coverage import Coverage
 from data_plane.service.explain import Explainer
 from data_plane.service.freshness import Freshness
 from data_plane.service.load import RouteLoader
+from data_plane.service.local_answers import LocalAnswers
 from data_plane.service.local_cache import LocalCache
+from data_plane.service.replicas import Replicas
 from data_plane.service.resolve import Resolver
+from data_plane.service.resolve_many import BulkResolver
 from data_plane.service.selfcheck import SelfCheck
 from data_plane.service.shared_cache import SharedCache
+from data_plane.service.snapshots import Snapshots
 from data_plane.service.tenant_snapshots import TenantSnapshots
+from data_plane.service.warm_up import WarmUp
 from data_plane.service.watches import Watches
 from data_plane.settings import DataPlaneSettings
 from shared.runtime.clock import Clock
@@ -38,6 +43,8 @@ class Ports:
     primary_clock: RemoteClock
     heard: Heard = field(default_factory=Heard)
     tenants: Sequence[TenantSource] = ()
+    snapshots: SnapshotStore | None = None
+    knowing: Mapping[str, Sequence[UsedRoutes]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +52,16 @@ class Core:
     """What the edges drive."""
 
     resolver: Resolver
+    local_answers: LocalAnswers
+    bulk: BulkResolver
     applier: EventApplier
     shared: SharedCache
     explainer: Explainer
     selfcheck: SelfCheck
     watches: Watches
+    replicas: Replicas
+    warm_up: WarmUp
+    snapshots: Snapshots | None = None
 
 
 def build_core(
@@ -71,10 +83,11 @@ def build_core(
         metrics=metrics,
     )
     shared = SharedCache(ports.cache, lives=lives, clock=clock, metrics=metrics, notes=notes)
+    replicas = Replicas(ports.replicas, metrics)
     loader = RouteLoader(
         local=local,
         shared=shared,
-        replicas=ports.replicas,
+        replicas=replicas,
         primary=ports.primary,
         freshness=freshness,
         coverage=coverage,
@@ -103,11 +116,11 @@ def build_core(
         clock=clock,
         metrics=metrics,
     )
-    replicas = [(Layer.REPLICA, each) for each in ports.replicas]
+    asked = [(Layer.REPLICA, each) for each in ports.replicas]
     explainer = Explainer(
         local=local,
         cache=ports.cache,
-        sources=[*replicas, *([(Layer.PRIMARY, ports.primary)] if ports.primary else [])],
+        sources=[*asked, *([(Layer.PRIMARY, ports.primary)] if ports.primary else [])],
         freshness=freshness,
         coverage=coverage,
         watermarks=watermarks,
@@ -130,4 +143,50 @@ def build_core(
         at_most=settings.watch_clients,
         metrics=metrics,
     )
-    return Core(resolver, applier, shared, explainer, selfcheck, watches)
+    warm_up = WarmUp(
+        local=local,
+        loader=loader,
+        knowing=ports.knowing,
+        freshness=freshness,
+        clock=clock,
+        metrics=metrics,
+        per_second=settings.warmup_per_second,
+    )
+    snapshots = (
+        None
+        if ports.snapshots is None
+        else Snapshots(
+            ports.snapshots,
+            local=local,
+            coverage=coverage,
+            freshness=freshness,
+            watermarks=watermarks,
+            heard=ports.heard,
+            primary_clock=ports.primary_clock,
+            lives=lives,
+            clock=clock,
+            metrics=metrics,
+        )
+    )
+    answers = LocalAnswers(
+        local=local,
+        freshness=freshness,
+        coverage=coverage,
+        heard=ports.heard,
+        primary_clock=ports.primary_clock,
+        clock=clock,
+        metrics=metrics,
+    )
+    return Core(
+        resolver,
+        answers,
+        BulkResolver(answers, resolver, lives),
+        applier,
+        shared,
+        explainer,
+        selfcheck,
+        watches,
+        replicas,
+        warm_up,
+        snapshots,
+    )

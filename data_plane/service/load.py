@@ -12,6 +12,7 @@ from data_plane.ports import RouteSource
 from data_plane.service.coverage import Coverage
 from data_plane.service.freshness import Freshness
 from data_plane.service.local_cache import LocalCache
+from data_plane.service.replicas import Replicas
 from data_plane.service.shared_cache import SharedCache
 from shared.runtime.clock import Clock
 from shared.runtime.resilience import DependencyUnavailable
@@ -42,7 +43,7 @@ class RouteLoader:
         *,
         local: LocalCache,
         shared: SharedCache,
-        replicas: Sequence[RouteSource],
+        replicas: Replicas,
         primary: RouteSource | None,
         freshness: Freshness,
         coverage: Coverage,
@@ -53,14 +54,13 @@ class RouteLoader:
         """`deadline`: seconds for one load, all sources included."""
         self._local = local
         self._shared = shared
-        self._replicas = tuple(replicas)
+        self._replicas = replicas
         self._primary = primary
         self._freshness = freshness
         self._coverage = coverage
         self._lives = lives
         self._clock = clock
         self._deadline = deadline
-        self._turn = 0
 
     async def load(self, key: RouteKey, demand: Demand = NO_DEMAND) -> Found | None:
         """What the sources know; None when none could tell in time.
@@ -83,7 +83,7 @@ class RouteLoader:
 
     async def _from_databases(self, key: RouteKey, demand: Demand) -> Found | None:
         asked = self._clock.monotonic()
-        lagging = await self._read_replica(key)
+        lagging = await _read_first(self._replicas.fit(), key)
         if lagging is not None and self._is_fit(lagging):
             found = await self._keep(lagging, Layer.REPLICA, asked)
             if found is not None and self._will_do(found.entry, demand):
@@ -92,15 +92,17 @@ class RouteLoader:
         told = await self._read_primary(key)
         if told is not None:
             return await self._keep(told, Layer.PRIMARY, asked)
-        return None if lagging is None else self._keep_lagging(lagging, asked)
+        return await self._from_unfit(key) if lagging is None else self._keep_lagging(lagging, asked)
 
-    async def _read_replica(self, key: RouteKey) -> Reading | None:
-        self._turn += 1
-        for offset in range(len(self._replicas)):
-            replica = self._replicas[(self._turn + offset) % len(self._replicas)]
-            if (reading := await _read(replica, key)) is not None:
-                return reading
-        return None
+    async def _from_unfit(self, key: RouteKey) -> Found | None:
+        """Without a primary every replica is behind sooner or later, and still tells more than nobody."""
+        asked = self._clock.monotonic()
+        reading = await _read_first(self._replicas.unfit(), key)
+        if reading is None:
+            return None
+        if self._is_fit(reading):
+            return await self._keep(reading, Layer.REPLICA, asked)
+        return self._keep_lagging(reading, asked)
 
     async def _read_primary(self, key: RouteKey) -> Reading | None:
         return None if self._primary is None else await _read(self._primary, key)
@@ -140,6 +142,13 @@ class RouteLoader:
 
 def _found(entry: Entry | None, layer: Layer, asked: float) -> Found | None:
     return None if entry is None else Found(entry, layer, asked)
+
+
+async def _read_first(sources: Sequence[RouteSource], key: RouteKey) -> Reading | None:
+    for source in sources:
+        if (reading := await _read(source, key)) is not None:
+            return reading
+    return None
 
 
 async def _read(source: RouteSource, key: RouteKey) -> Reading | None:

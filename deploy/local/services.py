@@ -99,7 +99,8 @@ class Services:
         """One more instance, not started yet: `python -m <module> serve`; `environment` goes over everything else."""
 
         def settings() -> Mapping[str, str]:  # asked for at each start: the stack's ports may have changed
-            return {**self._shared_settings(), **(environment or {})}
+            own = {"TM_SNAPSHOT_PATH": str(self._state.snapshot(name))} if module == "data_plane" else {}
+            return {**self._shared_settings(), **own, **(environment or {})}
 
         instance = LocalProcess(
             Service(name, (sys.executable, "-m", module, "serve"), settings, self._state), self._state

@@ -18,7 +18,7 @@ from deploy.local.files import write_atomically
 # What a shell takes as it is after an equals sign.
 _PLAIN = re.compile(r"[\w@%+=:,./?-]*", re.ASCII)
 _CONTENTS = (
-    *("postgres", "redis", "kafka", "mongo", "logs", "env", "admin-key", "access"),
+    *("postgres", "redis", "kafka", "mongo", "logs", "snapshots", "env", "admin-key", "access"),
     *("state.json", "state.broken", "state.lock", "command.lock"),
 )
 
@@ -69,6 +69,10 @@ class StateDirectory:
     def log(self, name: str) -> Path:
         """Where the output of `name` goes."""
         return self.logs / f"{name}.log"
+
+    def snapshot(self, name: str) -> Path:
+        """What the resolver instance `name` knew when it ran last."""
+        return self.path / "snapshots" / name
 
     def copy_of_keys(self, name: str) -> Path:
         """Where a service of that name copies the access keys that it knows."""

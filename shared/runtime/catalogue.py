@@ -114,6 +114,19 @@ CATALOGUE: tuple[Metric, ...] = (
         reason=("timeout", "unavailable", "rejected"),
     ),
     _histogram("tm_outbox_publish_delay_seconds", CONTROL, "Commit to acknowledged by Kafka", DELAY, topic=_PUBLISHED),
+    _counter(
+        "tm_resolver_reports_total",
+        CONTROL,
+        "Status reports of resolver processes read",
+        outcome=("heard", "withdrawn", "malformed", "unsupported_schema"),
+    ),
+    _gauge(
+        "tm_resolver_processes",
+        CONTROL,
+        "Resolver processes that report, and that went silent without withdrawing",
+        "livemax",
+        state=("live", "gone"),
+    ),
     # data plane
     _counter(
         "tm_resolutions_total",
@@ -139,6 +152,13 @@ CATALOGUE: tuple[Metric, ...] = (
     _gauge("tm_cache_entries", DATA, "Entries in the process's cache", kind=("positive", "negative", "tombstone")),
     _counter("tm_cache_evictions_total", DATA, "Entries that gave way to others", reason=("capacity",)),
     _counter("tm_loads_total", DATA, "Loads of a missing key", outcome=("loaded", "coalesced", "failed")),
+    _histogram(
+        "tm_load_batch_keys",
+        DATA,
+        "Keys asked for in one question to a source",
+        SIZES,
+        source=("redis", *_SOURCES),
+    ),
     _histogram("tm_propagation_seconds", DATA, "Commit to applied in this process", DELAY),
     _gauge("tm_staleness_bound_seconds", DATA, "Age of the last moment up to which every change was heard", "livemax"),
     _counter(
@@ -151,7 +171,18 @@ CATALOGUE: tuple[Metric, ...] = (
     _counter("tm_revision_gaps_total", DATA, "Revisions of a tenant that were skipped in the stream"),
     _gauge("tm_suspect_tenants", DATA, "Tenants whose entries are being revalidated", "livemax"),
     _counter("tm_revision_regressions_total", DATA, "Answers older than one given before; stays 0"),
-    _gauge("tm_replica_lag_seconds", DATA, "Age of what the replica last answered with", "livemax", replica=OPEN),
+    _gauge("tm_replica_lag_seconds", DATA, "How far the replica is behind; 0 when it has all", "livemax", replica=OPEN),
+    _gauge("tm_replica_usable", DATA, "0 while the replica is too far behind or silent", "livemin", replica=OPEN),
+    _gauge("tm_snapshot_age_seconds", DATA, "Since the last snapshot was written here, or since the start", "livemin"),
+    _gauge("tm_snapshot_bytes", DATA, "Size of the last snapshot written", "livemax"),
+    _counter("tm_snapshot_failures_total", DATA, "Snapshots not written, or refused", op=("write", "read")),
+    _gauge(
+        "tm_boot_source_info",
+        DATA,
+        "1 for where a start learnt which routes are used; none when from nowhere",
+        "livemax",
+        source=("snapshot", "redis", "replica"),
+    ),
     _counter("tm_selfcheck_samples_total", DATA, "Cached routes compared with the database", layer=_LAYERS),
     _counter("tm_cache_incoherence_total", DATA, "Cached routes that contradict the database; stays 0", layer=_LAYERS),
     _gauge("tm_watch_clients", DATA, "Watches that are open"),

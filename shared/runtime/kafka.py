@@ -1,11 +1,12 @@
 """Kafka clients with every delivery setting written out, and the watchdog over a consumer's progress."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import ProducerClosed
+from aiokafka.errors import KafkaConnectionError, ProducerClosed
 
 from shared.runtime.clock import Clock
 from shared.runtime.metrics import Metrics
@@ -55,6 +56,22 @@ async def abandon(producer: AIOKafkaProducer) -> None:
         for future in (batch.future, batch._drain_waiter):  # noqa: SLF001
             future.exception()  # read here: nobody waits for it, and asyncio complains of errors that nobody reads
     await producer.stop()
+
+
+@contextmanager
+def breaks_are_errors() -> Iterator[None]:
+    """Raises KafkaConnectionError in the block when a connection breaks under what waits for an answer.
+
+    aiokafka cancels the answer then, and that looks like a wish that the waiting task should end: a task that followed
+    a topic would do so, without a word.
+    """
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise KafkaConnectionError("the connection broke while its answer was waited for") from error
 
 
 def new_consumer(

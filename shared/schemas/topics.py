@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-DAY_MS = 24 * 3600 * 1000
+HOUR_MS = 3600 * 1000
+DAY_MS = 24 * HOUR_MS
 MAX_RECORD_BYTES = 4 * 1024 * 1024
 """Bytes. The largest legal change set (500 changes, long URLs) is about 3 MB; brokers and clients are told this."""
 DEAD_LETTER_RECORD_BYTES = MAX_RECORD_BYTES + 64 * 1024
@@ -34,4 +35,9 @@ ROUTE_EVENTS_DLQ = _topic(
 # One partition: a reader that is at its end knows every key.
 ACCESS_KEYS = _topic("access-keys", 1, cleanup_policy="compact", max_message_bytes=64 * 1024)
 
-TOPICS = (ROUTE_EVENTS, ROUTE_EVENTS_DLQ, ACCESS_KEYS)
+# Small segments, because the newest one is neither compacted nor deleted: whoever starts reads the topic whole.
+RESOLVER_STATUS = _topic(
+    "resolver-status", 1, cleanup_policy="compact,delete", retention_ms=HOUR_MS, segment_ms=HOUR_MS // 12
+)
+
+TOPICS = (ROUTE_EVENTS, ROUTE_EVENTS_DLQ, ACCESS_KEYS, RESOLVER_STATUS)

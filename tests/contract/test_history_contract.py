@@ -109,7 +109,9 @@ async def test_what_never_was_is_told(registry: Registry) -> None:
 
 
 async def test_a_plan_is_what_applying_does(registry: Registry) -> None:
-    request = ChangeRequest(RevertTo("team-a", 1), ADA, replace(NO_TERMS, expected_revision=3))
+    request = ChangeRequest(
+        RevertTo("team-a", 1, allow_mass_deactivation=True), ADA, replace(NO_TERMS, expected_revision=3)
+    )
     plan = await registry.change_sets.plan(request)
     assert (plan.base_revision, plan.revision, plan.committed) == (3, 3, False)
     done = await registry.change_sets.apply(request, {})
@@ -126,6 +128,7 @@ async def test_what_the_terms_exclude_is_not_done(registry: Registry) -> None:
         (PreconditionFailed, put, Terms(must_be_new=True)),
         (RevertConflict, Revert("team-a", 1), NO_TERMS),
         (MassDeactivation, DesiredSet("team-a", (), Scope(service="payments")), NO_TERMS),
+        (MassDeactivation, RevertTo("team-a", 1), NO_TERMS),
     ):
         with pytest.raises(error):
             await registry.apply(intent, ADA, terms)

@@ -8,15 +8,17 @@ import pytest
 
 from data_plane.adapters.kafka import KafkaEventStream
 from data_plane.domain.heard import Heard
+from data_plane.errors import StreamInterrupted
 from data_plane.ports import EventStream
 from deploy.local.stack import Stack
 from shared.runtime.catalogue import Service
 from shared.runtime.clock import SystemClock
 from shared.runtime.metrics import Metrics
 from shared.schemas.events import RouteChanged
+from shared.schemas.topics import ROUTE_EVENTS
 from tests.factories import a_tenant, history
 from tests.fakes.data_plane_events import FakeEventStream
-from tests.kafka import RawRecord, produce, produce_raw
+from tests.kafka import RawRecord, end_offsets, produce, produce_raw
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,25 @@ async def test_opened_again_it_goes_on_after_what_was_applied(subject: Subject) 
     # The second may come again: nobody has asked for what follows it.
     assert heard[-2:] == [3, 4]
     assert 1 not in heard
+
+
+async def test_told_where_to_begin_it_hears_what_was_sent_since(stack: Stack) -> None:
+    before, first, second = history(a_tenant(), 3)
+    await produce(stack.urls.kafka, before)
+    offsets = await end_offsets(stack.urls.kafka, ROUTE_EVENTS.name)
+    await produce(stack.urls.kafka, first)
+    stream = kafka_stream(stack)
+    stream.resume_from(offsets)
+    assert await hear(Subject(stream, lambda event: produce(stack.urls.kafka, event)), second) == [2, 3]
+
+
+async def test_told_to_begin_where_nothing_is_it_is_interrupted_once_and_begins_at_the_end(stack: Stack) -> None:
+    stream = kafka_stream(stack)
+    stream.resume_from(dict.fromkeys(range(ROUTE_EVENTS.partitions), 10**12))
+    subject = Subject(stream, lambda event: produce(stack.urls.kafka, event))
+    with pytest.raises(StreamInterrupted):
+        await hear(subject)
+    assert await hear(subject, *history(a_tenant(), 1)) == [1]
 
 
 async def test_records_that_are_no_events_are_skipped_and_counted(stack: Stack) -> None:

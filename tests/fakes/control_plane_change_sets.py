@@ -56,7 +56,7 @@ class FakeChangeSets:
             return Standing(tenant.revision, now, inside, active=active)
         past = Past(registry, tenant.name)
         undone = past.changes_of(intent.revision) if isinstance(intent, Revert) else past.first_after(intent.revision)
-        return Standing(tenant.revision, now, routes, undone=undone)
+        return Standing(tenant.revision, now, routes, active=active, undone=undone)
 
     def _commit(self, plan: Plan, request: ChangeRequest, headers: Mapping[str, str]) -> None:
         registry = self._registry

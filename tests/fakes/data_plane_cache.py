@@ -33,6 +33,10 @@ class FakeRouteCache:
         self.entries[entry.key] = entry if held is None else newest(held, entry)
         return None
 
+    async def used(self, most: int) -> Sequence[RouteKey]:
+        self._check()
+        return list(self.entries)[:most]
+
     def flush(self) -> None:
         """Lose everything."""
         self.entries.clear()

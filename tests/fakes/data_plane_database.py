@@ -1,6 +1,7 @@
 """A primary with its history, and replicas that follow it as far as a test lets them."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from data_plane.domain.entry import State
@@ -92,6 +93,11 @@ class FakeRouteSource:
         if self._gate is not None:
             await self._gate.wait()
         return reading
+
+    async def used(self, most: int) -> Sequence[RouteKey]:
+        if self.is_down:
+            raise DependencyUnavailable(self.name, "it is down")
+        return list({each.key: None for each in self._primary.log})[:most]
 
     async def now(self) -> float:
         """POSIX seconds on this server."""

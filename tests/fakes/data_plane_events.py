@@ -1,7 +1,7 @@
 """The event stream as a queue in memory."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 
 from data_plane.errors import StreamInterrupted
 from shared.schemas.events import RouteChanged
@@ -14,12 +14,16 @@ class FakeEventStream:
         self._queue: asyncio.Queue[RouteChanged | StreamInterrupted] = asyncio.Queue()
         self.is_down = False
         self.opened = 0
+        self.resumed_from: dict[int, int] = {}
 
     def send(self, event: RouteChanged) -> None:
         self._queue.put_nowait(event)
 
     def interrupt(self) -> None:
         self._queue.put_nowait(StreamInterrupted("the broker went away"))
+
+    def resume_from(self, offsets: Mapping[int, int]) -> None:
+        self.resumed_from = dict(offsets)
 
     async def batches(self) -> AsyncGenerator[Sequence[RouteChanged], None]:
         if self.is_down:

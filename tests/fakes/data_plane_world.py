@@ -1,12 +1,15 @@
 """A resolver instance on fakes, and what tests ask of it."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from data_plane.domain.answer import Answer
 from data_plane.domain.demand import NO_DEMAND, Demand
 from data_plane.domain.heard import Heard
 from data_plane.domain.remote_clock import RemoteClock
+from data_plane.ports import UsedRoutes
 from data_plane.service.core import Core, Ports, build_core
+from data_plane.service.snapshots import Snapshots
 from data_plane.settings import DataPlaneSettings
 from shared.runtime.catalogue import Service
 from shared.runtime.metrics import Metrics
@@ -16,6 +19,7 @@ from tests.clocks import MovableClock
 from tests.fakes.data_plane_cache import FakeRouteCache
 from tests.fakes.data_plane_database import FakePrimary, FakeRouteSource
 from tests.fakes.data_plane_tenants import FakeTenantSource
+from tests.fakes.snapshots import FakeSnapshotStore
 
 KEY = RouteKey("team-a", "payments", "prod", "v1")
 
@@ -31,6 +35,7 @@ class World:
         self.tenant_replica = FakeTenantSource(self.database, is_primary=False)
         self.tenant_primary = FakeTenantSource(self.database, is_primary=True)
         self.redis = FakeRouteCache()
+        self.disk = FakeSnapshotStore()
 
     def settings(self, **changed: object) -> DataPlaneSettings:
         """The defaults, with a deadline that no step of a test on a standing clock comes near."""
@@ -61,7 +66,17 @@ class Instance:
         if listening:
             self.listen()
         tenants = [world.tenant_replica, world.tenant_primary]
-        ports = Ports(world.redis, [world.replica], world.primary, self.primary_clock, self.heard, tenants=tenants)
+        knowing: Mapping[str, Sequence[UsedRoutes]] = {"redis": [world.redis], "replica": [world.replica]}
+        ports = Ports(
+            world.redis,
+            [world.replica],
+            world.primary,
+            self.primary_clock,
+            self.heard,
+            tenants=tenants,
+            snapshots=world.disk,
+            knowing=knowing,
+        )
         self.core: Core = build_core(ports, settings, clock=world.clock, metrics=self.metrics, notes=self.notes)
 
     def learn_the_time(self) -> None:
@@ -72,6 +87,12 @@ class Instance:
     def listen(self) -> None:
         """Open the stream at its present end."""
         self.heard.listen({0: 0}, at=self._world.clock.monotonic(), resumed=False)
+
+    @property
+    def snapshots(self) -> Snapshots:
+        """What writes and reads the world's disk."""
+        assert self.core.snapshots is not None
+        return self.core.snapshots
 
     def hear_heartbeat(self, moment: float | None = None) -> None:
         """Apply a heartbeat of that moment (monotonic), or of now."""

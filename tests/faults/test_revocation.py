@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from tests.secrets_in_logs import files_with_secrets
@@ -69,6 +70,17 @@ async def test_both_secrets_are_good_after_a_rotation_until_the_grace_is_over(sy
     assert await _asked_with(system, tenant, newer)() == [404, 404, 200]
 
 
+async def test_new_keys_are_heard_after_the_broker_was_killed(system: System) -> None:
+    tenant = await system.new_tenant()
+    await system.stack.kafka.kill()
+    try:
+        _, key = await _new_key(system, tenant, "viewer")
+        await eventually(partial(_is_unheard, system), within=30)
+    finally:
+        await system.stack.kafka.start()
+    await _becomes(_asked_with(system, tenant, key), [404, 404, 200], within=30)
+
+
 async def test_no_log_has_a_secret(system: System) -> None:
     tenant = await system.new_tenant()
     _, key = await _new_key(system, tenant, "editor")
@@ -79,3 +91,11 @@ async def test_no_log_has_a_secret(system: System) -> None:
 
 async def _is_ready(system: System) -> bool:
     return (await system.http.get(f"{system.control_url}/health/ready")).status_code == 200
+
+
+async def _is_unheard(system: System) -> bool:
+    """Whether every service but the control plane says that it does not hear of keys."""
+    told = [
+        (await system.http.get(f"{each}/health/ready")).json() for each in (*system.resolver_urls, system.audit_url)
+    ]
+    return all("access" in each["notes"] for each in told)

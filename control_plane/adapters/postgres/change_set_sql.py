@@ -74,14 +74,14 @@ WITH changed AS (
     ON CONFLICT (environment_id, version) DO UPDATE SET
         url = excluded.url, is_active = excluded.is_active,
         revision = excluded.revision, updated_at = excluded.updated_at
+), event AS (
+    INSERT INTO outbox (topic, key, headers, payload, created_at) VALUES ($12, $13, $14, $15, $8) RETURNING id
 ), logged AS (
-    INSERT INTO change_sets (tenant_id, revision, changed_by, reason, correlation_id, committed_at, size)
-    SELECT $1, $2, $9, $10, $11, $8, count(*) FROM changed
-), remembered AS (
-    INSERT INTO changes (
-        tenant_id, revision, position, service, env, version, action, url, is_active, previous_url, previous_state
-    )
-    SELECT $1, $2, place - 1, service, env, version, action, url, is_active, previous_url, previous_state FROM changed
+    INSERT INTO change_sets (tenant_id, revision, changed_by, reason, correlation_id, committed_at, size, outbox_id)
+    SELECT $1, $2, $9, $10, $11, $8, (SELECT count(*) FROM changed), id FROM event
 )
-INSERT INTO outbox (topic, key, headers, payload, created_at) VALUES ($12, $13, $14, $15, $8)
+INSERT INTO changes (
+    tenant_id, revision, position, service, env, version, action, url, is_active, previous_url, previous_state
+)
+SELECT $1, $2, place - 1, service, env, version, action, url, is_active, previous_url, previous_state FROM changed
 """

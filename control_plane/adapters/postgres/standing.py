@@ -1,6 +1,7 @@
 """What an intent needs to know of a tenant, read in its transaction."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import asyncpg
 
@@ -24,7 +25,10 @@ async def read_standing(connection: Connection, tenant: KnownTenant, intent: Int
     past = changes_of if isinstance(intent, Revert) else first_changes_after
     undone = await past(connection, tenant, intent.revision)
     keys = [each.key for each in undoing(tenant.name, undone)]
-    return await _of_keys(connection, tenant, keys, undone)
+    standing = await _of_keys(connection, tenant, keys, undone)
+    if isinstance(intent, Revert):
+        return standing
+    return replace(standing, active=(await _counted(connection, tenant))["active"])
 
 
 async def _of_keys(
@@ -45,9 +49,14 @@ async def _of_keys(
 async def _within(connection: Connection, tenant: KnownTenant, wanted: DesiredSet) -> Standing:
     rows = await connection.fetch(IN_SCOPE, tenant.id, wanted.scope.service, wanted.scope.env)
     routes = {key: route_from(key, row) for row in rows for key in [_key(tenant, row)]}
+    counted = await _counted(connection, tenant)
+    return Standing(tenant.revision, counted["now"], routes, active=counted["active"])
+
+
+async def _counted(connection: Connection, tenant: KnownTenant) -> asyncpg.Record:
     counted = await connection.fetchrow(ACTIVE, tenant.id)
     assert counted is not None  # noqa: S101 - an aggregate has one row
-    return Standing(tenant.revision, counted["now"], routes, active=counted["active"])
+    return counted
 
 
 def _key(tenant: KnownTenant, row: asyncpg.Record) -> RouteKey:

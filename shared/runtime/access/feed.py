@@ -17,7 +17,7 @@ from shared.runtime.access.keyring import Keyring
 from shared.runtime.backoff import Backoff
 from shared.runtime.clock import Clock
 from shared.runtime.health import DependencyHealth, Health
-from shared.runtime.kafka import STALLED_AFTER_SECONDS, ProgressWatchdog, new_consumer
+from shared.runtime.kafka import STALLED_AFTER_SECONDS, ProgressWatchdog, breaks_are_errors, new_consumer
 from shared.runtime.metrics import Metrics
 from shared.runtime.settings import ServiceSettings
 from shared.schemas.access import UndecodableAccessRecord, decode
@@ -74,16 +74,19 @@ class AccessFeed:
         backoff = Backoff(RECONNECT_SECONDS)
         while True:
             try:
-                await self._follow(backoff)
+                with breaks_are_errors():
+                    await self._follow(backoff)
             except (KafkaError, OSError, TimeoutError, _Interrupted) as error:
-                why = f"{type(error).__name__}: {error}"
-                self._notes[_NOTE] = f"changes of access keys are not heard: {why}"
-                _log.warning("access keys are not followed", why=why)
+                self._note_unheard(f"{type(error).__name__}: {error}")
             except Exception:  # noqa: BLE001 - logged whole; keys must not go unheard for good
                 _log.exception("unexpected error while following access keys")
             if self._fallback is not None:
                 await self._fallback.start_from_copy()
             await asyncio.sleep(backoff.pause())
+
+    def _note_unheard(self, why: str) -> None:
+        self._notes[_NOTE] = f"changes of access keys are not heard: {why}"
+        _log.warning("access keys are not followed", why=why)
 
     async def _follow(self, backoff: Backoff) -> None:
         consumer = new_consumer(self._bootstrap, self._client_id)

@@ -62,6 +62,7 @@ PERMISSIONS: Mapping[str, Permission] = MappingProxyType(
         "changes.list": Permission(_READERS, Bound.PATH),
         "changes.show": Permission(_READERS, Bound.PATH),
         "changes.compare": Permission(_READERS, Bound.PATH),
+        "changes.propagation": Permission(_READERS, Bound.PATH),
         "keys.create": Permission(_PLATFORM, Bound.PATH),
         "keys.list": Permission(_READERS, Bound.PATH),
         "keys.rotate": Permission(_PLATFORM, Bound.PATH),
@@ -72,6 +73,7 @@ PERMISSIONS: Mapping[str, Permission] = MappingProxyType(
         "platform-keys.revoke": Permission(_PLATFORM, Bound.PLATFORM),
         # data plane
         "routes.resolve": Permission(_ALL, Bound.PATH),
+        "routes.resolve-many": Permission(_ALL, Bound.ANSWER),
         "routes.explain": Permission(_ALL, Bound.PATH),
         "routes.watch": Permission(_ALL, Bound.PATH),
         # audit consumer

@@ -1,7 +1,7 @@
 """What one request may cost before its answer begins: headers, time, and a place among those in flight."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -21,7 +21,16 @@ HEADERS_TOO_LARGE = Kind(431, "headers-too-large", "The request's header fields 
 OVERLOADED = Kind(503, "overloaded", "The service has more requests in flight than it can serve", retry_after=1)
 DEADLINE = SHARED_KINDS[TimeoutError]
 
-_deadline: ContextVar[asyncio.Timeout | None] = ContextVar("deadline", default=None)
+
+@dataclass(frozen=True, slots=True)
+class _Underway:
+    """A request whose answer has not begun. `leave`: give up its place among those in flight."""
+
+    deadline: asyncio.Timeout
+    leave: Callable[[], None]
+
+
+_underway: ContextVar[_Underway | None] = ContextVar("underway", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +50,20 @@ def bounds_of(settings: ServiceSettings, deadline_seconds: float) -> Bounds:
 
 def extend_deadline(seconds: float) -> None:
     """Give the request at hand this long from now, because its caller asked to wait. Nothing outside of a request."""
-    timeout = _deadline.get()
-    if timeout is not None and timeout.when() is not None:  # else the answer has begun
-        timeout.reschedule(asyncio.get_running_loop().time() + seconds)
+    request = _underway.get()
+    if request is not None and request.deadline.when() is not None:  # else the answer has begun
+        request.deadline.reschedule(asyncio.get_running_loop().time() + seconds)
+
+
+def wait_aside(seconds: float) -> None:
+    """As `extend_deadline`, for a request that does nothing while it waits: it holds no place any more.
+
+    Whoever calls this bounds by other means how many wait.
+    """
+    extend_deadline(seconds)
+    request = _underway.get()
+    if request is not None:
+        request.leave()
 
 
 class Bounded:
@@ -88,14 +108,19 @@ class Bounded:
 
     async def _answer(self, scope: HTTPScope, body: RequestBody, send: Send) -> None:
         limit = self._bounds.deadline_seconds
-        begun = False
+        begun, in_place = False, True
         self._in_flight += 1
+
+        def leave() -> None:
+            nonlocal in_place
+            self._in_flight -= in_place
+            in_place = False
 
         async def send_and_leave(message: Message) -> None:
             nonlocal begun
             if not begun:
                 begun = True
-                self._in_flight -= 1
+                leave()
                 with suppress(RuntimeError):  # the deadline is passing this very moment, and wins
                     timeout.reschedule(None)
                 await body.forget()
@@ -103,11 +128,11 @@ class Bounded:
 
         try:
             async with asyncio.timeout(limit) as timeout:
-                token = _deadline.set(timeout)
+                token = _underway.set(_Underway(timeout, leave))
                 try:
                     await self._app(scope, body.receive, send_and_leave)
                 finally:
-                    _deadline.reset(token)
+                    _underway.reset(token)
         except TimeoutError:
             if begun:
                 raise
@@ -116,5 +141,4 @@ class Bounded:
                 send, DEADLINE, "What was asked for may have been done or not; read before trying again."
             )
         finally:
-            if not begun:
-                self._in_flight -= 1
+            leave()

@@ -42,7 +42,7 @@ _operation = (
     | _apply
     | _replace
     | st.builds(Undo, st.integers(0, 3), st.booleans())
-    | st.builds(GoBack, st.integers(0, 4))
+    | st.builds(GoBack, st.integers(0, 4), st.booleans())
 )
 
 
@@ -113,7 +113,8 @@ class ChangeHistory(RuleBasedStateMachine):
             return DesiredSet(self.tenant, tuple(named), allow_mass_deactivation=operation.allow_mass)
         if isinstance(operation, Undo):
             return Revert(self.tenant, target, operation.force)
-        return RevertTo(self.tenant, target)
+        assert isinstance(operation, GoBack)
+        return RevertTo(self.tenant, target, operation.allow_mass)
 
     def _key(self, name: str) -> RouteKey:
         return RouteKey(self.tenant, name, "prod", "v1")

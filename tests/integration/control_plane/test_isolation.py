@@ -92,6 +92,14 @@ async def test_a_transaction_sees_its_tenant_only_and_leaves_nothing_behind(prim
         assert await connection.fetchval("SELECT count(*) FROM endpoints") == 0
 
 
+async def test_a_transaction_sees_where_its_tenants_events_landed_and_not_what_is_in_them(primary: Primary) -> None:
+    async with primary.transaction("team-a") as connection:
+        assert [row["key"] for row in await connection.fetch("SELECT key FROM outbox")] == ["team-a"]
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        async with primary.transaction("team-a") as connection:
+            await connection.fetch("SELECT payload FROM outbox")
+
+
 async def test_a_transaction_cannot_write_for_another_tenant(primary: Primary) -> None:
     statements = (
         "INSERT INTO services (tenant_id, name) SELECT current_tenant_id() + 1, 'intruder'",

@@ -6,7 +6,11 @@ import asyncpg
 import pytest
 
 from control_plane.adapters.postgres.migrator import migrate
+from control_plane.domain.changes import Attribution, WantedChangeSet, WantedRoute
 from control_plane.errors import MigrationFailed
+from control_plane.migrations.versions.v0006_where_a_change_set_landed import LINK
+from shared.schemas.identity import RouteKey
+from tests.control_plane import open_registry
 from tests.postgres import Database
 
 TABLES = {
@@ -54,5 +58,25 @@ async def test_a_test_database_stands_on_the_replica_too(database: Database) -> 
     connection = await asyncpg.connect(database.replica_url)
     try:
         assert await connection.fetchval("SELECT count(*) FROM tenants") == 0
+    finally:
+        await connection.close()
+
+
+async def test_change_sets_of_before_are_linked_to_what_the_outbox_still_holds(database: Database) -> None:
+    """By the statement of the migration, run on change sets whose links were taken away."""
+    connection = await asyncpg.connect(database.url)
+    try:
+        async with open_registry(database.url) as registry:
+            for tenant in ("team-a", "team-b"):
+                await registry.tenants.create(tenant)
+                for url in ("http://one", "http://two"):
+                    route = WantedRoute(RouteKey(tenant, "payments", "prod", "v1"), is_active=True, url=url)
+                    await registry.apply(WantedChangeSet(tenant, (route,)), Attribution("ada", None, "req-1"))
+        links = "SELECT tenant_id, revision, outbox_id FROM change_sets ORDER BY 1, 2"
+        linked = await connection.fetch(links)
+        assert [row["outbox_id"] for row in linked] == [1, 2, 3, 4]
+        await connection.execute("UPDATE change_sets SET outbox_id = NULL; DELETE FROM outbox WHERE id = 1")
+        await connection.execute(LINK)
+        assert [row["outbox_id"] for row in await connection.fetch(links)] == [None, 2, 3, 4]
     finally:
         await connection.close()

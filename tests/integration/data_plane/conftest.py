@@ -40,6 +40,7 @@ async def start(stack: Stack, database: Database) -> Start:
             "resolve_deadline_seconds": 5.0,
             "redis_timeout_seconds": 1.0,
             "kafka_start_seconds": 15.0,
+            "warmup_seconds": 0,  # Redis has the routes of all tests
         }
         assembly = Assembly(DataPlaneSettings.model_validate({**values, **changed}))
         async with assembly.running():

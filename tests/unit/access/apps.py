@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from litestar import Litestar
@@ -25,6 +26,7 @@ from tests.fakes.control_plane_change_sets import FakeChangeSets, FakeHistory
 from tests.fakes.control_plane_event_log import FakeEventLog
 from tests.fakes.control_plane_keys import FakeAccessKeys
 from tests.fakes.control_plane_outbox import FakeOutbox
+from tests.fakes.control_plane_propagation import FakeDispatches, FakeStatusReports
 from tests.fakes.control_plane_registry import FakeRegistry, FakeRoutes, FakeTenants
 from tests.fakes.data_plane_world import World
 
@@ -57,6 +59,8 @@ def app_of(service: Service, gate: Gate) -> RequestContext:
             outbox=FakeOutbox(),
             events=FakeEventLog(),
             revocations=FakeEventLog(),
+            dispatches=FakeDispatches(registry),
+            reports=FakeStatusReports(),
             settings=ControlPlaneSettings(),
             health=control_health(),
             metrics=gate.metrics,
@@ -66,6 +70,7 @@ def app_of(service: Service, gate: Gate) -> RequestContext:
         core = World().instance().core
         return build_resolver(
             core.resolver,
+            core.bulk,
             core.explainer,
             further=[watch_handler(core.watches, gate.authenticator, Pace(progress_seconds=10, slow_seconds=10))],
             access=gate.access,
@@ -74,6 +79,13 @@ def app_of(service: Service, gate: Gate) -> RequestContext:
             metrics=gate.metrics,
         )
     return build_audit(FakeAuditTrail(), MovableClock(), audit_health(), gate.metrics, gate.access)
+
+
+@cache
+def shared_app_of(service: Service) -> tuple[Gate, RequestContext]:
+    """One for all tests that do not care what others have done to it: building one takes longer than asking it."""
+    gate = Gate(service)
+    return gate, app_of(service, gate)
 
 
 def endpoints() -> Iterator[Endpoint]:

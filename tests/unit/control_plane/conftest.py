@@ -11,12 +11,14 @@ from control_plane.settings import ControlPlaneSettings
 from shared.runtime.access.assembly import Access
 from shared.runtime.access.open_access import OpenAccess
 from shared.runtime.catalogue import Service
+from shared.runtime.health import Health
 from shared.runtime.http.context import RequestContext
 from shared.runtime.metrics import Metrics
 from tests.fakes.control_plane_change_sets import FakeChangeSets, FakeHistory
 from tests.fakes.control_plane_event_log import FakeEventLog
 from tests.fakes.control_plane_keys import FakeAccessKeys
 from tests.fakes.control_plane_outbox import FakeOutbox
+from tests.fakes.control_plane_propagation import FakeDispatches, FakeStatusReports
 from tests.fakes.control_plane_registry import FakeRegistry, FakeRoutes, FakeTenants
 
 
@@ -31,7 +33,28 @@ def settings() -> ControlPlaneSettings:
 
 
 @pytest.fixture
-def app(registry: FakeRegistry, settings: ControlPlaneSettings) -> RequestContext:
+def health() -> Health:
+    return new_health()
+
+
+@pytest.fixture
+def dispatches(registry: FakeRegistry) -> FakeDispatches:
+    return FakeDispatches(registry)
+
+
+@pytest.fixture
+def reports() -> FakeStatusReports:
+    return FakeStatusReports()
+
+
+@pytest.fixture
+def app(
+    registry: FakeRegistry,
+    settings: ControlPlaneSettings,
+    health: Health,
+    dispatches: FakeDispatches,
+    reports: FakeStatusReports,
+) -> RequestContext:
     return build_app(
         tenants=FakeTenants(registry),
         routes=FakeRoutes(registry),
@@ -40,9 +63,11 @@ def app(registry: FakeRegistry, settings: ControlPlaneSettings) -> RequestContex
         keys=FakeAccessKeys(registry),
         outbox=FakeOutbox(),
         events=FakeEventLog(),
+        dispatches=dispatches,
+        reports=reports,
         revocations=FakeEventLog(),
         settings=settings,
-        health=new_health(),
+        health=health,
         metrics=Metrics(Service.CONTROL_PLANE),
         access=Access(OpenAccess()),
     )

@@ -1,4 +1,4 @@
-"""Change sets, desired sets and undoing over HTTP."""
+"""Change sets over HTTP."""
 
 from typing import Any
 
@@ -7,36 +7,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.fakes.control_plane_registry import FakeRegistry
-
-TENANT = "/tenants/team-a"
-CHANGES = f"{TENANT}/changes"
-ONE, TWO = "https://one.example/", "https://two.example/"
+from tests.unit.control_plane.changing import CHANGES, ONE, TENANT, TWO, actions, apply, change, pointers, route
 
 
 @pytest.fixture(autouse=True)
 async def _tenant(client: httpx2.AsyncClient) -> None:
     await client.put(TENANT)
-
-
-def change(op: str, version: str = "v1", url: str | None = None, **fields: Any) -> dict[str, Any]:
-    given = {"op": op, "service": "payments", "env": "prod", "version": version, "url": url, **fields}
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def route(version: str = "v1", url: str = ONE, **fields: Any) -> dict[str, Any]:
-    return {"service": "payments", "env": "prod", "version": version, "url": url, **fields}
-
-
-async def apply(client: httpx2.AsyncClient, *changes: dict[str, Any], **terms: Any) -> httpx2.Response:
-    return await client.post(CHANGES, json={"changes": changes, **terms})
-
-
-def pointers(answer: httpx2.Response) -> list[str]:
-    return [each["pointer"] for each in answer.json()["errors"]]
-
-
-def actions(answer: httpx2.Response) -> list[tuple[str, str]]:
-    return [(each["version"], each["action"]) for each in answer.json()["changes"]]
 
 
 async def test_a_change_set_is_one_revision_and_tells_before_and_after(
@@ -138,86 +114,6 @@ async def test_a_change_by_somebody_else_in_between_is_a_conflict_with_the_new_p
     assert answer.json()["plan"]["base_revision"] == 1
     assert answer.json()["plan"]["changes"][0]["before"] == {"url": TWO, "is_active": True}
     assert len(registry.committed) == 1
-
-
-async def test_a_desired_set_creates_updates_and_deactivates(client: httpx2.AsyncClient) -> None:
-    await apply(client, *[change("put", f"v{n}", ONE) for n in range(10)])
-    wanted = [route(f"v{n}") for n in range(1, 9)] + [route("v9", TWO), route("w1"), route("w2", is_active=False)]
-    answer = await client.put(f"{TENANT}/routes", json={"routes": wanted})
-    assert answer.status_code == 200
-    assert sorted(actions(answer)) == [("v0", "deactivated"), ("v9", "updated"), ("w1", "created"), ("w2", "created")]
-    assert answer.json()["counts"]["unchanged"] == 8
-    again = await client.put(f"{TENANT}/routes", json={"routes": wanted})
-    assert (again.json()["committed"], again.json()["changes"]) == (False, [])
-
-
-async def test_a_desired_set_leaves_what_is_out_of_its_scope(client: httpx2.AsyncClient) -> None:
-    await apply(client, change("put", "v1", ONE), change("put", "v1", ONE, env="dev"))
-    terms = {"routes": [], "allow_mass_deactivation": True}
-    answer = await client.put(f"{TENANT}/routes", params={"env": "dev"}, json=terms)
-    assert [(each["env"], each["action"]) for each in answer.json()["changes"]] == [("dev", "deactivated")]
-    outside = await client.put(f"{TENANT}/routes", params={"env": "dev"}, json={"routes": [route()]})
-    assert (outside.status_code, pointers(outside)) == (400, ["/routes/0"])
-
-
-async def test_a_desired_set_that_leaves_out_too_much_is_refused(client: httpx2.AsyncClient) -> None:
-    await apply(client, *[change("put", f"v{n}", ONE) for n in range(10)])
-    most = {"routes": [route(f"v{n}") for n in range(2, 10)], "dry_run": True}
-    assert (await client.put(f"{TENANT}/routes", json=most)).status_code == 200
-    less = {"routes": most["routes"][1:]}  # type: ignore[index]
-    answer = await client.put(f"{TENANT}/routes", json=less)
-    assert (answer.status_code, answer.json()["plan"]["counts"]["deactivated"]) == (409, 3)
-    assert "3 of the 10 active routes" in answer.json()["detail"]
-    allowed = await client.put(f"{TENANT}/routes", json={**less, "allow_mass_deactivation": True})
-    assert allowed.json()["counts"]["deactivated"] == 3
-
-
-async def test_a_desired_set_that_changes_more_than_500_routes_says_how_to_split_it(client: httpx2.AsyncClient) -> None:
-    answer = await client.put(f"{TENANT}/routes", json={"routes": [route(f"v{n}") for n in range(501)]})
-    assert answer.status_code == 413
-    assert "?service=" in answer.json()["detail"]
-
-
-async def test_reverting_makes_routes_what_they_were(client: httpx2.AsyncClient) -> None:
-    await apply(client, change("put", "v1", ONE))
-    await apply(client, change("put", "v1", TWO), change("put", "v2", TWO))
-    undone = await client.post(f"{CHANGES}/2/revert", json={"reason": "v2 fails"})
-    assert actions(undone) == [("v1", "updated"), ("v2", "deactivated")]
-    redone = await client.post(f"{CHANGES}/3/revert")
-    assert actions(redone) == [("v1", "updated"), ("v2", "activated")]
-    assert (await client.get(f"{TENANT}/routes/payments/prod/v1")).json()["url"] == TWO
-
-
-async def test_a_revert_of_what_was_changed_since_names_the_routes(client: httpx2.AsyncClient) -> None:
-    await apply(client, change("put", "v1", ONE))
-    await apply(client, change("put", "v1", TWO), change("put", "v2", TWO))
-    await apply(client, change("put", "v1", "https://three.example/"))
-    refused = await client.post(f"{CHANGES}/2/revert")
-    assert refused.status_code == 409
-    assert refused.json()["conflicts"] == [{"route": "team-a:payments:prod:v1", "revision": 3}]
-    forced = await client.post(f"{CHANGES}/2/revert", json={"force": True})
-    assert actions(forced) == [("v1", "updated"), ("v2", "deactivated")]
-
-
-async def test_going_back_to_a_revision_undoes_all_since(client: httpx2.AsyncClient) -> None:
-    await apply(client, change("put", "v1", ONE))
-    await apply(client, change("put", "v1", TWO))
-    await apply(client, change("deactivate", "v1"), change("put", "v2", ONE))
-    back = await client.post(f"{TENANT}/revert-to/1")
-    assert actions(back) == [("v1", "activated"), ("v2", "deactivated")]
-    assert back.json()["changes"][0]["after"] == {"url": ONE, "is_active": True}
-
-
-@pytest.mark.parametrize("path", [f"{CHANGES}/7/revert", f"{TENANT}/revert-to/7", f"{CHANGES}/0/revert"])
-async def test_there_is_no_going_back_to_a_revision_that_never_was(client: httpx2.AsyncClient, path: str) -> None:
-    answer = await client.post(path)
-    assert (answer.status_code, answer.json()["type"].rsplit(":", 1)[-1]) == (404, "no-such-revision")
-
-
-@pytest.mark.parametrize("path", [f"{CHANGES}/x/revert", f"{TENANT}/revert-to/-1", f"{CHANGES}/{'9' * 19}/revert"])
-async def test_a_revision_is_a_number(client: httpx2.AsyncClient, path: str) -> None:
-    answer = await client.post(path)
-    assert (answer.status_code, pointers(answer)) == (400, ["/revision"])
 
 
 async def test_refused_and_conflicting_change_sets_are_counted(client: httpx2.AsyncClient) -> None:

@@ -65,7 +65,7 @@ async def test_every_answer_to_a_change_says_which_revision_shows_it(client: htt
         (f"{ROUTE}/deactivate", {"reason": "x"}),
         (f"{ROUTE}/activate", {}),
         (f"{CHANGES}/1/revert", {}),
-        ("/tenants/team-a/revert-to/0", {}),
+        ("/tenants/team-a/revert-to/0", {"allow_mass_deactivation": True}),
     ],
 )
 async def test_the_same_request_with_the_same_key_is_carried_out_once(

@@ -1,0 +1,33 @@
+"""How many queries of resolvers a database works on at the same time, seen from inside it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+EVERY_SECONDS = 0.01
+_ACTIVE = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'data_plane' AND state = 'active'"
+
+
+@asynccontextmanager
+async def watching(urls: Mapping[str, str]) -> AsyncIterator[Mapping[str, list[int]]]:
+    """By name of the server, what was seen in each look, a hundred times a second."""
+    seen: dict[str, list[int]] = {name: [] for name in urls}
+    looking = [asyncio.create_task(_look(url, seen[name])) for name, url in urls.items()]
+    try:
+        yield seen
+    finally:
+        for task in looking:
+            task.cancel()
+        await asyncio.wait(looking)
+
+
+async def _look(url: str, seen: list[int]) -> None:
+    connection = await asyncpg.connect(url, timeout=5)
+    try:
+        while True:
+            seen.append(await connection.fetchval(_ACTIVE))
+            await asyncio.sleep(EVERY_SECONDS)
+    finally:
+        connection.terminate()

@@ -1,0 +1,100 @@
+"""What writing a snapshot costs those who ask meanwhile, and how long reading it takes.
+
+`.venv/bin/python -m bench.snapshot [routes]`; needs no server. The event loop's turn is measured beside the writing, by a
+task that wants to run every millisecond; the same without a snapshot stands beside it.
+"""
+
+import asyncio
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from data_plane.adapters.snapshot_file import SnapshotFile
+from data_plane.domain.entry import Entry, Lives, State
+from data_plane.domain.heard import Heard
+from data_plane.domain.remote_clock import RemoteClock
+from data_plane.domain.watermarks import Watermarks
+from data_plane.service.coverage import Coverage
+from data_plane.service.freshness import Freshness
+from data_plane.service.local_cache import LocalCache
+from data_plane.service.snapshots import Snapshots
+from shared.runtime.catalogue import Service
+from shared.runtime.clock import SystemClock
+from shared.runtime.metrics import Metrics
+from shared.schemas.identity import RouteKey
+
+CLOCK = SystemClock()
+QUIET_SECONDS = 3.0
+
+
+async def main(routes: int) -> None:
+    """Fill a cache, and print one row without a snapshot, one while it is written, one for reading it."""
+    with tempfile.TemporaryDirectory() as directory:
+        file = SnapshotFile(Path(directory) / "snapshot")
+        table = Table("", "seconds", "turn p50 ms", "turn p99 ms", "longest ms", title=f"{routes:,} routes")
+        full = _snapshots(file, routes, filled=True)
+        table.add_row("no snapshot", *await _measured(lambda: asyncio.sleep(QUIET_SECONDS)))
+        table.add_row("writing", *await _measured(full.write))
+        table.add_row("writing on drain", *await _measured(lambda: full.write(pause=0)))
+        table.add_row("reading", *await _measured(_snapshots(file, routes, filled=False).read))
+    Console().print(table)
+
+
+def _snapshots(file: SnapshotFile, routes: int, *, filled: bool) -> Snapshots:
+    metrics, lives, heard, clock = Metrics(Service.DATA_PLANE), Lives(), Heard(), RemoteClock()
+    local, marks = LocalCache(routes, metrics), Watermarks()
+    clock.observe(sent=CLOCK.monotonic(), received=CLOCK.monotonic(), remote=time.time())
+    heard.listen({0: 0}, at=CLOCK.monotonic(), resumed=False)
+    if filled:
+        _fill(local, routes)
+    coverage = Coverage(
+        local=local, heard=heard, watermarks=marks, primary_clock=clock, lives=lives, clock=CLOCK, metrics=metrics
+    )
+    return Snapshots(
+        file,
+        local=local,
+        coverage=coverage,
+        freshness=Freshness(lives, CLOCK, metrics),
+        watermarks=marks,
+        heard=heard,
+        primary_clock=clock,
+        lives=lives,
+        clock=CLOCK,
+        metrics=metrics,
+    )
+
+
+def _fill(local: LocalCache, routes: int) -> None:
+    now = CLOCK.monotonic()
+    for number in range(routes):
+        key = RouteKey(f"team-{number % 100}", f"service-{number}", "prod", "v1")
+        url = f"http://service-{number}.team.svc.cluster.local:8080"
+        local.store(Entry(key, State.ACTIVE, url, number, now, now + 60, time.time(), number))
+
+
+async def _measured(work: Callable[[], Awaitable[object]]) -> list[str]:
+    late: list[float] = []
+    ticking = asyncio.create_task(_tick(late))
+    began = time.perf_counter()
+    await work()
+    took = time.perf_counter() - began
+    ticking.cancel()
+    quantiles = statistics.quantiles(late, n=100)
+    return [f"{took:.2f}", f"{quantiles[49]:.2f}", f"{quantiles[98]:.2f}", f"{max(late):.1f}"]
+
+
+async def _tick(late: list[float]) -> None:
+    while True:
+        due = time.perf_counter() + 0.001
+        await asyncio.sleep(0.001)
+        late.append(1000 * (time.perf_counter() - due))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 200_000))

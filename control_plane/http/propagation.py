@@ -1,0 +1,49 @@
+"""The handler that tells where a change set is live."""
+
+from litestar import get
+from litestar.handlers import HTTPRouteHandler
+
+from control_plane.errors import HistoryPurged
+from control_plane.http.answers import shown
+from control_plane.http.changes import RevisionNumber
+from control_plane.http.history_requests import accept_propagation
+from control_plane.http.kinds import INVALID, NOT_FOUND, UNAVAILABLE
+from control_plane.http.operations import query_of
+from control_plane.http.propagation_payloads import EXAMPLE_PROPAGATION, PropagationBody, PropagationQuery
+from control_plane.http.refusals import HISTORY_REFUSALS, PurgedProblem, told
+from control_plane.http.requests import AnyRequest
+from control_plane.http.tenants import TenantName
+from control_plane.service.propagation import PropagationService
+from shared.runtime.http.bounds import wait_aside
+from shared.runtime.http.problems import documented
+
+
+def propagation_handlers(propagation: PropagationService, deadline_seconds: float) -> list[HTTPRouteHandler]:
+    """Show where a change set is live; `deadline_seconds` is what an answer takes at most when nobody waits."""
+
+    @get(
+        "/api/v1/tenants/{tenant:str}/changes/{revision:str}/propagation",
+        tags=["Changes"],
+        summary="Show which resolvers have applied a change set, or wait until all have",
+        operation_class=query_of(PropagationQuery),
+        responses={
+            200: shown("How every resolver process stands to it", EXAMPLE_PROPAGATION),
+            **documented(INVALID, NOT_FOUND, UNAVAILABLE),
+            **told(HistoryPurged, PurgedProblem),
+        },
+        exception_handlers=HISTORY_REFUSALS,
+        opt={"operation": "changes.propagation"},
+    )
+    async def show_propagation(request: AnyRequest, tenant: TenantName, revision: RevisionNumber) -> PropagationBody:
+        """With `wait` the answer comes as soon as every process that is not gone has applied it, or the time is up.
+
+        Resolver processes report in Kafka; one that has been silent for 15 seconds is `gone`, and not waited for. A 503
+        says what is not known while Kafka or the database does not answer. While no process reports, it is live nowhere.
+        """
+        number, wait = accept_propagation(request, tenant, revision)
+        if wait > 0:
+            # Before the answer there may be another look at the database.
+            wait_aside(propagation.longest(wait) + 2 * deadline_seconds)
+        return PropagationBody.of(await propagation.propagation(tenant, number, wait))
+
+    return [show_propagation]

@@ -1,0 +1,98 @@
+"""The JSON of where a change set is live."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import msgspec
+
+from control_plane.domain.propagation import Progress, Propagation, Stand
+
+
+class PropagationQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """How long to wait."""
+
+    wait: Annotated[
+        float,
+        msgspec.Meta(
+            ge=0,
+            le=3600,
+            description="Seconds to wait until it is live everywhere; at most what TM_PROPAGATION_WAIT_SECONDS says.",
+        ),
+    ] = 0
+
+
+class ProcessBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A resolver process. `gone`: silent for 15 seconds, so that nobody waits for it.
+
+    `lag_records`: what it has to apply of the partition before it has the change set; null when that is not known.
+    `lag_seconds`: for how long the change set has been committed and not applied here.
+    """
+
+    instance: str
+    state: Stand
+    lag_records: int | None
+    lag_seconds: float
+    silent_seconds: float
+    started_at: datetime
+    version: str
+
+    @classmethod
+    def of(cls, progress: Progress) -> "ProcessBody":
+        status = progress.status
+        return cls(
+            instance=status.instance,
+            state=progress.stand,
+            lag_records=progress.lag_records,
+            lag_seconds=round(progress.lag_seconds, 3),
+            silent_seconds=round(progress.silent_seconds, 3),
+            started_at=status.started_at,
+            version=status.version,
+        )
+
+
+class PropagationBody(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a change set is live. `published`: Kafka has it. `live_everywhere`: every process that is not gone has it."""
+
+    tenant: str
+    revision: int
+    committed_at: datetime
+    published: bool
+    live_everywhere: bool
+    instances: list[ProcessBody]
+
+    @classmethod
+    def of(cls, propagation: Propagation) -> "PropagationBody":
+        dispatch = propagation.dispatch
+        return cls(
+            tenant=dispatch.tenant,
+            revision=dispatch.revision,
+            committed_at=dispatch.committed_at,
+            published=dispatch.is_published,
+            live_everywhere=propagation.is_live_everywhere,
+            instances=[ProcessBody.of(each) for each in propagation.processes],
+        )
+
+
+def _example(name: str, state: Stand, lag_records: int, lag_seconds: float, silent_seconds: float) -> ProcessBody:
+    return ProcessBody(
+        instance=name,
+        state=state,
+        lag_records=lag_records,
+        lag_seconds=lag_seconds,
+        silent_seconds=silent_seconds,
+        started_at=datetime(2026, 3, 1, 6, 0, tzinfo=UTC),
+        version="0.1.0",
+    )
+
+
+EXAMPLE_PROPAGATION = PropagationBody(
+    tenant="team-a",
+    revision=42,
+    committed_at=datetime(2026, 3, 2, 16, 5, 12, tzinfo=UTC),
+    published=True,
+    live_everywhere=False,
+    instances=[
+        _example("resolver-7d4f-1b9c0e", Stand.APPLIED, 0, 0, 0.8),
+        _example("resolver-9a3b-c25d71", Stand.LAGGING, 3, 4.2, 6.1),
+    ],
+)

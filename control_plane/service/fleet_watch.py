@@ -1,0 +1,95 @@
+"""Keeps up with what the resolver processes tell of themselves."""
+
+import asyncio
+from collections.abc import MutableMapping, Sequence
+from contextlib import aclosing, suppress
+
+import structlog
+
+from control_plane.domain.fleet import Fleet, Member, Report
+from control_plane.errors import ReportsInterrupted
+from control_plane.ports import StatusReports
+from shared.runtime.backoff import Backoff
+from shared.runtime.clock import Clock
+from shared.runtime.metrics import Metrics
+
+RECONNECT_SECONDS = 5.0
+"""Longest pause before the reports are asked for again."""
+
+_log = structlog.get_logger(__name__)
+_NOTE = "resolvers"
+
+
+class FleetWatch:
+    """Listens for ever; what it knows is current while it listens, and unknown otherwise."""
+
+    def __init__(
+        self, reports: StatusReports, *, clock: Clock, metrics: Metrics, notes: MutableMapping[str, str]
+    ) -> None:
+        self._reports = reports
+        self._clock = clock
+        self._notes = notes
+        self._fleet = Fleet()
+        self._is_listening = False
+        self._news = asyncio.Event()
+        self._backoff = Backoff(RECONNECT_SECONDS)
+        self._gauge = metrics.gauge("tm_resolver_processes")
+        metrics.before_scrape(self._count)
+
+    async def run(self) -> None:
+        """Listen until cancelled."""
+        while True:
+            try:
+                await self._listen()
+            except ReportsInterrupted as interrupted:
+                self._lose(str(interrupted))
+            except Exception:  # noqa: BLE001 - logged whole
+                _log.exception("unexpected error while listening to the resolvers' reports")
+                self._lose("listening to the reports failed; the log says why")
+            await asyncio.sleep(self._backoff.pause())
+
+    def members(self) -> Sequence[Member] | None:
+        """Every process there is. None: not known now."""
+        return self._fleet.members(self._clock.monotonic()) if self._is_listening else None
+
+    async def news(self, within: float) -> None:
+        """Wait until a process tells something, at most so many seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._news.wait()
+
+    async def _listen(self) -> None:
+        async with aclosing(self._reports.batches()) as batches:
+            self._fleet.begin(await anext(batches), self._clock.monotonic())
+            self._is_listening = True
+            self._backoff.reset()
+            _log.info("listening to the resolvers' reports")
+            self._tell()
+            async for reports in batches:
+                self._hear(reports)
+
+    def _hear(self, reports: Sequence[Report]) -> None:
+        if reports:
+            self._fleet.hear(reports, self._clock.monotonic())
+            self._tell()
+
+    def _tell(self) -> None:
+        """Wake who waits now; who begins to wait later waits for the next news."""
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+        live, gone = self._counts()
+        self._notes[_NOTE] = f"{live} resolver processes report, {gone} have gone silent"
+
+    def _lose(self, why: str) -> None:
+        self._is_listening = False
+        self._notes[_NOTE] = "what resolver processes have applied is not known: Kafka does not tell"
+        _log.warning("the resolvers' reports cannot be heard", why=why)
+
+    def _counts(self) -> tuple[int, int]:
+        gone = [each.is_gone for each in self.members() or ()]
+        return gone.count(False), gone.count(True)
+
+    def _count(self) -> None:
+        live, gone = self._counts()
+        self._gauge.labels("live").set(live)
+        self._gauge.labels("gone").set(gone)

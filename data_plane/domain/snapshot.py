@@ -1,0 +1,49 @@
+"""What an instance knew at one moment, as it is kept on disk for the one that starts after it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from data_plane.domain.entry import State
+from shared.schemas.identity import RouteKey
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRoute:
+    """One route, active or a tombstone. What was never created is not kept: it may have been since.
+
+    Both times are on the primary's clock, in POSIX seconds (-inf: not known): from `right_at` its life counts, and
+    `proven_as_of` is as in an entry. `reflects` is the tenant's revision that it was known to be right at.
+    """
+
+    key: RouteKey
+    state: State
+    url: str | None
+    revision: int
+    right_at: float
+    proven_as_of: float
+    reflects: int
+
+    def __post_init__(self) -> None:
+        if self.state is State.ABSENT or (self.url is not None) != (self.state is State.ACTIVE):
+            raise ValueError(f"{self.key}: {self.state!r} with URL {self.url!r} is not kept in a snapshot")
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotHead:
+    """Where the instance was in the events: everything before these offsets is in the routes.
+
+    `offsets`: by partition, what would have been applied next; empty when no event was ever heard. `revisions`: by
+    tenant, the last one applied. `written_at`: this host's wall clock, for people and for guessing an age.
+    """
+
+    written_at: float
+    offsets: Mapping[int, int]
+    revisions: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All of it."""
+
+    head: SnapshotHead
+    routes: Sequence[KeptRoute]

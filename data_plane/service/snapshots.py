@@ -1,0 +1,178 @@
+"""What this process knows, kept on disk for the one that starts after it with nobody left to ask."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import Protocol
+
+import structlog
+
+from data_plane.domain.entry import Entry, Lives, State
+from data_plane.domain.heard import Heard
+from data_plane.domain.remote_clock import RemoteClock
+from data_plane.domain.snapshot import KeptRoute, Snapshot, SnapshotHead
+from data_plane.domain.watermarks import Watermarks
+from data_plane.errors import SnapshotNotWritten, SnapshotRefused
+from data_plane.ports import SnapshotStore
+from data_plane.service.coverage import Coverage
+from data_plane.service.freshness import SPREAD_SECONDS, Freshness
+from shared.runtime.clock import Clock
+from shared.runtime.metrics import Metrics
+from shared.schemas.identity import RouteKey
+
+AT_ONCE = 100
+"""Routes between two turns of the event loop: less than a millisecond."""
+PAUSE_SECONDS = 0.002
+"""Between them, so that requests have most of the loop: 200,000 routes take about five seconds."""
+
+_log = structlog.get_logger(__name__)
+
+
+class HeldRoutes(Protocol):
+    """The process's cache, as far as a snapshot needs it."""
+
+    def in_batches(self, size: int) -> Iterator[Sequence[Entry]]:
+        """What is held."""
+
+    def store(self, offered: Entry) -> Entry | None:
+        """Compare and set."""
+
+    def one_stored_lately(self) -> RouteKey | None:
+        """None when nothing ever was."""
+
+
+class Snapshots:
+    """Writes and reads snapshots; never raises for the disk.
+
+    Each route is kept with what was proven of it at that moment, so that it stands by itself: the next process begins
+    without this one's memory. The argument is in docs/adr/0026.
+    """
+
+    def __init__(
+        self,
+        store: SnapshotStore,
+        *,
+        local: HeldRoutes,
+        coverage: Coverage,
+        freshness: Freshness,
+        watermarks: Watermarks,
+        heard: Heard,
+        primary_clock: RemoteClock,
+        lives: Lives,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self._store = store
+        self._local = local
+        self._coverage = coverage
+        self._freshness = freshness
+        self._watermarks = watermarks
+        self._heard = heard
+        self._primary_clock = primary_clock
+        self._lives = lives
+        self._clock = clock
+        self._restored: Mapping[int, int] = {}
+        self._written_at = clock.monotonic()
+        self._booted_from = metrics.gauge("tm_boot_source_info").labels("snapshot")
+        self._size = metrics.gauge("tm_snapshot_bytes")
+        failures = metrics.counter("tm_snapshot_failures_total")
+        self._unwritten, self._unread = failures.labels("write"), failures.labels("read")
+        age = metrics.gauge("tm_snapshot_age_seconds")
+        metrics.before_scrape(lambda: age.set(clock.monotonic() - self._written_at))
+
+    async def write(self, pause: float = PAUSE_SECONDS) -> None:
+        """Keep what is known now. An empty cache is not worth the snapshot that it would replace."""
+        if self._local.one_stored_lately() is None:
+            return
+        began = self._clock.monotonic()
+        try:
+            size = await self._store.write(self._head(), self._kept(pause))
+        except SnapshotNotWritten as failure:
+            self._unwritten.inc()
+            _log.warning("the snapshot was not written", why=str(failure))
+            return
+        self._written_at = self._clock.monotonic()
+        self._size.set(size)
+        _log.debug("snapshot written", bytes=size, seconds=round(self._written_at - began, 3))
+
+    async def read(self) -> Mapping[int, int]:
+        """Know again what the last snapshot holds. Returns the offsets from which events are to be heard; may be none."""
+        try:
+            snapshot = await self._store.read()
+        except SnapshotRefused as refusal:
+            self._unread.inc()
+            _log.error("the snapshot is refused; starting without it", why=str(refusal))
+            return {}
+        if snapshot is None:
+            _log.info("there is no snapshot yet")
+            return {}
+        await self._restore(snapshot)
+        self._restored = snapshot.head.offsets
+        return snapshot.head.offsets
+
+    def _head(self) -> SnapshotHead:
+        # Taken before the routes: an event in between is heard again, and changes nothing.
+        offsets = self._heard.offsets or self._restored
+        return SnapshotHead(self._clock.now().timestamp(), dict(offsets), self._watermarks.newest())
+
+    async def _kept(self, pause: float) -> AsyncIterator[Sequence[KeptRoute]]:
+        for entries in self._local.in_batches(AT_ONCE):
+            now = self._clock.monotonic()
+            yield [self._keep(entry, now) for entry in entries if entry.state is not State.ABSENT]
+            await asyncio.sleep(pause)
+
+    def _keep(self, entry: Entry, now: float) -> KeptRoute:
+        return KeptRoute(
+            entry.key,
+            entry.state,
+            entry.url,
+            entry.revision,
+            self._right_at(entry, now),
+            self._coverage.as_of(entry),
+            self._coverage.revision(entry),
+        )
+
+    def _right_at(self, entry: Entry, now: float) -> float:
+        """So that its life, counted from then, ends when it ends here. Doubt is not kept: what is doubted has no life."""
+        counted_from = min(entry.as_of, entry.expires_at - self._lives.of(entry.state))
+        known = self._primary_clock.earliest(counted_from)
+        is_doubted = now < entry.expires_at and not self._freshness.is_fresh(entry, now + SPREAD_SECONDS)
+        return -math.inf if known is None or is_doubted else known
+
+    async def _restore(self, snapshot: Snapshot) -> None:
+        head, now = snapshot.head, self._clock.monotonic()
+        wall_age = max(0.0, self._clock.now().timestamp() - head.written_at)
+        for number, route in enumerate(snapshot.routes):
+            # Without offsets to hear on from, changes in between go unheard: then nothing has a life left.
+            dated = self._dated(route, now) if head.offsets else None
+            self._local.store(dated or self._undated(route, now, wall_age))
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(0)
+        self._watermarks.resume(head.revisions)
+        self._booted_from.set(bool(snapshot.routes))
+        _log.info(
+            "restored the snapshot",
+            routes=len(snapshot.routes),
+            tenants=len(head.revisions),
+            hears_on=bool(head.offsets),
+            age_by_wall_clock=round(wall_age),
+        )
+
+    def _dated(self, route: KeptRoute, now: float) -> Entry | None:
+        """With the life it has left by the primary's clock; None where that clock, or the route's age, is not known."""
+        known = self._primary_clock.local_time_of(route.right_at, at=now)
+        if known is None or not math.isfinite(known):
+            return None
+        as_of = min(known, now)
+        expires_at = as_of + self._lives.of(route.state)
+        # Past its life nothing is claimed of it: nobody knows whether the primary's clock was set meanwhile.
+        return _entry(route, as_of, expires_at, route.proven_as_of if now < expires_at else -math.inf)
+
+    def _undated(self, route: KeptRoute, now: float, wall_age: float) -> Entry:
+        """Past its life, whatever the wall clock says; that only tells callers an age. Kept as long as any from now on."""
+        return _entry(route, now - max(self._lives.of(route.state), wall_age), now, -math.inf)
+
+
+def _entry(route: KeptRoute, as_of: float, expires_at: float, proven_as_of: float) -> Entry:
+    reflects = max(route.revision, route.reflects)
+    return Entry(route.key, route.state, route.url, route.revision, as_of, expires_at, proven_as_of, reflects)

@@ -1,0 +1,125 @@
+"""Where change sets landed in Kafka: PostgreSQL and the fake behave alike."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+import pytest_asyncio
+
+from control_plane.adapters.postgres.dispatches import PostgresDispatches
+from control_plane.domain.changes import Attribution, WantedChangeSet, WantedRoute
+from control_plane.domain.outbox import Acknowledged
+from control_plane.domain.plans import NO_TERMS
+from control_plane.domain.propagation import Position
+from control_plane.domain.requests import ChangeRequest
+from control_plane.errors import NoSuchRevision, NoSuchTenant
+from control_plane.ports import ChangeSets, Dispatches, OutboxSession, Tenants
+from shared.schemas.identity import RouteKey
+from tests.control_plane import open_outbox, open_primary, open_registry
+from tests.fakes.control_plane_change_sets import FakeChangeSets
+from tests.fakes.control_plane_propagation import FakeDispatches
+from tests.fakes.control_plane_registry import FakeRegistry, FakeTenants
+from tests.postgres import Database
+from tests.waiting import eventually
+
+ADA = Attribution("ada", "release 42", "req-1")
+
+
+@dataclass
+class Subject:
+    """Dispatches, and what happens to the change sets they are of."""
+
+    dispatches: Dispatches
+    tenants: Tenants
+    change_sets: ChangeSets
+    publish: Callable[[str, int, Position], Awaitable[None]]
+    """Kafka acknowledges that tenant's revision there; nothing else waits."""
+    forget: Callable[[], Awaitable[None]]
+    """The outbox is purged."""
+
+    async def commit(self, tenant: str, url: str) -> None:
+        route = WantedRoute(RouteKey(tenant, "payments", "prod", "v1"), True, url)
+        await self.change_sets.apply(ChangeRequest(WantedChangeSet(tenant, (route,)), ADA, NO_TERMS), {})
+
+
+@pytest.fixture(params=["fake", "postgres"])
+def behind(request: pytest.FixtureRequest) -> Database | None:
+    """The database behind the port; None for the fake."""
+    return None if request.param == "fake" else request.getfixturevalue("database")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def subject(behind: Database | None) -> AsyncIterator[Subject]:
+    """Two tenants; team-a has one change set, which is not published."""
+    async with AsyncExitStack() as opened:
+        subject = _fake() if behind is None else await _postgres(behind.url, opened)
+        for tenant in ("team-a", "team-b"):
+            await subject.tenants.create(tenant)
+        await subject.commit("team-a", "http://one")
+        yield subject
+
+
+def _fake() -> Subject:
+    registry = FakeRegistry()
+    dispatches = FakeDispatches(registry)
+
+    async def publish(tenant: str, revision: int, place: Position) -> None:
+        dispatches.landed[tenant, revision] = place
+
+    async def forget() -> None:
+        dispatches.landed.update(dict.fromkeys(dispatches.landed))
+
+    return Subject(dispatches, FakeTenants(registry), FakeChangeSets(registry), publish, forget)
+
+
+async def _postgres(url: str, opened: AsyncExitStack) -> Subject:
+    registry = await opened.enter_async_context(open_registry(url))
+    primary = await opened.enter_async_context(open_primary(url))
+    outbox = await opened.enter_async_context(open_outbox(url))
+    session: OutboxSession = await opened.enter_async_context(outbox.session(lambda: None))
+    await eventually(session.try_lead)
+
+    async def publish(_tenant: str, _revision: int, place: Position) -> None:
+        [record] = (await session.unsent()).records
+        await session.mark_sent([Acknowledged(record, place.partition, place.offset)])
+
+    async def forget() -> None:
+        assert await session.purge(timedelta(0)) > 0
+
+    return Subject(PostgresDispatches(primary), registry.tenants, registry.change_sets, publish, forget)
+
+
+async def test_a_change_set_has_no_position_until_kafka_acknowledged_it(subject: Subject) -> None:
+    waiting = await subject.dispatches.get("team-a", 1)
+    assert (waiting.is_published, waiting.position) == (False, None)
+    await subject.publish("team-a", 1, Position(3, 42))
+    landed = await subject.dispatches.get("team-a", 1)
+    assert (landed.is_published, landed.position) == (True, Position(3, 42))
+    assert landed.committed_at == waiting.committed_at
+    assert landed.age_seconds > waiting.age_seconds >= 0
+
+
+async def test_each_change_set_has_a_position_of_its_own(subject: Subject) -> None:
+    await subject.publish("team-a", 1, Position(3, 42))
+    await subject.commit("team-b", "http://one")
+    await subject.publish("team-b", 1, Position(5, 7))
+    await subject.commit("team-a", "http://two")
+    places = [(await subject.dispatches.get(*each)).position for each in (("team-a", 1), ("team-b", 1), ("team-a", 2))]
+    assert places == [Position(3, 42), Position(5, 7), None]
+
+
+async def test_what_was_published_long_ago_is_published_somewhere(subject: Subject) -> None:
+    await subject.publish("team-a", 1, Position(3, 42))
+    await subject.forget()
+    past = await subject.dispatches.get("team-a", 1)
+    assert (past.is_published, past.position) == (True, None)
+
+
+async def test_only_what_was_committed_is_dispatched(subject: Subject) -> None:
+    for revision in (0, 2):
+        with pytest.raises(NoSuchRevision):
+            await subject.dispatches.get("team-a", revision)
+    with pytest.raises(NoSuchTenant):
+        await subject.dispatches.get("team-c", 1)

@@ -1,0 +1,92 @@
+"""Who knows which routes are used: the fakes, Redis, and a replica."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+import asyncpg
+import pytest
+
+from data_plane.ports import UsedRoutes
+from deploy.local.stack import Stack
+from shared.runtime.resilience import DependencyUnavailable
+from shared.schemas.identity import RouteKey
+from tests.contract.test_route_cache_contract import an_entry, redis_cache
+from tests.contract.test_route_source_contract import CLOCK, postgres
+from tests.factories import a_tenant
+from tests.fakes.data_plane_cache import FakeRouteCache
+from tests.fakes.data_plane_database import FakePrimary, FakeRouteSource
+from tests.integration.data_plane.routes import Routes
+from tests.postgres import Database
+from tests.waiting import eventually
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Who knows, and how a route comes to be there."""
+
+    knowing: UsedRoutes
+    use: Callable[[RouteKey], Awaitable[object]]
+
+
+@pytest.fixture(params=["fake cache", "fake database", "redis", "replica"])
+async def subject(request: pytest.FixtureRequest, stack: Stack, database: Database) -> AsyncIterator[Subject]:
+    """Each of them in turn."""
+    if request.param == "fake cache":
+        cache = FakeRouteCache()
+        yield Subject(cache, lambda key: cache.put([an_entry(key, 1)]))
+    elif request.param == "fake database":
+        primary = FakePrimary(CLOCK)
+
+        async def commit(key: RouteKey) -> None:
+            primary.commit(key, "https://v1")
+
+        yield Subject(FakeRouteSource(primary), commit)
+    elif request.param == "redis":
+        redis = redis_cache(stack.urls.redis)
+        yield Subject(redis, lambda key: redis.put([an_entry(key, 1)]))
+        await redis.close()
+    else:
+        connection = await asyncpg.connect(database.url, timeout=5)
+        async with postgres(database.replica_url) as source:
+            yield Subject(source, lambda key: Routes(connection).put(key, "https://v1"))
+        await connection.close()
+
+
+async def test_routes_that_are_there_are_named_and_at_most_so_many(subject: Subject) -> None:
+    keys = {RouteKey(a_tenant(), f"service-{number}", "prod", "v1") for number in range(5)}
+    for key in keys:
+        await subject.use(key)
+
+    async def are_named() -> bool:
+        return keys <= set(await subject.knowing.used(100_000))
+
+    await eventually(are_named)
+    assert len(await subject.knowing.used(3)) == 3
+
+
+async def test_redis_names_those_first_that_were_used_last(stack: Stack) -> None:
+    redis = redis_cache(stack.urls.redis)
+    old, new = (RouteKey(a_tenant(), "payments", "prod", "v1") for _ in range(2))
+    await redis.put([an_entry(old, 1)])
+
+    async def new_comes_first() -> bool:
+        await redis.put([an_entry(new, 1)])
+        used = await redis.used(100_000)
+        return used.index(new) < used.index(old)
+
+    await eventually(new_comes_first, within=5, every=0.3)  # Redis counts whole seconds
+    await redis.close()
+
+
+async def test_what_is_no_route_in_redis_is_left_out(stack: Stack) -> None:
+    redis = redis_cache(stack.urls.redis)
+    await redis._client.set("route:rubbish", "x", ex=60)  # noqa: SLF001
+    assert all(isinstance(each, RouteKey) for each in await redis.used(100_000))
+    await redis.close()
+
+
+async def test_a_redis_that_is_down_cannot_tell() -> None:
+    redis = redis_cache("redis://127.0.0.1:1/0")
+    with pytest.raises(DependencyUnavailable):
+        await redis.used(10)
+    await redis.close()

@@ -1,0 +1,75 @@
+"""Where change sets landed, and what resolver processes report, in memory."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from control_plane.domain.fleet import Report
+from control_plane.domain.propagation import Dispatch, Position
+from control_plane.errors import NoSuchRevision, ReportsInterrupted
+from shared.schemas.resolver_status import PartitionStatus, ResolverStatus
+from tests.fakes.control_plane_registry import FakeRegistry
+
+STARTED = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class FakeDispatches:
+    """The Dispatches port: `landed` by tenant and revision; what is not in it waits in the outbox."""
+
+    registry: FakeRegistry
+    landed: dict[tuple[str, int], Position | None] = field(default_factory=dict)
+    looks: int = 0
+
+    async def get(self, tenant: str, revision: int) -> Dispatch:
+        self.looks += 1
+        now, known = self.registry.begin(), self.registry.tenant(tenant)
+        if not 1 <= revision <= known.revision:
+            raise NoSuchRevision(tenant, revision, known.revision)
+        committed_at = self.registry.committed_of(tenant)[revision - 1].committed_at
+        published = (tenant, revision) in self.landed
+        age = (now - committed_at).total_seconds()
+        return Dispatch(tenant, revision, committed_at, age, published, self.landed.get((tenant, revision)))
+
+
+class FakeStatusReports:
+    """The StatusReports port: `told` is what was told before; `tell` adds to it. `interrupt` breaks every stream."""
+
+    def __init__(self) -> None:
+        self.told: list[Report] = []
+        self.is_down = False
+        self._queue: asyncio.Queue[Report | ReportsInterrupted] = asyncio.Queue()
+
+    def tell(self, instance: str, next_offset: int, *, as_of: datetime | None = None, partition: int = 0) -> None:
+        """A process has applied what stands before this offset of the partition."""
+        self._add(Report(instance, status_of(instance, next_offset, as_of=as_of, partition=partition)))
+
+    def withdraw(self, instance: str) -> None:
+        self._add(Report(instance, None))
+
+    def _add(self, report: Report) -> None:
+        self.told.append(report)
+        self._queue.put_nowait(report)
+
+    def interrupt(self) -> None:
+        """Kafka goes away."""
+        self.is_down = True
+        self._queue.put_nowait(ReportsInterrupted("the broker went away"))
+
+    async def batches(self) -> AsyncGenerator[Sequence[Report], None]:
+        if self.is_down:
+            raise ReportsInterrupted("it is down")
+        self._queue = asyncio.Queue()
+        yield list(self.told)
+        while True:
+            item = await self._queue.get()
+            if isinstance(item, ReportsInterrupted):
+                raise item
+            yield [item]
+
+
+def status_of(instance: str, next_offset: int, *, as_of: datetime | None = None, partition: int = 0) -> ResolverStatus:
+    """What a process tells that listens to one partition."""
+    told = PartitionStatus(partition=partition, next_offset=next_offset, as_of=as_of)
+    return ResolverStatus(instance=instance, version="0.1.0", started_at=STARTED, partitions=(told,))

@@ -1,0 +1,32 @@
+"""Snapshots without a disk."""
+
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+
+from data_plane.domain.snapshot import KeptRoute, Snapshot, SnapshotHead
+from data_plane.errors import SnapshotNotWritten, SnapshotRefused
+
+
+class FakeSnapshotStore:
+    """Keeps the last one written; refuses while `is_broken`."""
+
+    def __init__(self) -> None:
+        self.kept: Snapshot | None = None
+        self.is_broken = False
+
+    async def read(self) -> Snapshot | None:
+        if self.is_broken:
+            raise SnapshotRefused("it is broken")
+        return self.kept
+
+    async def write(self, head: SnapshotHead, batches: AsyncIterator[Sequence[KeptRoute]]) -> int:
+        if self.is_broken:
+            raise SnapshotNotWritten("it is broken")
+        routes = [route async for batch in batches for route in batch]
+        self.kept = Snapshot(head, routes)
+        return len(routes)
+
+
+def sealed(body: bytes) -> bytes:
+    """The body with the checksum that makes it a file."""
+    return body + hashlib.sha256(body).digest()

@@ -1,0 +1,61 @@
+"""A fleet that knows nothing, under more load than usual: databases get few queries at a time, and it recovers."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.asyncio import Redis
+
+from bench.asking import ask, share_of_good, zipf
+from bench.database_load import watching
+from deploy.local.server import Server
+from tests.system import System
+
+USUAL_RATE = 120.0
+SURGE_SECONDS, AFTER_SECONDS = 4, 6
+MOST_AT_ONCE = 20
+
+
+@pytest.fixture
+async def cold(system: System) -> AsyncIterator[list[Server]]:
+    """Two resolvers that have heard of nothing, before an empty Redis."""
+    fleet = [system.services.another("data_plane", name, {"TM_WARMUP_SECONDS": "0"}) for name in ("cold-1", "cold-2")]
+    for resolver in fleet:
+        await resolver.start()
+    redis = Redis.from_url(system.stack.urls.redis)
+    await redis.flushall()
+    await redis.aclose()
+    yield fleet
+    for resolver in fleet:
+        await resolver.stop()
+
+
+async def some_routes(system: System, count: int) -> list[str]:
+    """So many routes of one tenant, as `tenant/service/env/version`."""
+    tenant = await system.new_tenant()
+    changes = [
+        {"op": "put", "service": f"s{number}", "env": "prod", "version": "v1", "url": f"http://s{number}"}
+        for number in range(count)
+    ]
+    answer = await system.http.post(
+        f"{system.control_url}/api/v1/tenants/{tenant}/changes", json={"changes": changes, "reason": "a fleet"}
+    )
+    assert answer.status_code in (200, 201), answer.text
+    return [f"{tenant}/s{number}/prod/v1" for number in range(count)]
+
+
+async def test_an_emptied_redis_under_thrice_the_load_leaves_the_databases_alone_and_is_got_over(
+    system: System, cold: list[Server]
+) -> None:
+    known = await some_routes(system, 400)
+    never_created = [f"{each}-none" for each in known]
+    surge = zipf([*known, *never_created], int(3 * USUAL_RATE * SURGE_SECONDS))
+    after = zipf([*known, *never_created], int(USUAL_RATE * AFTER_SECONDS), seed=2)
+    admin = system.http.headers["Authorization"]
+    urls = [each.urls[0] for each in cold]
+    servers = {"primary": system.stack.urls.postgres, "replica": system.stack.urls.replicas[0]}
+    async with watching(servers) as seen:
+        await ask(urls, surge, 3 * USUAL_RATE, authorization=admin)
+        answers = await ask(urls, after, USUAL_RATE, authorization=admin)
+    assert max(seen["replica"]) > 0, "nothing was asked"
+    assert all(max(looks) <= MOST_AT_ONCE for looks in seen.values())
+    assert share_of_good(answers, AFTER_SECONDS - 2, AFTER_SECONDS) >= 0.99

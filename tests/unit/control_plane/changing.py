@@ -1,0 +1,35 @@
+"""Changing routes over HTTP, for tests of the control plane's API on fakes."""
+
+from typing import Any
+
+import httpx2
+
+TENANT = "/tenants/team-a"
+CHANGES = f"{TENANT}/changes"
+ONE, TWO = "https://one.example/", "https://two.example/"
+
+
+def change(op: str, version: str = "v1", url: str | None = None, **fields: Any) -> dict[str, Any]:
+    """A change of a route of team-a, as JSON."""
+    given = {"op": op, "service": "payments", "env": "prod", "version": version, "url": url, **fields}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def route(version: str = "v1", url: str = ONE, **fields: Any) -> dict[str, Any]:
+    """A route of a desired set, as JSON."""
+    return {"service": "payments", "env": "prod", "version": version, "url": url, **fields}
+
+
+async def apply(client: httpx2.AsyncClient, *changes: dict[str, Any], **terms: Any) -> httpx2.Response:
+    """The answer to a change set of team-a."""
+    return await client.post(CHANGES, json={"changes": changes, **terms})
+
+
+def pointers(answer: httpx2.Response) -> list[str]:
+    """What is wrong with a request, by where."""
+    return [each["pointer"] for each in answer.json()["errors"]]
+
+
+def actions(answer: httpx2.Response) -> list[tuple[str, str]]:
+    """What became of each route, by its version."""
+    return [(each["version"], each["action"]) for each in answer.json()["changes"]]

@@ -1,0 +1,72 @@
+"""Keeping up with the resolvers' reports."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import pytest_asyncio
+
+from control_plane.service.fleet_watch import FleetWatch
+from shared.runtime.catalogue import Service
+from shared.runtime.clock import SystemClock
+from shared.runtime.metrics import Metrics
+from tests.fakes.control_plane_propagation import FakeStatusReports
+from tests.waiting import eventually
+
+LONG = 60.0
+
+
+class Watched:
+    """A watch over reports, while it runs."""
+
+    def __init__(self) -> None:
+        self.reports = FakeStatusReports()
+        self.metrics = Metrics(Service.CONTROL_PLANE)
+        self.notes: dict[str, str] = {}
+        self.watch = FleetWatch(self.reports, clock=SystemClock(), metrics=self.metrics, notes=self.notes)
+
+    async def knows(self, *names: str) -> bool:
+        members = self.watch.members()
+        return members is not None and [each.status.instance for each in members] == list(names)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def watched() -> AsyncIterator[Watched]:
+    watched = Watched()
+    watched.reports.tell("a", 1)
+    task = asyncio.create_task(watched.watch.run())
+    yield watched
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def test_what_was_told_before_is_known_and_what_is_told_wakes_who_waits(watched: Watched) -> None:
+    await eventually(lambda: watched.knows("a"))
+    waiting = asyncio.create_task(watched.watch.news(LONG))
+    await asyncio.sleep(0)
+    watched.reports.tell("b", 1)
+    async with asyncio.timeout(LONG / 2):
+        await waiting
+    assert await watched.knows("a", "b")
+
+
+async def test_nothing_is_known_while_nobody_listens(watched: Watched) -> None:
+    await eventually(lambda: watched.knows("a"))
+    watched.reports.interrupt()
+
+    async def is_unknown() -> bool:
+        return watched.watch.members() is None
+
+    await eventually(is_unknown)
+    assert "not known" in watched.notes["resolvers"]
+    watched.reports.is_down = False
+    await eventually(lambda: watched.knows("a"))
+    assert watched.notes["resolvers"] == "1 resolver processes report, 0 have gone silent"
+
+
+async def test_metrics_say_how_many_processes_there_are(watched: Watched) -> None:
+    await eventually(lambda: watched.knows("a"))
+    shown = watched.metrics.exposition().decode()
+    assert 'tm_resolver_processes{state="live"} 1.0' in shown
+    assert 'tm_resolver_processes{state="gone"} 0.0' in shown

@@ -1,0 +1,65 @@
+"""Undoing over HTTP."""
+
+import httpx2
+import pytest
+
+from tests.unit.control_plane.changing import CHANGES, ONE, TENANT, TWO, actions, apply, change, pointers
+
+
+@pytest.fixture(autouse=True)
+async def _tenant(client: httpx2.AsyncClient) -> None:
+    await client.put(TENANT)
+
+
+async def test_reverting_makes_routes_what_they_were(client: httpx2.AsyncClient) -> None:
+    await apply(client, change("put", "v1", ONE))
+    await apply(client, change("put", "v1", TWO), change("put", "v2", TWO))
+    undone = await client.post(f"{CHANGES}/2/revert", json={"reason": "v2 fails"})
+    assert actions(undone) == [("v1", "updated"), ("v2", "deactivated")]
+    redone = await client.post(f"{CHANGES}/3/revert")
+    assert actions(redone) == [("v1", "updated"), ("v2", "activated")]
+    assert (await client.get(f"{TENANT}/routes/payments/prod/v1")).json()["url"] == TWO
+
+
+async def test_a_revert_of_what_was_changed_since_names_the_routes(client: httpx2.AsyncClient) -> None:
+    await apply(client, change("put", "v1", ONE))
+    await apply(client, change("put", "v1", TWO), change("put", "v2", TWO))
+    await apply(client, change("put", "v1", "https://three.example/"))
+    refused = await client.post(f"{CHANGES}/2/revert")
+    assert refused.status_code == 409
+    assert refused.json()["conflicts"] == [{"route": "team-a:payments:prod:v1", "revision": 3}]
+    forced = await client.post(f"{CHANGES}/2/revert", json={"force": True})
+    assert actions(forced) == [("v1", "updated"), ("v2", "deactivated")]
+
+
+async def test_going_back_to_a_revision_undoes_all_since(client: httpx2.AsyncClient) -> None:
+    await apply(client, change("put", "v1", ONE))
+    await apply(client, change("put", "v1", TWO))
+    await apply(client, change("deactivate", "v1"), change("put", "v2", ONE))
+    back = await client.post(f"{TENANT}/revert-to/1", json={"allow_mass_deactivation": True})
+    assert actions(back) == [("v1", "activated"), ("v2", "deactivated")]
+    assert back.json()["changes"][0]["after"] == {"url": ONE, "is_active": True}
+
+
+@pytest.mark.parametrize("path", [f"{CHANGES}/7/revert", f"{TENANT}/revert-to/7", f"{CHANGES}/0/revert"])
+async def test_there_is_no_going_back_to_a_revision_that_never_was(client: httpx2.AsyncClient, path: str) -> None:
+    answer = await client.post(path)
+    assert (answer.status_code, answer.json()["type"].rsplit(":", 1)[-1]) == (404, "no-such-revision")
+
+
+@pytest.mark.parametrize("path", [f"{CHANGES}/x/revert", f"{TENANT}/revert-to/-1", f"{CHANGES}/{'9' * 19}/revert"])
+async def test_a_revision_is_a_number(client: httpx2.AsyncClient, path: str) -> None:
+    answer = await client.post(path)
+    assert (answer.status_code, pointers(answer)) == (400, ["/revision"])
+
+
+async def test_going_back_does_not_deactivate_most_routes_by_a_slip(client: httpx2.AsyncClient) -> None:
+    await apply(client, *[change("put", f"v{n}", ONE) for n in range(8)])
+    await apply(client, *[change("put", f"w{n}", ONE) for n in range(2)])
+    assert (await client.post(f"{TENANT}/revert-to/1", json={"dry_run": True})).status_code == 200
+    await apply(client, change("put", "w2", ONE))
+    refused = await client.post(f"{TENANT}/revert-to/1")
+    assert (refused.status_code, refused.json()["type"].rsplit(":", 1)[-1]) == (409, "mass-deactivation")
+    assert refused.json()["plan"]["counts"]["deactivated"] == 3
+    allowed = await client.post(f"{TENANT}/revert-to/1", json={"allow_mass_deactivation": True})
+    assert allowed.json()["counts"]["deactivated"] == 3

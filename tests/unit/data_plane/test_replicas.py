@@ -1,0 +1,98 @@
+"""Which replicas are asked."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data_plane.domain.replica_fitness import EJECT_SECONDS, FAILURES, RETURN_SECONDS, SUCCESSES, ReplicaFitness
+from data_plane.service.replicas import Replicas
+from shared.runtime.catalogue import Service
+from shared.runtime.metrics import Metrics
+from shared.schemas.identity import RouteKey
+from tests.clocks import MovableClock
+from tests.fakes.data_plane_database import FakePrimary, FakeRouteSource
+from tests.fakes.data_plane_world import KEY, World, told
+
+BEHIND = EJECT_SECONDS + 1
+
+
+@pytest.fixture
+def replicas() -> Replicas:
+    primary = FakePrimary(MovableClock())
+    return Replicas(
+        [FakeRouteSource(primary, f"replica-{number}") for number in (1, 2, 3)], Metrics(Service.DATA_PLANE)
+    )
+
+
+def asked(replicas: Replicas) -> list[str]:
+    return [each.name for each in replicas.fit()]
+
+
+def test_all_take_turns(replicas: Replicas) -> None:
+    firsts = [asked(replicas)[0] for _ in range(6)]
+    assert sorted(firsts) == sorted(["replica-1", "replica-2", "replica-3"] * 2)
+    assert sorted(asked(replicas)) == ["replica-1", "replica-2", "replica-3"]
+
+
+def test_one_that_is_too_far_behind_is_left_out_at_once_and_asked_last(replicas: Replicas) -> None:
+    replicas.observe("replica-2", BEHIND + 5)
+    replicas.observe("replica-3", BEHIND)
+    assert asked(replicas) == ["replica-1"]
+    assert [each.name for each in replicas.unfit()] == ["replica-3", "replica-2"]
+
+
+def test_one_that_is_silent_for_long_enough_is_left_out(replicas: Replicas) -> None:
+    for number in range(FAILURES):
+        assert "replica-2" in asked(replicas), number
+        replicas.observe("replica-2", None)
+    assert "replica-2" not in asked(replicas)
+
+
+def test_it_is_asked_again_only_when_it_is_well_again_several_times_in_a_row(replicas: Replicas) -> None:
+    replicas.observe("replica-2", BEHIND)
+    for lag in [RETURN_SECONDS, 0.0, 0.0, None, 0.0, 0.0, RETURN_SECONDS + 1, *[0.0] * (SUCCESSES - 1)]:
+        replicas.observe("replica-2", lag)
+        assert "replica-2" not in asked(replicas)
+    replicas.observe("replica-2", 0.0)
+    assert "replica-2" in asked(replicas)
+
+
+@given(st.lists(st.one_of(st.none(), st.floats(min_value=0))))
+def test_it_never_comes_back_without_good_answers_and_never_stays_beyond_the_limit(lags: list[float | None]) -> None:
+    fitness = ReplicaFitness()
+    for place, lag in enumerate(lags, start=1):
+        changed = fitness.observe(lag)
+        if lag is not None and lag > EJECT_SECONDS:
+            assert not fitness.is_fit
+        if changed and fitness.is_fit:
+            assert all(each is not None and each < RETURN_SECONDS for each in lags[place - SUCCESSES : place])
+
+
+async def test_while_the_replica_is_behind_the_primary_is_asked_and_the_replica_when_that_is_down_too() -> None:
+    world = World()
+    world.database.commit(KEY, "https://v1")
+    instance = world.instance()
+    instance.core.replicas.observe("replica-1", BEHIND)
+    assert told(await instance.resolve()) == "https://v1 primary"
+    assert world.replica.reads == 0
+    world.redis.flush()
+    world.primary.is_down = True
+    other = world.instance()
+    other.core.replicas.observe("replica-1", BEHIND)
+    assert told(await other.resolve()) == "https://v1 replica"
+    assert KEY in world.redis.entries
+
+
+async def test_an_unfit_replica_that_lacks_what_was_heard_is_used_for_a_moment_only() -> None:
+    world = World()
+    world.database.commit(KEY, "https://v1")
+    world.replica.stop_here()
+    instance = world.instance()
+    event = world.database.commit(KEY, "https://v2")
+    other = RouteKey(KEY.tenant, "other", "prod", "v1")
+    await instance.core.applier.apply([event])
+    instance.core.replicas.observe("replica-1", BEHIND)
+    world.primary.is_down = True
+    assert told(await instance.resolve(other)) == "absent replica"
+    assert other not in world.redis.entries
+    assert told(await instance.resolve()) == "https://v2 l1"

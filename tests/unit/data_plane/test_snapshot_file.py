@@ -1,0 +1,153 @@
+"""The snapshot's file: what is written is read again, and nothing else is believed."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from data_plane.adapters.snapshot_file import SnapshotFile
+from data_plane.adapters.snapshot_format import END, MAGIC, frame_of, opening, parse
+from data_plane.domain.entry import State
+from data_plane.domain.snapshot import KeptRoute, Snapshot, SnapshotHead
+from data_plane.errors import SnapshotNotWritten, SnapshotRefused
+from shared.schemas.identity import RouteKey
+from tests.fakes.snapshots import sealed
+
+HEAD = SnapshotHead(1_767_225_600.0, {0: 17, 7: 0}, {"team-a": 42})
+
+
+def a_route(number: int = 1, url: str | None = "https://v1") -> KeptRoute:
+    state = State.INACTIVE if url is None else State.ACTIVE
+    key = RouteKey("team-a", f"service-{number}", "prod", "v1")
+    return KeptRoute(key, state, url, number, 1_767_225_590.5, float("-inf"), 42)
+
+
+async def of(*batches: Sequence[KeptRoute]) -> AsyncIterator[Sequence[KeptRoute]]:
+    for batch in batches:
+        yield batch
+
+
+def content(*routes: KeptRoute) -> bytes:
+    return sealed(opening(HEAD) + frame_of(routes) + END)
+
+
+async def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+    file = SnapshotFile(tmp_path / "made" / "resolver")
+    size = await file.write(HEAD, of([a_route(1), a_route(2, None)], [], [a_route(3)]))
+    assert await file.read() == Snapshot(HEAD, [a_route(1), a_route(2, None), a_route(3)])
+    assert size == (tmp_path / "made" / "resolver").stat().st_size
+    assert os.listdir(tmp_path / "made") == ["resolver"]
+    assert (tmp_path / "made" / "resolver").stat().st_mode & 0o077 == 0
+
+
+async def test_without_a_file_there_is_no_snapshot(tmp_path: Path) -> None:
+    assert await SnapshotFile(tmp_path / "none").read() is None
+
+
+async def test_many_routes_are_written_in_pieces_and_read_as_one(tmp_path: Path) -> None:
+    routes = [a_route(number, f"https://example.com/{'x' * 500}/{number}") for number in range(3000)]
+    file = SnapshotFile(tmp_path / "resolver")
+    await file.write(HEAD, of(*(routes[start : start + 100] for start in range(0, 3000, 100))))
+    found = await file.read()
+    assert found is not None
+    assert list(found.routes) == routes
+
+
+async def test_one_that_was_not_finished_leaves_the_one_before(tmp_path: Path) -> None:
+    file = SnapshotFile(tmp_path / "resolver")
+    await file.write(HEAD, of([a_route(1)]))
+    stuck = asyncio.Event()
+
+    async def never_done() -> AsyncIterator[Sequence[KeptRoute]]:
+        yield [a_route(2)]
+        stuck.set()
+        await asyncio.Event().wait()
+
+    writing = asyncio.create_task(file.write(HEAD, never_done()))
+    await stuck.wait()
+    with pytest.raises(SnapshotNotWritten, match="resolver was not replaced"):
+        await file.write(HEAD, of([a_route(3)]))  # two at a time: one leaves it to the other
+    writing.cancel()
+    await asyncio.wait([writing])
+    assert await file.read() == Snapshot(HEAD, [a_route(1)])
+    await file.write(HEAD, of([a_route(3)]))
+    assert await file.read() == Snapshot(HEAD, [a_route(3)])
+
+
+@pytest.mark.parametrize("foreign", ["text", "pipe", "folder"])
+async def test_what_is_no_snapshot_is_neither_read_nor_replaced(tmp_path: Path, foreign: str) -> None:
+    path = tmp_path / "precious"
+    if foreign == "text":
+        path.write_text("my notes")
+    elif foreign == "pipe":
+        os.mkfifo(path)
+    else:
+        path.mkdir()
+    with pytest.raises(SnapshotRefused):
+        await SnapshotFile(path).read()
+    with pytest.raises(SnapshotNotWritten):
+        await SnapshotFile(path).write(HEAD, of([a_route()]))
+    assert foreign != "text" or path.read_text() == "my notes"
+
+
+async def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SnapshotNotWritten, match="was not replaced"):
+        await SnapshotFile(tmp_path / "file" / "resolver").write(HEAD, of([a_route()]))
+
+
+@given(st.integers(min_value=0), st.integers(min_value=1, max_value=255))
+@example(len(MAGIC) + 1, 1)
+def test_one_wrong_byte_anywhere_is_refused(place: int, difference: int) -> None:
+    wrong = bytearray(content(a_route(1), a_route(2, None)))
+    wrong[place % len(wrong)] ^= difference
+    with pytest.raises(SnapshotRefused):
+        parse(bytes(wrong))
+
+
+def test_every_truncation_is_refused() -> None:
+    whole = content(a_route(1), a_route(2, None))
+    for length in range(len(whole)):
+        with pytest.raises(SnapshotRefused):
+            parse(whole[:length])
+
+
+@given(st.binary())
+@example(b"")
+@example(b"\x00\x00\x00\x00")
+@example(b"\x00\x00\x00\x01\x93" + END)
+@example(b"\xff\xff\xff\xff")
+@example(opening(HEAD)[len(MAGIC) + 2 :])
+@example(opening(HEAD)[len(MAGIC) + 2 :] + b"\x00\x00\x10\x00" + b"\x91" * 4096 + END)
+def test_nothing_under_a_right_checksum_does_more_than_be_refused(body: bytes) -> None:
+    with pytest.raises(SnapshotRefused):
+        parse(sealed(MAGIC + b"\x00\x01" + body))
+
+
+_TEXT = st.text(max_size=5)
+_NUMBER = st.integers(min_value=-(2**63), max_value=2**64 - 1)
+
+
+@given(st.lists(st.one_of(_TEXT, _NUMBER, st.none(), st.booleans(), st.floats()), max_size=10))
+@example(["team-a", "payments", "prod", "v1", "", -1, 0, 0, 0])
+@example(["", "payments", "prod", "v1", "", 1, 0, 0, 0])
+@example(["team-a", "payments", "prod", "v1", "https://x", 1, 2**64 - 1, 2**64 - 1, 2**64 - 1])
+def test_a_route_of_any_content_is_a_route_or_refused(values: list[object]) -> None:
+    frame = msgspec.msgpack.encode([values])
+    try:
+        found = parse(sealed(opening(HEAD) + len(frame).to_bytes(4, "big") + frame + END))
+    except SnapshotRefused:
+        return
+    assert [str(each.key) for each in found.routes] == [":".join(map(str, values[:4]))]
+
+
+def test_a_later_format_says_so() -> None:
+    later = bytearray(content(a_route()))
+    later[len(MAGIC) + 1] = 9
+    with pytest.raises(SnapshotRefused, match="version 9"):
+        parse(bytes(later))

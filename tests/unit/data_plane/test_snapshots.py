@@ -1,0 +1,184 @@
+"""What a process knows again from the snapshot of the one before it."""
+
+import pytest
+
+from data_plane.domain.demand import Demand
+from data_plane.errors import NotFreshEnough, RouteUnknown
+from shared.schemas.identity import RouteKey
+from tests.fakes.data_plane_world import KEY, Instance, World, told
+
+OTHER = RouteKey("team-a", "other", "prod", "v1")
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def restarted(world: World, *, after: float = 1.0, knows_the_time: bool = True) -> Instance:
+    """An instance that has read what another one has written so long ago."""
+    world.clock.advance(after)
+    instance = world.instance(knows_the_time=knows_the_time)
+    await instance.snapshots.read()
+    return instance
+
+
+async def instance_that_knows(world: World, url: str | None = "https://v1") -> Instance:
+    """An instance that has read the route from the database, and has written a snapshot of it."""
+    world.database.commit(KEY, "https://v0")
+    world.database.commit(KEY, url)
+    instance = world.instance()
+    await instance.resolve()
+    await instance.snapshots.write(pause=0)
+    return instance
+
+
+async def test_within_its_life_a_restored_route_is_answered_without_asking_anyone(world: World) -> None:
+    await instance_that_knows(world)
+    after = await restarted(world, after=20)
+    answer = await after.resolve()
+    assert told(answer) == "https://v1 l1"
+    assert (round(answer.age), round(answer.remaining)) == (20, 40)
+    assert answer.bound == pytest.approx(20, abs=0.1)
+
+
+async def test_past_its_life_it_is_asked_for_again_and_answered_stale_when_nobody_can_tell(world: World) -> None:
+    await instance_that_knows(world)
+    world.redis.flush()
+    after = await restarted(world, after=61)
+    world.all_databases(down=True)
+    answer = await after.resolve()
+    assert told(answer) == "https://v1 l1 stale"
+    assert answer.bound is None
+    with pytest.raises(RouteUnknown):
+        await after.resolve(accept_stale=False)
+    with pytest.raises(NotFreshEnough):
+        await after.resolve(demand=Demand(max_age=3600))
+    world.all_databases(down=False)
+    assert told(await after.resolve()) == "https://v1 replica"
+
+
+async def test_without_the_primarys_time_it_is_past_its_life_however_young_it_looks(world: World) -> None:
+    await instance_that_knows(world)
+    world.redis.flush()
+    after = await restarted(world, after=1, knows_the_time=False)
+    world.all_databases(down=True)
+    answer = await after.resolve()
+    assert told(answer) == "https://v1 l1 stale"
+    assert answer.age >= 60
+
+
+async def test_how_long_it_is_answered_stale_is_capped(world: World) -> None:
+    await instance_that_knows(world)
+    world.redis.flush()
+    after = await restarted(world, after=60 + 3599)
+    world.all_databases(down=True)
+    assert told(await after.resolve()) == "https://v1 l1 stale"
+    world.clock.advance(1)
+    with pytest.raises(RouteUnknown):
+        await after.resolve()
+
+
+async def test_a_tombstone_is_restored_and_wins_against_an_older_value(world: World) -> None:
+    await instance_that_knows(world, None)
+    world.redis.entries.clear()
+    before = world.database.read(KEY, 1, world.clock.monotonic())
+    after = await restarted(world)
+    await after.core.applier.apply([world.database.log[0].event])
+    world.all_databases(down=True)
+    assert before.url == "https://v0"
+    assert told(await after.resolve()) == "inactive l1"
+    world.clock.advance(60)
+    world.redis.flush()
+    assert told(await after.resolve()) == "inactive l1 stale"
+
+
+async def test_that_a_route_was_never_created_is_not_kept(world: World) -> None:
+    instance = await instance_that_knows(world)
+    await instance.resolve(OTHER)
+    await instance.snapshots.write(pause=0)
+    world.redis.flush()
+    world.all_databases(down=True)
+    after = await restarted(world)
+    with pytest.raises(RouteUnknown):
+        await after.resolve(OTHER)
+    assert told(await after.resolve()) == "https://v1 l1"
+
+
+async def test_what_is_doubted_is_restored_without_a_life(world: World) -> None:
+    instance = await instance_that_knows(world)
+    instance.core.applier.lost_track()
+    await instance.snapshots.write(pause=0)
+    world.redis.flush()
+    after = await restarted(world)
+    assert told(await after.resolve()) == "https://v1 replica"
+
+
+async def test_without_offsets_to_hear_on_from_nothing_has_a_life_left(world: World) -> None:
+    deaf = world.instance()
+    deaf.heard.listen({}, at=world.clock.monotonic(), resumed=False)
+    world.database.commit(KEY, "https://v1")
+    await deaf.resolve()
+    await deaf.snapshots.write(pause=0)
+    world.redis.flush()
+    assert told(await (await restarted(world)).resolve()) == "https://v1 replica"
+
+
+async def test_the_offsets_are_those_applied_and_are_kept_while_kafka_is_away(world: World) -> None:
+    instance = await instance_that_knows(world)
+    instance.heard.applied(0, 17)
+    await instance.snapshots.write(pause=0)
+    world.clock.advance(1)
+    deaf = world.instance()
+    deaf.heard.listen({}, at=world.clock.monotonic(), resumed=False)
+    assert dict(await deaf.snapshots.read()) == {0: 17}
+    await deaf.snapshots.write(pause=0)
+    assert world.disk.kept is not None
+    assert world.disk.kept.head.offsets == {0: 17}
+
+
+async def test_a_revision_that_is_missing_after_the_restart_is_noticed(world: World) -> None:
+    instance = await instance_that_knows(world)
+    await instance.core.applier.apply([each.event for each in world.database.log])
+    await instance.snapshots.write(pause=0)
+    after = await restarted(world)
+    world.database.commit(OTHER, "https://unheard")
+    await after.core.applier.apply([world.database.commit(OTHER, "https://heard")])
+    assert after.count("tm_revision_gaps_total") == 1
+    assert (await after.resolve()).reflects == 2
+
+
+async def test_what_was_proven_stays_proven_and_events_add_to_it(world: World) -> None:
+    instance = await instance_that_knows(world)
+    await instance.core.applier.apply([each.event for each in world.database.log])
+    await instance.core.applier.apply([world.database.commit(OTHER, "https://other")])
+    await instance.snapshots.write(pause=0)
+    after = await restarted(world)
+    world.all_databases(down=True)
+    assert (await after.resolve(demand=Demand(min_revision=3))).reflects == 3
+    await after.core.applier.apply([world.database.commit(OTHER, "https://again")])
+    assert (await after.resolve(demand=Demand(min_revision=4))).reflects == 4
+
+
+async def test_heartbeats_after_the_restart_prove_nothing_of_what_was_read_before_it(world: World) -> None:
+    await instance_that_knows(world)
+    after = await restarted(world, after=20)
+    after.hear_heartbeat()
+    assert (await after.resolve()).bound == pytest.approx(20, abs=0.1)
+
+
+async def test_a_snapshot_that_is_refused_or_not_written_is_counted_and_nothing_else(world: World) -> None:
+    instance = await instance_that_knows(world)
+    world.disk.is_broken = True
+    await instance.snapshots.write(pause=0)
+    assert instance.count("tm_snapshot_failures_total", op="write") == 1
+    after = await restarted(world)
+    assert after.count("tm_snapshot_failures_total", op="read") == 1
+    assert told(await after.resolve()) == "https://v1 redis"
+
+
+async def test_an_empty_cache_does_not_replace_a_snapshot(world: World) -> None:
+    await instance_that_knows(world)
+    kept = world.disk.kept
+    await world.instance().snapshots.write(pause=0)
+    assert world.disk.kept is kept

@@ -1,0 +1,46 @@
+"""What is answered past its life, and what never is."""
+
+import pytest
+
+from tests.fakes.data_plane_world import KEY, Instance, World, told
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def told_of_deactivation(world: World) -> Instance:
+    """An instance that has heard that the route was deactivated; its Redis and its replica have not."""
+    world.database.commit(KEY, "https://v1")
+    world.replica.stop_here()
+    await world.instance().resolve()
+    before = world.redis.entries[KEY]
+    instance = world.instance()
+    await instance.core.applier.apply([world.database.commit(KEY, None)])
+    world.redis.entries[KEY] = before
+    return instance
+
+
+@pytest.mark.parametrize("replica_is_down", [True, False])
+async def test_a_tombstone_wins_against_older_values_however_long_past_its_life(
+    world: World, replica_is_down: bool
+) -> None:
+    instance = await told_of_deactivation(world)
+    world.primary.is_down = True
+    world.replica.is_down = replica_is_down
+    for _ in range(3):
+        world.clock.advance(1000)
+        assert told(await instance.resolve()).startswith("inactive ")
+
+
+async def test_a_tombstone_in_redis_wins_against_the_value_in_the_process(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    deaf = world.instance()
+    await deaf.resolve()
+    await world.instance().core.applier.apply([world.database.commit(KEY, None)])
+    world.clock.advance(61)
+    world.all_databases(down=True)
+    assert told(await deaf.resolve()) == "inactive redis stale"
+    world.redis.is_down = True
+    assert told(await deaf.resolve()) == "inactive l1 stale"

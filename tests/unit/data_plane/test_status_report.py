@@ -1,0 +1,124 @@
+"""What a resolver process tells of itself, and how often."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+
+from data_plane.domain.heard import Heard
+from data_plane.service.status_report import StatusReporter
+from shared.runtime.clock import SystemClock
+from shared.runtime.version import VERSION
+from shared.schemas.events import Heartbeat
+from shared.schemas.resolver_status import PartitionStatus
+from tests.fakes.data_plane_status_log import FakeStatusLog
+from tests.waiting import eventually
+
+NEVER = 3600.0
+AS_OF = datetime(2026, 3, 2, 16, 5, 12, tzinfo=UTC)
+
+
+class Process:
+    """A resolver process that reads two partitions of the topic."""
+
+    def __init__(self, *, change_seconds: float = 0.0, idle_seconds: float = NEVER) -> None:
+        self.log = FakeStatusLog()
+        self.heard = Heard()
+        self.heard.listen({0: 10, 1: 20}, at=0, resumed=False)
+        self.reporter = StatusReporter(
+            self.log,
+            self.heard,
+            instance="resolver-1-1b9c0e",
+            clock=SystemClock(),
+            change_seconds=change_seconds,
+            idle_seconds=idle_seconds,
+        )
+
+    def apply(self, offset: int) -> None:
+        """Changes of partition 0 are applied up to this offset."""
+        self.heard.applied(0, offset)
+        self.reporter.note_change()
+
+    async def tells(self, offset: int) -> bool:
+        return bool(self.log.told) and self.log.told[-1].partitions[0].next_offset == offset
+
+    @asynccontextmanager
+    async def reporting(self) -> AsyncIterator[None]:
+        """It reports while the block runs, and has done so once before."""
+        task = asyncio.create_task(self.reporter.run())
+        try:
+            await eventually(lambda: self.tells(10))
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+def test_a_status_says_how_far_each_partition_is_applied() -> None:
+    process = Process()
+    process.heard.applied(1, 25, [Heartbeat(as_of=AS_OF, partitions=2)])
+    status = process.reporter.status()
+    assert (status.instance, status.version) == ("resolver-1-1b9c0e", VERSION)
+    assert status.partitions == (
+        PartitionStatus(partition=0, next_offset=10),
+        PartitionStatus(partition=1, next_offset=25, as_of=AS_OF),
+    )
+
+
+def test_a_process_that_hears_nothing_yet_says_so() -> None:
+    process = Process()
+    process.heard.listen({}, at=0, resumed=False)
+    assert process.reporter.status().partitions == ()
+
+
+async def test_a_change_in_a_quiet_time_is_told_at_once() -> None:
+    process = Process(change_seconds=NEVER)
+    async with process.reporting():
+        process.apply(11)
+        await eventually(lambda: process.tells(11))
+
+
+async def test_of_many_changes_two_are_told_at_once_and_the_others_together_later() -> None:
+    process = Process(change_seconds=0.2)
+    async with process.reporting():
+        for offset in range(11, 50):
+            process.apply(offset)
+            await asyncio.sleep(0)
+        await eventually(lambda: process.tells(49))
+        assert 3 <= len(process.log.told) <= 4
+
+
+async def test_without_changes_it_tells_that_it_lives() -> None:
+    process = Process(idle_seconds=0.01)
+
+    async def has_told_thrice() -> bool:
+        return len(process.log.told) >= 3
+
+    async with process.reporting():
+        await eventually(has_told_thrice)
+
+
+async def test_what_nobody_took_is_dropped_and_the_newest_told_when_somebody_does() -> None:
+    process = Process(change_seconds=0.01)
+
+    async def was_refused() -> bool:
+        return process.log.refused >= 3
+
+    async with process.reporting():
+        process.log.is_down = True
+        for offset in (11, 12, 13):
+            process.apply(offset)
+        await eventually(was_refused)
+        told = len(process.log.told)
+        process.log.is_down = False
+        await eventually(lambda: process.tells(13))
+        assert [each.partitions[0].next_offset for each in process.log.told[told:]] == [13]
+
+
+async def test_a_process_that_ends_says_so_if_it_can() -> None:
+    process = Process()
+    await process.reporter.withdraw()
+    assert process.log.withdrawn == ["resolver-1-1b9c0e"]
+    process.log.is_down = True
+    await process.reporter.withdraw()

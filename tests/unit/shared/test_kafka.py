@@ -1,0 +1,36 @@
+"""What the runtime adds to the Kafka client."""
+
+import asyncio
+
+import pytest
+from aiokafka.errors import KafkaConnectionError
+
+from shared.runtime.kafka import breaks_are_errors
+
+
+async def _wait_for(answer: "asyncio.Future[None]") -> None:
+    with breaks_are_errors():
+        await answer
+
+
+async def test_an_answer_that_the_client_gave_up_is_a_connection_error() -> None:
+    answer = asyncio.get_running_loop().create_future()
+    answer.cancel()
+    with pytest.raises(KafkaConnectionError):
+        await _wait_for(answer)
+
+
+async def test_a_task_that_is_asked_to_end_ends() -> None:
+    answer = asyncio.get_running_loop().create_future()
+    waiting = asyncio.create_task(_wait_for(answer))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+async def test_a_deadline_is_a_deadline() -> None:
+    answer = asyncio.get_running_loop().create_future()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await _wait_for(answer)
