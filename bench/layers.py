@@ -28,7 +28,7 @@ NO_REDIS = "redis://127.0.0.1:1/0"
 """Nothing listens there: the circuit breaker keeps Redis out of the way."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Contender:
     """One row: an instance and the settings that confine it to a layer."""
 

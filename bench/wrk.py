@@ -59,8 +59,8 @@ def _read(report: str) -> Load:
 
 def _first(pattern: str, report: str) -> str:
     found = re.search(pattern, report)
-    if found is None:
-        raise ValueError(f"wrk's report has no {pattern}: {report}")
+    if found is None or "nan" in found.group(1):
+        raise ValueError(f"wrk's report does not tell {pattern}; were any requests answered? {report}")
     return found.group(1)
 
 

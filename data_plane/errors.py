@@ -71,3 +71,7 @@ class SnapshotRefused(Exception):
 
 class SnapshotNotWritten(Exception):
     """The snapshot on disk is still the one before, or none; says why. Tried again at the next interval."""
+
+
+class TooManyKeys(Exception):
+    """More routes were asked for in one request than it may hold."""

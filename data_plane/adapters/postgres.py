@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 
 from data_plane.adapters import postgres_used
+from data_plane.adapters.batches import Batcher
 from data_plane.adapters.postgres_sessions import NotConnected, Sessions
 from data_plane.adapters.postgres_standing import READ, STANDING, Standing
 from data_plane.domain.entry import State
@@ -18,12 +19,18 @@ from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import DependencyUnavailable, Guard
 from shared.schemas.identity import RouteKey
 
+MOST_KEYS = 250
+"""In one query; a larger one would keep those who asked first waiting for the last."""
+
 # Whatever the server complains of: it cannot tell what the route is, and others may.
 POSTGRES_FAILURES: tuple[type[Exception], ...] = (asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class PostgresRouteSource:
-    """One PostgreSQL server, primary or standby: it says itself which of them it is."""
+    """One PostgreSQL server, primary or standby: it says itself which of them it is.
+
+    All keys that are asked for in one turn of the event loop share a query.
+    """
 
     def __init__(
         self,
@@ -41,6 +48,9 @@ class PostgresRouteSource:
         self._guard = guard
         self._clock = clock
         self._primary_clock = primary_clock
+        source = "primary" if name == "postgres" else "replica"
+        sizes = metrics.histogram("tm_load_batch_keys").labels(source)
+        self._reads = Batcher(self._read, at_once=connections, largest=MOST_KEYS, sizes=sizes)
         self._sessions = Sessions(name, url, connections, greet=self._greet, on_down=health.mark_down)
 
     async def keep_open(self) -> None:
@@ -57,15 +67,20 @@ class PostgresRouteSource:
         return True
 
     async def read(self, key: RouteKey) -> Reading:
+        return await self._reads.get(key)
+
+    async def _read(self, keys: Sequence[RouteKey]) -> Sequence[Reading]:
         self._check()
         async with self._guard.call(), self._sessions.one() as session:
             sent = self._clock.monotonic()
             # asyncpg prepares it once per connection.
-            [row] = await session.connection.fetch(READ, [key.tenant], [key.service], [key.env], [key.version])
-            standing, before = self._standing(row, sent), session.memory
+            rows = await session.connection.fetch(READ, *_columns(keys))
+            # All rows tell the same of the server.
+            standing, before = self._standing(rows[0], sent), session.memory
             session.memory = max(before, standing.shown_afterwards)
         as_of = max(before, standing.in_snapshot)
-        return _reading(key, row, as_of, Standing.proven_as_of(row))
+        proven = Standing.proven_as_of(rows[0])
+        return [_reading(key, row, as_of, proven) for key, row in zip(keys, rows, strict=True)]
 
     async def used(self, most: int) -> Sequence[RouteKey]:
         """The newest routes; see `UsedRoutes`."""
@@ -93,6 +108,15 @@ class PostgresRouteSource:
 
     def _standing(self, row: Any, sent: float) -> Standing:
         return Standing.of(row, sent=sent, received=self._clock.monotonic(), primary_clock=self._primary_clock)
+
+
+def _columns(keys: Sequence[RouteKey]) -> tuple[list[str], list[str], list[str], list[str]]:
+    return (
+        [key.tenant for key in keys],
+        [key.service for key in keys],
+        [key.env for key in keys],
+        [key.version for key in keys],
+    )
 
 
 def _reading(key: RouteKey, row: Any, as_of: float, proven: float) -> Reading:

@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from redis.asyncio import Redis
@@ -11,18 +11,22 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
+from data_plane.adapters.batches import Batcher
 from data_plane.adapters.redis_script import SCRIPT
 from data_plane.adapters.redis_used import used_routes
 from data_plane.domain.entry import Entry, State
 from data_plane.domain.remote_clock import RemoteClock
 from data_plane.errors import UnreadableEntry
 from shared.runtime.clock import Clock
+from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Guard
 from shared.schemas.identity import RouteKey
 
 REDIS_FAILURES: tuple[type[Exception], ...] = (RedisError,)
 BATCH_SECONDS = 0.25
 """Time for writing many entries at once; nobody who waits for an answer does that."""
+MOST_KEYS = 500
+"""In one look-up or one write; larger ones would keep Redis from others for long."""
 _SCRIPT_ID = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -34,6 +38,14 @@ class _Stored(msgspec.Struct, array_like=True, frozen=True):
     expires_at_ms: int
     proven_as_of_ms: int = 0
     reflects: int = 0
+
+
+class _Seen(NamedTuple):
+    """What stood under a key when Redis's clock showed `now_ms`, some time after `sent`."""
+
+    value: bytes | None
+    sent: float
+    now_ms: float
 
 
 _decoder = msgspec.msgpack.Decoder(_Stored)
@@ -54,25 +66,38 @@ class RedisRouteCache:
     it is: on the primary's clock.
     """
 
-    def __init__(self, client: Redis, *, guard: Guard, clock: Clock, keep_seconds: float) -> None:
+    def __init__(self, client: Redis, *, guard: Guard, clock: Clock, metrics: Metrics, keep_seconds: float) -> None:
         """`keep_seconds`: how long an entry is kept past its life."""
         self._client = client
         self._guard = guard
         self._clock = clock
         self._keep_ms = math.ceil(keep_seconds * 1000)
         self._redis_clock = RemoteClock()
+        sizes = metrics.histogram("tm_load_batch_keys").labels("redis")
+        # One connection each: what comes in meanwhile shares the next round trip.
+        self._gets = Batcher(self._look_up, at_once=1, largest=MOST_KEYS, sizes=sizes)
+        self._fills = Batcher(self._store, at_once=1, largest=MOST_KEYS)
 
     async def get(self, key: RouteKey) -> Entry | None:
+        seen = await self._gets.get(key)
+        return None if seen.value is None else _entry(key, seen.value, seen.sent, seen.now_ms)
+
+    async def put(self, entries: Sequence[Entry]) -> Sequence[Entry | None]:
+        if len(entries) == 1:
+            return [await self._fills.get(entries[0])]
+        return await self._store(entries, within=BATCH_SECONDS)
+
+    async def _look_up(self, keys: Sequence[RouteKey]) -> Sequence[_Seen]:
         sent = self._clock.monotonic()
         async with self._guard.call(), self._client.pipeline(transaction=False) as pipeline:
             pipeline.time()
-            pipeline.get(_name(key))
-            time, value = await pipeline.execute()
+            pipeline.mget([_name(key) for key in keys])
+            time, values = await pipeline.execute()
         now_ms = self._note_time(sent, time)
-        return None if value is None else _entry(key, value, sent, now_ms)
+        return [_Seen(value, sent, now_ms) for value in values]
 
-    async def put(self, entries: Sequence[Entry]) -> Sequence[Entry | None]:
-        async with self._guard.call(within=None if len(entries) == 1 else BATCH_SECONDS):
+    async def _store(self, entries: Sequence[Entry], within: float | None = None) -> Sequence[Entry | None]:
+        async with self._guard.call(within=within):
             if self._redis_clock.earliest(self._clock.monotonic()) is None:
                 sent = self._clock.monotonic()
                 self._note_time(sent, await self._client.time())

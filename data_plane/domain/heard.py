@@ -19,6 +19,8 @@ class Heard:
         self._heartbeats: dict[int, float] = {}
         self._offsets: dict[int, int] = {}
         self._until = -math.inf
+        self.changes = 0
+        """Grows whenever `until` or anything's `since` has changed."""
 
     @property
     def until(self) -> float:
@@ -43,6 +45,7 @@ class Heard:
         if not resumed or self._since == math.inf:
             self._since = at
             self._missed.clear()
+            self.changes += 1
         self._offsets = dict(offsets)
         self._heartbeats = {partition: self._heartbeats.get(partition, -math.inf) for partition in offsets}
 
@@ -54,11 +57,15 @@ class Heard:
             if each.partitions == len(self._offsets):
                 known = self._heartbeats.get(partition, -math.inf)
                 self._heartbeats[partition] = max(known, each.as_of.timestamp())
-        self._until = min(self._heartbeats.values(), default=-math.inf)
+        until = min(self._heartbeats.values(), default=-math.inf)
+        if until != self._until:
+            self._until = until
+            self.changes += 1
 
     def missed(self, tenant: str, before: float) -> None:
         """Some of the tenant's events before this moment were not applied."""
         self._missed[tenant] = before
+        self.changes += 1
 
     def since(self, tenant: str) -> float:
         """Every event of the tenant after this moment is heard sooner or later. inf: there is no stream yet."""

@@ -3,10 +3,10 @@
 import math
 from typing import Any
 
-import msgspec
 from litestar import Response
 
 from data_plane.domain.answer import Answer
+from data_plane.domain.resolved import ResolvedRoute
 from data_plane.errors import NotFreshEnough, RevisionNotReached
 from data_plane.http.conditions import etag_of, has_already
 from shared.runtime.http.problems import Kind, respond
@@ -19,17 +19,6 @@ REVISION_NOT_REACHED = Kind(
 )
 NOT_AS_DEMANDED = Kind(409, "not-as-demanded", "No source can tell as recently, or as of the revision, as asked for")
 ROUTE_UNKNOWN = Kind(503, "route-unknown", "No source can tell whether the route exists", retry_after=1)
-
-
-class ResolvedRoute(msgspec.Struct, frozen=True):
-    """The URL that serves a route, and the revision of its tenant that last changed it."""
-
-    tenant: str
-    service: str
-    env: str
-    version: str
-    url: str
-    revision: int
 
 
 def respond_with(answer: Answer, if_none_match: str | None) -> Response[Any]:

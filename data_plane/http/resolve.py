@@ -9,12 +9,12 @@ from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import HeaderParameter, PathParameter, QueryParameter
 
+from data_plane.domain.resolved import ResolvedRoute
 from data_plane.errors import NotFreshEnough, RevisionNotReached
 from data_plane.http.answers import (
     NO_ACTIVE_ROUTE,
     NOT_AS_DEMANDED,
     ROUTE_UNKNOWN,
-    ResolvedRoute,
     refuse_behind,
     refuse_older,
     respond_with,
@@ -26,6 +26,8 @@ from shared.runtime.http.problems import SHARED_KINDS, documented
 from shared.schemas.identity import NAME_RULE, NAME_SCHEMA, VERSION_RULE, VERSION_SCHEMA, RouteKey
 from shared.schemas.validation import InvalidInput
 
+OPERATION = "routes.resolve"
+RESOLVE_PATH = "/api/v1/resolve/{tenant:str}/{service:str}/{env:str}/{version:str}"
 _ROUTE = {"tenant": "team-a", "service": "payments", "env": "prod", "version": "v2"}
 _FOUND = Example(
     summary="An active route", value={**_ROUTE, "url": "https://payments.team-a.example.com/v2", "revision": 42}
@@ -92,12 +94,12 @@ def resolve_handler(resolver: Resolver) -> HTTPRouteHandler:
     """The handler that asks this resolver."""
 
     @get(
-        "/api/v1/resolve/{tenant:str}/{service:str}/{env:str}/{version:str}",
+        RESOLVE_PATH,
         tags=["Resolve"],
         summary="Which URL serves this route now?",
         responses=_RESPONSES,
         response_headers=[BOUND_HEADER],
-        opt={"operation": "routes.resolve"},
+        opt={"operation": OPERATION},
     )
     async def resolve(
         tenant: Tenant,

@@ -1,6 +1,7 @@
 """How far an entry is known to be right: in time, and in revisions of its tenant. The argument is in docs/adr/0013."""
 
 import math
+from typing import Protocol
 
 from data_plane.domain.demand import NO_DEMAND, Demand
 from data_plane.domain.entry import Entry, Lives
@@ -10,6 +11,19 @@ from data_plane.domain.watermarks import Watermarks
 from data_plane.service.local_cache import LocalCache
 from shared.runtime.clock import Clock
 from shared.runtime.metrics import Metrics
+
+
+class Claim(Protocol):
+    """An entry without its key, however it is kept. The fields mean what they do in `Entry`."""
+
+    @property
+    def expires_at(self) -> float: ...
+
+    @property
+    def proven_as_of(self) -> float: ...
+
+    @property
+    def reflects(self) -> int: ...
 
 
 class Coverage:
@@ -36,24 +50,39 @@ class Coverage:
         metrics.before_scrape(lambda: gauge.set(self._heard_ago()))
 
     def as_of(self, entry: Entry) -> float:
-        """The primary's time up to which the entry is known to be right; -inf: not known.
-
-        That of its reading, or the last heartbeat that was applied: unless a change between the two may be missing.
-        """
-        proven, heard = entry.proven_as_of, self._heard.until
-        if heard <= proven or entry.reflects < self._local.floor(entry.key):
-            return proven
-        unheard_before = self._primary_clock.latest(self._heard.since(entry.key.tenant))
-        return heard if unheard_before is not None and proven >= unheard_before else proven
+        """The primary's time up to which the entry is known to be right; -inf: not known."""
+        return self._as_of(entry, entry.key.tenant, self._local.floor(entry.key))
 
     def bound(self, entry: Entry, now: float) -> float | None:
         """For how many seconds the entry may have been wrong at most, at local `now`. None: not known."""
-        latest = self._primary_clock.latest(now)
-        if latest is None or entry.expires_at <= self._primary_clock.set_at + self._positive_life:
+        as_of = self.datable(entry, entry.key.tenant, self._local.floor(entry.key))
+        return None if as_of is None else self.age(as_of, now)
+
+    def datable(self, claim: Claim, tenant: str, floor: int) -> float | None:
+        """As `as_of`, for what is kept under a key of the tenant; None where the primary's clock was set since.
+
+        `floor`: the LocalCache's, of that key. Holds until the primary's clock or what was heard changes.
+        """
+        if claim.expires_at <= self._primary_clock.set_at + self._positive_life:
             return None
-        age = latest - self.as_of(entry)
+        return self._as_of(claim, tenant, floor)
+
+    def age(self, as_of: float, now: float) -> float | None:
+        """How long ago that was at most, at local `now`. None: not known."""
+        latest = self._primary_clock.latest(now)
+        if latest is None:
+            return None
+        age = latest - as_of
         # A time that is still to come was not read off this clock.
         return age if 0 <= age < math.inf else None
+
+    def _as_of(self, claim: Claim, tenant: str, floor: int) -> float:
+        """That of its reading, or the last heartbeat that was applied: unless a change between the two may be missing."""
+        proven, heard = claim.proven_as_of, self._heard.until
+        if heard <= proven or claim.reflects < floor:
+            return proven
+        unheard_before = self._primary_clock.latest(self._heard.since(tenant))
+        return heard if unheard_before is not None and proven >= unheard_before else proven
 
     def revision(self, entry: Entry) -> int:
         """The tenant's revision that the entry is known to reflect."""

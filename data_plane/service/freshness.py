@@ -20,24 +20,29 @@ class Freshness:
         self._clock = clock
         self._doubted_at: dict[str, float] = {}
         self._all_doubted_at = -math.inf
-        self._last_doubt = -math.inf
+        self.last_doubt = -math.inf
+        """No doubt of any kind concerns what was right after this moment."""
+        self.doubts = 0
+        """How many there were."""
         gauge = metrics.gauge("tm_suspect_tenants")
         metrics.before_scrape(lambda: gauge.set(self._count_doubted()))
 
     def doubt(self, tenant: str) -> None:
         """Events of the tenant may have gone unheard before now."""
-        self._doubted_at[tenant] = self._last_doubt = self._clock.monotonic()
+        self._doubted_at[tenant] = self.last_doubt = self._clock.monotonic()
+        self.doubts += 1
 
     def doubt_all(self, known_tenants: Iterable[str]) -> None:
         """Events of any tenant may have gone unheard before now."""
-        self._all_doubted_at = self._last_doubt = self._clock.monotonic()
+        self._all_doubted_at = self.last_doubt = self._clock.monotonic()
+        self.doubts += 1
         self._doubted_at.update(dict.fromkeys(known_tenants, self._all_doubted_at))
 
     def is_fresh(self, entry: Entry, now: float) -> bool:
         """Whether the entry may be answered as it is."""
         if now >= entry.expires_at:
             return False
-        return entry.as_of > self._last_doubt or not self._is_doubted(entry, now)
+        return entry.as_of > self.last_doubt or not self._is_doubted(entry, now)
 
     def may_be_answered_stale(self, entry: Entry, now: float) -> bool:
         """Whether the entry may be answered when no source can tell."""

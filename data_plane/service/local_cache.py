@@ -1,11 +1,13 @@
 """L1: what this process knows."""
 
 import random
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
 from data_plane.domain.entry import Entry, State, newest
+from data_plane.domain.slot import GONE, MAX_USES, Slot, key_of, route_of
 from data_plane.service.evicted_floors import EvictedFloors
+from data_plane.service.eviction import EvictionOrder
 from shared.runtime.metrics import Metrics
 from shared.schemas.identity import RouteKey
 
@@ -17,15 +19,16 @@ _KINDS = {State.ACTIVE: "positive", State.ABSENT: "negative", State.INACTIVE: "t
 class LocalCache:
     """A bounded map of the newest entry of each key. An entry never gives way to an older one, expired or not.
 
-    When it is full, the entry that was not used for the longest time goes; its revision is remembered as a floor.
+    When it is full, an entry that is hardly used goes; its revision is remembered as a floor.
     """
 
     def __init__(self, capacity: int, metrics: Metrics) -> None:
-        self._capacity = capacity
-        self._entries: OrderedDict[RouteKey, Entry] = OrderedDict()
+        self._slots: dict[bytes, Slot] = {}
+        self._order = EvictionOrder(capacity, self._slots)
         self._lately: deque[RouteKey] = deque(maxlen=SAMPLED_FROM)
         self._floors = EvictedFloors(capacity)
         self._heard: dict[str, int] = {}
+        self._reflected: dict[str, int] = {}
         self._counts = dict.fromkeys(State, 0)
         writes = metrics.counter("tm_cache_writes_total")
         self._stored, self._refused = writes.labels("l1", "stored"), writes.labels("l1", "refused_older")
@@ -36,22 +39,27 @@ class LocalCache:
 
     def get(self, key: RouteKey) -> Entry | None:
         """The entry of the key, expired ones included."""
-        entry = self._entries.get(key)
-        if entry is not None:
-            self._entries.move_to_end(key)
-        return entry
+        slot = self.peek(route_of(key))
+        return None if slot is None else slot.entry(key)
+
+    def peek(self, route: bytes) -> Slot | None:
+        """What is held under `tenant/service/env/version`, expired or not, ready to be sent."""
+        slot = self._slots.get(route)
+        if slot is not None and slot.uses < MAX_USES:
+            slot.uses += 1
+        return slot
 
     def held(self, key: RouteKey) -> Entry | None:
         """As `get`, but does not count as a use."""
-        return self._entries.get(key)
+        slot = self._slots.get(route_of(key))
+        return None if slot is None else slot.entry(key)
 
     def in_batches(self, size: int) -> Iterator[Sequence[Entry]]:
         """What is held when the first batch is asked for, in no order; what goes meanwhile is left out."""
-        # OrderedDict's own iteration takes twenty times as long.
-        keys = list(dict.keys(self._entries))
-        for start in range(0, len(keys), size):
-            some = (self._entries.get(key) for key in keys[start : start + size])
-            yield [entry for entry in some if entry is not None]
+        routes = list(self._slots)
+        for start in range(0, len(routes), size):
+            some = ((route, self._slots.get(route)) for route in routes[start : start + size])
+            yield [slot.entry(key_of(route)) for route, slot in some if slot is not None]
 
     def one_stored_lately(self) -> RouteKey | None:
         """Any of the keys that were stored last; None before the first."""
@@ -62,40 +70,52 @@ class LocalCache:
 
         None, and nothing is stored, when something newer may have been held before and was evicted.
         """
-        held = self._entries.get(offered.key)
-        if held is None:
-            return self._store_unless_behind(offered)
+        route = route_of(offered.key)
+        slot = self._slots.get(route)
+        if slot is None:
+            return self._store_unless_behind(route, offered)
+        held = slot.entry(offered.key)
         winner = newest(held, offered)
         if winner is held:
             self._refused.inc()
             return winner
         self._counts[held.state] -= 1
-        self._put(winner)
+        self._put(route, winner, uses=slot.uses)
+        slot.uses = GONE
         return winner
 
-    def _store_unless_behind(self, offered: Entry) -> Entry | None:
-        if offered.reflects < self._floors.of(offered.key):
+    def _store_unless_behind(self, route: bytes, offered: Entry) -> Entry | None:
+        if offered.reflects < self._floors.of(route):
             self._refused_behind.inc()
             return None
-        self._floors.forget(offered.key)
-        self._put(offered)
+        self._floors.forget(route)
+        self._put(route, offered)
+        self._make_room(route)
         return offered
 
-    def _put(self, entry: Entry) -> None:
+    def _put(self, route: bytes, entry: Entry, uses: int = 0) -> None:
         self._stored.inc()
         self._lately.append(entry.key)
-        self._entries[entry.key] = entry
-        self._entries.move_to_end(entry.key)
-        self._counts[entry.state] += 1
         tenant = entry.key.tenant
+        self._slots[route] = slot = Slot.of(entry, reflects=self._shared_number(tenant, entry.reflects))
+        slot.uses = uses
+        self._counts[entry.state] += 1
         self._heard[tenant] = max(self._heard.get(tenant, 0), entry.revision)
-        if len(self._entries) > self._capacity:
-            self._evict()
 
-    def _evict(self) -> None:
-        _, entry = self._entries.popitem(last=False)
-        self._counts[entry.state] -= 1
-        self._floors.remember(entry)
+    def _shared_number(self, tenant: str, reflects: int) -> int:
+        # Most routes of a tenant reflect the same revision: one object is enough for all of them.
+        if self._reflected.get(tenant) != reflects:
+            self._reflected[tenant] = reflects
+        return self._reflected[tenant]
+
+    def _make_room(self, route: bytes) -> None:
+        gone = self._order.admit(route)
+        if gone is None:
+            return
+        slot = self._slots.pop(gone)
+        slot.uses = GONE
+        self._counts[slot.state] -= 1
+        self._floors.remember(gone, slot.revision)
         self._evictions.inc()
 
     def heard_up_to(self, tenant: str) -> int:
@@ -104,8 +124,9 @@ class LocalCache:
 
     def floor(self, key: RouteKey) -> int:
         """The tenant's revision that knowledge of the key must reflect, not to lack anything held or evicted here."""
-        held = self._entries.get(key)
-        return self._floors.of(key) if held is None else held.revision
+        route = route_of(key)
+        slot = self._slots.get(route)
+        return self._floors.of(route) if slot is None else slot.revision
 
     def tenants(self) -> Iterable[str]:
         """The tenants that anything was ever stored for."""

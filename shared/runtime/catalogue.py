@@ -152,6 +152,13 @@ CATALOGUE: tuple[Metric, ...] = (
     _gauge("tm_cache_entries", DATA, "Entries in the process's cache", kind=("positive", "negative", "tombstone")),
     _counter("tm_cache_evictions_total", DATA, "Entries that gave way to others", reason=("capacity",)),
     _counter("tm_loads_total", DATA, "Loads of a missing key", outcome=("loaded", "coalesced", "failed")),
+    _histogram(
+        "tm_load_batch_keys",
+        DATA,
+        "Keys asked for in one question to a source",
+        SIZES,
+        source=("redis", *_SOURCES),
+    ),
     _histogram("tm_propagation_seconds", DATA, "Commit to applied in this process", DELAY),
     _gauge("tm_staleness_bound_seconds", DATA, "Age of the last moment up to which every change was heard", "livemax"),
     _counter(

@@ -18,8 +18,8 @@ class Clock(Protocol):
 class SystemClock:
     """This host's clocks."""
 
-    def monotonic(self) -> float:
-        return time.monotonic()
+    # The function itself: the resolver's hot path asks it twice for each request.
+    monotonic = staticmethod(time.monotonic)
 
     def now(self) -> datetime:
         return datetime.now(UTC)

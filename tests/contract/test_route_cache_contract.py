@@ -28,15 +28,16 @@ TOLERANCE = 0.1
 
 def redis_cache(url: str, timeout: float = 2.0) -> RedisRouteCache:
     """A cache of its own on that server."""
+    metrics = Metrics(Service.DATA_PLANE)
     guard = Guard(
         "redis",
         timeout=timeout,
         failures=REDIS_FAILURES,
         clock=CLOCK,
         health=DependencyHealth(required=False),
-        metrics=Metrics(Service.DATA_PLANE),
+        metrics=metrics,
     )
-    return RedisRouteCache(connect(url, timeout), guard=guard, clock=CLOCK, keep_seconds=3600)
+    return RedisRouteCache(connect(url, timeout), guard=guard, clock=CLOCK, metrics=metrics, keep_seconds=3600)
 
 
 @pytest.fixture(params=["fake", "real"])

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from shared.runtime.access.jwt import JwtVerifier
@@ -24,11 +25,31 @@ REMEMBER_SECONDS = 60.0
 _KEY_PREFIX = "tm_"
 
 
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """An accepted caller. Holds `until` then (monotonic seconds), as long as the authenticator's `version` stays."""
+
+    principal: Principal
+    until: float
+
+
 class Authenticator(Protocol):
     """Tells who is calling. Synchronous, because every request goes through it."""
 
     def check(self, headers: Headers) -> Principal | Refusal:
         """The caller named by raw ASGI headers (lower-case names), or why there is none."""
+        ...
+
+    def accept(self, headers: Headers) -> Acceptance | None:
+        """As `check`, for who remembers what it says; None for a refusal. Counts nothing."""
+        ...
+
+    def version(self) -> int:
+        """Another number after anything has changed by which callers are accepted."""
+        ...
+
+    def accepted(self, requests: int) -> None:
+        """Count so many requests whose caller was accepted, and remembered."""
         ...
 
 
@@ -39,7 +60,7 @@ class CredentialAuthenticator:
         self._keyring = keyring
         self._tokens = tokens
         self._clock = clock
-        self._accepted: Remembered[Principal] = Remembered(CACHED)
+        self._accepted: Remembered[Acceptance] = Remembered(CACHED)
         self._refused: Remembered[Refusal] = Remembered(CACHED)
         self._seen = 0
         counter = metrics.counter("tm_auth_total")
@@ -48,17 +69,28 @@ class CredentialAuthenticator:
 
     def check(self, headers: Headers) -> Principal | Refusal:
         found = self._judge(headers)
-        if isinstance(found, Principal):
+        if isinstance(found, Acceptance):
             self._ok.inc()
-        elif found in self._counts:
+            return found.principal
+        if found in self._counts:
             self._counts[found].inc()
         return found
 
-    def _judge(self, headers: Headers) -> Principal | Refusal:
+    def accept(self, headers: Headers) -> Acceptance | None:
+        found = self._judge(headers)
+        return found if isinstance(found, Acceptance) else None
+
+    def version(self) -> int:
+        return self._keyring.version + (self._tokens.version if self._tokens else 0)  # both only ever grow
+
+    def accepted(self, requests: int) -> None:
+        self._ok.inc(requests)
+
+    def _judge(self, headers: Headers) -> Acceptance | Refusal:
         credential = _authorization(headers)
         if isinstance(credential, Refusal):
             return credential
-        version = self._keyring.version + (self._tokens.version if self._tokens else 0)  # both only ever grow
+        version = self.version()
         if version != self._seen:
             self._accepted.clear()
             self._refused.clear()
@@ -67,15 +99,16 @@ class CredentialAuthenticator:
         known = self._accepted.get(credential, now) or self._refused.get(credential, now)
         return known if known is not None else self._conclude(credential, now)
 
-    def _conclude(self, credential: bytes, now: float) -> Principal | Refusal:
+    def _conclude(self, credential: bytes, now: float) -> Acceptance | Refusal:
         verified = self._verify(credential)
         if isinstance(verified, Refusal):
             if verified is not Refusal.UNKNOWN:
                 self._refused.put(credential, verified, now + REMEMBER_SECONDS)
             return verified
         principal, ends_in = verified
-        self._accepted.put(credential, principal, now + min(ends_in, REMEMBER_SECONDS))
-        return principal
+        accepted = Acceptance(principal, until=now + min(ends_in, REMEMBER_SECONDS))
+        self._accepted.put(credential, accepted, accepted.until)
+        return accepted
 
     def _verify(self, credential: bytes) -> tuple[Principal, float] | Refusal:
         """The caller, and for how many seconds more."""

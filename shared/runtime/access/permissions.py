@@ -73,6 +73,7 @@ PERMISSIONS: Mapping[str, Permission] = MappingProxyType(
         "platform-keys.revoke": Permission(_PLATFORM, Bound.PLATFORM),
         # data plane
         "routes.resolve": Permission(_ALL, Bound.PATH),
+        "routes.resolve-many": Permission(_ALL, Bound.ANSWER),
         "routes.explain": Permission(_ALL, Bound.PATH),
         "routes.watch": Permission(_ALL, Bound.PATH),
         # audit consumer

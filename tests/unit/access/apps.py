@@ -70,6 +70,7 @@ def app_of(service: Service, gate: Gate) -> RequestContext:
         core = World().instance().core
         return build_resolver(
             core.resolver,
+            core.bulk,
             core.explainer,
             further=[watch_handler(core.watches, gate.authenticator, Pace(progress_seconds=10, slow_seconds=10))],
             access=gate.access,

@@ -25,6 +25,7 @@ async def http(world: World) -> AsyncIterator[httpx2.AsyncClient]:
     instance = world.instance()
     app = build_app(
         instance.core.resolver,
+        instance.core.bulk,
         instance.core.explainer,
         access=Access(OpenAccess()),
         negative_life=10,

@@ -28,6 +28,7 @@ async def client_of(instance: Instance) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the instance's HTTP API."""
     app = build_app(
         instance.core.resolver,
+        instance.core.bulk,
         instance.core.explainer,
         access=Access(OpenAccess()),
         negative_life=10,

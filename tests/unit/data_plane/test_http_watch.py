@@ -38,6 +38,7 @@ class Served:
         core = self.instance.core
         self.app: Application = build_app(
             core.resolver,
+            core.bulk,
             core.explainer,
             further=[watch_handler(core.watches, self.gate.authenticator, pace)],
             access=self.gate.access,

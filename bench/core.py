@@ -1,0 +1,73 @@
+"""The resolver without HTTP, on real servers: misses by the layer that answers them, and many keys at once."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+
+from bench import seeded
+from data_plane.app import Assembly
+from data_plane.service.core import Core
+from data_plane.settings import DataPlaneSettings
+from shared.schemas.identity import RouteKey
+
+IN_FLIGHT = 64
+NO_REDIS = "redis://127.0.0.1:1/0"
+"""Nothing listens there: the circuit breaker keeps Redis out of the way."""
+
+
+async def redis_hits(environment: Mapping[str, str], routes: int, rounds: int) -> float:
+    """Resolves a second that Redis answers, 64 at a time; the process's cache holds one route."""
+    async with _running(environment, l1_entries=routes) as warming:
+        await _resolve_all(warming, map(seeded.key, range(routes)))
+    async with _running(environment, l1_entries=1) as core:
+        keys = list(map(seeded.key, range(routes))) * rounds
+        await _resolve_all(core, iter(keys[:routes]))
+        return await _rate(core, keys)
+
+
+async def replica_reads(environment: Mapping[str, str], routes: int) -> float:
+    """Resolves a second of keys that no cache knows, 64 at a time."""
+    async with _running({**environment, "redis_url": NO_REDIS}, l1_entries=routes) as core:
+        # The breaker opens, and connections prepare their statement.
+        await _resolve_all(core, map(seeded.key, range(1000)))
+        return await _rate(core, list(map(seeded.key, range(1000, routes))))
+
+
+async def many_keys(environment: Mapping[str, str], routes: int, rounds: int) -> float:
+    """Keys a second answered from the process's cache, a thousand in each call."""
+    async with _running(environment, l1_entries=routes) as core:
+        await _resolve_all(core, map(seeded.key, range(routes)))
+        texts = [[str(seeded.key(number)) for number in range(first, first + 1000)] for first in range(0, routes, 1000)]
+        calls = list(itertools.islice(itertools.cycle(texts), rounds))
+        started = time.perf_counter()
+        for keys in calls:
+            await core.bulk.resolve(keys)
+        return 1000 * rounds / (time.perf_counter() - started)
+
+
+@asynccontextmanager
+async def _running(environment: Mapping[str, str], **settings: object) -> AsyncIterator[Core]:
+    """An instance's core, with everything behind it open."""
+    assembly = Assembly(DataPlaneSettings.model_validate({"access": "off", "warmup_seconds": 0, **environment, **settings}))
+    async with assembly.running():
+        yield assembly.core
+
+
+async def _rate(core: Core, keys: list[RouteKey]) -> float:
+    started = time.perf_counter()
+    await _resolve_all(core, iter(keys))
+    return len(keys) / (time.perf_counter() - started)
+
+
+async def _resolve_all(core: Core, keys: Iterator[RouteKey]) -> None:
+    async def one_after_another() -> None:
+        for key in keys:
+            answer = await core.resolver.resolve(key)
+            if answer.entry.url is None or answer.stale:
+                raise RuntimeError(f"{key} was not answered as it should be: {answer}")
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(IN_FLIGHT):
+            group.create_task(one_after_another())

@@ -1,0 +1,65 @@
+"""The hot path over a cache that holds so many routes, served as the services are: does the number matter?
+
+`TM_BENCH_ROUTES=1000000 TM_BENCH_KEY=tm_… python -m bench.full_cache`. Nothing else of the resolver runs.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from pydantic import Field
+
+from bench.held import FullCache
+from data_plane.http.hot_path import HotPath
+from shared.runtime.access.tokens import AccessKey
+from shared.runtime.catalogue import Service
+from shared.runtime.http.application import build_application
+from shared.runtime.server import serve
+from shared.runtime.settings import ServiceSettings, read_settings
+
+HEARTBEAT_SECONDS = 2.0
+
+
+class FullCacheSettings(ServiceSettings):
+    """How full the cache is."""
+
+    bench_routes: int = Field(default=1000, ge=1, description="Routes in the cache.")
+    bench_key: str = Field(description="The access key that is accepted.")
+
+
+def create_application() -> HotPath:
+    """What the server calls for the application."""
+    settings = read_settings(FullCacheSettings)
+    full = FullCache(settings.bench_routes, AccessKey.parse(settings.bench_key))
+
+    @asynccontextmanager
+    async def filling() -> AsyncIterator[None]:
+        task = asyncio.create_task(_fill(full))
+        yield
+        task.cancel()
+
+    probes = build_application(
+        title="",
+        description="",
+        handlers=[],
+        kinds={},
+        health=full.health,
+        metrics=full.metrics,
+        authenticator=full.authenticator,
+        lifespan=filling,
+    )
+    return full.behind(probes)
+
+
+async def _fill(full: FullCache) -> None:
+    """In order, so that the last route tells that all are there; a server that starts has 30 seconds to answer."""
+    for number in full.filling():
+        if number % 1000 == 0:
+            await asyncio.sleep(0)
+    while True:
+        full.hear_heartbeat()
+        await asyncio.sleep(HEARTBEAT_SECONDS)
+
+
+if __name__ == "__main__":
+    serve("bench.full_cache:create_application", Service.DATA_PLANE, read_settings(FullCacheSettings))

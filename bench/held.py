@@ -1,0 +1,87 @@
+"""A process's cache full of routes, and the hot path over it, without anything else of the resolver."""
+
+from collections.abc import Iterator
+
+from litestar.types import ASGIApp
+
+from bench.caller import record_of
+from bench.seeded import key as key_of
+from data_plane.domain.entry import Entry, Lives, State
+from data_plane.domain.heard import Heard
+from data_plane.domain.remote_clock import RemoteClock
+from data_plane.domain.watermarks import Watermarks
+from data_plane.http.hot_path import HotPath
+from data_plane.service.coverage import Coverage
+from data_plane.service.freshness import Freshness
+from data_plane.service.local_answers import LocalAnswers
+from data_plane.service.local_cache import LocalCache
+from shared.runtime.access.authenticator import CredentialAuthenticator
+from shared.runtime.access.keyring import Keyring
+from shared.runtime.access.tokens import AccessKey
+from shared.runtime.catalogue import Service
+from shared.runtime.clock import SystemClock
+from shared.runtime.health import Health
+from shared.runtime.metrics import Metrics
+from shared.schemas.events import Heartbeat
+
+LIFE_SECONDS = 3600.0
+LAST_REVISION = 100_000_000
+
+
+class FullCache:
+    """Room for so many routes. Time is known and everything is heard, as in an instance with all well."""
+
+    def __init__(self, routes: int, key: AccessKey) -> None:
+        """`key`: the one that is accepted."""
+        self._routes = routes
+        self._clock = SystemClock()
+        self.metrics, self.health = Metrics(Service.DATA_PLANE), Health({})
+        self._cache = LocalCache(routes, self.metrics)
+        lives, heard, primary_clock = Lives(LIFE_SECONDS), Heard(), RemoteClock()
+        now = self._clock.monotonic()
+        primary_clock.observe(sent=now, received=now, remote=self._clock.now().timestamp())
+        heard.listen({0: 0}, at=now, resumed=False)
+        coverage = Coverage(
+            local=self._cache,
+            heard=heard,
+            watermarks=Watermarks(),
+            primary_clock=primary_clock,
+            lives=lives,
+            clock=self._clock,
+            metrics=self.metrics,
+        )
+        freshness = Freshness(lives, self._clock, self.metrics)
+        keyring = Keyring(self._clock, self.metrics)
+        keyring.put(record_of(key))
+        self.authenticator = CredentialAuthenticator(keyring, None, clock=self._clock, metrics=self.metrics)
+        self._heard, self._answers = (
+            heard,
+            LocalAnswers(
+                local=self._cache,
+                freshness=freshness,
+                coverage=coverage,
+                heard=heard,
+                primary_clock=primary_clock,
+                clock=self._clock,
+                metrics=self.metrics,
+            ),
+        )
+
+    def behind(self, app: ASGIApp) -> HotPath:
+        """The hot path, before an application for everything else."""
+        return HotPath(app, self._answers, authenticator=self.authenticator, health=self.health, metrics=self.metrics)
+
+    def hear_heartbeat(self) -> None:
+        """As it comes from the control plane every two seconds."""
+        self._heard.applied(0, 0, [Heartbeat(as_of=self._clock.now(), partitions=1)])
+
+    def filling(self) -> Iterator[int]:
+        """Store one route after the other, each with times and a revision of its own, as after reading the tenant's."""
+        now, time = self._clock.monotonic(), self._clock.now().timestamp()
+        for number in range(self._routes):
+            route, later = key_of(number), number / 1e6
+            url = f"http://{route.service}.{route.tenant}-prod.svc.cluster.local:8080"
+            expires_at, revision = now + LIFE_SECONDS + later, 1000 + number
+            entry = Entry(route, State.ACTIVE, url, revision, now + later, expires_at, time + later, LAST_REVISION)
+            self._cache.store(entry)
+            yield number

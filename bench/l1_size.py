@@ -1,0 +1,67 @@
+"""What a process's cache of so many routes weighs, and how long an answer from it takes.
+
+`python -m bench.l1_size <routes>` prints JSON: bytes per route, p50 and p99 of one answer in microseconds. It has a
+process of its own, so that nothing else is weighed. The latency is that of the whole hot path without a server.
+"""
+
+import asyncio
+import json
+import random
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from bench.held import FullCache
+from bench.seeded import key
+from data_plane.http.hot_path import HotPath
+from shared.runtime.access.tokens import AccessKey
+
+ASKED = 100_000
+_PAGE = 4096
+
+
+def main(routes: int) -> None:
+    """Measure, print."""
+    access = AccessKey.new()
+    full = FullCache(routes, access)
+    before = _resident()
+    for _ in full.filling():
+        pass
+    bytes_each = (_resident() - before) / routes
+    full.hear_heartbeat()
+    took = asyncio.run(_latencies(full.behind(_left_over), routes, access))
+    p50, p99 = (took[int(len(took) * share)] * 1e6 for share in (0.5, 0.99))
+    sys.stdout.write(json.dumps({"bytes_per_route": bytes_each, "p50_us": p50, "p99_us": p99}) + "\n")
+
+
+def _resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE
+
+
+async def _latencies(app: HotPath, routes: int, access: AccessKey) -> list[float]:
+    chosen = [random.randrange(routes) for _ in range(ASKED)]  # noqa: S311 - no secret
+    took = []
+    for number in chosen:
+        request = _request(f"/api/v1/resolve/{str(key(number)).replace(':', '/')}".encode(), access)
+        started = time.perf_counter()
+        await app(request, _left_over, _send)
+        took.append(time.perf_counter() - started)
+    return sorted(took)
+
+
+def _request(path: bytes, access: AccessKey) -> Any:
+    headers = [(b"host", b"resolver:8000"), (b"authorization", b"Bearer " + access.text.encode())]
+    return {"type": "http", "method": "GET", "raw_path": path, "query_string": b"", "headers": headers}
+
+
+async def _send(_: Any) -> None:
+    """What a server would do with it."""
+
+
+async def _left_over(*_: Any) -> Any:
+    raise RuntimeError("the hot path left a request to Litestar")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

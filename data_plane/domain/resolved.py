@@ -1,0 +1,43 @@
+"""The body of a 200 answer. What is to be encoded in it is encoded once, when the route is stored."""
+
+import msgspec
+
+from shared.schemas.identity import RouteKey
+
+
+class ResolvedRoute(msgspec.Struct, frozen=True):
+    """The URL that serves a route, and the revision of its tenant that last changed it."""
+
+    tenant: str
+    service: str
+    env: str
+    version: str
+    url: str
+    revision: int
+
+
+_encoder = msgspec.json.Encoder()
+_url_decoder = msgspec.json.Decoder(str)
+
+
+def encode(key: RouteKey, url: str, revision: int) -> bytes:
+    """The JSON of a `ResolvedRoute`."""
+    return _encoder.encode(ResolvedRoute(key.tenant, key.service, key.env, key.version, url, revision))
+
+
+def encode_url(url: str) -> bytes:
+    """The URL as it stands in that JSON, quotes included."""
+    return _encoder.encode(url)
+
+
+def url_in(encoded: bytes) -> str:
+    """The URL that `encode_url` was given."""
+    return _url_decoder.decode(encoded)
+
+
+def body_of(route: bytes, url: bytes, revision: int) -> bytes:
+    """The JSON of `tenant/service/env/version`, whose characters need no escaping, with an encoded URL."""
+    tenant, service, env, version = route.split(b"/")
+    return b'{"tenant":"%b","service":"%b","env":"%b","version":"%b","url":%b,"revision":%d}' % (
+        tenant, service, env, version, url, revision,
+    )  # fmt: skip

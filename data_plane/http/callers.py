@@ -1,0 +1,82 @@
+"""Who asks, and for what: most callers send the same headers with every request, and those are understood once."""
+
+import re
+from typing import TypeAlias
+
+from data_plane.http.resolve import OPERATION
+from shared.runtime import correlation
+from shared.runtime.access.authenticator import Authenticator
+from shared.runtime.access.permissions import Verdict, judge
+from shared.runtime.access.principal import Principal
+from shared.runtime.http.bounds import Bounds
+
+Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
+"""As ASGI has them: names in lower case."""
+
+CORRELATION = correlation.HEADER.lower().encode()
+REMEMBERED = 4096
+REMEMBERED_BYTES = 1024
+"""At most so many blocks of headers are remembered, each of at most so many bytes."""
+_IF_NONE_MATCH = b"if-none-match"
+_LEFT_TO_LITESTAR = frozenset({b"cache-control", b"x-min-revision"})
+_EACH_TIME_OTHERS = frozenset({CORRELATION, _IF_NONE_MATCH, b"traceparent", b"x-request-id"})
+_HOST = re.compile(rb"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?")
+
+
+class Caller:
+    """What an answer depends on in a request's headers. Holds `until` then, for this `version` of the authenticator."""
+
+    __slots__ = ("_principal", "correlation_id", "if_none_match", "is_plain", "tenants", "until", "version")
+
+    def __init__(self, principal: Principal, by_name: dict[bytes, bytes], until: float, version: int) -> None:
+        self._principal = principal
+        self.tenants: set[str] = set()
+        self.if_none_match = _text(by_name.get(_IF_NONE_MATCH))
+        self.correlation_id = _text(by_name.get(CORRELATION))
+        self.is_plain = self.if_none_match is None and self.correlation_id is None
+        self.until = until
+        self.version = version
+
+    def may_ask_for(self, tenant: str) -> bool:
+        """Whether routes of the tenant may be resolved. If so, it is among `tenants` from now on."""
+        if judge(self._principal, OPERATION, tenant) is not Verdict.ALLOWED:
+            return False
+        self.tenants.add(tenant)
+        return True
+
+
+class Callers(dict[Headers, Caller]):
+    """Callers by the headers of their requests. Whoever takes one out sees to it that it is still good."""
+
+    def __init__(self, authenticator: Authenticator, bounds: Bounds) -> None:
+        self._authenticator = authenticator
+        self._bounds = bounds
+
+    def look_at(self, headers: Headers) -> Caller | None:
+        """None where Litestar has to look at them: no good credential, an unusual host, a name twice, a demand."""
+        by_name = dict(headers)
+        size = sum(map(len, by_name)) + sum(map(len, by_name.values()))
+        if not self._is_understood(headers, by_name) or size > self._bounds.header_bytes:
+            return None
+        version = self._authenticator.version()
+        accepted = self._authenticator.accept(headers)
+        if accepted is None:
+            self.pop(headers, None)
+            return None
+        caller = Caller(accepted.principal, by_name, accepted.until, version)
+        if size <= REMEMBERED_BYTES and _EACH_TIME_OTHERS.isdisjoint(by_name):
+            if len(self) >= REMEMBERED:
+                self.clear()
+            self[headers] = caller
+        return caller
+
+    def _is_understood(self, headers: Headers, by_name: dict[bytes, bytes]) -> bool:
+        return (
+            len(by_name) == len(headers) <= self._bounds.header_count
+            and _LEFT_TO_LITESTAR.isdisjoint(by_name)
+            and _HOST.fullmatch(by_name.get(b"host", b"localhost")) is not None
+        )
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("latin-1")

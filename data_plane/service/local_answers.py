@@ -1,0 +1,58 @@
+"""Answers that need nobody else: what the process holds of an active route, as long as nothing speaks against it."""
+
+from data_plane.domain.heard import Heard
+from data_plane.domain.remote_clock import RemoteClock
+from data_plane.domain.slot import Slot
+from data_plane.service.coverage import Coverage
+from data_plane.service.freshness import Freshness
+from data_plane.service.local_cache import LocalCache
+from shared.runtime.clock import Clock
+from shared.runtime.metrics import Metrics
+
+
+class LocalAnswers:
+    """The shortest way to an answer. Whatever is not plain here is left to the Resolver, which counts it itself.
+
+    Whoever gives answers counts them.
+    """
+
+    def __init__(
+        self,
+        *,
+        local: LocalCache,
+        freshness: Freshness,
+        coverage: Coverage,
+        heard: Heard,
+        primary_clock: RemoteClock,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self._peek = local.peek
+        self._freshness = freshness
+        self._coverage = coverage
+        self._heard = heard
+        self._primary_clock = primary_clock
+        self.now = clock.monotonic
+        self.age = coverage.age
+        self._found = metrics.counter("tm_resolutions_total").labels("found", "l1")
+        self._hits = metrics.counter("tm_cache_lookups_total").labels("l1", "hit")
+
+    def count_found(self, answers: int) -> None:
+        """Count so many answers that were given."""
+        self._found.inc(answers)
+        self._hits.inc(answers)
+
+    def active(self, route: bytes, now: float) -> Slot | None:
+        """What is held under `tenant/service/env/version`, when it is an active route that may be answered `now`."""
+        slot = self._peek(route)
+        if slot is None or not slot.url or now >= slot.expires_at or slot.as_of <= self._freshness.last_doubt:
+            return None
+        return slot
+
+    def as_of(self, slot: Slot, tenant: str) -> float | None:
+        """The primary's time up to which a slot of the tenant is known to be right; -inf and None: not known."""
+        return self._coverage.datable(slot, tenant, slot.revision)
+
+    def changes(self) -> int:
+        """A number that grows whenever what decides about answers and their bounds has changed; the time apart."""
+        return self._heard.changes + self._primary_clock.changes + self._freshness.doubts

@@ -1,0 +1,86 @@
+"""What stays in the process's cache when it is full."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data_plane.domain.entry import Entry, State
+from data_plane.domain.slot import route_of
+from data_plane.service.eviction import MAX_CHANCES
+from data_plane.service.local_cache import LocalCache
+from shared.runtime.catalogue import Service
+from shared.runtime.metrics import Metrics
+from shared.schemas.identity import RouteKey
+
+
+def _entry(number: int, revision: int = 1) -> Entry:
+    key = RouteKey("team-a", f"service-{number}", "prod", "v1")
+    return Entry(key, State.ACTIVE, f"https://{number}.example.com/{revision}", revision, 0.0, 60.0, reflects=revision)
+
+
+def _cache(capacity: int) -> LocalCache:
+    return LocalCache(capacity, Metrics(Service.DATA_PLANE))
+
+
+def _holds(cache: LocalCache, number: int) -> bool:
+    return cache.get(_entry(number).key) is not None
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    capacity=st.integers(1, 12),
+    steps=st.lists(st.tuples(st.sampled_from(["store", "get"]), st.integers(0, 30), st.integers(1, 3)), max_size=150),
+)
+def test_never_more_than_fits_and_never_anything_older_than_was_held_before(
+    capacity: int, steps: list[tuple[str, int, int]]
+) -> None:
+    cache, newest = _cache(capacity), dict.fromkeys(range(31), 0)
+    for step, number, revision in steps:
+        if step == "store":
+            held = cache.store(_entry(number, revision))
+            assert held is not None or revision < max(newest.values())  # one floor for a tenant
+            newest[number] = max(newest[number], revision)
+            assert held is None or held.revision <= newest[number]
+        held_now = cache.get(_entry(number).key)
+        if held_now is not None:
+            assert held_now.url == f"https://{number}.example.com/{held_now.revision}"
+    assert sum(_holds(cache, number) for number in range(31)) == min(
+        capacity, sum(revision > 0 for revision in newest.values())
+    )
+
+
+def test_a_scan_leaves_in_place_what_is_used() -> None:
+    cache, used = _cache(1000), range(500)
+    for number in used:
+        cache.store(_entry(number))
+        for _ in range(3):
+            _holds(cache, number)
+    for number in range(10_000, 30_000):
+        cache.store(_entry(number))
+        _holds(cache, number)
+    # A few go all the same: a store spares only so many before one has to go.
+    assert sum(_holds(cache, number) for number in used) >= 0.98 * len(used)
+
+
+def test_what_comes_back_soon_after_it_went_stays() -> None:
+    cache = _cache(100)
+    cache.store(_entry(0))
+    for number in range(1, 120):
+        cache.store(_entry(number))
+    assert not _holds(cache, 0)
+    cache.store(_entry(0))
+    for number in range(200, 280):
+        cache.store(_entry(number))
+    assert _holds(cache, 0)
+
+
+def test_a_cache_in_which_everything_is_used_makes_room_in_few_steps() -> None:
+    cache = _cache(10 * MAX_CHANCES)
+    for number in range(10 * MAX_CHANCES):
+        cache.store(_entry(number))
+    for number in range(10 * MAX_CHANCES):
+        for _ in range(3):
+            _holds(cache, number)
+    slots = [cache.peek(route_of(_entry(number).key)) for number in range(10 * MAX_CHANCES)]
+    cache.store(_entry(99_999))
+    touched = sum(slot is not None and slot.uses < 3 for slot in slots)
+    assert touched <= MAX_CHANCES
