@@ -90,7 +90,7 @@ class DataPlaneSettings(ServiceSettings):
         description="File that keeps what is known for the next start, on a disk that outlives the process; none: off.",
     )
     snapshot_interval_seconds: float = Field(
-        default=30, gt=0, le=3600, description="Seconds between two snapshots; one more is written on drain."
+        default=60, gt=0, le=3600, description="Seconds between two snapshots; one more is written on drain."
     )
     warmup_seconds: float = Field(
         default=5, ge=0, le=300, description="How long a start reads routes ahead before it is ready; 0 turns that off."
