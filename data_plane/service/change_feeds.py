@@ -29,10 +29,15 @@ class ChangeFeeds:
         self._kept = 0
         self._wakes: dict[str, set[Wake]] = {}
 
-    def publish(self, event: RouteChanged) -> None:
-        """The event is applied here. One that does not follow those before begins a new feed."""
+    def publish(self, event: RouteChanged, *, is_repeat: bool = False) -> None:
+        """The event is applied here. One that does not follow those before begins a new feed.
+
+        A repeat begins none: what came between the first time and this one may be what went unheard.
+        """
         feed = self.current(event.tenant)
         if feed is None or event.revision > feed.newest + 1:
+            if is_repeat:
+                return
             feed = self._begin(event.tenant, event.revision - 1)
         if feed.add(event):
             self._keep(feed, event)

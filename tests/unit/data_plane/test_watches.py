@@ -217,6 +217,16 @@ async def test_a_watch_ends_when_the_stream_could_not_go_on_from_where_it_was(wo
     assert (await begin(instance))[0].revision == 2
 
 
+async def test_an_event_that_comes_again_vouches_for_none_that_was_lost_before(world: World) -> None:
+    instance = world.instance()
+    first = await change(world, instance)
+    await change(world)
+    instance.listen()
+    await instance.core.applier.apply([first])
+    with pytest.raises(RevisionGone):
+        await resume(instance, 1)
+
+
 async def test_a_watcher_that_falls_behind_what_is_kept_is_closed_and_counted(world: World) -> None:
     instance = world.instance(watch_history_changes=3)
     await change(world, instance)
