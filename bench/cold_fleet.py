@@ -9,6 +9,7 @@ each database worked on at the same time.
 import asyncio
 import statistics
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -115,7 +116,7 @@ def _recovered(answers: Sequence[Answer]) -> int | None:
 
 
 def _table(phases: Sequence[Phase]) -> Table:
-    table = Table("", "asked/s", "good", "p50 ms", "p99 ms", "most queries at once: replica", "primary")
+    table = Table("", "asked/s", "good", "p50 ms", "p99 ms", "not good", "queries at once: replica", "primary")
     for phase in phases:
         quantiles = statistics.quantiles([1000 * each.took for each in phase.answers], n=100)
         good = share_of_good(phase.answers, 0, float("inf"))
@@ -125,9 +126,16 @@ def _table(phases: Sequence[Phase]) -> Table:
             f"{good:.2%}",
             f"{quantiles[49]:.1f}",
             f"{quantiles[98]:.1f}",
+            _others(phase.answers),
             *(str(phase.busiest[server]) for server in ("replica", "primary")),
         )
     return table
+
+
+def _others(answers: Sequence[Answer]) -> str:
+    """How many had which other status; 0 is none in time."""
+    statuses = Counter(each.status for each in answers if each.status not in (200, 404))
+    return " ".join(f"{status}:{count}" for status, count in sorted(statuses.items()))
 
 
 if __name__ == "__main__":

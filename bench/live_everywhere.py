@@ -72,8 +72,9 @@ class Run:
 async def main(changes: int) -> None:
     """Run all three and print a line for each."""
     services = Services(open_stack(DEFAULT_STATE), DEFAULT_STATE)
-    async with httpx2.AsyncClient(timeout=WAIT + 5) as http:
-        run = Run(http, LocalUrls.read(DEFAULT_STATE))
+    urls = LocalUrls.read(DEFAULT_STATE)
+    async with httpx2.AsyncClient(timeout=WAIT + 5, headers=urls.admin) as http:
+        run = Run(http, urls)
         await run.begin()
         await run.until_live(await run.change())
         await asyncio.sleep(2 * QUIET_SECONDS)

@@ -43,10 +43,6 @@ class StreamInterrupted(Exception):
     """The event stream stopped: events may go unheard until it is opened again."""
 
 
-class TooManyKeys(Exception):
-    """More routes were asked for in one request than it may hold."""
-
-
 class NoSuchTenant(Exception):
     """There is no tenant of this name."""
 
@@ -75,3 +71,7 @@ class SnapshotRefused(Exception):
 
 class SnapshotNotWritten(Exception):
     """The snapshot on disk is still the one before, or none; says why. Tried again at the next interval."""
+
+
+class TooManyKeys(Exception):
+    """More routes were asked for in one request than it may hold."""

@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, MutableMapping
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import aclosing, asynccontextmanager
 
 import structlog
 
@@ -161,3 +161,15 @@ async def supervise(work: Callable[[], Awaitable[None]], name: str) -> None:
         except Exception:  # noqa: BLE001 - logged; a fault in one loop must not end the process that answers
             _log.exception("background work failed; it is started again", work=name)
         await asyncio.sleep(RESTART_SECONDS)
+
+
+@asynccontextmanager
+async def running(work: Callable[[], Awaitable[None]], name: str) -> AsyncIterator[None]:
+    """`supervise` in the background for as long as the block runs."""
+    task = asyncio.create_task(supervise(work, name))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
+from statistics import median
 
 import httpx2
 from rich.console import Console
@@ -17,7 +18,7 @@ from rich.table import Table
 
 from deploy.local.settings import DEFAULT_STATE
 from examples.catalogue import SampleRoute, read_catalogue
-from examples.cold_start import empty_every_cache
+from examples.fresh_starts import start_again, start_with_empty_caches
 from examples.local_urls import LocalUrls
 
 EDITOR, RESOLVER = "ada@example.com", "shop-in-the-cluster"
@@ -94,14 +95,25 @@ class Demo:
 
     async def resolve_everywhere(self) -> None:
         """Resolve every route, from an empty cache upwards"""
-        await empty_every_cache()
+        await start_with_empty_caches()
         table = Table("instance", "pass", "answered by", "p50 ms", "max ms", box=None)
         for instance, layers in zip(self.urls.data_planes, (("replica", "l1"), ("redis", "l1")), strict=True):
             for number, layer in enumerate(layers, start=1):
                 by, times = await self._resolve_all(instance)
-                expect(set(by) == {layer}, f"{instance} pass {number}: expected {layer}, got {dict(by)}")
-                table.add_row(instance, str(number), layer, f"{times[len(times) // 2]:.2f}", f"{times[-1]:.2f}")
+                # Not each single one: on a busy machine a cache may be too slow once, and the next layer answers.
+                (most, _), *_ = by.most_common()
+                expect(most == layer, f"{instance} pass {number}: expected {layer}, got {dict(by)}")
+                answered_by = ", ".join(f"{name} {count}" for name, count in by.most_common())
+                table.add_row(instance, str(number), answered_by, f"{median(times):.2f}", f"{times[-1]:.2f}")
         self.console.print(table)
+
+    async def restart(self) -> None:
+        """Start the resolvers again: they begin with what they knew"""
+        await start_again()
+        for instance in self.urls.data_planes:
+            by, times = await self._resolve_all(instance)
+            expect(set(by) == {"l1"}, f"{instance} after its restart: expected l1, got {dict(by)}")
+            self.say(f"{instance}: {by['l1']} of {len(self.routes)} routes from memory, p50 {median(times):.2f} ms")
 
     async def move(self) -> None:
         """Move a version: v1's callers get v2's URL"""
@@ -223,7 +235,7 @@ async def run(console: Console) -> None:
     """Every step on the local stack. Raises DidNotHold, or an HTTP error when something does not answer."""
     async with httpx2.AsyncClient(timeout=SECONDS) as http:
         demo = Demo(LocalUrls.read(DEFAULT_STATE), http, console)
-        steps = (demo.let_in, demo.apply, demo.resolve_everywhere, demo.move, demo.retire, demo.ask_audit)
+        steps = (demo.let_in, demo.apply, demo.resolve_everywhere, demo.restart, demo.move, demo.retire, demo.ask_audit)
         for number, step in enumerate(steps, start=1):
             console.print(f"\n[bold]{number}. {step.__doc__}[/bold]")
             await step()

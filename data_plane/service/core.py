@@ -68,116 +68,159 @@ def build_core(
     ports: Ports, settings: DataPlaneSettings, *, clock: Clock, metrics: Metrics, notes: MutableMapping[str, str]
 ) -> Core:
     """The use cases over these ports. `notes` is where what is degraded is written down, by name."""
-    lives = Lives(settings.positive_life_seconds, settings.negative_life_seconds, settings.max_stale_seconds)
-    local = LocalCache(settings.l1_entries, metrics)
-    freshness = Freshness(lives, clock, metrics)
-    watermarks = Watermarks()
-    feeds = ChangeFeeds(ports.heard, ports.primary_clock, settings.watch_history_changes)
-    coverage = Coverage(
-        local=local,
-        heard=ports.heard,
-        watermarks=watermarks,
-        primary_clock=ports.primary_clock,
-        lives=lives,
-        clock=clock,
-        metrics=metrics,
-    )
-    shared = SharedCache(ports.cache, lives=lives, clock=clock, metrics=metrics, notes=notes)
-    replicas = Replicas(ports.replicas, metrics)
-    loader = RouteLoader(
-        local=local,
-        shared=shared,
-        replicas=replicas,
-        primary=ports.primary,
-        freshness=freshness,
-        coverage=coverage,
-        lives=lives,
-        clock=clock,
-        deadline=settings.resolve_deadline_seconds,
-    )
-    resolver = Resolver(
-        local=local,
-        loader=loader,
-        freshness=freshness,
-        coverage=coverage,
-        clock=clock,
-        metrics=metrics,
-        deadline=settings.resolve_deadline_seconds,
-    )
-    applier = EventApplier(
-        local=local,
-        shared=shared,
-        freshness=freshness,
-        heard=ports.heard,
-        watermarks=watermarks,
-        feeds=feeds,
-        primary_clock=ports.primary_clock,
-        lives=lives,
-        clock=clock,
-        metrics=metrics,
-    )
-    asked = [(Layer.REPLICA, each) for each in ports.replicas]
-    explainer = Explainer(
-        local=local,
-        cache=ports.cache,
-        sources=[*asked, *([(Layer.PRIMARY, ports.primary)] if ports.primary else [])],
-        freshness=freshness,
-        coverage=coverage,
-        watermarks=watermarks,
-        heard=ports.heard,
-        lives=lives,
-        clock=clock,
-        deadline=settings.resolve_deadline_seconds,
-    )
-    selfcheck = SelfCheck(
-        local=local,
-        cache=ports.cache,
-        sources=[*ports.replicas, *([ports.primary] if ports.primary else [])],
-        coverage=coverage,
-        metrics=metrics,
-    )
-    answers = LocalAnswers(
-        local=local,
-        freshness=freshness,
-        coverage=coverage,
-        heard=ports.heard,
-        primary_clock=ports.primary_clock,
-        clock=clock,
-        metrics=metrics,
-    )
-    bulk = BulkResolver(answers, resolver, lives)
-    watches = Watches(
-        TenantSnapshots(ports.tenants, feeds, ports.heard),
-        feeds,
-        ports.heard,
-        at_most=settings.watch_clients,
-        metrics=metrics,
-    )
-    warm_up = WarmUp(
-        local=local,
-        loader=loader,
-        knowing=ports.knowing,
-        freshness=freshness,
-        clock=clock,
-        metrics=metrics,
-        per_second=settings.warmup_per_second,
-    )
-    snapshots = (
-        None
-        if ports.snapshots is None
-        else Snapshots(
-            ports.snapshots,
-            local=local,
-            coverage=coverage,
-            freshness=freshness,
-            watermarks=watermarks,
+    return _Wiring(ports, settings, clock, metrics, notes).core()
+
+
+class _Wiring:
+    """What several use cases share, and each use case with its part of it."""
+
+    def __init__(
+        self,
+        ports: Ports,
+        settings: DataPlaneSettings,
+        clock: Clock,
+        metrics: Metrics,
+        notes: MutableMapping[str, str],
+    ) -> None:
+        self.ports, self.settings, self.clock, self.metrics = ports, settings, clock, metrics
+        self.lives = Lives(settings.positive_life_seconds, settings.negative_life_seconds, settings.max_stale_seconds)
+        self.local = LocalCache(settings.l1_entries, metrics)
+        self.freshness = Freshness(self.lives, clock, metrics)
+        self.watermarks = Watermarks()
+        self.feeds = ChangeFeeds(ports.heard, ports.primary_clock, settings.watch_history_changes)
+        self.coverage = Coverage(
+            local=self.local,
             heard=ports.heard,
+            watermarks=self.watermarks,
             primary_clock=ports.primary_clock,
-            lives=lives,
+            lives=self.lives,
             clock=clock,
             metrics=metrics,
         )
-    )
-    return Core(
-        resolver, answers, bulk, applier, shared, explainer, selfcheck, watches, replicas, warm_up, snapshots
-    )  # fmt: skip
+        self.shared = SharedCache(ports.cache, lives=self.lives, clock=clock, metrics=metrics, notes=notes)
+        self.replicas = Replicas(ports.replicas, metrics)
+        self.loader = self._loader()
+
+    def core(self) -> Core:
+        resolver, answers = self._resolver(), self._local_answers()
+        return Core(
+            resolver=resolver,
+            local_answers=answers,
+            bulk=BulkResolver(answers, resolver, self.lives),
+            applier=self._applier(),
+            shared=self.shared,
+            explainer=self._explainer(),
+            selfcheck=self._selfcheck(),
+            watches=self._watches(),
+            replicas=self.replicas,
+            warm_up=self._warm_up(),
+            snapshots=self._snapshots(self.ports.snapshots) if self.ports.snapshots else None,
+        )
+
+    def _loader(self) -> RouteLoader:
+        return RouteLoader(
+            local=self.local,
+            shared=self.shared,
+            replicas=self.replicas,
+            primary=self.ports.primary,
+            freshness=self.freshness,
+            coverage=self.coverage,
+            lives=self.lives,
+            clock=self.clock,
+            deadline=self.settings.resolve_deadline_seconds,
+        )
+
+    def _resolver(self) -> Resolver:
+        return Resolver(
+            local=self.local,
+            loader=self.loader,
+            freshness=self.freshness,
+            coverage=self.coverage,
+            clock=self.clock,
+            metrics=self.metrics,
+            deadline=self.settings.resolve_deadline_seconds,
+        )
+
+    def _local_answers(self) -> LocalAnswers:
+        return LocalAnswers(
+            local=self.local,
+            freshness=self.freshness,
+            coverage=self.coverage,
+            heard=self.ports.heard,
+            primary_clock=self.ports.primary_clock,
+            clock=self.clock,
+            metrics=self.metrics,
+        )
+
+    def _applier(self) -> EventApplier:
+        return EventApplier(
+            local=self.local,
+            shared=self.shared,
+            freshness=self.freshness,
+            heard=self.ports.heard,
+            watermarks=self.watermarks,
+            feeds=self.feeds,
+            primary_clock=self.ports.primary_clock,
+            lives=self.lives,
+            clock=self.clock,
+            metrics=self.metrics,
+        )
+
+    def _explainer(self) -> Explainer:
+        asked = [(Layer.REPLICA, each) for each in self.ports.replicas]
+        primary = [(Layer.PRIMARY, self.ports.primary)] if self.ports.primary else []
+        return Explainer(
+            local=self.local,
+            cache=self.ports.cache,
+            sources=[*asked, *primary],
+            freshness=self.freshness,
+            coverage=self.coverage,
+            watermarks=self.watermarks,
+            heard=self.ports.heard,
+            lives=self.lives,
+            clock=self.clock,
+            deadline=self.settings.resolve_deadline_seconds,
+        )
+
+    def _selfcheck(self) -> SelfCheck:
+        return SelfCheck(
+            local=self.local,
+            cache=self.ports.cache,
+            sources=[*self.ports.replicas, *([self.ports.primary] if self.ports.primary else [])],
+            coverage=self.coverage,
+            metrics=self.metrics,
+        )
+
+    def _watches(self) -> Watches:
+        return Watches(
+            TenantSnapshots(self.ports.tenants, self.feeds, self.ports.heard),
+            self.feeds,
+            self.ports.heard,
+            at_most=self.settings.watch_clients,
+            metrics=self.metrics,
+        )
+
+    def _warm_up(self) -> WarmUp:
+        return WarmUp(
+            local=self.local,
+            loader=self.loader,
+            knowing=self.ports.knowing,
+            freshness=self.freshness,
+            clock=self.clock,
+            metrics=self.metrics,
+            per_second=self.settings.warmup_per_second,
+        )
+
+    def _snapshots(self, store: SnapshotStore) -> Snapshots:
+        return Snapshots(
+            store,
+            local=self.local,
+            coverage=self.coverage,
+            freshness=self.freshness,
+            watermarks=self.watermarks,
+            heard=self.ports.heard,
+            primary_clock=self.ports.primary_clock,
+            lives=self.lives,
+            clock=self.clock,
+            metrics=self.metrics,
+        )

@@ -124,10 +124,14 @@ class Guard:
             raise DependencyUnavailable(self.name, f"not asked: {self._health.detail}")
         started = self._clock.monotonic()
         limit = self._timeout if within is None else within
+        is_asked = False
         try:
             async with asyncio.timeout(limit), self._bulkhead:
+                is_asked = True
                 yield
         except TimeoutError as error:
+            if not is_asked:
+                raise self._crowded(limit) from error
             raise self._failed("timeout", f"no answer within {limit:g} s") from error
         except self._failures as error:
             raise self._failed("error", f"{type(error).__name__}: {error}") from error
@@ -135,6 +139,11 @@ class Guard:
             self._answered(started)
             raise
         self._answered(started)
+
+    def _crowded(self, limit: float) -> DependencyUnavailable:
+        # That it has much to do says nothing against it: were it cut off for that, all its load would fall on others.
+        self._counted["rejected"].inc()
+        return DependencyUnavailable(self.name, f"not asked: too many calls were under way for {limit:g} s")
 
     def _answered(self, started: float) -> None:
         self._breaker.record(ok=True)

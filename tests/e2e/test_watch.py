@@ -24,6 +24,7 @@ async def test_a_watch_goes_on_with_another_resolver_from_where_it_was(system: S
     key = await system.new_key()
     one, two = system.resolver_urls
     await system.put(key, "http://write-1")
+    await system.until_resolved(key, "http://write-1")
     async with watch(system.http, one, key.tenant) as events:
         assert (await next_change(events)).id == "1"
     for revision in (2, 3, 4):

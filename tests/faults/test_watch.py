@@ -1,13 +1,17 @@
 """Watches while resolvers are restarted or killed, and while what is behind them stands still."""
 
 import asyncio
+import secrets
 from contextlib import suppress
 from datetime import datetime
+from urllib.parse import urlsplit
 
 import httpx2
 
+from deploy.local.server import Server
 from tests.sse import ServerEvent, next_change, watch
 from tests.system import System
+from tests.waiting import eventually
 
 
 class Follower:
@@ -99,6 +103,7 @@ async def test_a_drain_ends_the_streams_with_a_word_and_does_not_wait_for_them(s
 async def test_while_kafka_stands_still_a_watch_lives_and_does_not_say_that_all_was_given(system: System) -> None:
     key = await system.new_key()
     await system.put(key, "http://before")
+    await system.until_resolved(key, "http://before")
     resolver = system.services.another("data_plane", "watched", {"TM_WATCH_PROGRESS_SECONDS": "0.2"})
     await resolver.start()
     try:
@@ -120,3 +125,40 @@ async def test_while_kafka_stands_still_a_watch_lives_and_does_not_say_that_all_
                     break
     finally:
         await resolver.stop()
+
+
+async def test_a_watcher_that_does_not_read_is_closed_and_costs_the_others_nothing(system: System) -> None:
+    tenant = await system.new_tenant()
+    resolver = system.services.another("data_plane", "slowly-watched", {"TM_WATCH_SLOW_SECONDS": "0.5"})
+    await resolver.start()
+    reader, writer = await asyncio.open_connection(*urlsplit(resolver.urls[0]).netloc.split(":"), limit=1024)
+    try:
+        authorization = system.http.headers["Authorization"]
+        writer.write(
+            f"GET /api/v1/watch/{tenant} HTTP/1.1\r\nHost: x\r\nAuthorization: {authorization}\r\n\r\n".encode()
+        )
+        await reader.readuntil(b"event: snapshot")
+        async with watch(system.http, resolver.urls[0], tenant) as others:
+            await next_change(others)
+            # A megabyte each: more than what the sockets between the two hold.
+            for revision in range(1, 13):
+                await write_a_megabyte(system, tenant)
+                assert (await next_change(others)).id == str(revision)
+            await eventually(lambda: has_metric(system, resolver, 'tm_watch_closed_total{reason="slow"} 1.0'))
+            assert await has_metric(system, resolver, "tm_watch_clients 1.0")
+    finally:
+        writer.close()
+        await resolver.stop()
+
+
+async def write_a_megabyte(system: System, tenant: str) -> None:
+    """One change set of 500 routes with long URLs."""
+    url = f"http://host/{secrets.token_hex(950)}"
+    changes = [{"op": "put", "service": f"s-{each}", "env": "prod", "version": "v1", "url": url} for each in range(500)]
+    path = f"{system.control_url}/api/v1/tenants/{tenant}/changes"
+    (await system.http.post(path, json={"changes": changes})).raise_for_status()
+
+
+async def has_metric(system: System, resolver: Server, line: str) -> bool:
+    """Whether the resolver exports this."""
+    return line in (await system.http.get(f"{resolver.urls[0]}/metrics")).text.splitlines()

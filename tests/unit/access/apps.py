@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from litestar import Litestar
@@ -78,6 +79,13 @@ def app_of(service: Service, gate: Gate) -> RequestContext:
             metrics=gate.metrics,
         )
     return build_audit(FakeAuditTrail(), MovableClock(), audit_health(), gate.metrics, gate.access)
+
+
+@cache
+def shared_app_of(service: Service) -> tuple[Gate, RequestContext]:
+    """One for all tests that do not care what others have done to it: building one takes longer than asking it."""
+    gate = Gate(service)
+    return gate, app_of(service, gate)
 
 
 def endpoints() -> Iterator[Endpoint]:

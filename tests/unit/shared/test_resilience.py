@@ -1,4 +1,5 @@
 import asyncio
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -7,6 +8,8 @@ from shared.runtime.health import DependencyHealth
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import OPEN_SECONDS, Breaker, BreakerState, DependencyUnavailable, Guard
 from tests.clocks import MovableClock
+
+PLACES = 3
 
 
 def guard(clock: MovableClock, health: DependencyHealth | None = None, *, timeout: float = 1.0) -> Guard:
@@ -17,6 +20,7 @@ def guard(clock: MovableClock, health: DependencyHealth | None = None, *, timeou
         clock=clock,
         health=health or DependencyHealth(required=False),
         metrics=Metrics(Service.DATA_PLANE),
+        at_once=PLACES,
     )
 
 
@@ -112,3 +116,18 @@ async def test_one_call_may_have_a_limit_of_its_own() -> None:
     with pytest.raises(DependencyUnavailable, match=r"no answer within 0.01 s"):
         async with guarded.call(within=0.01):
             await asyncio.sleep(10)
+
+
+async def test_waiting_for_a_place_is_not_held_against_the_dependency() -> None:
+    health = DependencyHealth(required=True)
+    guarded = guard(MovableClock(), health, timeout=0.01)
+    async with AsyncExitStack() as under_way:
+        for _ in range(PLACES):
+            await under_way.enter_async_context(guarded.call(within=60))
+        for _ in range(50):
+            with pytest.raises(DependencyUnavailable, match="too many calls were under way"):
+                async with guarded.call():
+                    pass
+    async with guarded.call():
+        pass
+    assert health.up is True

@@ -1,0 +1,134 @@
+"""Resolves at a fixed rate, of routes that are as popular as words are: an open loop over kept-alive connections."""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from urllib.parse import urlsplit
+
+from bench.commit_history import Resolved
+
+CONNECTIONS = 16
+"""To each instance. A route is always asked for over the same one, so that its answers come in the order of the questions."""
+ANSWER_SECONDS = 5.0
+
+
+class Zipf:
+    """Numbers below `count`, the n-th one drawn with a probability that is inverse to n."""
+
+    def __init__(self, count: int, seed: int) -> None:
+        self._random = random.Random(seed)  # noqa: S311 - load, not a secret
+        self._population = range(count)
+        self._weights = list(itertools.accumulate(1 / place for place in range(1, count + 1)))
+
+    def draw(self) -> int:
+        """The next number."""
+        return self._random.choices(self._population, cum_weights=self._weights)[0]
+
+
+class ZipfLoad:
+    """Asks the instances in turn for routes `s-<n>/prod/v1` of a tenant, and hands on every answer."""
+
+    def __init__(
+        self, instances: Sequence[str], tenant: str, key: str, routes: int, note: Callable[[Resolved], None]
+    ) -> None:
+        self._tenant = tenant
+        self._key = key
+        self._routes = routes
+        self._note = note
+        self._lines = {each: [_Line(each, tenant, key) for _ in range(CONNECTIONS)] for each in instances}
+
+    async def url_of(self, instance: str, route: int) -> str | None:
+        """What the instance answers, not handed on."""
+        line = _Line(instance, self._tenant, self._key)
+        try:
+            return (await line.ask(route)).url
+        finally:
+            line.close()
+
+    async def ask_each_once(self) -> None:
+        """Ask every instance for every route, so that it knows them all."""
+        await self._ask((instance, route) for route in range(self._routes) for instance in self._lines)
+
+    async def run(self, rate: float) -> None:
+        """So many questions a second to all instances together, until cancelled."""
+        zipf = Zipf(self._routes, seed=20251020)
+        await self._ask(((instance, zipf.draw()) for instance in itertools.cycle(self._lines)), rate)
+
+    async def _ask(self, questions: Iterator[tuple[str, int]], rate: float | None = None) -> None:
+        """Put each question into the queue of its line when it is due; a line that is behind keeps no other waiting."""
+        queues = {line: asyncio.Queue[int | None]() for lines in self._lines.values() for line in lines}
+        async with asyncio.TaskGroup() as group:
+            for line, queue in queues.items():
+                group.create_task(self._work_off(line, queue))
+            start = time.monotonic()
+            for number, (instance, route) in enumerate(questions):
+                if rate is not None:
+                    await asyncio.sleep(max(0.0, start + number / rate - time.monotonic()))
+                queues[self._lines[instance][route % CONNECTIONS]].put_nowait(route)
+            for queue in queues.values():
+                queue.put_nowait(None)
+
+    async def _work_off(self, line: "_Line", queue: "asyncio.Queue[int | None]") -> None:
+        try:
+            while (route := await queue.get()) is not None:
+                self._note(await line.ask(route))
+        finally:
+            line.close()
+
+
+class _Line:
+    """One kept-alive connection, opened again when it breaks."""
+
+    def __init__(self, instance: str, tenant: str, key: str) -> None:
+        self._instance = instance
+        self._host, self._port = urlsplit(instance).hostname, urlsplit(instance).port
+        self._tenant = tenant
+        self._key = key
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def ask(self, route: int) -> Resolved:
+        """The answer, which has status 0 when there was none."""
+        asked = time.monotonic()
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await self._exchange(route, asked)
+        except (OSError, EOFError, TimeoutError):
+            self.close()
+            return Resolved(self._instance, route, asked, time.monotonic(), status=0)
+
+    async def _exchange(self, route: int, asked: float) -> Resolved:
+        if self._streams is None:
+            self._streams = await asyncio.open_connection(self._host, self._port)
+        reader, writer = self._streams
+        writer.write(
+            f"GET /api/v1/resolve/{self._tenant}/s-{route}/prod/v1 HTTP/1.1\r\nHost: bench\r\n"
+            f"Authorization: Bearer {self._key}\r\n\r\n".encode()
+        )
+        lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        headers = {name.lower(): value for name, _, value in (each.partition(": ") for each in lines[1:])}
+        body = await reader.readexactly(int(headers["content-length"]))
+        status = int(lines[0].split()[1])
+        bound = headers.get("x-staleness-bound", "unknown")
+        found = json.loads(body) if status == 200 else {}
+        return Resolved(
+            self._instance,
+            route,
+            asked,
+            time.monotonic(),
+            status,
+            url=found.get("url"),
+            revision=found.get("revision", 0),
+            bound=None if bound == "unknown" else int(bound) / 1000,
+            stale="stale" in headers.get("x-cache", ""),
+        )
+
+    def close(self) -> None:
+        """End the connection; the next question opens another one."""
+        if self._streams is not None:
+            with contextlib.suppress(RuntimeError):
+                self._streams[1].close()
+            self._streams = None

@@ -1,0 +1,136 @@
+"""The servers and files that a resolver instance reads from, built from its settings and opened together."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Protocol
+
+from data_plane.adapters import redis
+from data_plane.adapters.postgres import POSTGRES_FAILURES, PostgresRouteSource
+from data_plane.adapters.postgres_lag import PostgresReplicaLag
+from data_plane.adapters.postgres_tenants import TENANT_CONNECTIONS, TENANT_SECONDS, PostgresTenantSource
+from data_plane.adapters.redis import REDIS_FAILURES, RedisRouteCache
+from data_plane.adapters.snapshot_file import SnapshotFile
+from data_plane.dependencies import Dependencies
+from data_plane.domain.heard import Heard
+from data_plane.domain.remote_clock import RemoteClock
+from data_plane.service.core import Ports
+from data_plane.service.replicas import Replicas
+from data_plane.settings import DataPlaneSettings
+from data_plane.worker import keep_primary_time, keep_watching_replica, learn_primary_time, running
+from shared.runtime.clock import Clock
+from shared.runtime.metrics import Metrics
+
+CONNECT_SECONDS = 2.0
+"""How long a start waits for the databases before it serves without them."""
+
+
+class _Kept(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    async def keep_open(self) -> None: ...
+
+
+class Stores:
+    """Redis, the replicas, the primary as a fallback, and the snapshot on disk. None of them has to be there."""
+
+    def __init__(
+        self, settings: DataPlaneSettings, dependencies: Dependencies, *, clock: Clock, metrics: Metrics
+    ) -> None:
+        self._settings = settings
+        self._dependencies = dependencies
+        self._clock = clock
+        self._metrics = metrics
+        self._primary_clock = RemoteClock()
+        self._cache = self._redis()
+        self._replicas = [
+            self._database(f"replica-{number}", url, settings.replica_connections)
+            for number, url in enumerate(settings.replica_urls, start=1)
+        ]
+        self._primary = (
+            self._database("postgres", settings.postgres_url, settings.primary_connections)
+            if settings.postgres_url
+            else None
+        )
+        self._lags = [
+            PostgresReplicaLag(each.name, url, primary_clock=self._primary_clock, clock=clock)
+            for each, url in zip(self._replicas, settings.replica_urls, strict=True)
+        ]
+        self._tenants = self._tenant_sources()
+
+    def ports(self, heard: Heard) -> Ports:
+        """The stores as the use cases see them, beside what the event stream has heard."""
+        settings = self._settings
+        return Ports(
+            self._cache,
+            self._replicas,
+            self._primary,
+            self._primary_clock,
+            heard,
+            tenants=self._tenants,
+            snapshots=SnapshotFile(settings.snapshot_path) if settings.snapshot_path else None,
+            knowing={"redis": [self._cache], "replica": self._replicas},
+        )
+
+    @asynccontextmanager
+    async def opened(self, replicas: Replicas) -> AsyncIterator[None]:
+        """Hold the connections, tell `replicas` how far each is behind, and keep the primary's time.
+
+        What does not answer within CONNECT_SECONDS is tried again and again in the background.
+        """
+        async with AsyncExitStack() as opened:
+            opened.push_async_callback(self._cache.close)
+            stores: Sequence[_Kept] = (*self._databases, *self._tenants, *self._lags)
+            for store in stores:
+                await opened.enter_async_context(running(store.keep_open, store.name))
+            for lag in self._lags:
+                watching = partial(keep_watching_replica, lag, replicas)
+                await opened.enter_async_context(running(watching, f"lag of {lag.name}"))
+            async with asyncio.TaskGroup() as waiting:
+                for database in self._databases:
+                    waiting.create_task(database.wait_connected(CONNECT_SECONDS))
+            if self._primary:
+                await learn_primary_time(self._primary, self._primary_clock, self._clock)
+                telling = partial(keep_primary_time, self._primary, self._primary_clock, self._clock)
+                await opened.enter_async_context(running(telling, "primary time"))
+            yield
+
+    @property
+    def _databases(self) -> Sequence[PostgresRouteSource]:
+        return [*self._replicas, *([self._primary] if self._primary else [])]
+
+    def _redis(self) -> RedisRouteCache:
+        timeout = self._settings.redis_timeout_seconds
+        return RedisRouteCache(
+            redis.connect(self._settings.redis_url, timeout),
+            guard=self._dependencies.guard("redis", timeout, REDIS_FAILURES, at_once=64),
+            clock=self._clock,
+            metrics=self._metrics,
+            keep_seconds=self._settings.max_stale_seconds,
+        )
+
+    def _database(self, name: str, url: str, connections: int) -> PostgresRouteSource:
+        timeout = self._settings.database_timeout_seconds
+        return PostgresRouteSource(
+            name,
+            url,
+            connections=connections,
+            guard=self._dependencies.guard(name, timeout, POSTGRES_FAILURES, connections),
+            health=self._dependencies.health(name),
+            primary_clock=self._primary_clock,
+            clock=self._clock,
+            metrics=self._metrics,
+        )
+
+    def _tenant_sources(self) -> list[PostgresTenantSource]:
+        """The same servers as for resolving, on connections of their own."""
+        urls = {f"watch-replica-{number}": url for number, url in enumerate(self._settings.replica_urls, start=1)}
+        if self._settings.postgres_url:
+            urls["watch-postgres"] = self._settings.postgres_url
+        return [self._tenant_source(name, url) for name, url in urls.items()]
+
+    def _tenant_source(self, name: str, url: str) -> PostgresTenantSource:
+        guard = self._dependencies.guard(name, TENANT_SECONDS, POSTGRES_FAILURES, TENANT_CONNECTIONS)
+        return PostgresTenantSource(name, url, guard=guard, health=self._dependencies.health(name), clock=self._clock)

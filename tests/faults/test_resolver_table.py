@@ -1,0 +1,60 @@
+"""The table of what the resolver survives, row by row: under load, every answer squared with the history of commits.
+
+The full load, with the lives of production, is `python -m bench.faults`.
+"""
+
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+import pytest_asyncio
+
+from bench.commit_history import Promise
+from bench.fault_cases import CASES, Fault, FaultCase
+from bench.fault_run import FaultRun
+from tests.system import System
+
+LIVES = Promise(positive=2.0, negative=1.0)
+"""Seconds; so short that every entry outlives itself while a fault lasts."""
+ROUTES = 300
+RATE = 100.0
+FAULT_SECONDS = 3.5
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def run(system: System) -> AsyncIterator[FaultRun]:
+    """Two instances with short lives, that know every route of a tenant."""
+    lives = {"TM_POSITIVE_LIFE_SECONDS": str(LIVES.positive), "TM_NEGATIVE_LIFE_SECONDS": str(LIVES.negative)}
+    instances = [system.services.another("data_plane", f"survivor-{number}", lives) for number in (1, 2)]
+    tenant = await system.new_tenant()
+    base = f"{system.control_url}/api/v1/tenants/{tenant}"
+    try:
+        for each in instances:
+            await each.start()
+        async with httpx2.AsyncClient(base_url=base, timeout=10, headers=system.http.headers) as control:
+            run = FaultRun(
+                control,
+                [each.urls[0] for each in instances],
+                tenant=tenant,
+                key=system.services.admin_key.text(),
+                routes=ROUTES,
+                promise=LIVES,
+            )
+            await run.prepare()
+            yield run
+    finally:
+        for each in instances:
+            await each.stop()
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+async def test_every_known_route_is_answered_and_no_promise_broken_while(
+    system: System, run: FaultRun, case: FaultCase
+) -> None:
+    async with run.going_on(RATE) as judge:
+        await case.happen(system.stack, FAULT_SECONDS)
+    await run.recover()
+    assert judge.broken[:10] == []
+    assert judge.statuses.total() >= RATE * FAULT_SECONDS * 0.5, "no load to speak of"
+    if case.server == "kafka" and case.fault is not Fault.FLAPPING:
+        assert judge.wrong > 0, "nothing was ever out of date, so that nothing was proven"

@@ -1,0 +1,58 @@
+"""A request that waits for something else holds no place, and has the time that it asked for."""
+
+import asyncio
+from functools import partial
+
+import httpx2
+from litestar import get
+
+from shared.runtime.access.open_access import OpenAccess
+from shared.runtime.catalogue import Service
+from shared.runtime.health import Health
+from shared.runtime.http.application import build_application
+from shared.runtime.http.bounds import Bounds, wait_aside
+from shared.runtime.metrics import Metrics
+from tests.waiting import eventually
+
+OPEN = {"operation": "tenants.list"}
+
+
+async def test_who_waits_aside_keeps_nobody_out_and_is_not_ended_before_its_time() -> None:
+    released, waiting = asyncio.Event(), 0
+
+    @get("/aside", opt=OPEN)
+    async def aside() -> str:
+        nonlocal waiting
+        wait_aside(60)
+        waiting += 1
+        await released.wait()
+        return "done"
+
+    @get("/quick", opt=OPEN)
+    async def quick() -> str:
+        return "done"
+
+    async def so_many_wait(number: int) -> bool:
+        return waiting == number
+
+    app = build_application(
+        title="Test",
+        description="A service that keeps some waiting.",
+        handlers=[aside, quick],
+        kinds={},
+        health=Health({}, started=True),
+        metrics=Metrics(Service.CONTROL_PLANE),
+        authenticator=OpenAccess(),
+        bounds=Bounds(deadline_seconds=0.2, at_once=1),
+    )
+    transport = httpx2.ASGITransport(app=app)  # type: ignore[arg-type]
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+        tasks = []
+        for number in range(1, 4):
+            tasks.append(asyncio.create_task(client.get("/aside")))
+            await eventually(partial(so_many_wait, number))
+        await asyncio.sleep(0.3)  # past the deadline of those who did not ask to wait
+        assert (await client.get("/quick")).status_code == 200
+        released.set()
+        assert [(await each).status_code for each in tasks] == [200, 200, 200]
+        assert (await client.get("/quick")).status_code == 200
