@@ -51,5 +51,5 @@ def route_of(key: RouteKey) -> bytes:
 
 
 def key_of(route: bytes) -> RouteKey:
-    """The key that `route_of` gives this for."""
+    """The key that `route_of` was given."""
     return RouteKey(*route.decode().split("/"))

@@ -22,12 +22,16 @@ class DrainingServer(Granian):  # type: ignore[misc,valid-type]  # granian expor
     def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
         """First signal: drain, then stop. Second signal: stop at once."""
         stop = super().signal_handler_interrupt
-        if getattr(self, "_draining", False) or not self.drain_seconds:
+        if getattr(self, "_draining", False):
             stop()
             return
         self._draining = True
         for worker in self.wrks:
             os.kill(worker.inner.pid, DRAIN_SIGNAL)
+        if not self.drain_seconds:
+            # Told all the same: streams that stay open would keep the workers until they are killed.
+            stop()
+            return
         waiting = threading.Timer(self.drain_seconds, stop)
         waiting.daemon = True
         waiting.start()

@@ -7,6 +7,7 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 import httpx2
+import pytest
 
 from deploy.local.server import Server
 from tests.sse import ServerEvent, next_change, watch
@@ -82,22 +83,23 @@ async def test_a_follower_misses_nothing_while_resolvers_are_restarted_and_kille
     assert follower.snapshots == 1
 
 
-async def test_a_drain_ends_the_streams_with_a_word_and_does_not_wait_for_them(system: System) -> None:
-    key = await system.new_key()
-    await system.put(key, "http://there")
-    one = system.services.data_planes[0]
-    async with watch(system.http, one.urls[0], key.tenant) as events:
-        assert (await next_change(events)).name == "snapshot"
-        stopping = asyncio.create_task(one.stop())
-        try:
-            end = await next_change(events)
-            async with asyncio.timeout(10):
-                await stopping
-        finally:
-            await stopping
-            await one.start()
+@pytest.mark.parametrize("drain_seconds", ["0", "1"])
+async def test_a_drain_ends_the_streams_with_a_word_and_does_not_wait_for_them(
+    system: System, drain_seconds: str
+) -> None:
+    tenant = await system.new_tenant()
+    settings = {"TM_DRAIN_SECONDS": drain_seconds}
+    resolver = system.services.another("data_plane", f"draining-{drain_seconds}", settings)
+    await resolver.start()
+    try:
+        async with watch(system.http, resolver.urls[0], tenant) as events:
+            assert (await next_change(events)).name == "snapshot"
+            async with asyncio.timeout(15), asyncio.TaskGroup() as group:
+                group.create_task(resolver.stop())
+                end = await next_change(events)
+    finally:
+        await resolver.stop()
     assert (end.name, end.data) == ("end", {"reason": "drain"})
-    assert "killed" not in system.log_of(one)
 
 
 async def test_while_kafka_stands_still_a_watch_lives_and_does_not_say_that_all_was_given(system: System) -> None:
