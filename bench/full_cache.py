@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -48,6 +49,7 @@ def create_application() -> HotPath:
         authenticator=full.authenticator,
         lifespan=filling,
     )
+    gc.freeze()  # as `data_plane.app` does
     return full.behind(probes)
 
 

@@ -1,5 +1,6 @@
 """The composition root: the only place that builds the parts and hands them to each other."""
 
+import gc
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -59,7 +60,11 @@ def create_app() -> HotPath:
         log_format=settings.log_format,
     )
     tracing.configure(service=Service.DATA_PLANE, instance=settings.instance_id)
-    return Assembly(settings).app
+    app = Assembly(settings).app
+    # What is there now is there for good, the cache's queues too: with a million routes in them, a visit of the garbage
+    # collector would keep every caller waiting for a tenth of a second.
+    gc.freeze()
+    return app
 
 
 def build_app(

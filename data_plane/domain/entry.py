@@ -67,6 +67,8 @@ def newest(held: Entry, offered: Entry) -> Entry:
     """
     if held.revision != offered.revision:
         return held if held.revision > offered.revision else offered
+    if held == offered:  # mostly the same reading, looked at again
+        return held
     if not held.says_the_same_as(offered):
         return held if held.expires_at >= offered.expires_at else offered
     merged = replace(

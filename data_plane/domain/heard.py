@@ -69,4 +69,5 @@ class Heard:
 
     def since(self, tenant: str) -> float:
         """Every event of the tenant after this moment is heard sooner or later. inf: there is no stream yet."""
-        return max(self._since, self._missed.get(tenant, -math.inf))
+        missed = self._missed.get(tenant)
+        return self._since if missed is None or missed < self._since else missed

@@ -17,6 +17,7 @@ class ResolvedRoute(msgspec.Struct, frozen=True):
 
 
 _encoder = msgspec.json.Encoder()
+_BODY = b'{"tenant":"%b","service":"%b","env":"%b","version":"%b","url":%b,"revision":%d}'
 _url_decoder = msgspec.json.Decoder(str)
 
 
@@ -38,6 +39,4 @@ def url_in(encoded: bytes) -> str:
 def body_of(route: bytes, url: bytes, revision: int) -> bytes:
     """The JSON of `tenant/service/env/version`, whose characters need no escaping, with an encoded URL."""
     tenant, service, env, version = route.split(b"/")
-    return b'{"tenant":"%b","service":"%b","env":"%b","version":"%b","url":%b,"revision":%d}' % (
-        tenant, service, env, version, url, revision,
-    )  # fmt: skip
+    return _BODY % (tenant, service, env, version, url, revision)

@@ -3,7 +3,6 @@
 from typing import Any
 
 from data_plane.domain.slot import MAX_USES, Slot
-from data_plane.http.conditions import etag_of
 from data_plane.http.encoded import AGE, LENGTH, MAX_AGE, Header
 from data_plane.http.resolve import RESOLVE_PATH
 from data_plane.service.local_answers import LocalAnswers
@@ -29,8 +28,8 @@ class KnownAnswer:
 
     def __init__(self, route: bytes, slot: Slot) -> None:
         self.slot = slot
-        self.tenant = route.partition(b"/")[0].decode()
-        self.etag: Header = b"etag", etag_of(slot.revision).encode()
+        self.tenant = route[: route.index(b"/")].decode()
+        self.etag: Header = b"etag", b'"%d"' % slot.revision
         body = slot.body(route)
         self.length = LENGTH[len(body)]
         self.body: dict[str, Any] = {"type": "http.response.body", "body": body, "more_body": False}
@@ -38,9 +37,10 @@ class KnownAnswer:
     def renew(self, answers: LocalAnswers, now: float) -> None:
         """Encode what depends on the time: whole seconds of age, and of life."""
         slot = self.slot
-        remaining, age = int(slot.expires_at - now), max(0, int(now - slot.as_of))
+        remaining, age = int(slot.expires_at - now), int(now - slot.as_of) if now > slot.as_of else 0
         self.cache_control, self.age = MAX_AGE[remaining], AGE[age]
-        self.until = min(slot.expires_at - remaining, slot.as_of + age + 1)
+        less_remains, is_older = slot.expires_at - remaining, slot.as_of + age + 1
+        self.until = less_remains if less_remains < is_older else is_older
         self.changes = answers.changes()
         self.as_of = answers.as_of(slot, self.tenant)
 
