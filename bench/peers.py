@@ -1,17 +1,20 @@
 """Programs that others know the speed of, run beside ours. Each is left out, with a word, where it is not installed."""
 
+import base64
 import contextlib
-import os
 import re
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx2
+
 from bench.constant import BODY
+
+START_SECONDS = 10.0
 
 _NGINX = """
 daemon off; master_process off; worker_processes 1; pid {directory}/pid; error_log {directory}/log;
@@ -48,10 +51,51 @@ def nginx_constant(port: int) -> Iterator[str | None]:
     with tempfile.TemporaryDirectory() as directory:
         config = Path(directory, "nginx.conf")
         config.write_text(_NGINX.format(directory=directory, port=port, body=BODY.decode()))
-        server = subprocess.Popen([program, "-c", str(config), "-e", f"{directory}/log"])
-        try:
-            time.sleep(0.5)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            os.kill(server.pid, signal.SIGTERM)
-            server.wait(timeout=10)
+        with _running([program, "-c", str(config), "-e", f"{directory}/log"]):
+            url = f"http://127.0.0.1:{port}"
+            _until_answered(lambda: httpx2.get(url))
+            yield url
+
+
+@contextlib.contextmanager
+def etcd_range(port: int, peer_port: int, keys: int) -> Iterator[str | None]:
+    """etcd with the bytes of `bench.constant` under the keys that `range.lua` asks for; None where there is no etcd."""
+    program = shutil.which("etcd")
+    if program is None:
+        yield None
+        return
+    url, peer = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{peer_port}"
+    with tempfile.TemporaryDirectory() as directory:
+        listening = ["--listen-client-urls", url, "--advertise-client-urls", url, "--listen-peer-urls", peer]
+        cluster = ["--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}"]
+        with _running([program, "--data-dir", directory, *listening, *cluster]), httpx2.Client(base_url=url) as http:
+            _until_answered(lambda: http.get("/health"))
+            for number in range(keys):
+                pair = {"key": _base64(f"route-{number}".encode()), "value": _base64(BODY)}
+                http.post("/v3/kv/put", json=pair).raise_for_status()
+            yield url
+
+
+@contextlib.contextmanager
+def _running(command: list[str]) -> Iterator[None]:
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        server.terminate()
+        server.wait(timeout=10)
+
+
+def _until_answered(ask: Callable[[], httpx2.Response]) -> None:
+    until = time.monotonic() + START_SECONDS
+    while True:
+        with contextlib.suppress(httpx2.HTTPError):
+            if ask().is_success:
+                return
+        if time.monotonic() > until:
+            raise TimeoutError(f"a peer did not answer within {START_SECONDS:.0f} s of its start")
+        time.sleep(0.05)
+
+
+def _base64(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()

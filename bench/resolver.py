@@ -7,7 +7,6 @@
 import asyncio
 import json
 import logging
-import shutil
 import statistics
 import subprocess
 import sys
@@ -40,6 +39,8 @@ ROUNDS = 3
 MILLION = 1_000_000
 FILL_SECONDS = 300.0
 MANY = Path(__file__).with_name("many.lua")
+RANGE = Path(__file__).with_name("range.lua")
+NGINX, ETCD = "nginx constant", "etcd range"
 OUTPUT = Path("bench-resolver.json")
 
 
@@ -99,13 +100,13 @@ async def _over_http(services: Services, shared: Mapping[str, str], seconds: int
     instances = {each: _instance(services, each, shared) for each in CONTENDERS}
     loads: dict[Contender, list[wrk.Load]] = {each: [] for each in CONTENDERS}
     alone: dict[Contender, list[wrk.Load]] = {SMALL: [], LARGE: []}
-    nginx: list[wrk.Load] = []
+    others: dict[str, list[wrk.Load]] = {NGINX: [], ETCD: []}
     many: list[wrk.Load] = []
     try:
         for each, instance in instances.items():
             await instance.start()
             await _until_known(instance.urls[0], each, key)
-        with peers.nginx_constant(pick()) as nginx_url:
+        with peers.nginx_constant(pick()) as nginx, peers.etcd_range(pick(), pick(), L1.routes) as etcd:
             # Interleaved, so that a drift of the machine hits every row.
             for _ in range(ROUNDS):
                 for each, instance in instances.items():
@@ -113,12 +114,13 @@ async def _over_http(services: Services, shared: Mapping[str, str], seconds: int
                 for each in alone:
                     alone[each].append(await _drive(instances[each].urls[0], each.routes, key, seconds, connections=1))
                 many.append(await _drive(instances[L1].urls[0], L1.routes, key, seconds, script=MANY))
-                if nginx_url:
-                    nginx.append(await _drive(nginx_url, 1000, key, seconds))
+                for name, url, script in ((NGINX, nginx, wrk.KEYS), (ETCD, etcd, RANGE)):
+                    if url:
+                        others[name].append(await _drive(url, L1.routes, key, seconds, script=script))
     finally:
         for instance in instances.values():
             await instance.stop()
-    return _http_rows(loads, alone, nginx, many)
+    return _http_rows(loads, alone, others, many)
 
 
 def _instance(services: Services, contender: Contender, shared: Mapping[str, str]) -> Server:
@@ -148,7 +150,7 @@ async def _drive(
 def _http_rows(
     loads: Mapping[Contender, list[wrk.Load]],
     alone: Mapping[Contender, list[wrk.Load]],
-    nginx: list[wrk.Load],
+    others: Mapping[str, list[wrk.Load]],
     many: list[wrk.Load],
 ) -> list[Row]:
     constant = _row(CONSTANT.name, loads[CONSTANT])
@@ -162,8 +164,10 @@ def _http_rows(
         small_alone,
         _row(f"{LARGE.name}, one at a time", alone[LARGE], small_alone, goal="p99 <= 1.2"),
         Row("1,000 keys in a request, L1", "keys/s", 1000 * statistics.median(each.rps for each in many)),
-        _row("nginx constant", nginx, constant) if nginx else skipped("nginx constant", "requests/s", "not installed"),
-        skipped("etcd range", "requests/s", "not measured" if shutil.which("etcd") else "not installed"),
+        *(
+            _row(name, found, constant) if found else skipped(name, "requests/s", "not installed")
+            for name, found in others.items()
+        ),
     ]
 
 
