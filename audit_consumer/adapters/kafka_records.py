@@ -149,7 +149,7 @@ class KafkaRecords:
 
 
 async def _stop(consumer: AIOKafkaConsumer) -> None:
-    with contextlib.suppress(KafkaError, TimeoutError):
+    with contextlib.suppress(KafkaError, TimeoutError), breaks_are_errors():
         async with asyncio.timeout(CLOSE_SECONDS):
             await consumer.stop()
 

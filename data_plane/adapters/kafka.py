@@ -163,7 +163,9 @@ async def _partitions(consumer: AIOKafkaConsumer) -> list[TopicPartition]:
 
 async def _stop(consumer: AIOKafkaConsumer) -> None:
     try:
-        async with asyncio.timeout(CALL_SECONDS):
-            await consumer.stop()
+        # Closing, it waits for fetches that a broken connection has cancelled: that ended the listening for good.
+        with breaks_are_errors():
+            async with asyncio.timeout(CALL_SECONDS):
+                await consumer.stop()
     except (KafkaError, OSError, TimeoutError) as error:
         _log.warning("the Kafka consumer did not close in order", why=f"{type(error).__name__}: {error}")

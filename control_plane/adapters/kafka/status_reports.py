@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from control_plane.domain.fleet import Report
 from control_plane.errors import ReportsInterrupted
 from shared.runtime.clock import Clock
-from shared.runtime.kafka import new_consumer
+from shared.runtime.kafka import breaks_are_errors, new_consumer
 from shared.runtime.metrics import Metrics
 from shared.schemas.events import MalformedEvent, UndecodableEvent
 from shared.schemas.resolver_status import decode_status
@@ -38,12 +38,17 @@ class KafkaStatusReports:
     async def batches(self) -> AsyncGenerator[Sequence[Report], None]:
         consumer = new_consumer(self._bootstrap, self._client_id)
         try:
-            yield await self._catch_up(consumer)
+            with breaks_are_errors():
+                caught_up = await self._catch_up(consumer)
+            yield caught_up
             checked = self._clock.monotonic()
             while True:
-                yield await self._fetch(consumer)
+                with breaks_are_errors():
+                    fetched = await self._fetch(consumer)
+                yield fetched
                 if self._clock.monotonic() - checked >= CHECK_SECONDS:
-                    await _check(consumer)
+                    with breaks_are_errors():
+                        await _check(consumer)
                     checked = self._clock.monotonic()
         except (KafkaError, OSError, TimeoutError) as error:
             raise ReportsInterrupted(f"{type(error).__name__}: {error}") from error
@@ -104,7 +109,9 @@ async def _check(consumer: AIOKafkaConsumer) -> None:
 
 async def _stop(consumer: AIOKafkaConsumer) -> None:
     try:
-        async with asyncio.timeout(CALL_SECONDS):
-            await consumer.stop()
+        # Closing, it waits for fetches that a broken connection has cancelled.
+        with breaks_are_errors():
+            async with asyncio.timeout(CALL_SECONDS):
+                await consumer.stop()
     except (KafkaError, OSError, TimeoutError) as error:
         _log.warning("the Kafka consumer did not close in order", why=f"{type(error).__name__}: {error}")

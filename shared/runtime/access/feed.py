@@ -213,7 +213,9 @@ async def following(
 
 async def _stop(consumer: AIOKafkaConsumer) -> None:
     try:
-        async with asyncio.timeout(CALL_SECONDS):
-            await consumer.stop()
+        # Closing, it waits for fetches that a broken connection has cancelled.
+        with breaks_are_errors():
+            async with asyncio.timeout(CALL_SECONDS):
+                await consumer.stop()
     except (KafkaError, OSError, TimeoutError) as error:
         _log.warning("the Kafka consumer of access keys did not close in order", why=f"{type(error).__name__}: {error}")
