@@ -33,6 +33,12 @@ def read_preconditions(headers: Mapping[str, str]) -> tuple[Terms, list[FieldErr
     return Terms(route_revisions=revisions, must_be_new=none_match is not None), errors
 
 
+def refuse_preconditions(headers: Mapping[str, str]) -> list[FieldError]:
+    """What is wrong with preconditions where many routes change: a guard that nobody looks at would be none."""
+    why = "is for single routes; here the tenant's revision is demanded by expected_revision in the body"
+    return [FieldError(f"/{name}", why) for name in ("If-Match", "If-None-Match") if name in headers]
+
+
 def _revisions(match: str) -> frozenset[int] | None:
     if not _TAGS.fullmatch(match):
         return None
