@@ -176,6 +176,15 @@ async def test_new_key_of_the_issuer_is_fetched_when_a_token_names_it(tmp_path: 
         refreshing.cancel()
 
 
+async def test_before_the_issuers_keys_are_here_a_token_is_neither_good_nor_bad() -> None:
+    verifier = JwtVerifier(JwtRules(ISSUER, AUDIENCE, ("RS256",)))
+    gate = Gate(clock=SystemClock(), tokens=verifier)
+    assert gate.check(signed(claims())) is Refusal.UNKNOWN
+    assert gate.check("a.b.c") is Refusal.INVALID
+    verifier.use(JWKS)
+    assert isinstance(gate.check(signed(claims())), Principal)
+
+
 async def test_broken_key_set_leaves_the_keys_as_they_are(tmp_path: Path, gate: Gate) -> None:
     file = tmp_path / "jwks.json"
     file.write_text('{"keys": []}')
