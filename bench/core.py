@@ -50,7 +50,9 @@ async def many_keys(environment: Mapping[str, str], routes: int, rounds: int) ->
 @asynccontextmanager
 async def _running(environment: Mapping[str, str], **settings: object) -> AsyncIterator[Core]:
     """An instance's core, with everything behind it open."""
-    assembly = Assembly(DataPlaneSettings.model_validate({"access": "off", "warmup_seconds": 0, **environment, **settings}))
+    assembly = Assembly(
+        DataPlaneSettings.model_validate({"access": "off", "warmup_seconds": 0, **environment, **settings})
+    )
     async with assembly.running():
         yield assembly.core
 

@@ -27,7 +27,7 @@ class NoSuchRoute(Exception):
 
 
 class NoSuchKey(Exception):
-    """There is no such access key, or it was revoked."""
+    """There is no such access key, or it was revoked, or a new secret is wanted of one that has expired."""
 
     def __init__(self, key_id: str) -> None:
         super().__init__(f"There is no access key {key_id} here that could still be used.")

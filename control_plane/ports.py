@@ -113,7 +113,7 @@ class AccessKeys(Protocol):
     async def rotate(self, tenant: str | None, key_id: str, sha256: str, grace: timedelta | None) -> StoredKey:
         """Add a secret; the one before it stays good for `grace` (None: until the next rotation).
 
-        Raises NoSuchKey, also for a revoked one.
+        Raises NoSuchKey, also for one that was revoked or has expired.
         """
         ...
 

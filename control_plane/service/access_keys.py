@@ -66,7 +66,7 @@ class AccessKeyService:
     ) -> tuple[StoredKey, AccessKey]:
         """A second secret for the key; the older one stays good for `grace`, or until the next rotation.
 
-        Raises NoSuchKey, NoSuchTenant.
+        Raises NoSuchKey, also for a key that has expired, and NoSuchTenant.
         """
         secret = AccessKey.new(key_id)
         async with asyncio.timeout(self._deadline):

@@ -1,7 +1,7 @@
 """Access keys: PostgreSQL and the fake behave alike."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import pytest_asyncio
@@ -42,10 +42,10 @@ async def keys(behind: Database | None) -> AsyncIterator[AccessKeys]:
         yield PostgresAccessKeys(primary)
 
 
-def _new(tenant: str | None = "team-a") -> NewKey:
+def _new(tenant: str | None = "team-a", expires_at: datetime | None = None) -> NewKey:
     secret = AccessKey.new()
     role = Role.ADMIN if tenant is None else Role.EDITOR
-    return NewKey(secret.key_id, secret.sha256, "ci-bot", role, tenant, "ada", expires_at=None)
+    return NewKey(secret.key_id, secret.sha256, "ci-bot", role, tenant, "ada", expires_at)
 
 
 @pytest.mark.parametrize("tenant", ["team-a", None])
@@ -78,6 +78,14 @@ async def test_a_revoked_key_is_listed_and_can_do_nothing_any_more(keys: AccessK
         await keys.revoke("team-a", made.key_id)
     with pytest.raises(NoSuchKey):
         await keys.rotate("team-a", made.key_id, AccessKey.new().sha256, None)
+
+
+async def test_an_expired_key_gets_no_secret_that_could_never_be_used_and_can_be_revoked(keys: AccessKeys) -> None:
+    made = await keys.create(_new(expires_at=datetime(2026, 1, 1, tzinfo=UTC)))
+    with pytest.raises(NoSuchKey):
+        await keys.rotate("team-a", made.key_id, AccessKey.new().sha256, None)
+    assert await keys.page("team-a", None, 10) == [made]
+    await keys.revoke("team-a", made.key_id)
 
 
 async def test_keys_are_paged_by_id_and_each_tenants_are_its_own(keys: AccessKeys) -> None:

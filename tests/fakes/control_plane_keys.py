@@ -42,6 +42,8 @@ class FakeAccessKeys:
 
     async def rotate(self, tenant: str | None, key_id: str, sha256: str, grace: timedelta | None) -> StoredKey:
         now, key = self._begin(tenant, known=False), self._live(tenant, key_id)
+        if key.expires_at is not None and key.expires_at <= now:
+            raise NoSuchKey(key_id)
         until = None if grace is None else now + grace
         newer = replace(key, version=key.version + 1, sha256=sha256, rotated_at=now)
         self.keys[key_id] = replace(newer, older_sha256=key.sha256, older_until=until)

@@ -31,7 +31,7 @@ _LOCK = f"{_GET} FOR UPDATE OF access_keys"
 _ROTATE = """
 UPDATE access_keys SET version = version + 1, sha256 = $2, older_sha256 = sha256,
     older_until = clock_timestamp() + $3::interval, rotated_at = clock_timestamp(), changed_at = clock_timestamp()
-WHERE id = $1
+WHERE id = $1 AND (expires_at IS NULL OR expires_at > clock_timestamp()) RETURNING id
 """
 _REVOKE = """
 UPDATE access_keys SET version = version + 1, revoked_at = clock_timestamp(), changed_at = clock_timestamp()
@@ -79,7 +79,8 @@ class PostgresAccessKeys:
     async def rotate(self, tenant: str | None, key_id: str, sha256: str, grace: timedelta | None) -> StoredKey:
         async with self._of(tenant) as connection:
             await _lock_live(connection, tenant, key_id)
-            await connection.execute(_ROTATE, key_id, sha256, grace)
+            if await connection.fetchval(_ROTATE, key_id, sha256, grace) is None:
+                raise NoSuchKey(key_id)  # it has expired, and so would its new secret have
             return await _published(connection, tenant, key_id)
 
     async def revoke(self, tenant: str | None, key_id: str) -> None:
