@@ -34,6 +34,14 @@ class NoSuchKey(Exception):
         self.key_id = key_id
 
 
+class AnsweredBefore(Exception):
+    """The request was carried out before, under the same idempotency key; `answer` is what was recorded then."""
+
+    def __init__(self, answer: object) -> None:
+        super().__init__("The request was carried out before.")
+        self.answer = answer
+
+
 class NoSuchRoutes(NoSuchRoute):
     """Routes of a change set were never created; each by its place in the list of changes."""
 
