@@ -117,6 +117,19 @@ def test_token_with_wrong_claims_is_refused(gate: Gate, changed: dict[str, Any])
     assert gate.check(signed(claims(**changed))) is Refusal.INVALID
 
 
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "auth0|5f7c8ec7c33c6c004bbafe82",
+        "system:serviceaccount:shop:web",
+        "repo:acme/shop:ref:refs/heads/main",
+        "kVJm3Y9tHnA2@clients",
+    ],
+)
+def test_subjects_as_known_issuers_name_them_are_accepted(gate: Gate, subject: str) -> None:
+    assert gate.check(signed(claims(sub=subject))).subject == subject
+
+
 def test_expired_token_is_told_so(gate: Gate) -> None:
     assert gate.check(signed(claims(exp=int(time.time()) - 60))) is Refusal.EXPIRED
 
