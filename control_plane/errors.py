@@ -115,8 +115,8 @@ class RevertConflict(PlanRefused):
 
     def __init__(self, tenant: str, revision: int, conflicts: Sequence[tuple[object, int]], plan: object) -> None:
         super().__init__(
-            f"{len(conflicts)} routes that revision {revision} of tenant {tenant} changed were changed again since. "
-            "Say force to overwrite them too.",
+            f"Of the routes that revision {revision} of tenant {tenant} changed, {len(conflicts)} changed again "
+            "since; `conflicts` names them. Say force to overwrite these too.",
             plan,
         )
         self.conflicts = conflicts
