@@ -27,11 +27,19 @@ class NoSuchRoute(Exception):
 
 
 class NoSuchKey(Exception):
-    """There is no such access key, or it was revoked."""
+    """There is no such access key, or it was revoked, or a new secret is wanted of one that has expired."""
 
     def __init__(self, key_id: str) -> None:
         super().__init__(f"There is no access key {key_id} here that could still be used.")
         self.key_id = key_id
+
+
+class AnsweredBefore(Exception):
+    """The request was carried out before, under the same idempotency key; `answer` is what was recorded then."""
+
+    def __init__(self, answer: object) -> None:
+        super().__init__("The request was carried out before.")
+        self.answer = answer
 
 
 class NoSuchRoutes(NoSuchRoute):
@@ -107,8 +115,8 @@ class RevertConflict(PlanRefused):
 
     def __init__(self, tenant: str, revision: int, conflicts: Sequence[tuple[object, int]], plan: object) -> None:
         super().__init__(
-            f"{len(conflicts)} routes that revision {revision} of tenant {tenant} changed were changed again since. "
-            "Say force to overwrite them too.",
+            f"Of the routes that revision {revision} of tenant {tenant} changed, {len(conflicts)} changed again "
+            "since; `conflicts` names them. Say force to overwrite these too.",
             plan,
         )
         self.conflicts = conflicts

@@ -11,7 +11,7 @@ from control_plane.domain.history import ChangeSetSummary, CommittedChanges, His
 from control_plane.domain.outbox import Acknowledged, Backlog, OutboxRecord, Unsent
 from control_plane.domain.plans import Plan
 from control_plane.domain.propagation import Dispatch
-from control_plane.domain.requests import Answer, ChangeRequest
+from control_plane.domain.requests import Answer, ChangeRequest, Once
 from control_plane.domain.routes import Route, RouteFilter, RoutePosition, Tenant
 from shared.schemas.events import Heartbeat
 from shared.schemas.identity import RouteKey
@@ -102,18 +102,25 @@ class AccessKeys(Protocol):
     Whatever changes is on its way to all services when the call returns.
     """
 
-    async def create(self, new: NewKey) -> StoredKey:
-        """Raises NoSuchTenant."""
+    async def create(self, new: NewKey, once: Once[StoredKey] | None = None) -> StoredKey:
+        """Raises NoSuchTenant; and AnsweredBefore and KeyReused where the same was wanted `once` before."""
         ...
 
     async def page(self, tenant: str | None, after: str | None, limit: int) -> Sequence[StoredKey]:
         """Up to `limit` keys by id, those after the given one, revoked ones too. Raises NoSuchTenant."""
         ...
 
-    async def rotate(self, tenant: str | None, key_id: str, sha256: str, grace: timedelta | None) -> StoredKey:
+    async def rotate(
+        self,
+        tenant: str | None,
+        key_id: str,
+        sha256: str,
+        grace: timedelta | None,
+        once: Once[StoredKey] | None = None,
+    ) -> StoredKey:
         """Add a secret; the one before it stays good for `grace` (None: until the next rotation).
 
-        Raises NoSuchKey, also for a revoked one.
+        Raises NoSuchKey, also for one that was revoked or has expired; AnsweredBefore and KeyReused as `create` does.
         """
         ...
 

@@ -34,12 +34,15 @@ Every request but `/health/…`, `/metrics` and `/schema` carries `Authorization
 
 - **Keys** are made at `/api/v1/tenants/{tenant}/access-keys`, and an admin's at `/api/v1/access-keys`. The text
   `tm_<id>_<secret>` is shown once; only the SHA-256 of the secret is stored. `POST …/{id}/rotate` adds a secret; the one
-  before stays good for `grace_seconds`, or until the next rotation. `DELETE …/{id}` revokes for good, everywhere, within
-  two seconds. `python -m control_plane create-admin-key` prints the first key.
+  before stays good for `grace_seconds`, or until the next rotation; a key that has expired gets none. `DELETE …/{id}`
+  revokes for good, everywhere, within two seconds. `python -m control_plane create-admin-key` prints the first key.
 - **JWTs** are accepted when `TM_JWT_JWKS`, `TM_JWT_ISSUER` and `TM_JWT_AUDIENCE` are set. Claims name the subject, the
   role and, for all but admins, the tenant.
-- Without a good credential the answer is 401. What a role may not do on its own tenant is 403. Another tenant's things
-  are answered exactly as things that do not exist.
+- Without a good credential the answer is 401; it is 503 while a service that has just started does not know all keys.
+  What a role may not do on its own tenant is 403. Another tenant's things are answered exactly as things that do not
+  exist.
+- **Sent again** with the same `Idempotency-Key`, a POST makes no second key and no second secret. The recorded answer has
+  everything but the text, which is stored nowhere: revoke or rotate a key whose text was lost on the way.
 - **Kafka away:** what a service knows stays good. One that starts meanwhile takes the copy in `TM_ACCESS_COPY`. If the
   topic was lost, `python -m control_plane republish-keys` sends every key again.
 - `TM_ACCESS=off` lets everyone do everything. It is for a laptop.

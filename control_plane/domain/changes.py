@@ -57,8 +57,10 @@ def inconsistencies(
     seen: set[RouteKey] = set()
     errors = []
     for place, key in keys.items():
-        if key in seen or key.tenant != tenant:
-            errors.append(FieldError(f"{pointer}/{place}", f"{key} is named twice or not of tenant {tenant}"))
+        if key.tenant != tenant:
+            errors.append(FieldError(f"{pointer}/{place}", f"{key} is not of tenant {tenant}"))
+        elif key in seen:
+            errors.append(FieldError(f"{pointer}/{place}", f"{key} is named twice"))
         elif within is not None and not within(key):
             errors.append(FieldError(f"{pointer}/{place}", f"{key} is not of the service or env that the query names"))
         seen.add(key)

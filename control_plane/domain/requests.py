@@ -3,10 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Generic, TypeVar
 
 from control_plane.domain.changes import Attribution
 from control_plane.domain.intents import Intent
 from control_plane.domain.plans import NO_TERMS, Plan, Terms
+
+_D = TypeVar("_D")
 
 ANSWERS_KEPT = timedelta(hours=24)
 """For how long the answer to a request with an Idempotency-Key is given again."""
@@ -22,15 +25,15 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Once:
+class Once(Generic[_D]):
     """The caller's wish to have a request carried out once, however often it is sent.
 
-    `fingerprint` tells the request from any other; `answer` makes what is recorded with the change.
+    `fingerprint` tells the request from any other; `answer` makes what is recorded, from what was done.
     """
 
     key: str
     fingerprint: bytes
-    answer: Callable[[Plan], Answer]
+    answer: Callable[[_D], Answer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,4 +43,4 @@ class ChangeRequest:
     intent: Intent
     attribution: Attribution
     terms: Terms = NO_TERMS
-    once: Once | None = None
+    once: Once[Plan] | None = None

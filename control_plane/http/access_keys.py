@@ -10,12 +10,12 @@ from litestar.params import PathParameter, RawBody
 from control_plane.domain.access_keys import StoredKey
 from control_plane.errors import NoSuchKey
 from control_plane.http import cursors
-from control_plane.http.answers import shown
-from control_plane.http.key_answers import EXAMPLE_KEY, EXAMPLE_SECRET, secret_answer
+from control_plane.http.answers import REPLAYED, shown
+from control_plane.http.key_answers import ANSWERS_GIVEN_AGAIN, EXAMPLE_KEY, EXAMPLE_SECRET, secret_answer
 from control_plane.http.key_payloads import KeyBody, KeyPage, NewPlatformKey, NewTenantKey, Rotation, SecretBody
 from control_plane.http.key_requests import accept_key_id, accept_key_page, accept_new_key, accept_rotation
-from control_plane.http.kinds import INVALID, KINDS, UNAVAILABLE
-from control_plane.http.operations import change_of, query_of
+from control_plane.http.kinds import INVALID, KEY_REUSED, KINDS, UNAVAILABLE
+from control_plane.http.operations import REPEATABLE, change_of, query_of
 from control_plane.http.payloads import KeyQuery
 from control_plane.http.requests import AnyRequest, accept_tenant
 from control_plane.http.tenants import TenantName
@@ -35,12 +35,17 @@ _LISTED = {
     200: shown("A page of keys", KeyPage(access_keys=[EXAMPLE_KEY], next_cursor="N2pQMnM5WHc0S2JN")),
     **_PROBLEMS,
 }
-_CREATED = {201: shown("Created; the key is shown once", EXAMPLE_SECRET), **_PROBLEMS}
-_ROTATED = {200: shown("Rotated; the new key is shown once", EXAMPLE_SECRET), **_OF_KEY}
+_ONCE = documented(KEY_REUSED)
+_CREATED = {201: shown("Created; the key is shown once", EXAMPLE_SECRET), **_PROBLEMS, **_ONCE}
+_ROTATED = {200: shown("Rotated; the new key is shown once", EXAMPLE_SECRET), **_OF_KEY, **_ONCE}
 
 
 def _operation(name: str) -> dict[str, Any]:
     return {"tags": _TAGS, "opt": {"operation": name}}
+
+
+def _repeatable(name: str) -> dict[str, Any]:
+    return {**_operation(name), "response_headers": [REPLAYED], "exception_handlers": ANSWERS_GIVEN_AGAIN}
 
 
 def access_key_handlers(keys: AccessKeyService) -> list[HTTPRouteHandler]:
@@ -52,15 +57,17 @@ def _tenant_handlers(keys: AccessKeyService) -> list[HTTPRouteHandler]:
     @post(
         _OF_TENANT,
         summary="Create an access key for a tenant",
-        operation_class=change_of(NewTenantKey, required=True, ci={"subject": "ci-bot", "role": "editor"}),
+        operation_class=change_of(
+            NewTenantKey, required=True, headers=REPEATABLE, ci={"subject": "ci-bot", "role": "editor"}
+        ),
         responses=_CREATED,
-        **_operation("keys.create"),
+        **_repeatable("keys.create"),
     )
     async def create_key(request: AnyRequest, tenant: TenantName, body: RawBody) -> Response[SecretBody]:
         """The answer holds the key's text, which is stored nowhere: it cannot be shown again."""
-        new = accept_new_key(tenant, body, NewTenantKey)
+        new, once = accept_new_key(request, tenant, body, NewTenantKey)
         by = principal_of(request).subject
-        made = await keys.create(tenant, new.subject, Role(new.role), new.expires_at, by)
+        made = await keys.create(tenant, new.subject, Role(new.role), new.expires_at, by, once)
         return secret_answer(*made, status=201)
 
     @get(
@@ -78,16 +85,19 @@ def _tenant_handlers(keys: AccessKeyService) -> list[HTTPRouteHandler]:
         _OF_TENANT + "/{key_id:str}/rotate",
         status_code=200,
         summary="Give a tenant's key a new secret",
-        operation_class=change_of(Rotation, required=False, within_a_day={"grace_seconds": 86400}, empty={}),
+        operation_class=change_of(
+            Rotation, required=False, headers=REPEATABLE, within_a_day={"grace_seconds": 86400}, empty={}
+        ),
         responses=_ROTATED,
-        **_operation("keys.rotate"),
+        **_repeatable("keys.rotate"),
     )
     async def rotate_key(
         request: AnyRequest, tenant: TenantName, key_id: KeyName, body: RawBody
     ) -> Response[SecretBody]:
         """The secret before stays good for `grace_seconds`, or until the next rotation."""
-        grace = accept_rotation(tenant, key_id, body)
-        return secret_answer(*await keys.rotate(tenant, key_id, grace, principal_of(request).subject), status=200)
+        grace, once = accept_rotation(request, tenant, key_id, body)
+        made = await keys.rotate(tenant, key_id, grace, principal_of(request).subject, once)
+        return secret_answer(*made, status=200)
 
     @delete(
         _OF_TENANT + "/{key_id:str}", summary="Revoke a tenant's key", responses=_OF_KEY, **_operation("keys.revoke")
@@ -103,14 +113,16 @@ def _platform_handlers(keys: AccessKeyService) -> list[HTTPRouteHandler]:
     @post(
         _OF_PLATFORM,
         summary="Create an access key for an admin of the platform",
-        operation_class=change_of(NewPlatformKey, required=True, person={"subject": "ada@example.com"}),
+        operation_class=change_of(
+            NewPlatformKey, required=True, headers=REPEATABLE, person={"subject": "ada@example.com"}
+        ),
         responses=_CREATED,
-        **_operation("platform-keys.create"),
+        **_repeatable("platform-keys.create"),
     )
     async def create_platform_key(request: AnyRequest, body: RawBody) -> Response[SecretBody]:
         """The answer holds the key's text, which is stored nowhere: it cannot be shown again."""
-        new = accept_new_key(None, body, NewPlatformKey)
-        made = await keys.create(None, new.subject, Role.ADMIN, new.expires_at, principal_of(request).subject)
+        new, once = accept_new_key(request, None, body, NewPlatformKey)
+        made = await keys.create(None, new.subject, Role.ADMIN, new.expires_at, principal_of(request).subject, once)
         return secret_answer(*made, status=201)
 
     @get(
@@ -128,14 +140,17 @@ def _platform_handlers(keys: AccessKeyService) -> list[HTTPRouteHandler]:
         _OF_PLATFORM + "/{key_id:str}/rotate",
         status_code=200,
         summary="Give a key of the platform a new secret",
-        operation_class=change_of(Rotation, required=False, within_a_day={"grace_seconds": 86400}, empty={}),
+        operation_class=change_of(
+            Rotation, required=False, headers=REPEATABLE, within_a_day={"grace_seconds": 86400}, empty={}
+        ),
         responses=_ROTATED,
-        **_operation("platform-keys.rotate"),
+        **_repeatable("platform-keys.rotate"),
     )
     async def rotate_platform_key(request: AnyRequest, key_id: KeyName, body: RawBody) -> Response[SecretBody]:
         """The secret before stays good for `grace_seconds`, or until the next rotation."""
-        grace = accept_rotation(None, key_id, body)
-        return secret_answer(*await keys.rotate(None, key_id, grace, principal_of(request).subject), status=200)
+        grace, once = accept_rotation(request, None, key_id, body)
+        made = await keys.rotate(None, key_id, grace, principal_of(request).subject, once)
+        return secret_answer(*made, status=200)
 
     @delete(
         _OF_PLATFORM + "/{key_id:str}",

@@ -1,6 +1,6 @@
 """Answers to callers, and how they are documented."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar, Union
 
@@ -76,10 +76,15 @@ def told_of_plan(plan: Plan) -> Answer:
 
 def respond_to_change(done: Plan | Answer, tell: Callable[[Plan], Answer]) -> Response[bytes]:
     """The response to a change: the recorded answer as it was, or what there is to tell of a new plan."""
-    if isinstance(done, Plan):
-        answer, further = tell(done), {}
-    else:
-        answer, further = done, {REPLAYED_HEADER: "true"}
+    return _response(tell(done), {}) if isinstance(done, Plan) else replayed(done)
+
+
+def replayed(answer: Answer) -> Response[bytes]:
+    """The recorded answer to an earlier request."""
+    return _response(answer, {REPLAYED_HEADER: "true"})
+
+
+def _response(answer: Answer, further: Mapping[str, str]) -> Response[bytes]:
     return Response(
         answer.body, status_code=answer.status, headers={**answer.headers, **further}, media_type=MediaType.JSON
     )

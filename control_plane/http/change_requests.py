@@ -17,6 +17,7 @@ from control_plane.http.change_payloads import (
     RevertTerms,
     SweepingTerms,
 )
+from control_plane.http.conditions import refuse_preconditions
 from control_plane.http.payloads import ScopeQuery
 from control_plane.http.requests import (
     AnyRequest,
@@ -99,7 +100,7 @@ def _request(
     once, key_errors = (None, []) if repeatable is None else read_once(request, repeatable, told_of_plan)
     if given is not None and given.reason and "\0" in given.reason:
         errors.append(FieldError("/reason", "must not hold a NUL character, which PostgreSQL cannot store"))
-    refuse(name_errors(tenant=tenant) + errors + key_errors)
+    refuse(name_errors(tenant=tenant) + errors + key_errors + refuse_preconditions(request.headers))
     assert given is not None  # noqa: S101 - there would be errors
     terms = Terms(expected_revision=given.expected_revision, dry_run=given.dry_run)
     return ChangeRequest(intent(given), attribute(request, given.reason), terms, once)

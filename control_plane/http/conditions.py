@@ -3,8 +3,9 @@
 import hashlib
 import re
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
-from control_plane.domain.plans import Plan, Terms
+from control_plane.domain.plans import Terms
 from control_plane.domain.requests import Answer, Once
 from shared.schemas.validation import FieldError
 
@@ -14,6 +15,8 @@ _TAGS = re.compile(r'\s*(?:W/)?"[^"]*"\s*(?:,\s*(?:W/)?"[^"]*"\s*)*')
 _TAG = re.compile(r'(W/)?"([^"]*)"')
 _REVISION = re.compile(r"[0-9]{1,18}")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+_D = TypeVar("_D")
 
 _NEVER = -1
 """Stands for an entity tag that no route ever has, so that it matches none."""
@@ -33,6 +36,12 @@ def read_preconditions(headers: Mapping[str, str]) -> tuple[Terms, list[FieldErr
     return Terms(route_revisions=revisions, must_be_new=none_match is not None), errors
 
 
+def refuse_preconditions(headers: Mapping[str, str]) -> list[FieldError]:
+    """What is wrong with preconditions where many routes change: a guard that nobody looks at would be none."""
+    why = "is for single routes; here the tenant's revision is demanded by expected_revision in the body"
+    return [FieldError(f"/{name}", why) for name in ("If-Match", "If-None-Match") if name in headers]
+
+
 def _revisions(match: str) -> frozenset[int] | None:
     if not _TAGS.fullmatch(match):
         return None
@@ -41,8 +50,8 @@ def _revisions(match: str) -> frozenset[int] | None:
 
 
 def read_idempotency(
-    headers: Mapping[str, str], request_line: str, body: bytes, answer: Callable[[Plan], Answer]
-) -> tuple[Once | None, list[FieldError]]:
+    headers: Mapping[str, str], request_line: str, body: bytes, answer: Callable[[_D], Answer]
+) -> tuple[Once[_D] | None, list[FieldError]]:
     """The wish in the `Idempotency-Key` header; None without one. Method, path, query and body make the request."""
     key = headers.get(IDEMPOTENCY_KEY)
     if key is None:

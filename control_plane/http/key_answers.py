@@ -1,10 +1,16 @@
 """Answers about access keys, and how they are documented."""
 
 from datetime import UTC, datetime
+from typing import Any
 
-from litestar import Response
+import msgspec
+from litestar import Request, Response
+from litestar.types import ExceptionHandlersMap
 
 from control_plane.domain.access_keys import StoredKey
+from control_plane.domain.requests import Answer
+from control_plane.errors import AnsweredBefore
+from control_plane.http.answers import replayed
 from control_plane.http.key_payloads import KeyBody, SecretBody
 from shared.runtime.access.tokens import AccessKey
 from shared.schemas.access import Role
@@ -24,7 +30,32 @@ EXAMPLE_KEY = KeyBody(
 EXAMPLE_SECRET = SecretBody(key="tm_7jP2s9Xw4KbM_…", access_key=EXAMPLE_KEY)
 
 
+NOT_TO_BE_KEPT = {"Cache-Control": "no-store"}
+
+
 def secret_answer(stored: StoredKey, secret: AccessKey, *, status: int) -> Response[SecretBody]:
     """The key's text, which nobody between here and the caller is to keep."""
     body = SecretBody(key=secret.text, access_key=KeyBody.of(stored))
-    return Response(body, status_code=status, headers={"Cache-Control": "no-store"})
+    return Response(body, status_code=status, headers=NOT_TO_BE_KEPT)
+
+
+def told_of_creation(stored: StoredKey) -> Answer:
+    """What is recorded of a creation: everything but the secret."""
+    return _without_secret(stored, 201)
+
+
+def told_of_rotation(stored: StoredKey) -> Answer:
+    """What is recorded of a rotation: everything but the secret."""
+    return _without_secret(stored, 200)
+
+
+def _without_secret(stored: StoredKey, status: int) -> Answer:
+    return Answer(status, NOT_TO_BE_KEPT, msgspec.json.encode(SecretBody(key=None, access_key=KeyBody.of(stored))))
+
+
+def _again(_: Request[Any, Any, Any], before: AnsweredBefore) -> Response[bytes]:
+    assert isinstance(before.answer, Answer)  # noqa: S101 - the errors stand below the domain and cannot name it
+    return replayed(before.answer)
+
+
+ANSWERS_GIVEN_AGAIN: ExceptionHandlersMap = {AnsweredBefore: _again}

@@ -76,9 +76,12 @@ class KeyBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SecretBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A new secret. `key` goes behind `Authorization: Bearer`; it is shown here and never again."""
+    """A new secret. `key` goes behind `Authorization: Bearer`; it is shown once.
 
-    key: str
+    It is stored nowhere, so that it is null in an answer that is given again for an `Idempotency-Key`.
+    """
+
+    key: str | None
     access_key: KeyBody
 
 

@@ -3,11 +3,14 @@
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+from control_plane.domain.access_keys import StoredKey
+from control_plane.domain.requests import Once
 from control_plane.errors import NoSuchKey
 from control_plane.http import cursors
+from control_plane.http.key_answers import told_of_creation, told_of_rotation
 from control_plane.http.key_payloads import NewPlatformKey, NewTenantKey, Rotation
 from control_plane.http.payloads import KeyQuery
-from control_plane.http.requests import AnyRequest, read_cursor, read_parameters
+from control_plane.http.requests import AnyRequest, read_cursor, read_once, read_parameters
 from shared.runtime.http.payload import read_body
 from shared.schemas.access import is_key_id
 from shared.schemas.identity import name_errors
@@ -16,18 +19,24 @@ from shared.schemas.validation import FieldError, InvalidInput
 _N = TypeVar("_N", NewTenantKey, NewPlatformKey)
 
 
-def accept_new_key(tenant: str | None, body: bytes, into: type[_N]) -> _N:
-    """The key that is asked for. It must not have ended already."""
+def accept_new_key(
+    request: AnyRequest, tenant: str | None, body: bytes, into: type[_N]
+) -> tuple[_N, Once[StoredKey] | None]:
+    """The key that is asked for, and whether once only. It must not have ended already."""
     new, errors = read_body(body, into, {"expires_at": _refuse_past})
-    return _accepted(new, _tenant_errors(tenant) + errors)
+    once, once_errors = read_once(request, body, told_of_creation)
+    return _accepted(new, _tenant_errors(tenant) + errors + once_errors), once
 
 
-def accept_rotation(tenant: str | None, key_id: str, body: bytes) -> timedelta | None:
-    """How long the older secret stays good; a body may be missing or empty."""
+def accept_rotation(
+    request: AnyRequest, tenant: str | None, key_id: str, body: bytes
+) -> tuple[timedelta | None, Once[StoredKey] | None]:
+    """How long the older secret stays good, and whether this is asked for once only; a body may be missing or empty."""
     rotation, errors = read_body(body or b"{}", Rotation)
-    seconds = _accepted(rotation, _tenant_errors(tenant) + errors).grace_seconds
+    once, once_errors = read_once(request, body, told_of_rotation)
+    seconds = _accepted(rotation, _tenant_errors(tenant) + errors + once_errors).grace_seconds
     accept_key_id(key_id)
-    return None if seconds is None else timedelta(seconds=seconds)
+    return None if seconds is None else timedelta(seconds=seconds), once
 
 
 def accept_key_id(key_id: str) -> str:

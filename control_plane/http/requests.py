@@ -81,8 +81,8 @@ def accept_state_change(
 
 
 def read_once(
-    request: AnyRequest, body: bytes, answer: Callable[[Plan], Answer]
-) -> tuple[Once | None, list[FieldError]]:
+    request: AnyRequest, body: bytes, answer: Callable[[_T], Answer]
+) -> tuple[Once[_T] | None, list[FieldError]]:
     """The wish to have the request carried out once."""
     url = request.url
     return read_idempotency(request.headers, f"{request.method} {url.path}?{url.query}", body, answer)

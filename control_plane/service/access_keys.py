@@ -8,6 +8,7 @@ import structlog
 
 from control_plane.domain.access_keys import NewKey, StoredKey
 from control_plane.domain.outbox import OutboxRecord
+from control_plane.domain.requests import Once
 from control_plane.errors import NotPublished
 from control_plane.ports import AccessKeys, EventLog
 from shared.runtime.access.keyring import Keyring
@@ -45,13 +46,19 @@ class AccessKeyService:
         self._deadline = deadline_seconds
 
     async def create(
-        self, tenant: str | None, subject: str, role: Role, expires_at: datetime | None, created_by: str
+        self,
+        tenant: str | None,
+        subject: str,
+        role: Role,
+        expires_at: datetime | None,
+        created_by: str,
+        once: Once[StoredKey] | None = None,
     ) -> tuple[StoredKey, AccessKey]:
-        """A new key, and its text, which nobody can ask for again. Raises NoSuchTenant."""
+        """A new key, and its text, which nobody can ask for again. Raises NoSuchTenant, AnsweredBefore, KeyReused."""
         secret = AccessKey.new()
         new = NewKey(secret.key_id, secret.sha256, subject, role, tenant, created_by, expires_at)
         async with asyncio.timeout(self._deadline):
-            stored = await self._keys.create(new)
+            stored = await self._keys.create(new, once)
         self._changed(stored)
         _log.info("access key created", key=stored.key_id, subject=subject, role=role, of=tenant, by=created_by)
         return stored, secret
@@ -62,15 +69,20 @@ class AccessKeyService:
             return await self._keys.page(tenant, after, limit)
 
     async def rotate(
-        self, tenant: str | None, key_id: str, grace: timedelta | None, by: str
+        self,
+        tenant: str | None,
+        key_id: str,
+        grace: timedelta | None,
+        by: str,
+        once: Once[StoredKey] | None = None,
     ) -> tuple[StoredKey, AccessKey]:
         """A second secret for the key; the older one stays good for `grace`, or until the next rotation.
 
-        Raises NoSuchKey, NoSuchTenant.
+        Raises NoSuchKey, also for a key that has expired, NoSuchTenant, AnsweredBefore and KeyReused.
         """
         secret = AccessKey.new(key_id)
         async with asyncio.timeout(self._deadline):
-            stored = await self._keys.rotate(tenant, key_id, secret.sha256, grace)
+            stored = await self._keys.rotate(tenant, key_id, secret.sha256, grace, once)
         self._changed(stored)
         _log.info("access key rotated", key=key_id, by=by)
         return stored, secret

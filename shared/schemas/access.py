@@ -8,8 +8,8 @@ import msgspec
 
 from shared.schemas.events import Name, UtcTime
 
-_SUBJECT_PATTERN = r"^[A-Za-z0-9@._+:/-]{1,128}\Z"
-SUBJECT_RULE = "must be 1 to 128 of A-Z a-z 0-9 @ . _ + : / -"
+_SUBJECT_PATTERN = r"^[A-Za-z0-9@._+:/|-]{1,128}\Z"
+SUBJECT_RULE = "must be 1 to 128 of A-Z a-z 0-9 @ . _ + : / | -"
 
 _KEY_ID_PATTERN = r"^[0-9A-Za-z]{12}\Z"
 KeyId = Annotated[str, msgspec.Meta(pattern=_KEY_ID_PATTERN)]

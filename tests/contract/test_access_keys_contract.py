@@ -1,15 +1,17 @@
 """Access keys: PostgreSQL and the fake behave alike."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import pytest_asyncio
 
 from control_plane.adapters.postgres.access_keys import PostgresAccessKeys
 from control_plane.adapters.postgres.tenants import PostgresTenants
-from control_plane.domain.access_keys import NewKey
-from control_plane.errors import NoSuchKey, NoSuchTenant
+from control_plane.domain.access_keys import NewKey, StoredKey
+from control_plane.domain.requests import Answer, Once
+from control_plane.errors import AnsweredBefore, KeyReused, NoSuchKey, NoSuchTenant
 from control_plane.ports import AccessKeys
 from shared.runtime.access.tokens import AccessKey
 from shared.schemas.access import Role
@@ -42,10 +44,10 @@ async def keys(behind: Database | None) -> AsyncIterator[AccessKeys]:
         yield PostgresAccessKeys(primary)
 
 
-def _new(tenant: str | None = "team-a") -> NewKey:
+def _new(tenant: str | None = "team-a", expires_at: datetime | None = None) -> NewKey:
     secret = AccessKey.new()
     role = Role.ADMIN if tenant is None else Role.EDITOR
-    return NewKey(secret.key_id, secret.sha256, "ci-bot", role, tenant, "ada", expires_at=None)
+    return NewKey(secret.key_id, secret.sha256, "ci-bot", role, tenant, "ada", expires_at)
 
 
 @pytest.mark.parametrize("tenant", ["team-a", None])
@@ -78,6 +80,47 @@ async def test_a_revoked_key_is_listed_and_can_do_nothing_any_more(keys: AccessK
         await keys.revoke("team-a", made.key_id)
     with pytest.raises(NoSuchKey):
         await keys.rotate("team-a", made.key_id, AccessKey.new().sha256, None)
+
+
+async def test_an_expired_key_gets_no_secret_that_could_never_be_used_and_can_be_revoked(keys: AccessKeys) -> None:
+    made = await keys.create(_new(expires_at=datetime(2026, 1, 1, tzinfo=UTC)))
+    with pytest.raises(NoSuchKey):
+        await keys.rotate("team-a", made.key_id, AccessKey.new().sha256, None)
+    assert await keys.page("team-a", None, 10) == [made]
+    await keys.revoke("team-a", made.key_id)
+
+
+@pytest.mark.parametrize("tenant", ["team-a", None])
+async def test_what_is_wanted_once_is_done_once(keys: AccessKeys, tenant: str | None) -> None:
+    once: Once[StoredKey] = Once("k1", b"create", lambda stored: Answer(201, {"a": "b"}, stored.key_id.encode()))
+    made = await keys.create(_new(tenant), once)
+    with pytest.raises(AnsweredBefore) as before:
+        await keys.create(_new(tenant), once)
+    assert before.value.answer == Answer(201, {"a": "b"}, made.key_id.encode())
+    assert [each.key_id for each in await keys.page(tenant, None, 10)] == [made.key_id]
+
+    rotation: Once[StoredKey] = Once("k2", b"rotate", lambda _: Answer(200, {}, b""))
+    rotated = await keys.rotate(tenant, made.key_id, AccessKey.new().sha256, None, rotation)
+    with pytest.raises(AnsweredBefore):
+        await keys.rotate(tenant, made.key_id, AccessKey.new().sha256, None, rotation)
+    assert await keys.page(tenant, None, 10) == [rotated]
+    with pytest.raises(KeyReused):
+        await keys.create(_new(tenant), Once("k2", b"another", once.answer))
+
+
+async def test_of_several_at_once_one_is_done(keys: AccessKeys) -> None:
+    once: Once[StoredKey] = Once("k1", b"create", lambda _: Answer(201, {}, b""))
+
+    async def create() -> bool:
+        try:
+            await keys.create(_new(None), once)
+        except AnsweredBefore:
+            return False
+        return True
+
+    async with asyncio.TaskGroup() as tasks:
+        done = [tasks.create_task(create()) for _ in range(5)]
+    assert sorted(each.result() for each in done) == [False, False, False, False, True]
 
 
 async def test_keys_are_paged_by_id_and_each_tenants_are_its_own(keys: AccessKeys) -> None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from control_plane.domain.access_keys import KeyNews, NewKey, StoredKey
-from control_plane.errors import NoSuchKey
+from control_plane.domain.requests import Answer, Once
+from control_plane.errors import AnsweredBefore, KeyReused, NoSuchKey
 from tests.fakes.control_plane_registry import FakeRegistry
 
 
@@ -15,9 +16,11 @@ class FakeAccessKeys:
 
     registry: FakeRegistry
     keys: dict[str, StoredKey] = field(default_factory=dict)
+    answers: dict[tuple[str | None, str], tuple[bytes, Answer]] = field(default_factory=dict)
 
-    async def create(self, new: NewKey) -> StoredKey:
+    async def create(self, new: NewKey, once: Once[StoredKey] | None = None) -> StoredKey:
         now = self._begin(new.tenant)
+        self._refuse_repeated(new.tenant, once)
         self.keys[new.key_id] = StoredKey(
             key_id=new.key_id,
             version=1,
@@ -33,19 +36,29 @@ class FakeAccessKeys:
             rotated_at=None,
             revoked_at=None,
         )
-        return self.keys[new.key_id]
+        return self._recorded(self.keys[new.key_id], once)
 
     async def page(self, tenant: str | None, after: str | None, limit: int) -> Sequence[StoredKey]:
         self._begin(tenant)
         found = [each for _, each in sorted(self.keys.items()) if each.tenant == tenant]
         return [each for each in found if after is None or each.key_id > after][:limit]
 
-    async def rotate(self, tenant: str | None, key_id: str, sha256: str, grace: timedelta | None) -> StoredKey:
+    async def rotate(
+        self,
+        tenant: str | None,
+        key_id: str,
+        sha256: str,
+        grace: timedelta | None,
+        once: Once[StoredKey] | None = None,
+    ) -> StoredKey:
+        self._refuse_repeated(tenant, once)
         now, key = self._begin(tenant, known=False), self._live(tenant, key_id)
+        if key.expires_at is not None and key.expires_at <= now:
+            raise NoSuchKey(key_id)
         until = None if grace is None else now + grace
         newer = replace(key, version=key.version + 1, sha256=sha256, rotated_at=now)
         self.keys[key_id] = replace(newer, older_sha256=key.sha256, older_until=until)
-        return self.keys[key_id]
+        return self._recorded(self.keys[key_id], once)
 
     async def revoke(self, tenant: str | None, key_id: str) -> None:
         now, key = self._begin(tenant, known=False), self._live(tenant, key_id)
@@ -60,6 +73,18 @@ class FakeAccessKeys:
         if tenant is not None and known:
             self.registry.tenant(tenant)
         return now
+
+    def _refuse_repeated(self, tenant: str | None, once: Once[StoredKey] | None) -> None:
+        recorded = self.answers.get((tenant, once.key)) if once else None
+        if once and recorded:
+            if recorded[0] != once.fingerprint:
+                raise KeyReused(once.key)
+            raise AnsweredBefore(recorded[1])
+
+    def _recorded(self, key: StoredKey, once: Once[StoredKey] | None) -> StoredKey:
+        if once:
+            self.answers[key.tenant, once.key] = once.fingerprint, once.answer(key)
+        return key
 
     def _live(self, tenant: str | None, key_id: str) -> StoredKey:
         key = self.keys.get(key_id)

@@ -7,9 +7,11 @@ from datetime import datetime, timedelta
 import asyncpg
 import msgspec
 
+from control_plane.adapters.postgres.answers import record, recorded_answer
 from control_plane.adapters.postgres.primary import Connection, Primary
 from control_plane.domain.access_keys import KeyNews, NewKey, StoredKey
-from control_plane.errors import NoSuchKey, NoSuchTenant
+from control_plane.domain.requests import Once
+from control_plane.errors import AnsweredBefore, NoSuchKey, NoSuchTenant
 from shared.runtime import correlation
 from shared.schemas.access import Role, encode
 from shared.schemas.events import CORRELATION_ID_HEADER
@@ -31,7 +33,7 @@ _LOCK = f"{_GET} FOR UPDATE OF access_keys"
 _ROTATE = """
 UPDATE access_keys SET version = version + 1, sha256 = $2, older_sha256 = sha256,
     older_until = clock_timestamp() + $3::interval, rotated_at = clock_timestamp(), changed_at = clock_timestamp()
-WHERE id = $1
+WHERE id = $1 AND (expires_at IS NULL OR expires_at > clock_timestamp()) RETURNING id
 """
 _REVOKE = """
 UPDATE access_keys SET version = version + 1, revoked_at = clock_timestamp(), changed_at = clock_timestamp()
@@ -51,6 +53,7 @@ SELECT {_COLUMNS} FROM access_keys LEFT JOIN tenants ON tenants.id = tenant_id
 WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())
 ORDER BY access_keys.id FOR UPDATE OF access_keys
 """  # noqa: S608 - constants only
+_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 _PUBLISH = "INSERT INTO outbox (topic, key, headers, payload, created_at) VALUES ($1, $2, $3, $4, clock_timestamp())"
 
 
@@ -60,15 +63,16 @@ class PostgresAccessKeys:
     def __init__(self, primary: Primary) -> None:
         self._primary = primary
 
-    async def create(self, new: NewKey) -> StoredKey:
+    async def create(self, new: NewKey, once: Once[StoredKey] | None = None) -> StoredKey:
         async with self._of(new.tenant) as connection:
+            await _refuse_repeated(connection, new.tenant, once)
             values = (new.key_id, new.tenant, new.subject, new.role, new.sha256, new.created_by, new.expires_at)
             try:
                 await connection.execute(_INSERT, *values)
             except (asyncpg.CheckViolationError, asyncpg.InsufficientPrivilegeError) as error:
                 # There is no such tenant, so that the row would be nobody's.
                 raise NoSuchTenant(str(new.tenant)) from error
-            return await _published(connection, new.tenant, new.key_id)
+            return await _published(connection, new.tenant, new.key_id, once)
 
     async def page(self, tenant: str | None, after: str | None, limit: int) -> Sequence[StoredKey]:
         async with self._of(tenant) as connection:
@@ -76,11 +80,20 @@ class PostgresAccessKeys:
                 raise NoSuchTenant(tenant)
             return [_stored(row) for row in await connection.fetch(_PAGE, tenant, after, limit)]
 
-    async def rotate(self, tenant: str | None, key_id: str, sha256: str, grace: timedelta | None) -> StoredKey:
+    async def rotate(
+        self,
+        tenant: str | None,
+        key_id: str,
+        sha256: str,
+        grace: timedelta | None,
+        once: Once[StoredKey] | None = None,
+    ) -> StoredKey:
         async with self._of(tenant) as connection:
+            await _refuse_repeated(connection, tenant, once)
             await _lock_live(connection, tenant, key_id)
-            await connection.execute(_ROTATE, key_id, sha256, grace)
-            return await _published(connection, tenant, key_id)
+            if await connection.fetchval(_ROTATE, key_id, sha256, grace) is None:
+                raise NoSuchKey(key_id)  # it has expired, and so would its new secret have
+            return await _published(connection, tenant, key_id, once)
 
     async def revoke(self, tenant: str | None, key_id: str) -> None:
         async with self._of(tenant) as connection:
@@ -107,17 +120,36 @@ class PostgresAccessKeys:
         return self._primary.platform() if tenant is None else self._primary.transaction(tenant)
 
 
+async def _refuse_repeated(connection: Connection, tenant: str | None, once: Once[StoredKey] | None) -> None:
+    if once is None:
+        return
+    # No row stands for the platform that could be locked.
+    await connection.execute(_ONE_AT_A_TIME, f"{tenant}/{once.key}")
+    answer = await recorded_answer(connection, await _id_of(connection, tenant), once)
+    if answer is not None:
+        raise AnsweredBefore(answer)
+
+
+async def _id_of(connection: Connection, tenant: str | None) -> int | None:
+    return None if tenant is None else await connection.fetchval("SELECT current_tenant_id()")
+
+
 async def _lock_live(connection: Connection, tenant: str | None, key_id: str) -> None:
     found = await connection.fetchrow(_LOCK, tenant, key_id)
     if found is None or found["revoked_at"] is not None:
         raise NoSuchKey(key_id)
 
 
-async def _published(connection: Connection, tenant: str | None, key_id: str) -> StoredKey:
+async def _published(
+    connection: Connection, tenant: str | None, key_id: str, once: Once[StoredKey] | None
+) -> StoredKey:
     row = await connection.fetchrow(_GET, tenant, key_id)
     assert row is not None  # noqa: S101 - written in this transaction
     stored = _stored(row)
     await _publish(connection, key_id, encode(stored.record))
+    if once is not None:
+        at = stored.rotated_at or stored.created_at
+        await record(connection, await _id_of(connection, tenant), once, once.answer(stored), at)
     return stored
 
 

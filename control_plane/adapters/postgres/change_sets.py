@@ -51,7 +51,7 @@ class PostgresChangeSets:
     async def _apply(self, connection: Connection, request: ChangeRequest, headers: Mapping[str, str]) -> Plan | Answer:
         tenant = await _lock(connection, request.intent.tenant)
         once = request.once
-        if once is not None and (recorded := await recorded_answer(connection, tenant, once)):
+        if once is not None and (recorded := await recorded_answer(connection, tenant.id, once)):
             return recorded
         standing = await read_standing(connection, tenant, request.intent)
         plan = make_plan(request.intent, request.terms, standing)
@@ -59,7 +59,7 @@ class PostgresChangeSets:
         if plan.committed:
             await _write(connection, tenant, _event(plan, request, standing.now), headers, plan.created)
         if once is not None:
-            await record(connection, tenant, once, once.answer(plan), standing.now)
+            await record(connection, tenant.id, once, once.answer(plan), standing.now)
         return plan
 
 

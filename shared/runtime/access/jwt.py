@@ -62,12 +62,12 @@ class JwtVerifier:
         self.version += 1
 
     def verify(self, token: str) -> tuple[Principal, datetime | None] | Refusal:
-        """Whose token this is, and when it ends; or why it is nobody's."""
+        """Whose token this is, and when it ends; or why it is nobody's: unknown before the first keys are here."""
         try:
             key = self._keys.get(jwt.get_unverified_header(token).get("kid", ""))
             if key is None:
                 self.asked.set()
-                return Refusal.INVALID
+                return Refusal.INVALID if self._keys else Refusal.UNKNOWN
             claims = self._decode(token, key)
         except jwt.ExpiredSignatureError:
             return Refusal.EXPIRED

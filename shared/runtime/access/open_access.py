@@ -10,7 +10,7 @@ from shared.schemas.access import Role
 ACTOR_HEADER = "X-Actor"
 ANONYMOUS = "anonymous"
 
-_ACTOR = re.compile(rb"[A-Za-z0-9@._+:/-]{1,128}")
+_ACTOR = re.compile(rb"[A-Za-z0-9@._+:/|-]{1,128}")
 _HEADER = ACTOR_HEADER.lower().encode()
 
 
@@ -18,7 +18,7 @@ class OpenAccess:
     """The Authenticator that believes everybody: the subject is what `X-Actor` says, `anonymous` without one."""
 
     def check(self, headers: Headers) -> Principal | Refusal:
-        """Invalid when `X-Actor` is not 1 to 128 of A-Z a-z 0-9 @ . _ + : / -."""
+        """Invalid when `X-Actor` is not 1 to 128 of A-Z a-z 0-9 @ . _ + : / | -."""
         offered = next((value for name, value in headers if name == _HEADER), ANONYMOUS.encode())
         if not _ACTOR.fullmatch(offered):
             return Refusal.INVALID

@@ -117,6 +117,19 @@ def test_token_with_wrong_claims_is_refused(gate: Gate, changed: dict[str, Any])
     assert gate.check(signed(claims(**changed))) is Refusal.INVALID
 
 
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "auth0|5f7c8ec7c33c6c004bbafe82",
+        "system:serviceaccount:shop:web",
+        "repo:acme/shop:ref:refs/heads/main",
+        "kVJm3Y9tHnA2@clients",
+    ],
+)
+def test_subjects_as_known_issuers_name_them_are_accepted(gate: Gate, subject: str) -> None:
+    assert gate.check(signed(claims(sub=subject))).subject == subject
+
+
 def test_expired_token_is_told_so(gate: Gate) -> None:
     assert gate.check(signed(claims(exp=int(time.time()) - 60))) is Refusal.EXPIRED
 
@@ -174,6 +187,15 @@ async def test_new_key_of_the_issuer_is_fetched_when_a_token_names_it(tmp_path: 
         await eventually(lambda: _accepts(gate, signed(claims())))
     finally:
         refreshing.cancel()
+
+
+async def test_before_the_issuers_keys_are_here_a_token_is_neither_good_nor_bad() -> None:
+    verifier = JwtVerifier(JwtRules(ISSUER, AUDIENCE, ("RS256",)))
+    gate = Gate(clock=SystemClock(), tokens=verifier)
+    assert gate.check(signed(claims())) is Refusal.UNKNOWN
+    assert gate.check("a.b.c") is Refusal.INVALID
+    verifier.use(JWKS)
+    assert isinstance(gate.check(signed(claims())), Principal)
 
 
 async def test_broken_key_set_leaves_the_keys_as_they_are(tmp_path: Path, gate: Gate) -> None:

@@ -51,6 +51,27 @@ async def test_a_route_that_must_be_new_is_created_once(client: httpx2.AsyncClie
     assert (again.status_code, "revision 1" in again.json()["detail"]) == (412, True)
 
 
+@pytest.mark.parametrize("header", ["If-Match", "If-None-Match"])
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", CHANGES, {"changes": [{**CHANGE, **TWO}]}),
+        ("PUT", "/tenants/team-a/routes", {"routes": []}),
+        ("POST", f"{CHANGES}/1/revert", {}),
+        ("POST", "/tenants/team-a/revert-to/0", {}),
+    ],
+)
+async def test_a_precondition_that_would_not_be_looked_at_is_refused(
+    client: httpx2.AsyncClient, method: str, path: str, body: dict[str, Any], header: str
+) -> None:
+    await client.put(ROUTE, json=ONE)
+    answer = await client.request(method, path, json=body, headers={header: "*"})
+    assert answer.status_code == 400
+    (wrong,) = answer.json()["errors"]
+    assert (wrong["pointer"], "expected_revision" in wrong["detail"]) == (f"/{header}", True)
+    assert (await client.get(ROUTE)).headers["ETag"] == '"1"'
+
+
 async def test_every_answer_to_a_change_says_which_revision_shows_it(client: httpx2.AsyncClient) -> None:
     assert (await client.put(ROUTE, json=ONE)).headers["X-Revision"] == "1"
     await client.put(f"{ROUTE}1", json=ONE)

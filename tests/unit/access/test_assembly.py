@@ -1,0 +1,35 @@
+"""Access as the settings want it."""
+
+from structlog.testing import capture_logs
+
+from control_plane.app import new_health
+from control_plane.settings import ControlPlaneSettings
+from shared.runtime.access.assembly import ACCESS_KEYS, build_access
+from shared.runtime.catalogue import Service
+from shared.runtime.metrics import Metrics
+from tests.clocks import MovableClock
+
+
+def test_access_is_checked_unless_somebody_says_otherwise() -> None:
+    health = new_health()
+    with capture_logs() as logs:
+        access = build_access(
+            ControlPlaneSettings(), clock=MovableClock(), health=health, metrics=Metrics(Service.CONTROL_PLANE)
+        )
+    assert access.keyring is not None
+    assert not health.dependencies[ACCESS_KEYS].up
+    assert logs == []
+
+
+def test_a_service_without_access_says_so_in_its_log_and_its_readiness() -> None:
+    health = new_health()
+    with capture_logs() as logs:
+        access = build_access(
+            ControlPlaneSettings(access="off"),
+            clock=MovableClock(),
+            health=health,
+            metrics=Metrics(Service.CONTROL_PLANE),
+        )
+    assert access.keyring is None
+    assert "everyone may do everything" in health.notes["access"]
+    assert [(each["log_level"], each["event"][:13]) for each in logs] == [("warning", "ACCESS IS OFF")]
