@@ -172,6 +172,8 @@ class _Wiring:
         return Explainer(
             local=self.local,
             cache=self.ports.cache,
+            shared=self.shared,
+            replicas=self.replicas,
             sources=[*asked, *primary],
             freshness=self.freshness,
             coverage=self.coverage,

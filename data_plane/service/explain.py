@@ -1,8 +1,11 @@
-"""Why a route is answered as it is: what every layer holds of it, without touching any."""
+"""Why a route is answered as it is: what every layer holds of it, without touching any.
+
+Which layer answers is told by the same rules as in `load.py`, in the same order.
+"""
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from data_plane.domain.answer import Layer
 from data_plane.domain.entry import Entry, Lives, State
@@ -13,6 +16,8 @@ from data_plane.ports import RouteCache, RouteSource
 from data_plane.service.coverage import Coverage
 from data_plane.service.freshness import Freshness
 from data_plane.service.local_cache import LocalCache
+from data_plane.service.replicas import Replicas
+from data_plane.service.shared_cache import SharedCache
 from shared.runtime.clock import Clock
 from shared.runtime.resilience import DependencyUnavailable
 from shared.schemas.identity import RouteKey
@@ -20,7 +25,10 @@ from shared.schemas.identity import RouteKey
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What one layer holds. Times in seconds; `bound` as in an answer. Without an entry, `note` says why."""
+    """What one layer holds. Times in seconds; `bound` as in an answer. Without an entry, `note` says why.
+
+    `is_passed_over`: it does not answer, whatever it holds, and `note` says why.
+    """
 
     layer: Layer
     entry: Entry | None
@@ -30,11 +38,13 @@ class View:
     bound: float | None
     reflects: int
     note: str
+    is_passed_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The layers in the order in which they are asked; the first with a fresh entry is the one that answers.
+    """The layers in the order in which they are asked; the first with a fresh entry, and not passed over, is the one
+    that answers.
 
     `applied`: the tenant's revisions that came by events, without a gap. `heard_until`: POSIX seconds on the primary's
     clock up to which all of them did; -inf when that is not known.
@@ -47,7 +57,7 @@ class Explanation:
 
     @property
     def answering(self) -> View | None:
-        return next((each for each in self.views if each.is_fresh), None)
+        return next((each for each in self.views if each.is_fresh and not each.is_passed_over), None)
 
     @property
     def why(self) -> str:
@@ -71,6 +81,8 @@ class Explainer:
         *,
         local: LocalCache,
         cache: RouteCache,
+        shared: SharedCache,
+        replicas: Replicas,
         sources: Sequence[tuple[Layer, RouteSource]],
         freshness: Freshness,
         coverage: Coverage,
@@ -80,9 +92,11 @@ class Explainer:
         clock: Clock,
         deadline: float,
     ) -> None:
-        """`deadline`: seconds for each layer."""
+        """`sources`: the replicas and the primary; `deadline`: seconds for each layer."""
         self._local = local
         self._cache = cache
+        self._shared = shared
+        self._replicas = replicas
         self._sources = tuple(sources)
         self._freshness = freshness
         self._coverage = coverage
@@ -95,7 +109,9 @@ class Explainer:
     async def explain(self, key: RouteKey) -> Explanation:
         """What is known of the route, layer by layer. Never fails: a layer that does not answer says so."""
         views = [self._view(Layer.L1, self._local.held(key), "nothing is held"), await self._redis(key)]
-        views += [await self._database(layer, source, key) for layer, source in self._sources]
+        views += [
+            await self._database(layer, source, key) for layer, source in sorted(self._sources, key=self._is_left_out)
+        ]
         return Explanation(key, tuple(views), self._watermarks.applied(key.tenant), self._heard.until)
 
     async def _redis(self, key: RouteKey) -> View:
@@ -104,7 +120,20 @@ class Explainer:
                 entry = await self._cache.get(key)
         except (DependencyUnavailable, UnreadableEntry, TimeoutError) as error:
             return self._view(Layer.REDIS, None, f"does not tell: {type(error).__name__}")
-        return self._view(Layer.REDIS, None if entry is None else self._lives.cap(entry), "nothing is held")
+        if entry is None:
+            return self._view(Layer.REDIS, None, "nothing is held")
+        view = self._view(Layer.REDIS, self._lives.cap(entry), "")
+        if not self._shared.is_read():
+            return replace(
+                view, is_passed_over=True, note="not read now: changes heard here could not be written to it yet"
+            )
+        if entry.reflects < self._local.floor(key):
+            return replace(view, is_passed_over=True, note="passed over: older than what this process has held")
+        return view
+
+    def _is_left_out(self, asked: tuple[Layer, RouteSource]) -> bool:
+        layer, source = asked
+        return layer is Layer.REPLICA and not self._replicas.is_fit(source.name)
 
     async def _database(self, layer: Layer, source: RouteSource, key: RouteKey) -> View:
         try:
@@ -112,7 +141,14 @@ class Explainer:
                 reading = await source.read(key)
         except (DependencyUnavailable, TimeoutError) as error:
             return self._view(layer, None, f"{source.name} does not tell: {type(error).__name__}")
-        return self._view(layer, reading.entry(self._lives, self._clock.monotonic()), source.name)
+        left_out = (
+            "; left out for lagging or silence, so asked as the last" if self._is_left_out((layer, source)) else ""
+        )
+        view = self._view(layer, reading.entry(self._lives, self._clock.monotonic()), f"{source.name}{left_out}")
+        if layer is Layer.REPLICA and reading.tenant_revision < self._local.heard_up_to(key.tenant):
+            why = f"; passed over: at revision {reading.tenant_revision}, behind what was heard here"
+            return replace(view, is_passed_over=True, note=view.note + why)
+        return view
 
     def _view(self, layer: Layer, entry: Entry | None, note: str) -> View:
         now = self._clock.monotonic()

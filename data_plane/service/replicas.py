@@ -35,6 +35,10 @@ class Replicas:
         elif changed:
             _log.warning("the replica is not asked any more", replica=name, lag_seconds=lag)
 
+    def is_fit(self, name: str) -> bool:
+        """Whether the replica of that name is among those to ask."""
+        return self._fitness[name].is_fit
+
     def fit(self) -> Sequence[RouteSource]:
         """Those to ask, each time beginning with another one."""
         self._turn += 1

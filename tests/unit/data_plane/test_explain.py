@@ -70,3 +70,50 @@ async def test_it_is_told_over_http(world: World) -> None:
         2001,
         True,
     )
+
+
+async def test_a_replica_that_is_left_out_comes_after_the_primary(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    instance = world.instance(postgres_url="postgresql://unused")
+    instance.core.replicas.observe("replica-1", 11.0)
+    explanation = await instance.core.explainer.explain(KEY)
+    assert explanation.answering is not None
+    assert explanation.answering.layer is (await instance.resolve()).layer is Layer.PRIMARY
+    assert "left out" in explanation.views[-1].note
+
+
+async def test_a_replica_behind_what_was_heard_is_passed_over(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    world.replica.stop_here()
+    instance = world.instance()
+    other = RouteKey(KEY.tenant, "other", "prod", "v1")
+    await instance.core.applier.apply([world.database.commit(other, "https://o")])
+    explanation = await instance.core.explainer.explain(KEY)
+    assert explanation.answering is not None
+    assert explanation.answering.layer is (await instance.resolve()).layer is Layer.PRIMARY
+    assert "passed over" in explanation.views[2].note
+
+
+async def test_redis_is_passed_over_while_it_lacks_changes(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    await world.instance().resolve()
+    instance = world.instance()
+    world.redis.is_down = True
+    await instance.core.applier.apply([world.database.commit(RouteKey("team-b", "x", "prod", "v1"), "https://x")])
+    world.redis.is_down = False
+    explanation = await instance.core.explainer.explain(KEY)
+    assert explanation.answering is not None
+    assert explanation.answering.layer is (await instance.resolve()).layer is Layer.REPLICA
+    assert "not read" in explanation.views[1].note
+
+
+async def test_redis_is_passed_over_where_it_is_older_than_what_was_held(world: World) -> None:
+    await world.instance().core.applier.apply([world.database.commit(KEY, "https://v1")])
+    older = world.redis.entries[KEY]
+    instance = world.instance(l1_entries=1)
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v2")])
+    await instance.core.applier.apply([world.database.commit(RouteKey("team-b", "x", "prod", "v1"), "https://x")])
+    world.redis.entries[KEY] = older
+    explanation = await instance.core.explainer.explain(KEY)
+    assert explanation.answering is not None
+    assert explanation.answering.layer is (await instance.resolve()).layer is Layer.REPLICA
