@@ -49,6 +49,10 @@ class Replicas:
         unfit = (each for each in self._sources if not self._fitness[each.name].is_fit)
         return sorted(unfit, key=lambda each: self._fitness[each.name].lag)
 
+    def around(self, primary: RouteSource | None) -> Sequence[RouteSource]:
+        """All databases: those that are fit, the primary, and the others."""
+        return [*self.fit(), *([primary] if primary else []), *self.unfit()]
+
     def _rotated(self, sources: Sequence[RouteSource]) -> Sequence[RouteSource]:
         first = self._turn % len(sources) if sources else 0
         return [*sources[first:], *sources[:first]]
