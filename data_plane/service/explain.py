@@ -22,6 +22,11 @@ from shared.runtime.clock import Clock
 from shared.runtime.resilience import DependencyUnavailable
 from shared.schemas.identity import RouteKey
 
+_LACKS_CHANGES = "not read now: changes heard here could not be written to it yet"
+_OLDER = "passed over: older than what this process has held"
+_LEFT_OUT = "; left out for lagging or silence, so asked as the last"
+_BEHIND = "; passed over: behind what was heard here"
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -62,15 +67,13 @@ class Explanation:
     @property
     def why(self) -> str:
         """In words, what is answered and why."""
-        view = self.answering
-        if view is None or view.entry is None:
-            return "No layer holds a fresh entry now: a stale one is answered, or that nobody can tell."
-        entry = view.entry
-        if entry.state is State.ACTIVE:
-            return f"Active since revision {entry.revision} of the tenant."
-        if entry.state is State.INACTIVE:
-            return f"Inactive since revision {entry.revision} of the tenant."
-        return f"Never created, up to revision {view.reflects} of the tenant." if view.reflects else "No such tenant."
+        if (view := self.answering) is not None and view.entry is not None:
+            return _told(view.entry, view.reflects)
+        held = [(each.entry, each.reflects) for each in self.views if each.entry is not None]
+        if not held:
+            return "No layer holds anything: nobody can tell."
+        last = max(held, key=lambda each: each[0].revision)
+        return f"No layer holds a fresh entry. The last that is known, answered as stale if at all: {_told(*last)}"
 
 
 class Explainer:
@@ -119,16 +122,14 @@ class Explainer:
             async with asyncio.timeout(self._deadline):
                 entry = await self._cache.get(key)
         except (DependencyUnavailable, UnreadableEntry, TimeoutError) as error:
-            return self._view(Layer.REDIS, None, f"does not tell: {type(error).__name__}")
+            return self._view(Layer.REDIS, None, _no_answer(Layer.REDIS, error))
         if entry is None:
             return self._view(Layer.REDIS, None, "nothing is held")
         view = self._view(Layer.REDIS, self._lives.cap(entry), "")
         if not self._shared.is_read():
-            return replace(
-                view, is_passed_over=True, note="not read now: changes heard here could not be written to it yet"
-            )
+            return replace(view, is_passed_over=True, note=_LACKS_CHANGES)
         if entry.reflects < self._local.floor(key):
-            return replace(view, is_passed_over=True, note="passed over: older than what this process has held")
+            return replace(view, is_passed_over=True, note=_OLDER)
         return view
 
     def _is_left_out(self, asked: tuple[Layer, RouteSource]) -> bool:
@@ -140,14 +141,11 @@ class Explainer:
             async with asyncio.timeout(self._deadline):
                 reading = await source.read(key)
         except (DependencyUnavailable, TimeoutError) as error:
-            return self._view(layer, None, f"{source.name} does not tell: {type(error).__name__}")
-        left_out = (
-            "; left out for lagging or silence, so asked as the last" if self._is_left_out((layer, source)) else ""
-        )
-        view = self._view(layer, reading.entry(self._lives, self._clock.monotonic()), f"{source.name}{left_out}")
+            return self._view(layer, None, _no_answer(source.name, error))
+        note = f"{source.name}{_LEFT_OUT}" if self._is_left_out((layer, source)) else source.name
+        view = self._view(layer, reading.entry(self._lives, self._clock.monotonic()), note)
         if layer is Layer.REPLICA and reading.tenant_revision < self._local.heard_up_to(key.tenant):
-            why = f"; passed over: at revision {reading.tenant_revision}, behind what was heard here"
-            return replace(view, is_passed_over=True, note=view.note + why)
+            return replace(view, is_passed_over=True, note=note + _BEHIND)
         return view
 
     def _view(self, layer: Layer, entry: Entry | None, note: str) -> View:
@@ -164,3 +162,20 @@ class Explainer:
             self._coverage.revision(entry),
             "" if layer in (Layer.L1, Layer.REDIS) else note,
         )
+
+
+def _told(entry: Entry, reflects: int) -> str:
+    if entry.state is State.ABSENT:
+        return f"Never created, up to revision {reflects} of the tenant." if reflects else "No such tenant."
+    return f"{entry.state.name.capitalize()} since revision {entry.revision} of the tenant."
+
+
+def _no_answer(name: str, error: Exception) -> str:
+    """Without what the error says, which may name servers."""
+    match error:
+        case UnreadableEntry():
+            return f"what {name} holds is no entry"
+        case TimeoutError():
+            return f"{name} did not answer in time"
+        case _:
+            return f"{name} cannot be reached now, or is not asked for having failed too often"
