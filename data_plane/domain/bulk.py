@@ -1,5 +1,7 @@
-"""One of many answers: what a caller of the bulk question is told of each key."""
+"""Many answers in one: what a caller of the bulk question is told of each key."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 import msgspec
@@ -30,3 +32,11 @@ class KeyAnswer(msgspec.Struct, omit_defaults=True, kw_only=True):
     stale: bool = False
     detail: str = ""
     errors: tuple[FieldError, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ManyAnswers:
+    """One for each key. `bound`: for how many seconds any of them may have been wrong at most (None: not known)."""
+
+    answers: Sequence[KeyAnswer]
+    bound: float | None

@@ -17,7 +17,7 @@ from shared.schemas.validation import InvalidInput
 
 
 class LayerView(msgspec.Struct, frozen=True, kw_only=True):
-    """What one layer holds; null where it holds nothing, or its `note` says why it does not tell.
+    """What one layer holds; null where it holds nothing. `note` says why it does not tell, or is passed over.
 
     `reflects` is the tenant's revision at which it is known to be right. The age counts from when the source of truth was
     read, the bound says for how long it may have been wrong.
@@ -44,7 +44,7 @@ class Watermark(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RouteExplanation(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a route is answered as it is. `answered_by` is the first layer that holds something fresh."""
+    """Why a route is answered as it is. `answered_by` is the first layer that holds something fresh and is not passed over."""
 
     key: str
     answered_by: str | None

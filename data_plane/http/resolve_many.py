@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response, post
+from litestar.datastructures import ResponseHeader
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example, Operation
@@ -13,6 +14,10 @@ from litestar.params import RawBody
 from data_plane.domain.bulk import MAX_KEYS, KeyAnswer, Result
 from data_plane.domain.resolved import ResolvedRoute
 from data_plane.errors import TooManyKeys
+from data_plane.http.answers import bound_text
+from data_plane.http.conditions import accepts_stale
+from data_plane.http.demands import demand_of
+from data_plane.http.resolve import CacheControl, MinRevisionHeader
 from data_plane.service.resolve_many import BulkResolver
 from shared.runtime.http.access import principal_of
 from shared.runtime.http.payload import accept_body
@@ -32,6 +37,14 @@ _TOLD = [
         "errors": [{"pointer": "", "detail": "must be tenant:service:env:version; got 'payments'"}],
     },
 ]
+
+
+WORST_BOUND_HEADER = ResponseHeader(
+    name="X-Staleness-Bound",
+    description="For how many milliseconds any of the answers may have been wrong at most; `unknown` where nobody can tell",
+    value="1200",
+    documentation_only=True,
+)
 
 
 class KeysAsked(msgspec.Struct):
@@ -58,7 +71,7 @@ class ManyAnswers(msgspec.Struct):
 
 
 class _Sent(msgspec.Struct):
-    answers: list[KeyAnswer]
+    answers: Sequence[KeyAnswer]
 
 
 class _Documented(Operation):
@@ -87,18 +100,31 @@ def resolve_many_handler(resolver: BulkResolver) -> HTTPRouteHandler:
         tags=["Resolve"],
         summary="Which URLs serve these routes now? Up to 1,000 of them",
         responses=_RESPONSES,
+        response_headers=[WORST_BOUND_HEADER],
         operation_class=_Documented,
         opt={"operation": "routes.resolve-many"},
     )
-    async def resolve_many(request: Request[Any, Any, Any], body: RawBody) -> Response[bytes]:
+    async def resolve_many(
+        request: Request[Any, Any, Any],
+        body: RawBody,
+        cache_control: CacheControl = None,
+        min_revision: MinRevisionHeader = "",
+    ) -> Response[bytes]:
         """Each key has an answer of its own, in the order of the keys; the request as a whole succeeds.
 
         `found` comes with the route, `not_found` means that no route is active under the key, `invalid` that there can
         be none, and `unavailable` that no source can tell right now: ask again for these.
+        `Cache-Control` and `X-Min-Revision` are about every key; one that nobody can answer so is `unavailable`.
         """
         keys = _texts(accept_body(body, KeysAsked).keys)
-        answers = await resolver.resolve(keys, of=principal_of(request).tenant)
-        return Response(_encoder.encode(_Sent(answers)), media_type="application/json")
+        many = await resolver.resolve(
+            keys,
+            of=principal_of(request).tenant,
+            accept_stale=accepts_stale(cache_control),
+            demand=demand_of(cache_control, ("X-Min-Revision", min_revision)),
+        )
+        headers = {"X-Staleness-Bound": bound_text(many.bound)}
+        return Response(_encoder.encode(_Sent(many.answers)), media_type="application/json", headers=headers)
 
     return resolve_many
 

@@ -78,7 +78,7 @@ class EventApplier:
         level = logging.INFO if len(events) <= FEW else logging.DEBUG
         for event in events:
             progress = self._count(event, level)
-            self._feeds.publish(event, is_repeat=progress in (Progress.DUPLICATE, Progress.OLDER))
+            self._feeds.publish(event, follows=progress is Progress.NEXT)
 
     def lost_track(self) -> None:
         """Events of any tenant may have gone unheard."""

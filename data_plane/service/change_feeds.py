@@ -29,19 +29,22 @@ class ChangeFeeds:
         self._kept = 0
         self._wakes: dict[str, set[Wake]] = {}
 
-    def publish(self, event: RouteChanged, *, is_repeat: bool = False) -> None:
-        """The event is applied here. One that does not follow those before begins a new feed.
+    def publish(self, event: RouteChanged, *, follows: bool) -> None:
+        """The event is applied here; `follows`: right after the last one of its tenant. One that leaves a gap ends the feed.
 
-        A repeat begins none: what came between the first time and this one may be what went unheard.
+        A feed begins only with an event of which it is sure that what came after it is heard: one that was written late
+        may have been overtaken by others before this process listened.
         """
         feed = self.current(event.tenant)
         if feed is None or event.revision > feed.newest + 1:
-            if is_repeat:
+            if not follows and not self._is_heard_after(event.tenant, event.occurred_at.timestamp()):
+                self._feeds.pop(event.tenant, None)
+                self._wake_watchers(event.tenant)
                 return
             feed = self._begin(event.tenant, event.revision - 1)
         if feed.add(event):
             self._keep(feed, event)
-            self._wake(iter(list(self._wakes.get(event.tenant, ()))))
+            self._wake_watchers(event.tenant)
 
     def current(self, tenant: str) -> TenantFeed | None:
         """The tenant's feed, unless nothing was heard of it yet, or some of its events may have gone unheard since."""
@@ -57,9 +60,14 @@ class ChangeFeeds:
 
     def _is_followed(self, reading: TenantReading) -> bool:
         """Whether whatever is not in the reading is heard sooner or later."""
-        since = self._heard.since(reading.tenant)
-        latest = self._primary_clock.latest(since)
-        return reading.newest_at >= since or (latest is not None and reading.proven_as_of >= latest)
+        return reading.newest_at >= self._heard.since(reading.tenant) or self._is_heard_after(
+            reading.tenant, reading.proven_as_of
+        )
+
+    def _is_heard_after(self, tenant: str, moment: float) -> bool:
+        """Whether every change of the tenant that was acknowledged after this moment of the primary is heard."""
+        since = self._primary_clock.latest(self._heard.since(tenant))
+        return since is not None and moment >= since
 
     def call_on_change(self, tenant: str, wake: Wake) -> None:
         """Call this whenever a change of the tenant is published, soon after."""
@@ -81,6 +89,9 @@ class ChangeFeeds:
         self._kept += len(event.changes)
         while self._kept > self._capacity:
             self._kept -= len(self._in_order.popleft().forget_first().changes)
+
+    def _wake_watchers(self, tenant: str) -> None:
+        self._wake(iter(list(self._wakes.get(tenant, ()))))
 
     def _wake(self, waiting: Iterator[Wake]) -> None:
         some = list(islice(waiting, WOKEN_AT_ONCE))

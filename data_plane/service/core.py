@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from data_plane.domain.answer import Layer
 from data_plane.domain.entry import Lives
@@ -172,6 +173,8 @@ class _Wiring:
         return Explainer(
             local=self.local,
             cache=self.ports.cache,
+            shared=self.shared,
+            replicas=self.replicas,
             sources=[*asked, *primary],
             freshness=self.freshness,
             coverage=self.coverage,
@@ -186,7 +189,7 @@ class _Wiring:
         return SelfCheck(
             local=self.local,
             cache=self.ports.cache,
-            sources=[*self.ports.replicas, *([self.ports.primary] if self.ports.primary else [])],
+            sources=partial(self.replicas.around, self.ports.primary),
             coverage=self.coverage,
             metrics=self.metrics,
         )

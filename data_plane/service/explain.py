@@ -1,8 +1,11 @@
-"""Why a route is answered as it is: what every layer holds of it, without touching any."""
+"""Why a route is answered as it is: what every layer holds of it, without touching any.
+
+Which layer answers is told by the same rules as in `load.py`, in the same order.
+"""
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from data_plane.domain.answer import Layer
 from data_plane.domain.entry import Entry, Lives, State
@@ -13,14 +16,24 @@ from data_plane.ports import RouteCache, RouteSource
 from data_plane.service.coverage import Coverage
 from data_plane.service.freshness import Freshness
 from data_plane.service.local_cache import LocalCache
+from data_plane.service.replicas import Replicas
+from data_plane.service.shared_cache import SharedCache
 from shared.runtime.clock import Clock
 from shared.runtime.resilience import DependencyUnavailable
 from shared.schemas.identity import RouteKey
 
+_LACKS_CHANGES = "not read now: changes heard here could not be written to it yet"
+_OLDER = "passed over: older than what this process has held"
+_LEFT_OUT = "; left out for lagging or silence, so asked as the last"
+_BEHIND = "; passed over: behind what was heard here"
+
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What one layer holds. Times in seconds; `bound` as in an answer. Without an entry, `note` says why."""
+    """What one layer holds. Times in seconds; `bound` as in an answer. Without an entry, `note` says why.
+
+    `is_passed_over`: it does not answer, whatever it holds, and `note` says why.
+    """
 
     layer: Layer
     entry: Entry | None
@@ -30,11 +43,13 @@ class View:
     bound: float | None
     reflects: int
     note: str
+    is_passed_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The layers in the order in which they are asked; the first with a fresh entry is the one that answers.
+    """The layers in the order in which they are asked; the first with a fresh entry, and not passed over, is the one
+    that answers.
 
     `applied`: the tenant's revisions that came by events, without a gap. `heard_until`: POSIX seconds on the primary's
     clock up to which all of them did; -inf when that is not known.
@@ -47,20 +62,18 @@ class Explanation:
 
     @property
     def answering(self) -> View | None:
-        return next((each for each in self.views if each.is_fresh), None)
+        return next((each for each in self.views if each.is_fresh and not each.is_passed_over), None)
 
     @property
     def why(self) -> str:
         """In words, what is answered and why."""
-        view = self.answering
-        if view is None or view.entry is None:
-            return "No layer holds a fresh entry now: a stale one is answered, or that nobody can tell."
-        entry = view.entry
-        if entry.state is State.ACTIVE:
-            return f"Active since revision {entry.revision} of the tenant."
-        if entry.state is State.INACTIVE:
-            return f"Inactive since revision {entry.revision} of the tenant."
-        return f"Never created, up to revision {view.reflects} of the tenant." if view.reflects else "No such tenant."
+        if (view := self.answering) is not None and view.entry is not None:
+            return _told(view.entry, view.reflects)
+        held = [(each.entry, each.reflects) for each in self.views if each.entry is not None]
+        if not held:
+            return "No layer holds anything: nobody can tell."
+        last = max(held, key=lambda each: each[0].revision)
+        return f"No layer holds a fresh entry. The last that is known, answered as stale if at all: {_told(*last)}"
 
 
 class Explainer:
@@ -71,6 +84,8 @@ class Explainer:
         *,
         local: LocalCache,
         cache: RouteCache,
+        shared: SharedCache,
+        replicas: Replicas,
         sources: Sequence[tuple[Layer, RouteSource]],
         freshness: Freshness,
         coverage: Coverage,
@@ -80,9 +95,11 @@ class Explainer:
         clock: Clock,
         deadline: float,
     ) -> None:
-        """`deadline`: seconds for each layer."""
+        """`sources`: the replicas and the primary; `deadline`: seconds for each layer."""
         self._local = local
         self._cache = cache
+        self._shared = shared
+        self._replicas = replicas
         self._sources = tuple(sources)
         self._freshness = freshness
         self._coverage = coverage
@@ -95,7 +112,9 @@ class Explainer:
     async def explain(self, key: RouteKey) -> Explanation:
         """What is known of the route, layer by layer. Never fails: a layer that does not answer says so."""
         views = [self._view(Layer.L1, self._local.held(key), "nothing is held"), await self._redis(key)]
-        views += [await self._database(layer, source, key) for layer, source in self._sources]
+        views += [
+            await self._database(layer, source, key) for layer, source in sorted(self._sources, key=self._is_left_out)
+        ]
         return Explanation(key, tuple(views), self._watermarks.applied(key.tenant), self._heard.until)
 
     async def _redis(self, key: RouteKey) -> View:
@@ -103,16 +122,31 @@ class Explainer:
             async with asyncio.timeout(self._deadline):
                 entry = await self._cache.get(key)
         except (DependencyUnavailable, UnreadableEntry, TimeoutError) as error:
-            return self._view(Layer.REDIS, None, f"does not tell: {type(error).__name__}")
-        return self._view(Layer.REDIS, None if entry is None else self._lives.cap(entry), "nothing is held")
+            return self._view(Layer.REDIS, None, _no_answer(Layer.REDIS, error))
+        if entry is None:
+            return self._view(Layer.REDIS, None, "nothing is held")
+        view = self._view(Layer.REDIS, self._lives.cap(entry), "")
+        if not self._shared.is_read():
+            return replace(view, is_passed_over=True, note=_LACKS_CHANGES)
+        if entry.reflects < self._local.floor(key):
+            return replace(view, is_passed_over=True, note=_OLDER)
+        return view
+
+    def _is_left_out(self, asked: tuple[Layer, RouteSource]) -> bool:
+        layer, source = asked
+        return layer is Layer.REPLICA and not self._replicas.is_fit(source.name)
 
     async def _database(self, layer: Layer, source: RouteSource, key: RouteKey) -> View:
         try:
             async with asyncio.timeout(self._deadline):
                 reading = await source.read(key)
         except (DependencyUnavailable, TimeoutError) as error:
-            return self._view(layer, None, f"{source.name} does not tell: {type(error).__name__}")
-        return self._view(layer, reading.entry(self._lives, self._clock.monotonic()), source.name)
+            return self._view(layer, None, _no_answer(source.name, error))
+        note = f"{source.name}{_LEFT_OUT}" if self._is_left_out((layer, source)) else source.name
+        view = self._view(layer, reading.entry(self._lives, self._clock.monotonic()), note)
+        if layer is Layer.REPLICA and reading.tenant_revision < self._local.heard_up_to(key.tenant):
+            return replace(view, is_passed_over=True, note=note + _BEHIND)
+        return view
 
     def _view(self, layer: Layer, entry: Entry | None, note: str) -> View:
         now = self._clock.monotonic()
@@ -128,3 +162,20 @@ class Explainer:
             self._coverage.revision(entry),
             "" if layer in (Layer.L1, Layer.REDIS) else note,
         )
+
+
+def _told(entry: Entry, reflects: int) -> str:
+    if entry.state is State.ABSENT:
+        return f"Never created, up to revision {reflects} of the tenant." if reflects else "No such tenant."
+    return f"{entry.state.name.capitalize()} since revision {entry.revision} of the tenant."
+
+
+def _no_answer(name: str, error: Exception) -> str:
+    """Without what the error says, which may name servers."""
+    match error:
+        case UnreadableEntry():
+            return f"what {name} holds is no entry"
+        case TimeoutError():
+            return f"{name} did not answer in time"
+        case _:
+            return f"{name} cannot be reached now, or is not asked for having failed too often"

@@ -1,5 +1,9 @@
 """Answers that need nobody else: what the process holds of an active route, as long as nothing speaks against it."""
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+
 from data_plane.domain.heard import Heard
 from data_plane.domain.remote_clock import RemoteClock
 from data_plane.domain.slot import Slot
@@ -8,6 +12,17 @@ from data_plane.service.freshness import Freshness
 from data_plane.service.local_cache import LocalCache
 from shared.runtime.clock import Clock
 from shared.runtime.metrics import Metrics
+
+_EXPIRES_AT, _PROVEN_AS_OF = attrgetter("expires_at"), attrgetter("proven_as_of")
+
+
+@dataclass(frozen=True, slots=True)
+class _Worst:
+    """The Claim that each of several slots makes at least."""
+
+    expires_at: float
+    proven_as_of: float
+    reflects: int = 0
 
 
 class LocalAnswers:
@@ -52,6 +67,12 @@ class LocalAnswers:
     def as_of(self, slot: Slot, tenant: str) -> float | None:
         """The primary's time up to which a slot of the tenant is known to be right; -inf and None: not known."""
         return self._coverage.datable(slot, tenant, slot.revision)
+
+    def as_of_all(self, slots: Sequence[Slot], tenants: Iterable[str]) -> float | None:
+        """As `as_of`, for all of these slots, one at least, of these tenants. Not as late as each could be proven by itself."""
+        worst = _Worst(min(map(_EXPIRES_AT, slots)), min(map(_PROVEN_AS_OF, slots)))
+        known = [self._coverage.datable(worst, tenant, floor=0) for tenant in tenants]
+        return min((each for each in known if each is not None), default=None) if None not in known else None
 
     def changes(self) -> int:
         """A number that grows whenever what decides about answers and their bounds has changed; the time apart."""

@@ -35,6 +35,10 @@ class Replicas:
         elif changed:
             _log.warning("the replica is not asked any more", replica=name, lag_seconds=lag)
 
+    def is_fit(self, name: str) -> bool:
+        """Whether the replica of that name is among those to ask."""
+        return self._fitness[name].is_fit
+
     def fit(self) -> Sequence[RouteSource]:
         """Those to ask, each time beginning with another one."""
         self._turn += 1
@@ -44,6 +48,10 @@ class Replicas:
         """Those to ask when nobody else can tell; the one that was least behind first."""
         unfit = (each for each in self._sources if not self._fitness[each.name].is_fit)
         return sorted(unfit, key=lambda each: self._fitness[each.name].lag)
+
+    def around(self, primary: RouteSource | None) -> Sequence[RouteSource]:
+        """All databases: those that are fit, the primary, and the others."""
+        return [*self.fit(), *([primary] if primary else []), *self.unfit()]
 
     def _rotated(self, sources: Sequence[RouteSource]) -> Sequence[RouteSource]:
         first = self._turn % len(sources) if sources else 0

@@ -1,19 +1,38 @@
 """Many questions in one: each key is answered by itself, and none fails because of another."""
 
 import asyncio
+import math
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import msgspec
 
-from data_plane.domain.bulk import KeyAnswer, Result
+from data_plane.domain.bulk import KeyAnswer, ManyAnswers, Result
+from data_plane.domain.demand import NO_DEMAND, Demand
 from data_plane.domain.entry import Lives
+from data_plane.domain.remote_clock import DRIFT
 from data_plane.domain.resolved import encode
 from data_plane.domain.slot import Slot
-from data_plane.errors import RouteUnknown
+from data_plane.errors import NotFreshEnough, RevisionNotReached, RouteUnknown
 from data_plane.service.local_answers import LocalAnswers
 from data_plane.service.resolve import Resolver
 from shared.schemas.identity import RouteKey
 from shared.schemas.validation import InvalidInput
+
+
+class _Known(NamedTuple):
+    """None for every key that the process cannot answer by itself. `as_of`: as in LocalAnswers, of all the others."""
+
+    answers: list[KeyAnswer | None]
+    as_of: float | None
+
+
+class _Told(NamedTuple):
+    """One answer, and its bound in seconds as it was given (None: not known; 0 where nothing is claimed)."""
+
+    answer: KeyAnswer
+    bound: float | None = 0.0
 
 
 class BulkResolver:
@@ -24,25 +43,34 @@ class BulkResolver:
         self._resolver = resolver
         self._hidden = KeyAnswer(result=Result.NOT_FOUND, max_age=int(lives.negative))
 
-    async def resolve(self, keys: Sequence[str], *, of: str | None = None) -> list[KeyAnswer]:
+    async def resolve(
+        self, keys: Sequence[str], *, of: str | None = None, accept_stale: bool = True, demand: Demand = NO_DEMAND
+    ) -> ManyAnswers:
         """One answer for each key, in order. A key is written `tenant:service:env:version`.
 
-        `of`: the only tenant whose routes the caller may see (None: all). Another one's are answered as absent ones.
+        `of`: the only tenant whose routes the caller may see (None: all). Another one's are answered as absent ones. The
+        demand is made of each key; one that nobody can answer so is unavailable.
         """
         if of is not None:
-            return await self._resolve_own(keys, f"{of}:")
-        answers = self.known(keys)
-        missing = [place for place, answer in enumerate(answers) if answer is None]
-        if missing:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._ask(keys[place])) for place in missing]
-            for place, task in zip(missing, tasks, strict=True):
-                answers[place] = task.result()
-        return [answer for answer in answers if answer is not None]
+            return await self._resolve_own(keys, f"{of}:", accept_stale, demand)
+        began = self._answers.now()
+        # What is demanded is looked at key by key.
+        known = self._known(keys, began) if demand is NO_DEMAND else _Known([None] * len(keys), math.inf)
+        missing = [place for place, answer in enumerate(known.answers) if answer is None]
+        told = await self._ask_all([keys[place] for place in missing], accept_stale, demand) if missing else []
+        for place, each in zip(missing, told, strict=True):
+            known.answers[place] = each.answer
+        answers = [answer for answer in known.answers if answer is not None]
+        return ManyAnswers(answers, self._bound(known.as_of, [each.bound for each in told], began))
 
-    async def _resolve_own(self, keys: Sequence[str], beginning: str) -> list[KeyAnswer]:
-        own = iter(await self.resolve([key for key in keys if key.startswith(beginning)]))
-        return [next(own) if key.startswith(beginning) else self._answer_hidden(key) for key in keys]
+    async def _resolve_own(
+        self, keys: Sequence[str], beginning: str, accept_stale: bool, demand: Demand
+    ) -> ManyAnswers:
+        asked = [key for key in keys if key.startswith(beginning)]
+        own = await self.resolve(asked, accept_stale=accept_stale, demand=demand)
+        rest = iter(own.answers)
+        answers = [next(rest) if key.startswith(beginning) else self._answer_hidden(key) for key in keys]
+        return replace(own, answers=answers)
 
     def _answer_hidden(self, key: str) -> KeyAnswer:
         try:
@@ -51,28 +79,47 @@ class BulkResolver:
             return _invalid(error)
         return self._hidden
 
-    def known(self, keys: Sequence[str]) -> list[KeyAnswer | None]:
-        """What the process can answer by itself; None for every other key."""
-        now, active = self._answers.now(), self._answers.active
+    def _known(self, keys: Sequence[str], now: float) -> _Known:
+        active = self._answers.active
         # Four parts make three colons; with any other number the text could be taken for another route's path.
         routes = [key.replace(":", "/").encode() if key.count(":") == 3 else b"" for key in keys]
         slots = [active(route, now) for route in routes]
         self._answers.count_found(len(slots) - slots.count(None))
-        return [None if slot is None else _found(route, slot, now) for route, slot in zip(routes, slots, strict=True)]
+        answers = [
+            None if slot is None else _found(route, slot, now) for route, slot in zip(routes, slots, strict=True)
+        ]
+        return _Known(answers, self._as_of(keys, [slot for slot in slots if slot is not None]))
 
-    async def _ask(self, text: str) -> KeyAnswer:
+    def _as_of(self, keys: Sequence[str], slots: Sequence[Slot]) -> float | None:
+        return self._answers.as_of_all(slots, {key.partition(":")[0] for key in keys}) if slots else math.inf
+
+    def _bound(self, as_of: float | None, bounds: Sequence[float | None], began: float) -> float | None:
+        """Of all answers, now: those that came first have waited for the last since `began`, and so aged."""
+        now = self._answers.now()
+        known = 0.0 if as_of == math.inf else None if as_of is None else self._answers.age(as_of, now)
+        if known is None or None in bounds:
+            return None
+        waited = (now - began) * (1 + DRIFT)
+        return max((known, *(bound + waited for bound in bounds if bound)))
+
+    async def _ask_all(self, keys: Sequence[str], accept_stale: bool, demand: Demand) -> list[_Told]:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._ask(key, accept_stale, demand)) for key in keys]
+        return [task.result() for task in tasks]
+
+    async def _ask(self, text: str, accept_stale: bool, demand: Demand) -> _Told:
         try:
             key = RouteKey.parse(text)
-            answer = await self._resolver.resolve(key)
+            answer = await self._resolver.resolve(key, accept_stale=accept_stale, demand=demand)
         except InvalidInput as error:
-            return _invalid(error)
-        except RouteUnknown as error:
-            return KeyAnswer(result=Result.UNAVAILABLE, detail=str(error))
+            return _Told(_invalid(error))
+        except (RouteUnknown, NotFreshEnough, RevisionNotReached) as error:
+            return _Told(KeyAnswer(result=Result.UNAVAILABLE, detail=str(error)))
         entry, max_age = answer.entry, int(answer.remaining)
         if entry.url is None:
-            return KeyAnswer(result=Result.NOT_FOUND, max_age=max_age, stale=answer.stale)
+            return _Told(KeyAnswer(result=Result.NOT_FOUND, max_age=max_age, stale=answer.stale), answer.bound)
         route = msgspec.Raw(encode(key, entry.url, entry.revision))
-        return KeyAnswer(result=Result.FOUND, route=route, max_age=max_age, stale=answer.stale)
+        return _Told(KeyAnswer(result=Result.FOUND, route=route, max_age=max_age, stale=answer.stale), answer.bound)
 
 
 def _found(route: bytes, slot: Slot, now: float) -> KeyAnswer:

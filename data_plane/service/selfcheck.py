@@ -1,7 +1,7 @@
 """Compares what is cached with the database, a little all the time, so that a wrong cache does not stay a secret."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -30,13 +30,14 @@ class SelfCheck:
         *,
         local: LocalCache,
         cache: RouteCache,
-        sources: Sequence[RouteSource],
+        sources: Callable[[], Sequence[RouteSource]],
         coverage: Coverage,
         metrics: Metrics,
     ) -> None:
+        """`sources`: the databases, in the order to ask them now; one that lags has little to compare with."""
         self._local = local
         self._cache = cache
-        self._sources = tuple(sources)
+        self._sources = sources
         self._coverage = coverage
         samples, wrong = metrics.counter("tm_selfcheck_samples_total"), metrics.counter("tm_cache_incoherence_total")
         self._samples = {layer: samples.labels(layer) for layer in ("l1", "redis")}
@@ -66,7 +67,7 @@ class SelfCheck:
         return None
 
     async def _read(self, key: RouteKey) -> Reading | None:
-        for source in self._sources:
+        for source in self._sources():
             with contextlib.suppress(DependencyUnavailable):
                 return await source.read(key)
         return None

@@ -59,6 +59,10 @@ class SharedCache:
         # A change may have become owed while the reply was on its way.
         return entry if self._is_trusted() else None
 
+    def is_read(self) -> bool:
+        """Whether anything is read from it now: not while it may lack changes."""
+        return self._is_trusted()
+
     async def fill(self, entry: Entry) -> Entry | None:
         """Store what was read from a database. Returns the newer entry that another instance has stored, if any."""
         if not self._answers:

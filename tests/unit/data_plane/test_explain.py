@@ -7,6 +7,8 @@ from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_world import KEY, World
 from tests.unit.data_plane.test_http_freshness import PATH, client_of
 
+ALL = ("redis", "replica-1", "postgres")
+
 
 @pytest.fixture
 def world() -> World:
@@ -52,7 +54,10 @@ async def test_a_layer_that_does_not_answer_says_so(world: World) -> None:
     world.all_databases(down=True)
     explanation = await world.instance().core.explainer.explain(KEY)
     assert explanation.answering is None
-    assert [bool(each.note) for each in explanation.views] == [True] * 4
+    assert [each.note for each in explanation.views] == [
+        "nothing is held",
+        *(f"{name} cannot be reached now, or is not asked for having failed too often" for name in ALL),
+    ]
 
 
 async def test_it_is_told_over_http(world: World) -> None:
@@ -70,3 +75,61 @@ async def test_it_is_told_over_http(world: World) -> None:
         2001,
         True,
     )
+
+
+async def test_a_replica_that_is_left_out_comes_after_the_primary(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    instance = world.instance(postgres_url="postgresql://unused")
+    instance.core.replicas.observe("replica-1", 11.0)
+    explanation = await instance.core.explainer.explain(KEY)
+    assert explanation.answering is not None
+    assert explanation.answering.layer is (await instance.resolve()).layer is Layer.PRIMARY
+    assert "left out" in explanation.views[-1].note
+
+
+async def test_a_replica_behind_what_was_heard_is_passed_over(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    world.replica.stop_here()
+    instance = world.instance()
+    other = RouteKey(KEY.tenant, "other", "prod", "v1")
+    await instance.core.applier.apply([world.database.commit(other, "https://o")])
+    explanation = await instance.core.explainer.explain(KEY)
+    assert explanation.answering is not None
+    assert explanation.answering.layer is (await instance.resolve()).layer is Layer.PRIMARY
+    assert "passed over" in explanation.views[2].note
+
+
+async def test_redis_is_passed_over_while_it_lacks_changes(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    await world.instance().resolve()
+    instance = world.instance()
+    world.redis.is_down = True
+    await instance.core.applier.apply([world.database.commit(RouteKey("team-b", "x", "prod", "v1"), "https://x")])
+    world.redis.is_down = False
+    explanation = await instance.core.explainer.explain(KEY)
+    assert explanation.answering is not None
+    assert explanation.answering.layer is (await instance.resolve()).layer is Layer.REPLICA
+    assert "not read" in explanation.views[1].note
+
+
+async def test_redis_is_passed_over_where_it_is_older_than_what_was_held(world: World) -> None:
+    await world.instance().core.applier.apply([world.database.commit(KEY, "https://v1")])
+    older = world.redis.entries[KEY]
+    instance = world.instance(l1_entries=1)
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v2")])
+    await instance.core.applier.apply([world.database.commit(RouteKey("team-b", "x", "prod", "v1"), "https://x")])
+    world.redis.entries[KEY] = older
+    explanation = await instance.core.explainer.explain(KEY)
+    assert explanation.answering is not None
+    assert explanation.answering.layer is (await instance.resolve()).layer is Layer.REPLICA
+
+
+async def test_what_is_only_known_from_before_is_told_as_that(world: World) -> None:
+    instance = world.instance()
+    world.redis.is_down = True
+    world.all_databases(down=True)
+    assert (await instance.core.explainer.explain(KEY)).why == "No layer holds anything: nobody can tell."
+    await instance.core.applier.apply([world.database.commit(KEY, None)])
+    world.clock.advance(11)
+    assert (await instance.resolve()).stale
+    assert "Inactive since revision 1 of the tenant." in (await instance.core.explainer.explain(KEY)).why

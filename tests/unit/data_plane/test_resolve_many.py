@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from data_plane.app import build_app
+from data_plane.domain.bulk import Result
+from data_plane.domain.demand import Demand
 from shared.runtime.access.assembly import Access
 from shared.runtime.access.open_access import OpenAccess
 from shared.runtime.catalogue import Service
@@ -25,6 +27,11 @@ def world() -> World:
 
 
 async def _post(instance: Instance, body: Any, access: Access, *headers: tuple[bytes, bytes]) -> tuple[int, Any]:
+    start, end = await _send(instance, body, access, *headers)
+    return start["status"], json.loads(end["body"])
+
+
+async def _send(instance: Instance, body: Any, access: Access, *headers: tuple[bytes, bytes]) -> tuple[Any, Any]:
     core = instance.core
     app = build_app(
         core.resolver,
@@ -37,7 +44,7 @@ async def _post(instance: Instance, body: Any, access: Access, *headers: tuple[b
     )
     sent = body if isinstance(body, bytes) else json.dumps(body).encode()
     start, end = await answer_of(app, Request("/api/v1/resolve", "POST", headers=headers, body=sent))
-    return start["status"], json.loads(end["body"])
+    return start, end
 
 
 async def _ask(instance: Instance, *keys: Any) -> list[Any]:
@@ -131,3 +138,69 @@ async def test_what_no_one_may_see_is_not_counted_as_found(world: World) -> None
     await instance.core.bulk.resolve([str(KEY)], of="team-b")
     instance.metrics.refresh()
     assert instance.count("tm_resolutions_total", result="found", layer="l1") == 0
+
+
+async def test_it_says_for_how_long_any_of_the_answers_may_have_been_wrong(world: World) -> None:
+    instance = world.instance()
+    other = RouteKey("team-b", "payments", "prod", "v1")
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
+    world.clock.advance(20)
+    await instance.core.applier.apply([world.database.commit(other, "https://v1")])
+    assert await _bound(instance, other) == pytest.approx(0, abs=0.1)
+    assert await _bound(instance, KEY, other) == pytest.approx(20, abs=0.1)
+    instance.hear_heartbeat()
+    world.clock.advance(2)
+    assert await _bound(instance, KEY, other) == pytest.approx(2, abs=0.1)
+
+
+async def test_the_bound_is_that_of_each_single_answer_at_least(world: World) -> None:
+    instance = world.instance()
+    world.database.commit(KEY, "https://v1")
+    world.replica.stop_here()
+    world.clock.advance(4)
+    absent = RouteKey("team-a", "never", "prod", "v1")
+    singly = [(await instance.resolve(key)).bound for key in (KEY, absent)]
+    assert None not in singly
+    assert (await _bound(instance, KEY, absent) or 0) >= max(each for each in singly if each is not None)
+
+
+async def test_a_bound_is_not_known_where_that_of_one_answer_is_not(world: World) -> None:
+    instance = world.instance(knows_the_time=False)
+    world.database.commit(KEY, "https://v1")
+    assert await _bound(instance, KEY) is None
+    assert await _bound(instance, KEY) is None  # from the process's memory
+
+
+async def test_what_is_demanded_is_demanded_of_each_key(world: World) -> None:
+    instance = world.instance(resolve_deadline_seconds=0.1)
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
+    resolve = instance.core.bulk.resolve
+    [reached] = (await resolve([str(KEY)], demand=Demand(min_revision=1))).answers
+    [missed] = (await resolve([str(KEY)], demand=Demand(min_revision=2))).answers
+    assert (reached.result, missed.result) == (Result.FOUND, Result.UNAVAILABLE)
+    assert "up to revision 1, not 2" in missed.detail
+
+
+async def test_a_stale_answer_can_be_refused(world: World) -> None:
+    instance = world.instance()
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
+    world.all_databases(down=True)
+    world.redis.is_down = True
+    world.clock.advance(61)
+    demanding = (b"cache-control", b"max-stale=0")
+    _, told = await _post(instance, {"keys": [str(KEY)]}, Access(OpenAccess()), demanding)
+    assert [each["result"] for each in told["answers"]] == ["unavailable"]
+
+
+async def test_the_demands_and_the_bound_are_headers(world: World) -> None:
+    instance = world.instance(resolve_deadline_seconds=0.1)
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
+    start, end = await _send(instance, {"keys": [str(KEY)]}, Access(OpenAccess()), (b"x-min-revision", b"7"))
+    assert [each["result"] for each in json.loads(end["body"])["answers"]] == ["unavailable"]
+    assert dict(start["headers"])[b"x-staleness-bound"] == b"0"
+    status, _ = await _post(instance, {"keys": [str(KEY)]}, Access(OpenAccess()), (b"x-min-revision", b"x"))
+    assert status == 400
+
+
+async def _bound(instance: Instance, *keys: RouteKey) -> float | None:
+    return (await instance.core.bulk.resolve([str(key) for key in keys])).bound

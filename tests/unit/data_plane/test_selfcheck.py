@@ -80,3 +80,13 @@ def test_two_true_views_of_one_history_never_contradict_each_other(changes: list
     state, url, revision, reflects = at(cached)
     entry = Entry(KEY, state, url, revision, 0, 0, reflects=reflects)
     assert not contradicts(entry, reflects, Reading(KEY, *at(read), as_of=0))
+
+
+async def test_a_replica_that_is_left_out_does_not_hide_what_is_wrong(world: World) -> None:
+    instance = world.instance(postgres_url="postgresql://unused")
+    world.replica.stop_here()
+    instance.core.replicas.observe("replica-1", 11.0)
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
+    world.redis.entries[KEY] = replace(world.redis.entries[KEY], url="https://wrong")
+    await instance.core.selfcheck.sample()
+    assert counts(instance, "redis") == (1, 1)

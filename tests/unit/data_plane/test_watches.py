@@ -201,7 +201,7 @@ async def test_a_watch_ends_when_changes_were_missed(world: World) -> None:
     assert await ending_of(watching) is Ending.GAP
     with pytest.raises(RevisionGone) as gone:
         await resume(instance, 1)
-    assert gone.value.oldest == after.revision - 1
+    assert gone.value.oldest == after.revision
 
 
 async def test_a_watch_ends_when_the_stream_could_not_go_on_from_where_it_was(world: World) -> None:
@@ -305,3 +305,13 @@ async def test_as_of_goes_on_with_heartbeats_and_never_back(world: World) -> Non
     instance.hear_heartbeat()
     now = datetime.fromtimestamp(watching.as_of, UTC)
     assert now == world.clock.now()
+
+
+async def test_an_event_that_comes_late_is_not_taken_for_the_newest(world: World) -> None:
+    late = await change(world)
+    await change(world, url="https://v2")
+    instance = world.instance()
+    await instance.core.applier.apply([late])
+    with pytest.raises(RevisionGone) as gone:
+        await resume(instance, 1)
+    assert gone.value.oldest == 2
