@@ -66,7 +66,7 @@ _MIN_REVISION = (
     "The tenant's revision that the answer must reflect at least, as a write has answered it: read your writes. Waits for "
     "it within the deadline; 409 with the revision reached when it does not come"
 )
-_A_NUMBER = {"pattern": "^[0-9]{1,18}$"}
+_A_NUMBER = {"pattern": "^[0-9]{0,18}$"}
 MinRevisionHeader = Annotated[
     str,
     HeaderParameter(
