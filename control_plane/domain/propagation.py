@@ -1,4 +1,4 @@
-"""Where a committed change set is live. The argument is in docs/adr/0023."""
+"""Where a committed change set is live. The argument is in docs/adr/0020."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -45,7 +45,7 @@ class Snapshots:
     """Writes and reads snapshots; never raises for the disk.
 
     Each route is kept with what was proven of it at that moment, so that it stands by itself: the next process begins
-    without this one's memory. The argument is in docs/adr/0026.
+    without this one's memory. The argument is in docs/adr/0021.
     """
 
     def __init__(

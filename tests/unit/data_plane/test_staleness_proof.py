@@ -3,7 +3,7 @@
 Three instances on hosts whose clocks are minutes apart, on simulated time. Kafka is delayed (by partition), paused, and
 loses events; the replica lags and stands still; Redis is emptied and goes away; the primary does not answer; a relay
 freezes in the middle of a heartbeat and wakes up late; processes die, and others start from their snapshots on other
-hosts. docs/adr/0013 and docs/adr/0026 have the argument that this tries to break.
+hosts. docs/adr/0013 and docs/adr/0021 have the argument that this tries to break.
 """
 
 from collections.abc import Mapping
