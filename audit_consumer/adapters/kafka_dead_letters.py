@@ -8,7 +8,7 @@ from aiokafka.errors import KafkaError
 
 from audit_consumer.domain.events import moment
 from audit_consumer.domain.records import DeadLetter
-from shared.runtime.kafka import new_producer
+from shared.runtime.kafka import new_producer, start_client
 from shared.runtime.resilience import Guard
 from shared.schemas.topics import DEAD_LETTER_RECORD_BYTES, ROUTE_EVENTS_DLQ
 
@@ -48,7 +48,7 @@ class KafkaDeadLetters:
     async def _connect(self) -> AIOKafkaProducer:
         producer = new_producer(self._bootstrap, self._client_id, max_record_bytes=DEAD_LETTER_RECORD_BYTES)
         try:
-            await producer.start()
+            await start_client(producer)
         except BaseException:
             await _stop(producer)
             raise

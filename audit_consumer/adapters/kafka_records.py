@@ -10,7 +10,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from audit_consumer.adapters.kafka_batches import batch_of, cut
 from audit_consumer.domain.records import Batch
 from audit_consumer.errors import AssignmentLost
-from shared.runtime.kafka import ProgressWatchdog, breaks_are_errors, new_consumer
+from shared.runtime.kafka import ProgressWatchdog, breaks_are_errors, new_consumer, start_client
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import DependencyUnavailable, Guard
 from shared.schemas.topics import ROUTE_EVENTS, ROUTE_EVENTS_DLQ
@@ -140,7 +140,7 @@ class KafkaRecords:
         consumer.subscribe([ROUTE_EVENTS.name], listener=_Rebalances(self))
         try:
             async with self._guard.call(within=JOIN_SECONDS):
-                await consumer.start()
+                await start_client(consumer)
         except BaseException:
             await _stop(consumer)
             raise

@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from data_plane.domain.heard import Heard
 from data_plane.errors import StreamInterrupted
 from shared.runtime.clock import Clock
-from shared.runtime.kafka import STALLED_AFTER_SECONDS, ProgressWatchdog, breaks_are_errors, new_consumer
+from shared.runtime.kafka import STALLED_AFTER_SECONDS, ProgressWatchdog, breaks_are_errors, new_consumer, start_client
 from shared.runtime.metrics import Metrics
 from shared.schemas.events import Heartbeat, RouteChanged, RouteEvent, UndecodableEvent, UnknownEventType, decode
 from shared.schemas.topics import ROUTE_EVENTS
@@ -84,7 +84,7 @@ class KafkaEventStream:
     async def _attach(self, consumer: AIOKafkaConsumer) -> None:
         """Take all partitions, each from where it was left, or from its end."""
         async with asyncio.timeout(2 * CALL_SECONDS):
-            await consumer.start()
+            await start_client(consumer)
             partitions = await _partitions(consumer)
             positions, resumed = await self._starts(consumer, partitions)
             reached = self._clock.monotonic()

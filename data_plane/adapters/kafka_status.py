@@ -6,7 +6,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from shared.runtime.kafka import abandon, new_producer
+from shared.runtime.kafka import abandon, new_producer, start_client
 from shared.runtime.resilience import Guard
 from shared.schemas.resolver_status import ResolverStatus, encode_status
 from shared.schemas.topics import RESOLVER_STATUS
@@ -49,7 +49,7 @@ class KafkaStatusLog:
             async with self._guard.call():
                 if self._producer is None:
                     self._producer = new_producer(self._bootstrap, self._client_id)
-                    await self._producer.start()
+                    await start_client(self._producer)
                 await self._producer.send_and_wait(RESOLVER_STATUS.name, value, key=instance.encode())
         except BaseException:
             await self.close()

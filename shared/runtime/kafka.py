@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaConnectionError, ProducerClosed
@@ -14,8 +15,11 @@ from shared.schemas.topics import MAX_RECORD_BYTES
 
 STALLED_AFTER_SECONDS = 30.0
 """A partition that lags and makes no progress for this long is a failure."""
+START_GRACE_SECONDS = 1.0
 
-_BATCH_BYTES = 256 * 1024
+
+class _Client(Protocol):
+    async def start(self) -> None: ...
 
 
 def new_producer(bootstrap: str, client_id: str, *, max_record_bytes: int = MAX_RECORD_BYTES) -> AIOKafkaProducer:
@@ -31,6 +35,21 @@ def new_producer(bootstrap: str, client_id: str, *, max_record_bytes: int = MAX_
         retry_backoff_ms=100,
         metadata_max_age_ms=30_000,
     )
+
+
+async def start_client(client: _Client) -> None:
+    """Start a client; who is cancelled meanwhile waits for that, for at most START_GRACE_SECONDS.
+
+    A start that is cancelled leaves its first connection open, and nobody can close it any more.
+    """
+    starting = asyncio.ensure_future(client.start())
+    try:
+        await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await asyncio.wait([starting], timeout=START_GRACE_SECONDS)
+        if not starting.cancel() and not starting.cancelled():
+            starting.exception()  # read here: asyncio complains of errors that nobody reads
+        raise
 
 
 async def abandon(producer: AIOKafkaProducer) -> None:

@@ -14,7 +14,7 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from control_plane.domain.outbox import Acknowledged, OutboxRecord
 from control_plane.errors import NotPublished
-from shared.runtime.kafka import abandon, new_producer
+from shared.runtime.kafka import abandon, new_producer, start_client
 from shared.runtime.resilience import DependencyUnavailable, Guard
 from shared.schemas.events import Heartbeat, encode
 from shared.schemas.topics import ROUTE_EVENTS
@@ -65,7 +65,7 @@ class KafkaEventLog:
             async with self._guard.call():
                 if self._producer is None:
                     self._producer = new_producer(self._bootstrap, self._client_id)
-                    await self._producer.start()
+                    await start_client(self._producer)
                 yield self._producer
         except DependencyUnavailable as error:
             await self.close()

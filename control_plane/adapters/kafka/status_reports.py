@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from control_plane.domain.fleet import Report
 from control_plane.errors import ReportsInterrupted
 from shared.runtime.clock import Clock
-from shared.runtime.kafka import breaks_are_errors, new_consumer
+from shared.runtime.kafka import breaks_are_errors, new_consumer, start_client
 from shared.runtime.metrics import Metrics
 from shared.schemas.events import MalformedEvent, UndecodableEvent
 from shared.schemas.resolver_status import decode_status
@@ -58,7 +58,7 @@ class KafkaStatusReports:
     async def _catch_up(self, consumer: AIOKafkaConsumer) -> Sequence[Report]:
         """Take all partitions from their beginnings, and read to where they end now."""
         async with asyncio.timeout(CATCH_UP_SECONDS):
-            await consumer.start()
+            await start_client(consumer)
             partitions = await _partitions(consumer)
             ends: Mapping[TopicPartition, int] = await consumer.end_offsets(partitions)
             firsts: Mapping[TopicPartition, int] = await consumer.beginning_offsets(partitions)

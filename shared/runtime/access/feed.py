@@ -17,7 +17,7 @@ from shared.runtime.access.keyring import Keyring
 from shared.runtime.backoff import Backoff
 from shared.runtime.clock import Clock
 from shared.runtime.health import DependencyHealth, Health
-from shared.runtime.kafka import STALLED_AFTER_SECONDS, ProgressWatchdog, breaks_are_errors, new_consumer
+from shared.runtime.kafka import STALLED_AFTER_SECONDS, ProgressWatchdog, breaks_are_errors, new_consumer, start_client
 from shared.runtime.metrics import Metrics
 from shared.runtime.settings import ServiceSettings
 from shared.schemas.access import UndecodableAccessRecord, decode
@@ -92,7 +92,7 @@ class AccessFeed:
         consumer = new_consumer(self._bootstrap, self._client_id)
         try:
             async with asyncio.timeout(self._patience()):
-                await consumer.start()
+                await start_client(consumer)
                 end = await self._begin(consumer)
             await self._read_to(consumer, end)
             self._know_all()

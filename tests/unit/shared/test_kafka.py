@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from aiokafka.errors import KafkaConnectionError
 
-from shared.runtime.kafka import breaks_are_errors
+from shared.runtime.kafka import breaks_are_errors, start_client
 
 
 async def _wait_for(answer: "asyncio.Future[None]") -> None:
@@ -34,3 +34,34 @@ async def test_a_deadline_is_a_deadline() -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0):
             await _wait_for(answer)
+
+
+class SlowClient:
+    """A client whose start takes a few turns of the loop, and must not be broken off."""
+
+    def __init__(self) -> None:
+        self.is_started = False
+
+    async def start(self) -> None:
+        for _ in range(5):
+            await asyncio.sleep(0)
+        self.is_started = True
+
+
+async def test_who_is_cancelled_while_a_client_starts_lets_it_start_first() -> None:
+    client = SlowClient()
+    starting = asyncio.create_task(start_client(client))
+    await asyncio.sleep(0)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert client.is_started
+
+
+async def test_a_client_that_cannot_start_says_so() -> None:
+    class Broken:
+        async def start(self) -> None:
+            raise KafkaConnectionError("nobody is there")
+
+    with pytest.raises(KafkaConnectionError, match="nobody is there"):
+        await start_client(Broken())
