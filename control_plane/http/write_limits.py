@@ -35,7 +35,7 @@ def limited(handlers: Sequence[ControllerRouterHandler], limits: WriteLimits) ->
     up what that tenant may write.
     """
 
-    def admit(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    async def admit(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         if connection.scope["type"] == ScopeType.HTTP and connection.scope["method"] not in _SAFE:
             write = _Write(connection.path_params.get("tenant"), principal_of(connection).credential)
             connection.scope["state"][_STATE] = write

@@ -1,6 +1,6 @@
 """Access at the HTTP edge: what is open to anyone, what strangers are told, and the guard before every handler."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
 from litestar.connection import ASGIConnection
@@ -84,11 +84,12 @@ def principal_of(connection: Connection) -> Principal:
     return principal
 
 
-def guard_of(absent: Absent, metrics: Metrics) -> Callable[[Connection, BaseRouteHandler], None]:
+def guard_of(absent: Absent, metrics: Metrics) -> Callable[[Connection, BaseRouteHandler], Awaitable[None]]:
     """The guard before every handler, which lets in whom the table of permissions lets in."""
     forbidden = metrics.counter("tm_auth_total").labels("forbidden")
 
-    def guard(connection: Connection, handler: BaseRouteHandler) -> None:
+    # It awaits nothing, but Litestar runs guards that are not coroutines in threads, for each request.
+    async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
         operation = handler.opt.get("operation")
         if operation is None and _needs_none(connection):
             return
