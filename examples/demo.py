@@ -74,8 +74,10 @@ class Demo:
                 expect(answer.status_code == 201, f"key of {tenant}: {answer.status_code}")
                 self.keys[tenant, role] = {"Authorization": f"Bearer {answer.json()['key']}"}
         self.say(f"{len(self.keys)} keys for {len(self.tenants)} tenants, made with TM_ADMIN_KEY of .local/env")
+        for each in self.urls.data_planes:
+            for key in self.keys.values():
+                await self._eventually(partial(self._knows, each, key))
         instance = self.urls.data_planes[0]
-        await self._eventually(partial(self._knows, instance, self.keys[self.moved.tenant, "resolver"]))
         theirs = self.keys[self.retired.tenant, "resolver"]
         strange = await self.http.get(self._resolver(instance, self.moved), headers=theirs)
         nobody = await self.http.get(self._resolver(instance, self.moved))
