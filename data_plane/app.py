@@ -1,4 +1,4 @@
-"""The composition root: the only place that builds the parts and hands them to each other."""
+"""The composition root: builds the parts, with the stores of `stores.py`, and hands them to each other."""
 
 import gc
 import secrets

@@ -5,11 +5,8 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 
-from data_plane.app import build_app
-from shared.runtime.access.assembly import Access
-from shared.runtime.access.open_access import OpenAccess
-from shared.runtime.health import Health
 from tests.fakes.data_plane_world import KEY, World
+from tests.unit.data_plane.http_client import client_of
 
 PATH = "/api/v1/resolve/team-a/payments/prod/v1"
 
@@ -22,18 +19,7 @@ def world() -> World:
 @pytest.fixture
 async def http(world: World) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of one instance in the world."""
-    instance = world.instance()
-    app = build_app(
-        instance.core.resolver,
-        instance.core.bulk,
-        instance.core.explainer,
-        access=Access(OpenAccess()),
-        negative_life=10,
-        health=Health({}),
-        metrics=instance.metrics,
-    )
-    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type]
-    async with httpx2.AsyncClient(transport=transport, base_url="http://resolver") as client:
+    async with client_of(world.instance()) as client:
         yield client
 
 

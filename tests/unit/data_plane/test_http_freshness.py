@@ -1,43 +1,18 @@
 """What the HTTP API says about how fresh an answer is, and what callers may ask of it."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
-import httpx2
 import pytest
 
-from data_plane.app import build_app
 from data_plane.http.answers import bound_text
 from data_plane.http.demands import demand_of
-from shared.runtime.access.assembly import Access
-from shared.runtime.access.open_access import OpenAccess
-from shared.runtime.health import Health
-from tests.fakes.data_plane_world import KEY, Instance, World
-
-PATH = f"/api/v1/resolve/{KEY.tenant}/{KEY.service}/{KEY.env}/{KEY.version}"
+from tests.fakes.data_plane_world import KEY, World
+from tests.unit.data_plane.http_client import PATH, client_of
 
 
 @pytest.fixture
 def world() -> World:
     return World()
-
-
-@asynccontextmanager
-async def client_of(instance: Instance) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of the instance's HTTP API."""
-    app = build_app(
-        instance.core.resolver,
-        instance.core.bulk,
-        instance.core.explainer,
-        access=Access(OpenAccess()),
-        negative_life=10,
-        health=Health({}),
-        metrics=instance.metrics,
-    )
-    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type]
-    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
-        yield client
 
 
 async def test_every_answer_says_how_long_it_may_have_been_wrong(world: World) -> None:

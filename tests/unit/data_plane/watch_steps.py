@@ -1,0 +1,43 @@
+"""What the tests of watching do to an instance, and what a watcher was given."""
+
+import pytest
+
+from data_plane.domain.ending import Ending, WatchEnded
+from data_plane.domain.tenant_reading import TenantReading
+from data_plane.service.watching import Watching
+from shared.schemas.events import RouteChanged
+from shared.schemas.identity import RouteKey
+from tests.fakes.data_plane_world import KEY, Instance, World
+
+OTHER = RouteKey("team-b", "payments", "prod", "v1")
+
+
+async def change(world: World, *instances: Instance, url: str | None = "https://v1") -> RouteChanged:
+    """Commit a change and apply it in these instances."""
+    event = world.database.commit(KEY, url)
+    world.clock.advance(0.01)
+    for instance in instances:
+        await instance.core.applier.apply([event])
+    return event
+
+
+async def begin(instance: Instance, tenant: str = KEY.tenant) -> tuple[TenantReading, Watching]:
+    return await instance.core.watches.begin(tenant)
+
+
+async def resume(instance: Instance, since: int) -> Watching:
+    return await instance.core.watches.resume(KEY.tenant, since)
+
+
+async def given(watching: Watching) -> list[int]:
+    """The revisions of everything that is there for the watcher now."""
+    revisions = []
+    while (event := await watching.next(0)) is not None:
+        revisions.append(event.revision)
+    return revisions
+
+
+async def ending_of(watching: Watching) -> Ending:
+    with pytest.raises(WatchEnded) as ended:
+        await watching.next(0)
+    return ended.value.ending
