@@ -1,5 +1,7 @@
 """The body of a 200 answer. What is to be encoded in it is encoded once, when the route is stored."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from shared.schemas.identity import RouteKey
@@ -36,7 +38,6 @@ def url_in(encoded: bytes) -> str:
     return _url_decoder.decode(encoded)
 
 
-def body_of(route: bytes, url: bytes, revision: int) -> bytes:
-    """The JSON of `tenant/service/env/version`, whose characters need no escaping, with an encoded URL."""
-    tenant, service, env, version = route.split(b"/")
-    return _BODY % (tenant, service, env, version, url, revision)
+def body_of(parts: Sequence[bytes], url: bytes, revision: int) -> bytes:
+    """The JSON of tenant, service, env and version, whose characters need no escaping, with an encoded URL."""
+    return _BODY % (*parts, url, revision)

@@ -1,5 +1,7 @@
 """How an entry is kept in the process: small, because there are a million of them, and ready to be sent."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from data_plane.domain.entry import Entry, State
@@ -40,9 +42,9 @@ class Slot(msgspec.Struct, gc=False, eq=False):
             key, self.state, url, self.revision, self.as_of, self.expires_at, self.proven_as_of, self.reflects
         )  # fmt: skip
 
-    def body(self, route: bytes) -> bytes:
-        """What is answered for an active route that is kept under `route`."""
-        return body_of(route, self.url, self.revision)
+    def body(self, parts: Sequence[bytes]) -> bytes:
+        """What is answered for an active route of this tenant, service, env and version."""
+        return body_of(parts, self.url, self.revision)
 
 
 def route_of(key: RouteKey) -> bytes:

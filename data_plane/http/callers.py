@@ -3,6 +3,7 @@
 import re
 from typing import TypeAlias
 
+from data_plane.http.lately import Lately
 from data_plane.http.resolve import OPERATION
 from shared.runtime import correlation
 from shared.runtime.access.authenticator import Authenticator
@@ -45,10 +46,11 @@ class Caller:
         return True
 
 
-class Callers(dict[Headers, Caller]):
+class Callers(Lately[Headers, Caller]):
     """Callers by the headers of their requests. Whoever takes one out sees to it that it is still good."""
 
     def __init__(self, authenticator: Authenticator, bounds: Bounds) -> None:
+        super().__init__(REMEMBERED)
         self._authenticator = authenticator
         self._bounds = bounds
 
@@ -65,9 +67,7 @@ class Callers(dict[Headers, Caller]):
             return None
         caller = Caller(accepted.principal, by_name, accepted.until, version)
         if size <= REMEMBERED_BYTES and _EACH_TIME_OTHERS.isdisjoint(by_name):
-            if len(self) >= REMEMBERED:
-                self.clear()
-            self[headers] = caller
+            self.remember(headers, caller)
         return caller
 
     def _is_understood(self, headers: Headers, by_name: dict[bytes, bytes]) -> bool:

@@ -123,7 +123,9 @@ class BulkResolver:
 
 
 def _found(route: bytes, slot: Slot, now: float) -> KeyAnswer:
-    return KeyAnswer(result=Result.FOUND, route=msgspec.Raw(slot.body(route)), max_age=int(slot.expires_at - now))
+    return KeyAnswer(
+        result=Result.FOUND, route=msgspec.Raw(slot.body(route.split(b"/"))), max_age=int(slot.expires_at - now)
+    )
 
 
 def _invalid(error: InvalidInput) -> KeyAnswer:

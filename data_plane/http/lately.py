@@ -1,0 +1,23 @@
+"""A bounded memory of what is asked for lately."""
+
+from typing import TypeVar
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+
+class Lately(dict[_K, _V]):
+    """A dict that forgets its oldest entry when it is full. One goes at a time, so that no request waits for many."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+
+    @property
+    def is_full(self) -> bool:
+        return len(self) >= self._most
+
+    def remember(self, key: _K, value: _V) -> None:
+        """Put it in, or in place of what is there under the key."""
+        if self.is_full and key not in self:
+            del self[next(iter(self))]
+        self[key] = value
