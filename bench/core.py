@@ -1,6 +1,7 @@
 """The resolver without HTTP, on real servers: misses by the layer that answers them, and many keys at once."""
 
 import asyncio
+import gc
 import itertools
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -54,6 +55,8 @@ async def _running(environment: Mapping[str, str], **settings: object) -> AsyncI
         DataPlaneSettings.model_validate({"access": "off", "warmup_seconds": 0, **environment, **settings})
     )
     async with assembly.running():
+        gc.collect()
+        gc.freeze()  # as `data_plane.app` does
         yield assembly.core
 
 

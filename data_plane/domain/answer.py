@@ -1,7 +1,8 @@
 """What a caller is told."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from data_plane.domain.entry import Entry
 
@@ -15,8 +16,7 @@ class Layer(StrEnum):
     PRIMARY = "primary"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """An entry as it is given to a caller: found where, how old (seconds), good for how much longer (seconds).
 
     `stale`: past its life, because no source could tell better. `bound`: for how many seconds it may have been wrong at

@@ -1,10 +1,9 @@
 """What a caller may ask of an answer, beyond its being fresh."""
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(msgspec.Struct, frozen=True):
     """`max_age`: seconds that the answer may have been wrong for at most. `min_revision`: of the tenant, to reflect."""
 
     max_age: float | None = None

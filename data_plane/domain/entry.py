@@ -4,8 +4,11 @@ All times are seconds of this process's monotonic clock.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
+
+import msgspec
+from msgspec.structs import replace
 
 from shared.schemas.identity import RouteKey
 
@@ -20,8 +23,7 @@ class State(IntEnum):
     ACTIVE = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """Knowledge of one key.
 
     `revision`: of an active or inactive route, the one that last changed it; of an absent one, the tenant's revision up

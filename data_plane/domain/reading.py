@@ -1,14 +1,14 @@
 """What a database said about a key."""
 
 import math
-from dataclasses import dataclass
+
+import msgspec
 
 from data_plane.domain.entry import Entry, Lives, State
 from shared.schemas.identity import RouteKey
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True):
     """One key in one snapshot of the database.
 
     `tenant_revision` is the tenant's in the same snapshot (0: no such tenant); `as_of` is when the snapshot was right,

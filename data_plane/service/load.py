@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from data_plane.domain.answer import Layer
 from data_plane.domain.demand import NO_DEMAND, Demand
@@ -22,8 +24,7 @@ BEHIND_LIFE_SECONDS = 1.0
 """How long a reading is used that is known to be behind, when nobody better can be asked."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """The newest knowledge of a key after a source was asked, which one that was, and when (local monotonic)."""
 
     entry: Entry

@@ -1,8 +1,9 @@
 """What names a route: tenant, service, environment, version."""
 
 import re
-from dataclasses import dataclass
 from typing import Self
+
+import msgspec
 
 from shared.schemas.validation import FieldError, InvalidInput
 
@@ -32,8 +33,7 @@ def _name_error(field: str, value: str) -> FieldError | None:
     return None if pattern.match(value) else FieldError(f"/{field}", f"must be {rule}; got {value[:80]!r}")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class RouteKey:
+class RouteKey(msgspec.Struct, frozen=True, order=True, cache_hash=True):
     """The identity of a route. No part can hold `:` or `/`, so the printed form is unambiguous.
 
     Raises InvalidInput, naming every wrong part, when built from a bad one.

@@ -1,11 +1,11 @@
 """What the resolver relies on in the shared cache, of the fake and of Redis."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from data_plane.adapters.redis import REDIS_FAILURES, RedisRouteCache, connect
 from data_plane.domain.entry import Entry, State

@@ -1,8 +1,9 @@
 """A resolver instance on a host of its own, in simulated time; it hears Kafka as late as the simulation lets it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from random import Random
+
+from msgspec.structs import replace
 
 from data_plane.domain.entry import Entry
 from data_plane.domain.heard import Heard

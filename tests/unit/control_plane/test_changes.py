@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace as with_fields
 
 from control_plane.domain.changes import Outcome, WantedChangeSet, WantedRoute, decide
 from control_plane.domain.routes import Route
@@ -81,7 +82,7 @@ def test_a_route_that_was_never_created_cannot_change_state() -> None:
 
 
 def test_a_change_set_is_bounded_and_consistent() -> None:
-    many = tuple(WantedRoute(replace(KEY, version=f"v{n}"), is_active=True, url="http://x") for n in range(501))
+    many = tuple(WantedRoute(with_fields(KEY, version=f"v{n}"), is_active=True, url="http://x") for n in range(501))
     assert len(WantedChangeSet("team-a", many[:500]).routes) == 500
     with pytest.raises(TooManyChanges, match=r"500.*501"):
         WantedChangeSet("team-a", many)

@@ -1,10 +1,9 @@
 """The sampler that compares caches with the database."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from data_plane.domain.entry import Entry, State
 from data_plane.domain.reading import Reading
