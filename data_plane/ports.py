@@ -7,6 +7,7 @@ from data_plane.domain.entry import Entry
 from data_plane.domain.reading import Reading
 from data_plane.domain.snapshot import KeptRoute, Snapshot, SnapshotHead
 from data_plane.domain.tenant_reading import TenantReading
+from data_plane.errors import UnreadableEntry
 from shared.schemas.events import RouteChanged
 from shared.schemas.identity import RouteKey
 from shared.schemas.resolver_status import ResolverStatus
@@ -17,6 +18,9 @@ class RouteCache(Protocol):
 
     async def get(self, key: RouteKey) -> Entry | None:
         """The entry of the key, expired ones included. Raises DependencyUnavailable or UnreadableEntry."""
+
+    async def get_many(self, keys: Sequence[RouteKey]) -> Sequence[Entry | UnreadableEntry | None]:
+        """As `get`, for each of them in order; but what cannot be read is told, not raised."""
 
     async def put(self, entries: Sequence[Entry]) -> Sequence[Entry | None]:
         """Store each entry unless what is stored is newer, or the same for as long.

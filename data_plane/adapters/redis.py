@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from redis.asyncio import Redis
@@ -40,14 +40,6 @@ class _Stored(msgspec.Struct, array_like=True, frozen=True):
     reflects: int = 0
 
 
-class _Seen(NamedTuple):
-    """What stood under a key when Redis's clock showed `now_ms`, some time after `sent`."""
-
-    value: bytes | None
-    sent: float
-    now_ms: float
-
-
 _decoder = msgspec.msgpack.Decoder(_Stored)
 
 
@@ -74,27 +66,30 @@ class RedisRouteCache:
         self._keep_ms = math.ceil(keep_seconds * 1000)
         self._redis_clock = RemoteClock()
         sizes = metrics.histogram("tm_load_batch_keys").labels("redis")
-        # One connection each: what comes in meanwhile shares the next round trip.
-        self._gets = Batcher(self._look_up, at_once=1, largest=MOST_KEYS, sizes=sizes)
+        self._sizes = sizes
+        # One connection: what comes in meanwhile shares the next round trip.
         self._fills = Batcher(self._store, at_once=1, largest=MOST_KEYS)
 
     async def get(self, key: RouteKey) -> Entry | None:
-        seen = await self._gets.get(key)
-        return None if seen.value is None else _entry(key, seen.value, seen.sent, seen.now_ms)
+        (held,) = await self.get_many([key])
+        if isinstance(held, UnreadableEntry):
+            raise held
+        return held
 
-    async def put(self, entries: Sequence[Entry]) -> Sequence[Entry | None]:
-        if len(entries) == 1:
-            return [await self._fills.get(entries[0])]
-        return await self._store(entries, within=BATCH_SECONDS)
-
-    async def _look_up(self, keys: Sequence[RouteKey]) -> Sequence[_Seen]:
+    async def get_many(self, keys: Sequence[RouteKey]) -> Sequence[Entry | UnreadableEntry | None]:
+        self._sizes.observe(len(keys))
         sent = self._clock.monotonic()
         async with self._guard.call(), self._client.pipeline(transaction=False) as pipeline:
             pipeline.time()
             pipeline.mget([_name(key) for key in keys])
             time, values = await pipeline.execute()
         now_ms = self._note_time(sent, time)
-        return [_Seen(value, sent, now_ms) for value in values]
+        return [_held(key, value, sent, now_ms) for key, value in zip(keys, values, strict=True)]
+
+    async def put(self, entries: Sequence[Entry]) -> Sequence[Entry | None]:
+        if len(entries) == 1:
+            return [await self._fills.get(entries[0])]
+        return await self._store(entries, within=BATCH_SECONDS)
 
     async def _store(self, entries: Sequence[Entry], within: float | None = None) -> Sequence[Entry | None]:
         async with self._guard.call(within=within):
@@ -117,7 +112,7 @@ class RedisRouteCache:
         self._redis_clock.observe(sent=sent, received=self._clock.monotonic(), remote=seconds)
         return seconds * 1000
 
-    def _arguments(self, entry: Entry, sent: float) -> tuple[str | int, ...]:
+    def _arguments(self, entry: Entry, sent: float) -> tuple[bytes | str | int, ...]:
         remaining, age = entry.expires_at - sent, sent - entry.as_of
         sent_at = self._redis_clock.earliest(sent) or 0.0
         return (
@@ -133,7 +128,7 @@ class RedisRouteCache:
             entry.reflects,
         )
 
-    async def _compare_and_set(self, commands: Sequence[tuple[str | int, ...]]) -> list[Any]:
+    async def _compare_and_set(self, commands: Sequence[tuple[bytes | str | int, ...]]) -> list[Any]:
         try:
             return await self._run(commands)
         except NoScriptError:
@@ -141,7 +136,7 @@ class RedisRouteCache:
             await self._client.script_load(SCRIPT)
             return await self._run(commands)
 
-    async def _run(self, commands: Sequence[tuple[str | int, ...]]) -> list[Any]:
+    async def _run(self, commands: Sequence[tuple[bytes | str | int, ...]]) -> list[Any]:
         async with self._client.pipeline(transaction=False) as pipeline:
             for command in commands:
                 pipeline.evalsha(_SCRIPT_ID, 1, *command)
@@ -156,8 +151,15 @@ class RedisRouteCache:
             return None
 
 
-def _name(key: RouteKey) -> str:
-    return f"route:{key}"
+def _name(key: RouteKey) -> bytes:
+    return f"route:{key}".encode()
+
+
+def _held(key: RouteKey, value: bytes | None, sent: float, now_ms: float) -> Entry | UnreadableEntry | None:
+    try:
+        return None if value is None else _entry(key, value, sent, now_ms)
+    except UnreadableEntry as error:
+        return error
 
 
 def _entry(key: RouteKey, value: bytes, sent: float, now_ms: float) -> Entry:

@@ -96,7 +96,8 @@ class Lives:
 
     def cap(self, entry: Entry) -> Entry:
         """The entry of another instance, which may have been told to let entries live longer than this one."""
-        return replace(entry, expires_at=min(entry.expires_at, entry.as_of + self.of(entry.state)))
+        latest = entry.as_of + self.of(entry.state)
+        return entry if entry.expires_at <= latest else replace(entry, expires_at=latest)
 
     def entry(
         self,

@@ -16,6 +16,7 @@ from data_plane.service.coverage import Coverage
 from data_plane.service.explain import Explainer
 from data_plane.service.freshness import Freshness
 from data_plane.service.load import RouteLoader
+from data_plane.service.loads import Loads
 from data_plane.service.local_answers import LocalAnswers
 from data_plane.service.local_cache import LocalCache
 from data_plane.service.replicas import Replicas
@@ -100,7 +101,7 @@ class _Wiring:
         )
         self.shared = SharedCache(ports.cache, lives=self.lives, clock=clock, metrics=metrics, notes=notes)
         self.replicas = Replicas(ports.replicas, metrics)
-        self.loader = self._loader()
+        self.loads = self._loads()
 
     def core(self) -> Core:
         resolver, answers = self._resolver(), self._local_answers()
@@ -118,8 +119,8 @@ class _Wiring:
             snapshots=self._snapshots(self.ports.snapshots) if self.ports.snapshots else None,
         )
 
-    def _loader(self) -> RouteLoader:
-        return RouteLoader(
+    def _loads(self) -> Loads:
+        loader = RouteLoader(
             local=self.local,
             shared=self.shared,
             replicas=self.replicas,
@@ -128,13 +129,13 @@ class _Wiring:
             coverage=self.coverage,
             lives=self.lives,
             clock=self.clock,
-            deadline=self.settings.resolve_deadline_seconds,
         )
+        return Loads(loader, deadline=self.settings.resolve_deadline_seconds, metrics=self.metrics)
 
     def _resolver(self) -> Resolver:
         return Resolver(
             local=self.local,
-            loader=self.loader,
+            loads=self.loads,
             freshness=self.freshness,
             coverage=self.coverage,
             clock=self.clock,
@@ -206,7 +207,7 @@ class _Wiring:
     def _warm_up(self) -> WarmUp:
         return WarmUp(
             local=self.local,
-            loader=self.loader,
+            loads=self.loads,
             knowing=self.ports.knowing,
             freshness=self.freshness,
             clock=self.clock,

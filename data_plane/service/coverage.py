@@ -55,8 +55,13 @@ class Coverage:
 
     def bound(self, entry: Entry, now: float) -> float | None:
         """For how many seconds the entry may have been wrong at most, at local `now`. None: not known."""
-        as_of = self.datable(entry, entry.key.tenant, self._local.floor(entry.key))
-        return None if as_of is None else self.age(as_of, now)
+        return self.bound_and_revision(entry, now)[0]
+
+    def bound_and_revision(self, entry: Entry, now: float) -> tuple[float | None, int]:
+        """`bound` and `revision` of the entry, which most answers tell both."""
+        tenant, floor = entry.key.tenant, self._local.floor(entry.key)
+        as_of = self.datable(entry, tenant, floor)
+        return None if as_of is None else self.age(as_of, now), self._revision(entry, floor)
 
     def datable(self, claim: Claim, tenant: str, floor: int) -> float | None:
         """As `as_of`, for what is kept under a key of the tenant; None where the primary's clock was set since.
@@ -86,8 +91,11 @@ class Coverage:
 
     def revision(self, entry: Entry) -> int:
         """The tenant's revision that the entry is known to reflect."""
+        return self._revision(entry, self._local.floor(entry.key))
+
+    def _revision(self, entry: Entry, floor: int) -> int:
         applied = self._watermarks.applied(entry.key.tenant)
-        if entry.reflects + 1 < applied.start or entry.reflects < self._local.floor(entry.key):
+        if entry.reflects + 1 < applied.start or entry.reflects < floor:
             return entry.reflects
         return max(entry.reflects, applied.stop - 1)
 

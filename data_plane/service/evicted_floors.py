@@ -30,7 +30,8 @@ class EvictedFloors:
 
     def of(self, route: bytes) -> int:
         """The floor of a route that is not held; 0 where there is none."""
-        return max(self._by_route.get(route, 0), self._by_tenant.get(_tenant(route), 0))
+        floor = self._by_route.get(route, 0)
+        return max(floor, self._by_tenant.get(_tenant(route), 0)) if self._by_tenant else floor
 
 
 def _tenant(route: bytes) -> bytes:

@@ -1,13 +1,12 @@
 """What happens when the process itself does not know: Redis, then a replica, then the primary."""
 
-import asyncio
 from collections.abc import Sequence
 
 import msgspec
 from msgspec.structs import replace
 
 from data_plane.domain.answer import Layer
-from data_plane.domain.demand import NO_DEMAND, Demand
+from data_plane.domain.demand import Demand
 from data_plane.domain.entry import Entry, Lives
 from data_plane.domain.reading import Reading
 from data_plane.ports import RouteSource
@@ -50,9 +49,7 @@ class RouteLoader:
         coverage: Coverage,
         lives: Lives,
         clock: Clock,
-        deadline: float,
     ) -> None:
-        """`deadline`: seconds for one load, all sources included."""
         self._local = local
         self._shared = shared
         self._replicas = replicas
@@ -61,33 +58,23 @@ class RouteLoader:
         self._coverage = coverage
         self._lives = lives
         self._clock = clock
-        self._deadline = deadline
 
-    async def load(self, key: RouteKey, demand: Demand = NO_DEMAND) -> Found | None:
-        """What the sources know; None when none could tell in time.
-
-        May be past its life, or less than demanded: then nobody knows better.
-        """
-        try:
-            async with asyncio.timeout(self._deadline):
-                shared = await self._from_redis(key)
-                if shared is not None and self._will_do(shared.entry, demand):
-                    return shared
-                return await self._from_databases(key, demand) or shared
-        except TimeoutError:
-            return None
-
-    async def _from_redis(self, key: RouteKey) -> Found | None:
+    async def look_up(self, keys: Sequence[RouteKey]) -> list[Found | None]:
+        """What Redis knows of each key; None where it knows nothing, or does not tell."""
         asked = self._clock.monotonic()
-        entry = await self._shared.get(key)
-        return None if entry is None else _found(self._local.store(entry), Layer.REDIS, asked)
+        entries = await self._shared.get(keys)
+        return [None if entry is None else _found(self._local.store(entry), Layer.REDIS, asked) for entry in entries]
 
-    async def _from_databases(self, key: RouteKey, demand: Demand) -> Found | None:
+    async def read(self, key: RouteKey, demand: Demand) -> Found | None:
+        """What the databases know; None when none of them tells.
+
+        May be past its life, or less than demanded: then none of them knows better.
+        """
         asked = self._clock.monotonic()
         lagging = await _read_first(self._replicas.fit(), key)
         if lagging is not None and self._is_fit(lagging):
             found = await self._keep(lagging, Layer.REPLICA, asked)
-            if found is not None and self._will_do(found.entry, demand):
+            if found is not None and self.will_do(found.entry, demand):
                 return found
         asked = self._clock.monotonic()
         told = await self._read_primary(key)
@@ -134,7 +121,8 @@ class RouteLoader:
     def _entry(self, reading: Reading) -> Entry:
         return reading.entry(self._lives, self._clock.monotonic())
 
-    def _will_do(self, entry: Entry, demand: Demand) -> bool:
+    def will_do(self, entry: Entry, demand: Demand) -> bool:
+        """Whether the entry is fresh, and what is demanded."""
         return self._is_fresh(entry) and self._coverage.meets(entry, demand, self._clock.monotonic())
 
     def _is_fresh(self, entry: Entry) -> bool:

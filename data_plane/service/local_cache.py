@@ -9,6 +9,7 @@ from data_plane.domain.slot import GONE, MAX_USES, Slot, key_of, route_of
 from data_plane.service.evicted_floors import EvictedFloors
 from data_plane.service.eviction import EvictionOrder
 from shared.runtime.metrics import Metrics
+from shared.runtime.tally import CountTally
 from shared.schemas.identity import RouteKey
 
 SAMPLED_FROM = 1024
@@ -31,9 +32,12 @@ class LocalCache:
         self._reflected: dict[str, int] = {}
         self._counts = dict.fromkeys(State, 0)
         writes = metrics.counter("tm_cache_writes_total")
-        self._stored, self._refused = writes.labels("l1", "stored"), writes.labels("l1", "refused_older")
-        self._refused_behind = writes.labels("l1", "refused_behind")
-        self._evictions = metrics.counter("tm_cache_evictions_total").labels("capacity")
+        self._stored = CountTally(metrics, writes.labels("l1", "stored").inc)
+        self._refused, self._refused_behind = (
+            writes.labels("l1", "refused_older"),
+            writes.labels("l1", "refused_behind"),
+        )
+        self._evictions = CountTally(metrics, metrics.counter("tm_cache_evictions_total").labels("capacity").inc)
         self._gauge = metrics.gauge("tm_cache_entries")
         metrics.before_scrape(self._export)
 
@@ -94,13 +98,14 @@ class LocalCache:
         return offered
 
     def _put(self, route: bytes, entry: Entry, uses: int = 0) -> None:
-        self._stored.inc()
+        self._stored.count += 1
         self._lately.append(entry.key)
         tenant = entry.key.tenant
         self._slots[route] = slot = Slot.of(entry, reflects=self._shared_number(tenant, entry.reflects))
         slot.uses = uses
         self._counts[entry.state] += 1
-        self._heard[tenant] = max(self._heard.get(tenant, 0), entry.revision)
+        if entry.revision > self._heard.get(tenant, 0):
+            self._heard[tenant] = entry.revision
 
     def _shared_number(self, tenant: str, reflects: int) -> int:
         # Most routes of a tenant reflect the same revision: one object is enough for all of them.
@@ -116,7 +121,7 @@ class LocalCache:
         slot.uses = GONE
         self._counts[slot.state] -= 1
         self._floors.remember(gone, slot.revision)
-        self._evictions.inc()
+        self._evictions.count += 1
 
     def heard_up_to(self, tenant: str) -> int:
         """The highest revision of the tenant that anything here has ever carried; a snapshot before it is behind."""

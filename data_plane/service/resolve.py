@@ -9,16 +9,18 @@ from data_plane.domain.entry import Entry, newest
 from data_plane.errors import NotFreshEnough, RevisionNotReached, RouteUnknown
 from data_plane.service.coverage import Coverage
 from data_plane.service.freshness import Freshness
-from data_plane.service.load import Found, RouteLoader
+from data_plane.service.load import Found
+from data_plane.service.loads import Loads
 from data_plane.service.local_cache import LocalCache
-from data_plane.service.single_flight import SingleFlight
 from shared.runtime.clock import Clock
 from shared.runtime.metrics import Metrics
+from shared.runtime.tally import CountTally
 from shared.schemas.identity import RouteKey
 
 ASK_AGAIN_SECONDS = 0.05
 """How long to wait before the sources are asked again for a revision that none of them has."""
 _RESULTS = ("found", "absent", "stale", "unavailable")
+_LOOKUPS = ("hit", "negative", "miss", "expired")
 
 
 class Resolver:
@@ -32,29 +34,29 @@ class Resolver:
         self,
         *,
         local: LocalCache,
-        loader: RouteLoader,
+        loads: Loads,
         freshness: Freshness,
         coverage: Coverage,
         clock: Clock,
         metrics: Metrics,
         deadline: float,
     ) -> None:
-        """`deadline`: seconds for one answer."""
+        """`deadline`: seconds for an answer to a demand; every other takes one load at most."""
         self._local = local
-        self._loader = loader
+        self._loads = loads
         self._freshness = freshness
         self._coverage = coverage
         self._clock = clock
         self._deadline = deadline
-        self._flights: SingleFlight[tuple[RouteKey, Demand], Found | None] = SingleFlight()
         resolutions = metrics.counter("tm_resolutions_total")
         layers = (*(str(layer) for layer in Layer), "none")
         self._resolutions = {
-            (result, layer): resolutions.labels(result, layer) for result in _RESULTS for layer in layers
+            (result, layer): CountTally(metrics, resolutions.labels(result, layer).inc)
+            for result in _RESULTS
+            for layer in layers
         }
-        lookups, loads = metrics.counter("tm_cache_lookups_total"), metrics.counter("tm_loads_total")
-        self._lookups = {name: lookups.labels("l1", name) for name in ("hit", "negative", "miss", "expired")}
-        self._loads = {outcome: loads.labels(outcome) for outcome in ("loaded", "coalesced", "failed")}
+        lookups = metrics.counter("tm_cache_lookups_total")
+        self._lookups = {name: CountTally(metrics, lookups.labels("l1", name).inc) for name in _LOOKUPS}
         self._regressions = metrics.counter("tm_revision_regressions_total")
 
     async def resolve(self, key: RouteKey, *, accept_stale: bool = True, demand: Demand = NO_DEMAND) -> Answer:
@@ -65,24 +67,14 @@ class Resolver:
         """
         held, now = self._local.get(key), self._clock.monotonic()
         if held is not None and self._freshness.is_fresh(held, now) and self._coverage.meets(held, demand, now):
-            self._lookups["hit" if held.is_active else "negative"].inc()
-            return self._count(self._answer(held, Layer.L1, now))
-        self._lookups["miss" if held is None else "expired"].inc()
-        found = await (self._find(key) if demand is NO_DEMAND else self._insist(key, demand, arrival=now))
+            self._lookups["hit" if held.is_active else "negative"].count += 1
+            return self._count(self._answer(held, Layer.L1, now, stale=False))
+        self._lookups["miss" if held is None else "expired"].count += 1
+        found = await (self._loads.find(key) if demand is NO_DEMAND else self._insist(key, demand, arrival=now))
         answer = self._settle(key, found, accept_stale=accept_stale)
-        self._refuse_less(answer, demand, as_if_now=found is not None and found.is_from_primary_since(now))
+        if demand is not NO_DEMAND:
+            self._refuse_less(answer, demand, as_if_now=found is not None and found.is_from_primary_since(now))
         return self._count(answer)
-
-    async def _find(self, key: RouteKey, demand: Demand = NO_DEMAND) -> Found | None:
-        flight = (key, demand)
-        coalesced = self._flights.is_under_way(flight)
-        try:
-            async with asyncio.timeout(self._deadline):
-                found = await self._flights.run(flight, lambda _: self._loader.load(key, demand))
-        except TimeoutError:
-            found = None
-        self._loads["coalesced" if coalesced else "loaded" if found else "failed"].inc()
-        return found
 
     async def _insist(self, key: RouteKey, demand: Demand, arrival: float) -> Found | None:
         """Load again while that may help: until somebody has the revision, and the age that the primary can give."""
@@ -90,7 +82,7 @@ class Resolver:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._deadline):
                 while True:
-                    found = await self._find(key, demand) or found
+                    found = await self._loads.find(key, demand) or found
                     if found is None or self._coverage.meets(found.entry, demand, self._clock.monotonic()):
                         break
                     has_revision = self._coverage.revision(found.entry) >= demand.min_revision
@@ -102,55 +94,52 @@ class Resolver:
     def _refuse_less(self, answer: Answer, demand: Demand, *, as_if_now: bool) -> None:
         """`as_if_now`: the primary said so after the request had come, so that no age can be demanded it has not."""
         if answer.reflects < demand.min_revision:
-            self._resolutions["unavailable", "none"].inc()
+            self._resolutions["unavailable", "none"].count += 1
             raise RevisionNotReached(answer.entry.key, demand.min_revision, answer.reflects)
         if demand.max_age is None or as_if_now:
             return
         if answer.bound is None or answer.bound > demand.max_age:
-            self._resolutions["unavailable", "none"].inc()
+            self._resolutions["unavailable", "none"].count += 1
             raise NotFreshEnough(answer.entry.key, demand.max_age, answer.bound)
 
     def _settle(self, key: RouteKey, found: Found | None, *, accept_stale: bool) -> Answer:
-        # Read again: an event may have come between the end of the load and now.
-        held, now = self._local.get(key), self._clock.monotonic()
-        known = held if found is None else found.entry if held is None else newest(held, found.entry)
-        layer = Layer.L1 if found is None else found.layer
-        if held is not None and known is not None and known.revision < held.revision:
-            self._regressions.inc()
+        known, now = self._newest(key, found), self._clock.monotonic()
         if known is None:
             raise self._unknown(key, "nothing about it is known here")
-        if self._freshness.is_fresh(known, now):
-            return self._answer(known, layer, now)
-        if not accept_stale:
+        stale = not self._freshness.is_fresh(known, now)
+        if stale and not accept_stale:
             raise self._unknown(key, "what is known is stale, and the request refuses that")
-        if not _is_from_a_database(found) and not self._freshness.may_be_answered_stale(known, now):
+        if stale and not _is_from_a_database(found) and not self._freshness.may_be_answered_stale(known, now):
             raise self._unknown(key, "what is known is too old to be answered")
-        return self._answer(known, layer, now)
+        return self._answer(known, Layer.L1 if found is None else found.layer, now, stale=stale)
+
+    def _newest(self, key: RouteKey, found: Found | None) -> Entry | None:
+        # Read again: an event may have come between the end of the load and now.
+        held = self._local.get(key)
+        if held is None or found is None:
+            return held if found is None else found.entry
+        known = newest(held, found.entry)
+        if known.revision < held.revision:
+            self._regressions.inc()
+        return known
 
     def _unknown(self, key: RouteKey, why: str) -> RouteUnknown:
-        self._resolutions["unavailable", "none"].inc()
+        self._resolutions["unavailable", "none"].count += 1
         return RouteUnknown(f"No source can tell whether {key} exists; {why}. Try again soon.")
 
-    def _answer(self, entry: Entry, layer: Layer, now: float) -> Answer:
-        stale = not self._freshness.is_fresh(entry, now)
-        return Answer(
-            entry,
-            layer,
-            stale=stale,
-            age=max(0.0, now - entry.as_of),
-            remaining=0.0 if stale else entry.expires_at - now,
-            bound=self._coverage.bound(entry, now),
-            reflects=self._coverage.revision(entry),
-        )
+    def _answer(self, entry: Entry, layer: Layer, now: float, *, stale: bool) -> Answer:
+        bound, reflects = self._coverage.bound_and_revision(entry, now)
+        remaining = 0.0 if stale else entry.expires_at - now
+        return Answer(entry, layer, stale, max(0.0, now - entry.as_of), remaining, bound, reflects)
 
     def _count(self, answer: Answer) -> Answer:
         result = "stale" if answer.stale else "found" if answer.entry.is_active else "absent"
-        self._resolutions[result, answer.layer].inc()
+        self._resolutions[result, answer.layer].count += 1
         return answer
 
     async def close(self) -> None:
         """End the loads under way."""
-        await self._flights.close()
+        await self._loads.close()
 
 
 def _is_from_a_database(found: Found | None) -> bool:

@@ -1,5 +1,6 @@
 """L2: the cache that the instances share, and what it takes for no old value to come back from it."""
 
+from collections import Counter
 from collections.abc import MutableMapping, Sequence
 
 from data_plane.domain.entry import Entry, Lives, newest
@@ -40,24 +41,24 @@ class SharedCache:
         self._lookups = {outcome: lookups.labels("redis", outcome) for outcome in _LOOKUPS}
         self._writes = {outcome: writes.labels("redis", outcome) for outcome in _WRITES}
 
-    async def get(self, key: RouteKey) -> Entry | None:
-        """The entry of the key, expired ones included; None where there is none, or none that can be trusted."""
+    async def get(self, keys: Sequence[RouteKey]) -> Sequence[Entry | None]:
+        """The entry of each key, expired ones included; None where there is none, or none that can be trusted."""
         if not self._is_trusted():
-            self._lookups["miss"].inc()
-            return None
+            self._lookups["miss"].inc(len(keys))
+            return [None] * len(keys)
         try:
-            entry = self._capped(await self._cache.get(key))
+            held = await self._cache.get_many(keys)
         except DependencyUnavailable:
             self._answers = False
-            self._lookups["error"].inc()
-            return None
-        except UnreadableEntry:
-            self._lookups["error"].inc()
-            return None
+            self._lookups["error"].inc(len(keys))
+            return [None] * len(keys)
         self._answers = True
-        self._lookups[self._outcome(entry)].inc()
+        now = self._clock.monotonic()
+        for outcome, count in Counter([_outcome(each, now) for each in held]).items():
+            self._lookups[outcome].inc(count)
         # A change may have become owed while the reply was on its way.
-        return entry if self._is_trusted() else None
+        is_trusted = self._is_trusted()
+        return [self._lives.cap(each) if is_trusted and isinstance(each, Entry) else None for each in held]
 
     def is_read(self) -> bool:
         """Whether anything is read from it now: not while it may lack changes."""
@@ -148,9 +149,12 @@ class SharedCache:
     def _is_trusted(self) -> bool:
         return not self._owed and self._clock.monotonic() >= self._unread_until
 
-    def _outcome(self, entry: Entry | None) -> str:
-        if entry is None:
-            return "miss"
-        if self._clock.monotonic() >= entry.expires_at:
-            return "expired"
-        return "hit" if entry.is_active else "negative"
+
+def _outcome(held: Entry | UnreadableEntry | None, now: float) -> str:
+    if held is None:
+        return "miss"
+    if not isinstance(held, Entry):
+        return "error"
+    if now >= held.expires_at:
+        return "expired"
+    return "hit" if held.is_active else "negative"

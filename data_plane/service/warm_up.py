@@ -7,7 +7,7 @@ import structlog
 
 from data_plane.ports import UsedRoutes
 from data_plane.service.freshness import Freshness
-from data_plane.service.load import RouteLoader
+from data_plane.service.loads import Loads
 from data_plane.service.snapshots import HeldRoutes
 from shared.runtime.clock import Clock
 from shared.runtime.metrics import Metrics
@@ -31,7 +31,7 @@ class WarmUp:
         self,
         *,
         local: HeldRoutes,
-        loader: RouteLoader,
+        loads: Loads,
         knowing: Mapping[str, Sequence[UsedRoutes]],
         freshness: Freshness,
         clock: Clock,
@@ -40,7 +40,7 @@ class WarmUp:
     ) -> None:
         """`knowing`: who knows which routes are used, by source, in the order to ask them."""
         self._local = local
-        self._loader = loader
+        self._loads = loads
         self._knowing = knowing
         self._freshness = freshness
         self._clock = clock
@@ -79,11 +79,10 @@ class WarmUp:
 
     async def _load(self, keys: Sequence[RouteKey]) -> int:
         """Returns how many of them are fresh now. Takes as long as the rate says at least."""
-        async with asyncio.TaskGroup() as loads:
-            tasks = [loads.create_task(self._loader.load(key)) for key in keys]
-            loads.create_task(asyncio.sleep(len(keys) / self._per_second))
+        answers = [self._loads.find(key) for key in keys]
+        await asyncio.sleep(len(keys) / self._per_second)
+        found = [await answer for answer in answers]
         now = self._clock.monotonic()
-        found = [task.result() for task in tasks]
         return sum(each is not None and self._freshness.is_fresh(each.entry, now) for each in found)
 
 

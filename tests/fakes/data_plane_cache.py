@@ -21,6 +21,11 @@ class FakeRouteCache:
         self._check()
         return self.entries.get(key)
 
+    async def get_many(self, keys: Sequence[RouteKey]) -> Sequence[Entry | None]:
+        self.gets += len(keys)
+        self._check()
+        return [self.entries.get(key) for key in keys]
+
     async def put(self, entries: Sequence[Entry]) -> Sequence[Entry | None]:
         self.puts += 1
         self._check()

@@ -104,6 +104,7 @@ class Instance:
 
     def count(self, name: str, **labels: str) -> float:
         """The value of a counter."""
+        self.metrics.refresh()
         for metric in self.metrics.counter(name).collect():
             for sample in metric.samples:
                 if sample.name == name and sample.labels == labels:

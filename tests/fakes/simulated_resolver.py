@@ -31,6 +31,9 @@ class RedisSeenFrom:
     async def get(self, key: RouteKey) -> Entry | None:
         return self._seen(await self._shared.get(key))
 
+    async def get_many(self, keys: Sequence[RouteKey]) -> list[Entry | None]:
+        return [await self.get(key) for key in keys]
+
     async def put(self, entries: Sequence[Entry]) -> Sequence[Entry | None]:
         true = [self._with_times(each, self._clock.true_moment) for each in entries]
         return [self._seen(each) for each in await self._shared.put(true)]
