@@ -44,10 +44,10 @@ _decoder = msgspec.msgpack.Decoder(_Stored)
 
 
 def connect(url: str, timeout: float) -> Redis:
-    """A client without hidden retries. It connects when it is first used."""
-    return Redis.from_url(
-        url, retry=Retry(NoBackoff(), 0), socket_timeout=max(timeout, BATCH_SECONDS), socket_connect_timeout=timeout
-    )
+    """A client without hidden retries, and without timeouts of its own for each read and write: the guard has one for
+    the whole call. It connects when it is first used.
+    """
+    return Redis.from_url(url, retry=Retry(NoBackoff(), 0), socket_timeout=None, socket_connect_timeout=timeout)
 
 
 class RedisRouteCache:

@@ -10,6 +10,8 @@ from data_plane.domain.entry import Entry
 class Layer(StrEnum):
     """Where an answer was found; as in `X-Cache` and in metrics."""
 
+    __hash__ = str.__hash__  # An enum's own is a call of Python code for every answer.
+
     L1 = "l1"
     REDIS = "redis"
     REPLICA = "replica"

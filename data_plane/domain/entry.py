@@ -16,6 +16,8 @@ from shared.schemas.identity import RouteKey
 class State(IntEnum):
     """What a route is. The numbers are stored in Redis."""
 
+    __hash__ = int.__hash__  # An enum's own is a call of Python code for every entry stored.
+
     ABSENT = 0
     """Never created."""
     INACTIVE = 1

@@ -42,6 +42,17 @@ class Slot(msgspec.Struct, gc=False, eq=False):
             key, self.state, url, self.revision, self.as_of, self.expires_at, self.proven_as_of, self.reflects
         )  # fmt: skip
 
+    def says_no_more_than(self, entry: Entry) -> bool:
+        """Whether it is the entry as it was handed in, of the same key."""
+        return (
+            self.revision == entry.revision
+            and self.expires_at == entry.expires_at
+            and self.as_of == entry.as_of
+            and self.proven_as_of == entry.proven_as_of
+            and self.reflects == entry.reflects
+            and self.state is entry.state
+        )
+
     def body(self, parts: Sequence[bytes]) -> bytes:
         """What is answered for an active route of this tenant, service, env and version."""
         return body_of(parts, self.url, self.revision)

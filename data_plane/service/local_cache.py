@@ -53,6 +53,11 @@ class LocalCache:
             slot.uses += 1
         return slot
 
+    def get_other_than(self, entry: Entry) -> Entry | None:
+        """As `get` of the entry's key, but None where what is held is the same."""
+        slot = self.peek(route_of(entry.key))
+        return None if slot is None or slot.says_no_more_than(entry) else slot.entry(entry.key)
+
     def held(self, key: RouteKey) -> Entry | None:
         """As `get`, but does not count as a use."""
         slot = self._slots.get(route_of(key))

@@ -114,10 +114,12 @@ class Resolver:
         return self._answer(known, Layer.L1 if found is None else found.layer, now, stale=stale)
 
     def _newest(self, key: RouteKey, found: Found | None) -> Entry | None:
-        # Read again: an event may have come between the end of the load and now.
-        held = self._local.get(key)
-        if held is None or found is None:
-            return held if found is None else found.entry
+        if found is None:
+            return self._local.get(key)
+        # Looked at again: an event may have come between the end of the load and now.
+        held = self._local.get_other_than(found.entry)
+        if held is None:
+            return found.entry
         known = newest(held, found.entry)
         if known.revision < held.revision:
             self._regressions.inc()

@@ -1,0 +1,66 @@
+"""A load under way, and those who wait for it."""
+
+import asyncio
+
+from data_plane.domain.demand import Demand
+from data_plane.service.load import Found
+from shared.schemas.identity import RouteKey
+
+
+class Flight:
+    """One load. Each who waits has a future of its own, so that who stops waiting ends nothing for the others."""
+
+    __slots__ = ("_waiters", "demand", "key", "reading", "turn")
+
+    def __init__(self, key: RouteKey, demand: Demand, turn: "Turn") -> None:
+        self.key = key
+        self.demand = demand
+        self.turn = turn
+        self.reading: asyncio.Task[None] | None = None
+        """The part of it that asks the databases."""
+        self._waiters: list[asyncio.Future[Found | None]] = []
+
+    def join(self) -> "asyncio.Future[Found | None]":
+        """Wait for it as well."""
+        answer: asyncio.Future[Found | None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(answer)
+        return answer
+
+    def tell(self, found: Found | None) -> None:
+        """What it has found, to everyone who still waits."""
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(found)
+
+    def tell_error(self, error: Exception) -> None:
+        """Why it failed, to everyone who still waits."""
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_exception(error)
+
+    def cancel(self) -> None:
+        """Whoever waits is cancelled, and so is the reading."""
+        for waiter in self._waiters:
+            waiter.cancel()
+        if self.reading is not None:
+            self.reading.cancel()
+
+    @property
+    def is_over(self) -> bool:
+        return self not in self.turn.flights
+
+
+class Turn:
+    """The flights under way that began in one turn of the event loop, and so run out of time together."""
+
+    __slots__ = ("flights", "timer")
+
+    timer: asyncio.TimerHandle
+
+    def __init__(self) -> None:
+        self.flights: set[Flight] = set()
+
+    def end(self, flight: Flight) -> None:
+        self.flights.remove(flight)
+        if not self.flights:
+            self.timer.cancel()

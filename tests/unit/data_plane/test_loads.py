@@ -1,0 +1,197 @@
+"""What is missed together is looked up together, once for all who wait for it, and in time."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from data_plane.domain.answer import Layer
+from data_plane.domain.demand import NO_DEMAND, Demand
+from data_plane.domain.entry import Entry, State
+from data_plane.service.load import Found
+from data_plane.service.loads import MOST_TOGETHER, Loads
+from shared.runtime.catalogue import Service
+from shared.runtime.metrics import Metrics
+from shared.schemas.identity import RouteKey
+
+FIRST, SECOND = (RouteKey("team-a", name, "prod", "v1") for name in ("first", "second"))
+PICKY = Demand(min_revision=7)
+
+
+class Servers:
+    """Redis knows the keys in `cached`, the databases all others. Each answers when its gate is open."""
+
+    def __init__(self) -> None:
+        self.cached: set[RouteKey] = set()
+        self.looks: list[list[RouteKey]] = []
+        self.reads: list[tuple[RouteKey, Demand]] = []
+        self.redis, self.databases = asyncio.Event(), asyncio.Event()
+        self.reading = 0
+        self.databases_know = True
+        self.error: Exception | None = None
+        self.redis.set()
+        self.databases.set()
+
+    async def look_up(self, keys: Sequence[RouteKey]) -> Sequence[Found | None]:
+        self.looks.append(list(keys))
+        await self.redis.wait()
+        if self.error:
+            raise self.error
+        return [_found(key, Layer.REDIS) if key in self.cached else None for key in keys]
+
+    def will_do(self, entry: Entry, demand: Demand) -> bool:
+        return entry.revision >= demand.min_revision
+
+    async def read(self, key: RouteKey, demand: Demand) -> Found | None:
+        self.reads.append((key, demand))
+        self.reading += 1
+        try:
+            await self.databases.wait()
+        finally:
+            self.reading -= 1
+        if self.error:
+            raise self.error
+        return _found(key, Layer.REPLICA) if self.databases_know else None
+
+
+def _found(key: RouteKey, layer: Layer) -> Found:
+    return Found(Entry(key, State.ACTIVE, "https://v1", 1, 0.0, 60.0), layer, 0.0)
+
+
+@pytest.fixture
+def servers() -> Servers:
+    return Servers()
+
+
+def loads_from(servers: Servers, *, deadline: float = 10) -> Loads:
+    return Loads(servers, deadline=deadline, metrics=Metrics(Service.DATA_PLANE))
+
+
+async def _a_turn() -> None:
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+async def _layer(answer: asyncio.Future[Found | None]) -> Layer | None:
+    found = await answer
+    return None if found is None else found.layer
+
+
+async def test_one_turn_is_one_look_and_only_what_it_misses_is_read(servers: Servers) -> None:
+    loads = loads_from(servers)
+    servers.cached = {FIRST}
+    answers = [loads.find(key) for key in (FIRST, SECOND, FIRST)]
+    assert [await _layer(each) for each in answers] == [Layer.REDIS, Layer.REPLICA, Layer.REDIS]
+    assert servers.looks == [[FIRST, SECOND]]
+    assert servers.reads == [(SECOND, NO_DEMAND)]
+
+
+async def test_what_is_missed_during_a_look_shares_the_next_one(servers: Servers) -> None:
+    loads = loads_from(servers)
+    servers.redis.clear()
+    keys = [RouteKey("team-a", f"s{number}", "prod", "v1") for number in range(MOST_TOGETHER + 2)]
+    answers = [loads.find(keys[0])]
+    await _a_turn()
+    for key in keys[1:]:
+        answers.append(loads.find(key))
+        await _a_turn()
+    servers.redis.set()
+    assert [await _layer(each) for each in answers] == [Layer.REPLICA] * len(keys)
+    assert [len(each) for each in servers.looks] == [1, MOST_TOGETHER, 1]
+
+
+async def test_callers_share_a_load_until_it_ends(servers: Servers) -> None:
+    loads = loads_from(servers)
+    servers.databases.clear()
+    answers = [loads.find(FIRST) for _ in range(3)]
+    await _a_turn()
+    answers.append(loads.find(FIRST))
+    servers.databases.set()
+    assert [await _layer(each) for each in answers] == [Layer.REPLICA] * 4
+    assert await _layer(loads.find(FIRST)) is Layer.REPLICA
+    assert len(servers.reads) == 2
+
+
+async def test_each_demand_is_a_load_of_its_own(servers: Servers) -> None:
+    loads = loads_from(servers)
+    servers.cached = {FIRST}
+    answers = loads.find(FIRST), loads.find(FIRST, PICKY)
+    assert [await _layer(each) for each in answers] == [Layer.REDIS, Layer.REPLICA]
+    assert servers.reads == [(FIRST, PICKY)]
+
+
+async def test_what_was_found_first_is_told_when_nobody_knows_better(servers: Servers) -> None:
+    servers.cached = {FIRST}
+    servers.databases_know = False
+    loads = loads_from(servers)
+    assert await _layer(loads.find(FIRST, PICKY)) is Layer.REDIS
+    assert await _layer(loads.find(SECOND)) is None
+
+
+async def test_who_gives_up_does_not_end_the_load_of_the_others(servers: Servers) -> None:
+    loads = loads_from(servers)
+    servers.databases.clear()
+    leaving, staying = loads.find(FIRST), loads.find(FIRST)
+    await _a_turn()
+    leaving.cancel()
+    servers.databases.set()
+    assert await _layer(staying) is Layer.REPLICA
+
+
+@pytest.mark.parametrize("hanging", ["redis", "databases"])
+async def test_a_load_that_takes_too_long_is_given_up_and_the_next_begins_anew(servers: Servers, hanging: str) -> None:
+    loads = loads_from(servers, deadline=0.02)
+    gate: asyncio.Event = getattr(servers, hanging)
+    gate.clear()
+    assert await loads.find(FIRST) is None
+    await _a_turn()
+    assert servers.reading == 0
+    gate.set()
+    await _a_turn()
+    assert servers.reads.count((FIRST, NO_DEMAND)) == (1 if hanging == "databases" else 0)
+    assert await _layer(loads.find(FIRST)) is Layer.REPLICA
+
+
+async def test_what_was_given_up_while_it_waited_is_not_looked_for(servers: Servers) -> None:
+    loads = loads_from(servers, deadline=0.02)
+    servers.redis.clear()
+    first = loads.find(FIRST)
+    await _a_turn()
+    assert await loads.find(SECOND) is None
+    assert await first is None
+    servers.redis.set()
+    await _a_turn()
+    await _layer(loads.find(FIRST))
+    assert servers.looks == [[FIRST], [FIRST]]
+
+
+@pytest.mark.parametrize("is_cached", [True, False])
+async def test_an_error_is_told_to_everyone_who_waits_and_the_next_tries_again(
+    servers: Servers, is_cached: bool
+) -> None:
+    loads = loads_from(servers)
+    gate = servers.redis if is_cached else servers.databases
+    gate.clear()
+    answers = [loads.find(FIRST) for _ in range(2)]
+    await _a_turn()
+    servers.error = LookupError("a mistake")
+    gate.set()
+    for answer in answers:
+        with pytest.raises(LookupError, match="a mistake"):
+            await answer
+    servers.error = None
+    assert await _layer(loads.find(FIRST)) is Layer.REPLICA
+
+
+@pytest.mark.parametrize("hanging", ["redis", "databases"])
+async def test_closing_ends_the_loads_under_way(servers: Servers, hanging: str) -> None:
+    loads = loads_from(servers)
+    getattr(servers, hanging).clear()
+    answers = [loads.find(FIRST)]
+    await _a_turn()
+    answers.append(loads.find(SECOND))
+    await loads.close()
+    for answer in answers:
+        with pytest.raises(asyncio.CancelledError):
+            await answer
+    assert all(task is asyncio.current_task() for task in asyncio.all_tasks())
