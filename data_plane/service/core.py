@@ -28,7 +28,7 @@ from data_plane.service.tenant_snapshots import TenantSnapshots
 from data_plane.service.warm_up import WarmUp
 from data_plane.service.watches import Watches
 from data_plane.settings import DataPlaneSettings
-from shared.runtime.clock import Clock
+from shared.runtime.clock import BootClock
 from shared.runtime.metrics import Metrics
 
 
@@ -66,7 +66,7 @@ class Core:
 
 
 def build_core(
-    ports: Ports, settings: DataPlaneSettings, *, clock: Clock, metrics: Metrics, notes: MutableMapping[str, str]
+    ports: Ports, settings: DataPlaneSettings, *, clock: BootClock, metrics: Metrics, notes: MutableMapping[str, str]
 ) -> Core:
     """The use cases over these ports. `notes` is where what is degraded is written down, by name."""
     return _Wiring(ports, settings, clock, metrics, notes).core()
@@ -79,7 +79,7 @@ class _Wiring:
         self,
         ports: Ports,
         settings: DataPlaneSettings,
-        clock: Clock,
+        clock: BootClock,
         metrics: Metrics,
         notes: MutableMapping[str, str],
     ) -> None:
