@@ -26,6 +26,7 @@ from shared.schemas.validation import FieldError, InvalidInput
 
 NO_SUCH_TENANT = Kind(404, "no-such-tenant", "There is no such tenant")
 REVISION_GONE = Kind(410, "revision-gone", "The changes after that revision are not kept here")
+TOO_MANY_WATCHERS = Kind(429, "too-many-watchers", "The tenant has too many watchers in this instance", retry_after=5)
 WATCH_UNAVAILABLE = Kind(503, "watch-unavailable", "This instance cannot begin a watch now", retry_after=1)
 
 _STREAM = """: watching team-a
@@ -54,7 +55,7 @@ _RESPONSES = {
         generate_examples=False,
         examples=[Example(summary="Routes, a change, and a sign of life", value=_STREAM)],
     ),
-    **documented(SHARED_KINDS[InvalidInput], NO_SUCH_TENANT, REVISION_GONE, WATCH_UNAVAILABLE),
+    **documented(SHARED_KINDS[InvalidInput], NO_SUCH_TENANT, REVISION_GONE, TOO_MANY_WATCHERS, WATCH_UNAVAILABLE),
 }
 OLDEST_HEADER = ResponseHeader(
     name="X-Oldest-Revision",

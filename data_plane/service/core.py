@@ -200,6 +200,7 @@ class _Wiring:
             self.feeds,
             self.ports.heard,
             at_most=self.settings.watch_clients,
+            at_most_of_tenant=self.settings.watch_clients_per_tenant,
             metrics=self.metrics,
         )
 
