@@ -99,7 +99,7 @@ class _Wiring:
             metrics=metrics,
         )
         self.shared = SharedCache(ports.cache, lives=self.lives, clock=clock, metrics=metrics, notes=notes)
-        self.replicas = Replicas(ports.replicas, metrics)
+        self.replicas = Replicas(ports.replicas, clock=clock, metrics=metrics)
         self.loader = self._loader()
 
     def core(self) -> Core:
