@@ -10,14 +10,14 @@ from data_plane.adapters.kafka import KafkaEventStream
 from data_plane.adapters.kafka_status import STATUS_FAILURES, KafkaStatusLog
 from data_plane.dependencies import Dependencies
 from data_plane.domain.heard import Heard
-from data_plane.errors import AnotherTenants, NoSuchTenant, RouteUnknown, TooManyKeys, WatchUnavailable
+from data_plane.errors import AnotherTenants, NoSuchTenant, RouteUnknown, TooManyKeys, TooManyWatchers, WatchUnavailable
 from data_plane.http.answers import ROUTE_UNKNOWN
 from data_plane.http.concealment import another_tenants, hidden_route
 from data_plane.http.explain import explain_handler
 from data_plane.http.hot_path import HotPath
 from data_plane.http.resolve import resolve_handler
 from data_plane.http.resolve_many import TOO_MANY_KEYS, resolve_many_handler
-from data_plane.http.watch import NO_SUCH_TENANT, WATCH_UNAVAILABLE, watch_handler
+from data_plane.http.watch import NO_SUCH_TENANT, TOO_MANY_WATCHERS, WATCH_UNAVAILABLE, watch_handler
 from data_plane.http.watch_response import Pace
 from data_plane.service.core import build_core
 from data_plane.service.explain import Explainer
@@ -90,6 +90,7 @@ def build_app(
             TooManyKeys: TOO_MANY_KEYS,
             AnotherTenants: hidden_route(negative_life),
             NoSuchTenant: NO_SUCH_TENANT,
+            TooManyWatchers: TOO_MANY_WATCHERS,
             WatchUnavailable: WATCH_UNAVAILABLE,
         },
         health=health,

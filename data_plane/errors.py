@@ -65,6 +65,16 @@ class WatchUnavailable(Exception):
     """This instance cannot begin a watch now; the message says why."""
 
 
+class TooManyWatchers(Exception):
+    """The tenant has as many watchers here as one tenant may have."""
+
+    def __init__(self, tenant: str, at_most: int) -> None:
+        super().__init__(
+            f"{tenant} has {at_most} watchers in this instance, as many as one tenant may have. Close those that are not "
+            "needed, or try another instance."
+        )
+
+
 class SnapshotRefused(Exception):
     """What stands where the snapshot should be cannot be used; says why."""
 

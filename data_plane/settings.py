@@ -71,6 +71,12 @@ class DataPlaneSettings(ServiceSettings):
     watch_clients: int = Field(
         default=2500, ge=0, le=100_000, description="Watchers at a time; more are answered with 503."
     )
+    watch_clients_per_tenant: int = Field(
+        default=2250,
+        ge=0,
+        le=100_000,
+        description="Watchers of one tenant at a time, so that others have places left; more are answered with 429.",
+    )
     watch_history_changes: int = Field(
         default=20_000,
         ge=1,

@@ -18,29 +18,39 @@ from typing import Annotated
 import msgspec
 
 from data_plane.domain.entry import State
-from data_plane.domain.snapshot import KeptRoute, Snapshot, SnapshotHead
+from data_plane.domain.remote_clock import RoundTrip
+from data_plane.domain.snapshot import HostTime, KeptRoute, Snapshot, SnapshotHead
 from data_plane.errors import SnapshotRefused
 from shared.schemas.identity import RouteKey
 from shared.schemas.validation import InvalidInput
 
 MAGIC = b"TM-SNAPSHOT\r\n\x1a"
-VERSION = 1
+VERSION = 2
 END = struct.pack(">I", 0)
 DIGEST_BYTES = 32
 
 _VERSION_AT = len(MAGIC)
 _FRAMES_AT = _VERSION_AT + 2
 _Number = Annotated[int, msgspec.Meta(ge=0)]
+_Milliseconds = Annotated[int, msgspec.Meta(ge=-(10**15), le=10**15)]
+_Seconds = Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)]
 
 
 class _Head(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """`boot` and what follows: a HostTime; `primary`: sent, received, remote."""
+
     written_at_ms: _Number
     offsets: dict[_Number, _Number]
     revisions: dict[str, _Number]
+    boot: str
+    up_for: _Seconds
+    primary: tuple[_Seconds, _Seconds, _Seconds] | None
 
 
 class _Route(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
-    """Times are ms on the primary's clock, 0 where not known; the URL of a tombstone is empty."""
+    """`right_at_ms`, `expires_at_ms`: on the host's clock. `proven_as_of_ms`: on the primary's, 0 where not known. The URL of
+    a tombstone is empty.
+    """
 
     tenant: str
     service: str
@@ -48,7 +58,8 @@ class _Route(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields
     version: str
     url: str
     revision: _Number
-    right_at_ms: _Number
+    right_at_ms: _Milliseconds
+    expires_at_ms: _Milliseconds
     proven_as_of_ms: _Number
     reflects: _Number
 
@@ -60,7 +71,15 @@ _routes = msgspec.msgpack.Decoder(list[_Route])
 
 def opening(head: SnapshotHead) -> bytes:
     """What a snapshot begins with."""
-    body = _Head(math.floor(head.written_at * 1000), dict(head.offsets), dict(head.revisions))
+    host, trip = head.host, head.host.primary
+    body = _Head(
+        math.floor(head.written_at * 1000),
+        dict(head.offsets),
+        dict(head.revisions),
+        host.boot,
+        host.written_at,
+        None if trip is None else (trip.sent, trip.received, trip.remote),
+    )
     return MAGIC + struct.pack(">H", VERSION) + _frame(_encoder.encode(body))
 
 
@@ -91,7 +110,7 @@ def _parse_frames(body: memoryview) -> Snapshot:
         routes = [_unpacked(route) for frame in frames for route in _routes.decode(frame)]
     except (msgspec.DecodeError, InvalidInput, ValueError, StopIteration) as error:
         raise SnapshotRefused(f"its content is wrong: {type(error).__name__}: {error}"[:300]) from error
-    return Snapshot(SnapshotHead(head.written_at_ms / 1000, head.offsets, head.revisions), routes)
+    return Snapshot(_unpacked_head(head), routes)
 
 
 def _frames(body: memoryview) -> Iterator[memoryview]:
@@ -113,6 +132,11 @@ def _frame(body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + body
 
 
+def _unpacked_head(head: _Head) -> SnapshotHead:
+    host = HostTime(head.boot, head.up_for, None if head.primary is None else RoundTrip(*head.primary))
+    return SnapshotHead(head.written_at_ms / 1000, head.offsets, head.revisions, host)
+
+
 def _packed(route: KeptRoute) -> _Route:
     key = route.key
     return _Route(
@@ -122,7 +146,8 @@ def _packed(route: KeptRoute) -> _Route:
         key.version,
         route.url or "",
         route.revision,
-        _milliseconds(route.right_at),
+        math.floor(route.right_at * 1000),
+        math.floor(route.expires_at * 1000),
         _milliseconds(route.proven_as_of),
         route.reflects,
     )
@@ -134,7 +159,8 @@ def _unpacked(route: _Route) -> KeptRoute:
         State.ACTIVE if route.url else State.INACTIVE,
         route.url or None,
         route.revision,
-        _seconds(route.right_at_ms),
+        route.right_at_ms / 1000,
+        route.expires_at_ms / 1000,
         _seconds(route.proven_as_of_ms),
         route.reflects,
     )

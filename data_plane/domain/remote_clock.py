@@ -9,7 +9,9 @@ _FASTER, _SLOWER = 1 + DRIFT, 1 - DRIFT
 
 
 @dataclass(frozen=True, slots=True)
-class _Sample:
+class RoundTrip:
+    """The remote clock showed `remote` at some moment from `sent` to `received`."""
+
     sent: float
     received: float
     remote: float
@@ -33,7 +35,7 @@ class RemoteClock:
     """
 
     def __init__(self) -> None:
-        self._sample: _Sample | None = None
+        self._trip: RoundTrip | None = None
         self.set_at = -math.inf
         """When the remote clock was last found to have been set, in local time."""
         self.changes = 0
@@ -41,26 +43,44 @@ class RemoteClock:
 
     def observe(self, *, sent: float, received: float, remote: float) -> None:
         """Note a round trip. The one with the smaller error now is kept, or the new one where the clock was set."""
-        new, old = _Sample(sent, received, remote), self._sample
+        new, old = RoundTrip(sent, received, remote), self._trip
         if old is not None and not _agree(old, new, received):
             self.set_at = received
         elif old is not None and new.error(received) > old.error(received):
             return
-        self._sample = new
+        self._trip = new
         self.changes += 1
+
+    def recall(self, trip: RoundTrip, *, at: float) -> None:
+        """Know again, `at` this moment, a round trip from before this process. Where one of its own says otherwise, the
+        remote clock was set since, and its own stands.
+        """
+        known = self._trip
+        if known is not None and not _agree(trip, known, at):
+            self.set_at = at
+        elif known is None or trip.error(at) < known.error(at):
+            self._trip = trip
+        else:
+            return
+        self.changes += 1
+
+    @property
+    def reckoned_by(self) -> RoundTrip | None:
+        """The round trip that everything is told from."""
+        return self._trip
 
     def earliest(self, at: float) -> float | None:
         """The least that the remote clock can show at the local time `at`."""
-        return None if self._sample is None else self._sample.earliest(at)
+        return None if self._trip is None else self._trip.earliest(at)
 
     def latest(self, at: float) -> float | None:
         """The most that the remote clock can show at the local time `at`."""
-        sample = self._sample
-        if sample is None:
+        trip = self._trip
+        if trip is None:
             return None
-        # As `_Sample.latest`, once more: this runs for every answer.
-        elapsed = at - sample.sent
-        return sample.remote + elapsed * (_FASTER if elapsed > 0 else _SLOWER)
+        # As `RoundTrip.latest`, once more: this runs for every answer.
+        elapsed = at - trip.sent
+        return trip.remote + elapsed * (_FASTER if elapsed > 0 else _SLOWER)
 
     def local_time_of(self, remote: float, *, at: float) -> float | None:
         """The earliest local time at which the remote clock can have shown `remote`, reckoned at local `at`."""
@@ -68,5 +88,5 @@ class RemoteClock:
         return None if latest is None else at - (latest - remote)
 
 
-def _agree(old: _Sample, new: _Sample, at: float) -> bool:
+def _agree(old: RoundTrip, new: RoundTrip, at: float) -> bool:
     return old.earliest(at) <= new.latest(at) and new.earliest(at) <= old.latest(at)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from data_plane.domain.entry import State
+from data_plane.domain.remote_clock import RoundTrip
 from shared.schemas.identity import RouteKey
 
 
@@ -11,8 +12,8 @@ from shared.schemas.identity import RouteKey
 class KeptRoute:
     """One route, active or a tombstone. What was never created is not kept: it may have been since.
 
-    Both times are on the primary's clock, in POSIX seconds (-inf: not known): from `right_at` its life counts, and
-    `proven_as_of` is as in an entry. `reflects` is the tenant's revision that it was known to be right at.
+    It was right at `right_at`, and its life ends at `expires_at`, both on the clock of the head. `proven_as_of` is as in an
+    entry, -inf where not known. `reflects` is the tenant's revision that it was known to be right at.
     """
 
     key: RouteKey
@@ -20,12 +21,26 @@ class KeptRoute:
     url: str | None
     revision: int
     right_at: float
+    expires_at: float
     proven_as_of: float
     reflects: int
 
     def __post_init__(self) -> None:
         if self.state is State.ABSENT or (self.url is not None) != (self.state is State.ACTIVE):
             raise ValueError(f"{self.key}: {self.state!r} with URL {self.url!r} is not kept in a snapshot")
+
+
+@dataclass(frozen=True, slots=True)
+class HostTime:
+    """The clock that a snapshot is dated by: seconds since a host was booted.
+
+    `boot`: which boot of which host; empty when nobody can tell. `written_at`: what the clock showed. `primary`: how the
+    primary's clock, in POSIX seconds, stood to it; None when that was not known.
+    """
+
+    boot: str
+    written_at: float
+    primary: RoundTrip | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +54,7 @@ class SnapshotHead:
     written_at: float
     offsets: Mapping[int, int]
     revisions: Mapping[str, int]
+    host: HostTime
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from data_plane.http.answers import (
 from data_plane.http.conditions import accepts_stale
 from data_plane.http.demands import demand_of
 from data_plane.service.resolve import Resolver
+from shared.runtime.http.answer_headers import answering_with
 from shared.runtime.http.problems import SHARED_KINDS, documented
 from shared.schemas.identity import NAME_RULE, NAME_SCHEMA, VERSION_RULE, VERSION_SCHEMA, RouteKey
 from shared.schemas.validation import InvalidInput
@@ -52,6 +53,19 @@ BOUND_HEADER = ResponseHeader(
     name="X-Staleness-Bound",
     description="For how many milliseconds the answer may have been wrong at most; `unknown` where nobody can tell",
     value="1200",
+    documentation_only=True,
+)
+CACHE_HEADER = ResponseHeader(
+    name="X-Cache",
+    description="Who told: `l1`, `redis`, `replica` or `primary`; `; negative` where no route is active, `; stale` where the "
+    "answer is past its life",
+    value="l1",
+    documentation_only=True,
+)
+REACHED_HEADER = ResponseHeader(
+    name="X-Revision-Reached",
+    description="The tenant's revision that is known here, where it is less than the one asked for",
+    value="41",
     documentation_only=True,
 )
 IfNoneMatch = Annotated[
@@ -90,6 +104,10 @@ CacheControl = Annotated[
 ]
 
 
+_OF_AN_ANSWER = (BOUND_HEADER, CACHE_HEADER)
+_Answering = answering_with({304: _OF_AN_ANSWER, 404: _OF_AN_ANSWER, 409: (BOUND_HEADER, REACHED_HEADER)})
+
+
 def resolve_handler(resolver: Resolver) -> HTTPRouteHandler:
     """The handler that asks this resolver."""
 
@@ -98,7 +116,8 @@ def resolve_handler(resolver: Resolver) -> HTTPRouteHandler:
         tags=["Resolve"],
         summary="Which URL serves this route now?",
         responses=_RESPONSES,
-        response_headers=[BOUND_HEADER],
+        response_headers=_OF_AN_ANSWER,
+        operation_class=_Answering,
         opt={"operation": OPERATION},
     )
     async def resolve(

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Annotated, Any
 
 from litestar import Request, Response, get
+from litestar.datastructures import ResponseHeader
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
@@ -19,11 +20,13 @@ from data_plane.service.watches import Watches
 from data_plane.service.watching import Watching
 from shared.runtime.access.authenticator import Authenticator
 from shared.runtime.http.access import principal_of
+from shared.runtime.http.answer_headers import answering_with
 from shared.runtime.http.problems import SHARED_KINDS, Kind, documented, respond
 from shared.schemas.validation import FieldError, InvalidInput
 
 NO_SUCH_TENANT = Kind(404, "no-such-tenant", "There is no such tenant")
 REVISION_GONE = Kind(410, "revision-gone", "The changes after that revision are not kept here")
+TOO_MANY_WATCHERS = Kind(429, "too-many-watchers", "The tenant has too many watchers in this instance", retry_after=5)
 WATCH_UNAVAILABLE = Kind(503, "watch-unavailable", "This instance cannot begin a watch now", retry_after=1)
 
 _STREAM = """: watching team-a
@@ -52,8 +55,20 @@ _RESPONSES = {
         generate_examples=False,
         examples=[Example(summary="Routes, a change, and a sign of life", value=_STREAM)],
     ),
-    **documented(SHARED_KINDS[InvalidInput], NO_SUCH_TENANT, REVISION_GONE, WATCH_UNAVAILABLE),
+    **documented(SHARED_KINDS[InvalidInput], NO_SUCH_TENANT, REVISION_GONE, TOO_MANY_WATCHERS, WATCH_UNAVAILABLE),
 }
+OLDEST_HEADER = ResponseHeader(
+    name="X-Oldest-Revision",
+    description="The oldest revision that this instance can go on from",
+    value="41",
+    documentation_only=True,
+)
+BUFFERING_HEADER = ResponseHeader(
+    name="X-Accel-Buffering",
+    description="Asks nginx to pass on what is sent at once",
+    value="no",
+    documentation_only=True,
+)
 _REVISION = {"pattern": "^[0-9]{1,18}$"}
 _RESUME = "Revision that the client has: only what came after it is sent"
 LastEventId = Annotated[
@@ -84,6 +99,8 @@ def watch_handler(watches: Watches, authenticator: Authenticator, pace: Pace) ->
         summary="All routes of a tenant, and every change as it is applied",
         media_type=CONTENT_TYPE,
         responses=_RESPONSES,
+        response_headers=[BUFFERING_HEADER],
+        operation_class=answering_with({410: [OLDEST_HEADER]}),
         opt={"operation": "routes.watch"},
     )
     async def watch(

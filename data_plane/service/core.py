@@ -29,7 +29,7 @@ from data_plane.service.tenant_snapshots import TenantSnapshots
 from data_plane.service.warm_up import WarmUp
 from data_plane.service.watches import Watches
 from data_plane.settings import DataPlaneSettings
-from shared.runtime.clock import Clock
+from shared.runtime.clock import BootClock
 from shared.runtime.metrics import Metrics
 
 
@@ -67,7 +67,7 @@ class Core:
 
 
 def build_core(
-    ports: Ports, settings: DataPlaneSettings, *, clock: Clock, metrics: Metrics, notes: MutableMapping[str, str]
+    ports: Ports, settings: DataPlaneSettings, *, clock: BootClock, metrics: Metrics, notes: MutableMapping[str, str]
 ) -> Core:
     """The use cases over these ports. `notes` is where what is degraded is written down, by name."""
     return _Wiring(ports, settings, clock, metrics, notes).core()
@@ -80,7 +80,7 @@ class _Wiring:
         self,
         ports: Ports,
         settings: DataPlaneSettings,
-        clock: Clock,
+        clock: BootClock,
         metrics: Metrics,
         notes: MutableMapping[str, str],
     ) -> None:
@@ -100,7 +100,7 @@ class _Wiring:
             metrics=metrics,
         )
         self.shared = SharedCache(ports.cache, lives=self.lives, clock=clock, metrics=metrics, notes=notes)
-        self.replicas = Replicas(ports.replicas, metrics)
+        self.replicas = Replicas(ports.replicas, clock=clock, metrics=metrics)
         self.loads = self._loads()
 
     def core(self) -> Core:
@@ -201,6 +201,7 @@ class _Wiring:
             self.feeds,
             self.ports.heard,
             at_most=self.settings.watch_clients,
+            at_most_of_tenant=self.settings.watch_clients_per_tenant,
             metrics=self.metrics,
         )
 

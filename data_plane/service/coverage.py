@@ -50,8 +50,9 @@ class Coverage:
         metrics.before_scrape(lambda: gauge.set(self._heard_ago()))
 
     def as_of(self, entry: Entry) -> float:
-        """The primary's time up to which the entry is known to be right; -inf: not known."""
-        return self._as_of(entry, entry.key.tenant, self._local.floor(entry.key))
+        """The primary's time up to which the entry is known to be right; -inf: not known, or its clock was set since."""
+        as_of = self.datable(entry, entry.key.tenant, self._local.floor(entry.key))
+        return -math.inf if as_of is None else as_of
 
     def bound(self, entry: Entry, now: float) -> float | None:
         """For how many seconds the entry may have been wrong at most, at local `now`. None: not known."""
@@ -64,7 +65,7 @@ class Coverage:
         return None if as_of is None else self.age(as_of, now), self._revision(entry, floor)
 
     def datable(self, claim: Claim, tenant: str, floor: int) -> float | None:
-        """As `as_of`, for what is kept under a key of the tenant; None where the primary's clock was set since.
+        """The same for what is kept under a key of the tenant; None where the primary's clock was set since.
 
         `floor`: the LocalCache's, of that key. Holds until the primary's clock or what was heard changes.
         """

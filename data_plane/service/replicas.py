@@ -6,6 +6,7 @@ import structlog
 
 from data_plane.domain.replica_fitness import ReplicaFitness
 from data_plane.ports import RouteSource
+from shared.runtime.clock import Clock
 from shared.runtime.metrics import Metrics
 
 _log = structlog.get_logger(__name__)
@@ -16,9 +17,11 @@ class Replicas:
     that is behind, and says how old it is, is better than none.
     """
 
-    def __init__(self, sources: Sequence[RouteSource], metrics: Metrics) -> None:
+    def __init__(self, sources: Sequence[RouteSource], *, clock: Clock, metrics: Metrics) -> None:
         self._sources = tuple(sources)
         self._fitness = {each.name: ReplicaFitness() for each in sources}
+        self._told_at = dict.fromkeys(self._fitness, clock.monotonic())
+        self._clock = clock
         self._turn = 0
         self._lag, self._usable = metrics.gauge("tm_replica_lag_seconds"), metrics.gauge("tm_replica_usable")
         for name in self._fitness:
@@ -29,11 +32,18 @@ class Replicas:
         fitness = self._fitness[name]
         changed = fitness.observe(lag)
         self._usable.labels(name).set(fitness.is_fit)
-        self._lag.labels(name).set(fitness.lag)
+        self._lag.labels(name).set(fitness.lag + self._silent_for(name, is_told=lag is not None))
         if changed and fitness.is_fit:
             _log.info("the replica is asked again", replica=name, lag_seconds=lag)
         elif changed:
             _log.warning("the replica is not asked any more", replica=name, lag_seconds=lag)
+
+    def _silent_for(self, name: str, *, is_told: bool) -> float:
+        """Seconds since the replica last told its lag: by so much it may have grown since."""
+        now = self._clock.monotonic()
+        if is_told:
+            self._told_at[name] = now
+        return now - self._told_at[name]
 
     def is_fit(self, name: str) -> bool:
         """Whether the replica of that name is among those to ask."""

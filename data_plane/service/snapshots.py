@@ -1,7 +1,6 @@
 """What this process knows, kept on disk for the one that starts after it with nobody left to ask."""
 
 import asyncio
-import math
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Protocol
 
@@ -16,7 +15,8 @@ from data_plane.errors import SnapshotNotWritten, SnapshotRefused
 from data_plane.ports import SnapshotStore
 from data_plane.service.coverage import Coverage
 from data_plane.service.freshness import SPREAD_SECONDS, Freshness
-from shared.runtime.clock import Clock
+from data_plane.service.snapshot_dates import Restoring, SnapshotDates
+from shared.runtime.clock import BootClock
 from shared.runtime.metrics import Metrics
 from shared.schemas.identity import RouteKey
 
@@ -59,7 +59,7 @@ class Snapshots:
         heard: Heard,
         primary_clock: RemoteClock,
         lives: Lives,
-        clock: Clock,
+        clock: BootClock,
         metrics: Metrics,
     ) -> None:
         self._store = store
@@ -71,6 +71,7 @@ class Snapshots:
         self._primary_clock = primary_clock
         self._lives = lives
         self._clock = clock
+        self._dates = SnapshotDates(clock, primary_clock)
         self._restored: Mapping[int, int] = {}
         self._written_at = clock.monotonic()
         self._booted_from = metrics.gauge("tm_boot_source_info").labels("snapshot")
@@ -86,7 +87,7 @@ class Snapshots:
             return
         began = self._clock.monotonic()
         try:
-            size = await self._store.write(self._head(), self._kept(pause))
+            size = await self._store.write(self._head(), self._kept(pause, self._primary_clock.set_at))
         except SnapshotNotWritten as failure:
             self._unwritten.inc()
             _log.warning("the snapshot was not written", why=str(failure))
@@ -113,39 +114,42 @@ class Snapshots:
     def _head(self) -> SnapshotHead:
         # Taken before the routes: an event in between is heard again, and changes nothing.
         offsets = self._heard.offsets or self._restored
-        return SnapshotHead(self._clock.now().timestamp(), dict(offsets), self._watermarks.newest())
+        now = self._clock.now().timestamp()
+        return SnapshotHead(now, dict(offsets), self._watermarks.newest(), self._dates.now())
 
-    async def _kept(self, pause: float) -> AsyncIterator[Sequence[KeptRoute]]:
+    async def _kept(self, pause: float, clock_set_at: float) -> AsyncIterator[Sequence[KeptRoute]]:
         for entries in self._local.in_batches(AT_ONCE):
+            if self._primary_clock.set_at != clock_set_at:
+                raise SnapshotNotWritten(
+                    "the primary's clock was set meanwhile, and the head knows it as it was before"
+                )
             now = self._clock.monotonic()
             yield [self._keep(entry, now) for entry in entries if entry.state is not State.ABSENT]
             await asyncio.sleep(pause)
 
     def _keep(self, entry: Entry, now: float) -> KeptRoute:
+        # Doubt is not kept: what is doubted has had its life.
+        is_doubted = now < entry.expires_at and not self._freshness.is_fresh(entry, now + SPREAD_SECONDS)
         return KeptRoute(
             entry.key,
             entry.state,
             entry.url,
             entry.revision,
-            self._right_at(entry, now),
+            self._dates.date(entry.as_of),
+            self._dates.date(now if is_doubted else entry.expires_at),
             self._coverage.as_of(entry),
             self._coverage.revision(entry),
         )
 
-    def _right_at(self, entry: Entry, now: float) -> float:
-        """So that its life, counted from then, ends when it ends here. Doubt is not kept: what is doubted has no life."""
-        counted_from = min(entry.as_of, entry.expires_at - self._lives.of(entry.state))
-        known = self._primary_clock.earliest(counted_from)
-        is_doubted = now < entry.expires_at and not self._freshness.is_fresh(entry, now + SPREAD_SECONDS)
-        return -math.inf if known is None or is_doubted else known
-
     async def _restore(self, snapshot: Snapshot) -> None:
-        head, now = snapshot.head, self._clock.monotonic()
+        head = snapshot.head
         wall_age = max(0.0, self._clock.now().timestamp() - head.written_at)
+        dates = self._dates.known(head.host)
+        # Without offsets to hear on from, changes in between go unheard: then nothing has a life left.
+        has_life = dates.is_confirmed and bool(head.offsets)
+        restoring = Restoring(dates, self._lives, has_life=has_life, now=self._clock.monotonic(), wall_age=wall_age)
         for number, route in enumerate(snapshot.routes):
-            # Without offsets to hear on from, changes in between go unheard: then nothing has a life left.
-            dated = self._dated(route, now) if head.offsets else None
-            self._local.store(dated or self._undated(route, now, wall_age))
+            self._local.store(restoring.entry(route))
             if number % AT_ONCE == 0:
                 await asyncio.sleep(0)
         self._watermarks.resume(head.revisions)
@@ -155,24 +159,6 @@ class Snapshots:
             routes=len(snapshot.routes),
             tenants=len(head.revisions),
             hears_on=bool(head.offsets),
+            same_boot=dates.is_same_boot,
             age_by_wall_clock=round(wall_age),
         )
-
-    def _dated(self, route: KeptRoute, now: float) -> Entry | None:
-        """With the life it has left by the primary's clock; None where that clock, or the route's age, is not known."""
-        known = self._primary_clock.local_time_of(route.right_at, at=now)
-        if known is None or not math.isfinite(known):
-            return None
-        as_of = min(known, now)
-        expires_at = as_of + self._lives.of(route.state)
-        # Past its life nothing is claimed of it: nobody knows whether the primary's clock was set meanwhile.
-        return _entry(route, as_of, expires_at, route.proven_as_of if now < expires_at else -math.inf)
-
-    def _undated(self, route: KeptRoute, now: float, wall_age: float) -> Entry:
-        """Past its life, whatever the wall clock says; that only tells callers an age. Kept as long as any from now on."""
-        return _entry(route, now - max(self._lives.of(route.state), wall_age), now, -math.inf)
-
-
-def _entry(route: KeptRoute, as_of: float, expires_at: float, proven_as_of: float) -> Entry:
-    reflects = max(route.revision, route.reflects)
-    return Entry(route.key, route.state, route.url, route.revision, as_of, expires_at, proven_as_of, reflects)

@@ -1,12 +1,13 @@
 """Who watches which tenant."""
 
 import math
+from collections import Counter
 
 from data_plane.domain.ending import Ending
 from data_plane.domain.heard import Heard
 from data_plane.domain.tenant_feed import TenantFeed
 from data_plane.domain.tenant_reading import TenantReading
-from data_plane.errors import RevisionGone, WatchUnavailable
+from data_plane.errors import RevisionGone, TooManyWatchers, WatchUnavailable
 from data_plane.service.change_feeds import ChangeFeeds
 from data_plane.service.tenant_snapshots import TenantSnapshots
 from data_plane.service.watching import Watching
@@ -14,16 +15,25 @@ from shared.runtime.metrics import Metrics
 
 
 class Watches:
-    """Opens watches, at most so many at a time, and ends them all when the process drains."""
+    """Opens watches, at most so many at a time and of a tenant, and ends them all when the process drains."""
 
     def __init__(
-        self, snapshots: TenantSnapshots, feeds: ChangeFeeds, heard: Heard, *, at_most: int, metrics: Metrics
+        self,
+        snapshots: TenantSnapshots,
+        feeds: ChangeFeeds,
+        heard: Heard,
+        *,
+        at_most: int,
+        at_most_of_tenant: int,
+        metrics: Metrics,
     ) -> None:
         self._snapshots = snapshots
         self._feeds = feeds
         self._heard = heard
         self._at_most = at_most
+        self._at_most_of_tenant = at_most_of_tenant
         self._open: set[Watching] = set()
+        self._of_tenant: Counter[str] = Counter()
         self._is_draining = False
         closed = metrics.counter("tm_watch_closed_total")
         self._closed = {ending: closed.labels(ending.value) for ending in Ending}
@@ -33,18 +43,18 @@ class Watches:
     async def begin(self, tenant: str) -> tuple[TenantReading, Watching]:
         """All routes of the tenant at one revision, and every change after it.
 
-        Raises NoSuchTenant or WatchUnavailable.
+        Raises NoSuchTenant, TooManyWatchers or WatchUnavailable.
         """
-        self._check_places()
+        self._check_places(tenant)
         reading, feed = await self._snapshots.read(tenant)
         return reading, self._watching(tenant, reading.revision, reading.proven_as_of, feed)
 
     async def resume(self, tenant: str, since: int) -> Watching:
         """Every change after the revision `since`, which the client has.
 
-        Raises RevisionGone when some of them are not kept here, NoSuchTenant or WatchUnavailable.
+        Raises RevisionGone when some of them are not kept here, NoSuchTenant, TooManyWatchers or WatchUnavailable.
         """
-        self._check_places()
+        self._check_places(tenant)
         feed = self._feeds.current(tenant)
         if feed is None or since > feed.newest:
             # Whether that revision is the last one, only a database can tell.
@@ -64,20 +74,26 @@ class Watches:
         self.drain()
         await self._snapshots.close()
 
-    def _check_places(self) -> None:
+    def _check_places(self, tenant: str) -> None:
         if self._is_draining:
             raise WatchUnavailable("This instance is about to end; another one takes over.")
         if len(self._open) >= self._at_most:
             raise WatchUnavailable(f"This instance has {self._at_most} watchers, and takes no more; try another one.")
+        if self._of_tenant[tenant] >= self._at_most_of_tenant:
+            raise TooManyWatchers(tenant, self._at_most_of_tenant)
 
     def _watching(self, tenant: str, revision: int, as_of: float, feed: TenantFeed) -> Watching:
-        self._check_places()  # others may have come while the database was read
+        self._check_places(tenant)  # others may have come while the database was read
         watching = Watching(
             tenant, revision, as_of, feed=feed, feeds=self._feeds, heard=self._heard, on_end=self._note_end
         )
         self._open.add(watching)
+        self._of_tenant[tenant] += 1
         return watching
 
     def _note_end(self, watching: Watching, ending: Ending) -> None:
         self._open.discard(watching)
+        self._of_tenant[watching.tenant] -= 1
+        if not self._of_tenant[watching.tenant]:
+            del self._of_tenant[watching.tenant]
         self._closed[ending].inc()

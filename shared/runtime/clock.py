@@ -2,7 +2,11 @@
 
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Protocol
+
+_BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+_BOOT_ID, _CLOCK_OFFSETS = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/timens_offsets")
 
 
 class Clock(Protocol):
@@ -15,6 +19,16 @@ class Clock(Protocol):
         """UTC wall time of this host. Never used to decide which of two values is newer."""
 
 
+class BootClock(Clock, Protocol):
+    """A clock that the next process on the same host reads as well."""
+
+    def since_boot(self) -> float:
+        """Seconds that never go back while `boot` is the same, whichever process asks; those asleep included."""
+
+    def boot(self) -> str:
+        """Which boot of which host this is; empty where nobody can tell."""
+
+
 class SystemClock:
     """This host's clocks."""
 
@@ -23,3 +37,13 @@ class SystemClock:
 
     def now(self) -> datetime:
         return datetime.now(UTC)
+
+    def since_boot(self) -> float:
+        return time.clock_gettime(_BOOT_CLOCK)
+
+    def boot(self) -> str:
+        # A container may have been given a clock of its own, which is the host's moved by these offsets.
+        try:
+            return " ".join(f"{_BOOT_ID.read_text()} {_CLOCK_OFFSETS.read_text()}".split())
+        except OSError:
+            return ""

@@ -88,7 +88,7 @@ class SimulatedResolver:
         return self.core.snapshots
 
     async def start_again(self, clock: HostClock, *, knows_the_time: bool, offsets_are_gone: bool) -> None:
-        """Another process on another host, with the disk of this one: it hears on from the snapshot where it can."""
+        """Another process, maybe on another host, with the disk of this one: it hears on from the snapshot where it can."""
         self._begin(clock)
         if knows_the_time:
             now = self._time.now

@@ -40,5 +40,11 @@ class HostClock:
         """When the monotonic clock shows this."""
         return (shown - self._start) / self._rate
 
+    def since_boot(self) -> float:
+        return self.monotonic() + 50.0
+
+    def boot(self) -> str:
+        return f"the host of {self._start}"
+
     def now(self) -> datetime:
         return datetime.fromtimestamp(self._time.primary(), UTC) + timedelta(seconds=self._skew)

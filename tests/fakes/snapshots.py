@@ -1,18 +1,19 @@
 """Snapshots without a disk."""
 
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from data_plane.domain.snapshot import KeptRoute, Snapshot, SnapshotHead
 from data_plane.errors import SnapshotNotWritten, SnapshotRefused
 
 
 class FakeSnapshotStore:
-    """Keeps the last one written; refuses while `is_broken`."""
+    """Keeps the last one written; refuses while `is_broken`. `on_write`: what happens before the first routes are taken."""
 
     def __init__(self) -> None:
         self.kept: Snapshot | None = None
         self.is_broken = False
+        self.on_write: Callable[[], None] = lambda: None
 
     async def read(self) -> Snapshot | None:
         if self.is_broken:
@@ -22,6 +23,7 @@ class FakeSnapshotStore:
     async def write(self, head: SnapshotHead, batches: AsyncIterator[Sequence[KeptRoute]]) -> int:
         if self.is_broken:
             raise SnapshotNotWritten("it is broken")
+        self.on_write()
         routes = [route async for batch in batches for route in batch]
         self.kept = Snapshot(head, routes)
         return len(routes)

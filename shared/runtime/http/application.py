@@ -17,6 +17,7 @@ from shared.runtime.health import DRAIN_SIGNAL, Health
 from shared.runtime.http.access import ACCESS_KINDS, Absent, Admission, guard_of, nothing_there
 from shared.runtime.http.access_documentation import SECURITY, SECURITY_SCHEMES, AccessDocumentation
 from shared.runtime.http.allow import CompleteAllow
+from shared.runtime.http.answer_headers import document_headers
 from shared.runtime.http.bounds import Bounded, Bounds
 from shared.runtime.http.common_problems import document_common_problems
 from shared.runtime.http.context import RequestContext
@@ -71,6 +72,7 @@ def build_application(
         logging_config=None,
     )
     document_common_problems(litestar.openapi_schema, refusals_of_writes)
+    document_headers(litestar)
     admitted = Admission(CompleteAllow(litestar), authenticator)
     return RequestContext(Bounded(admitted, bounds or Bounds(), metrics), health=health, metrics=metrics)
 

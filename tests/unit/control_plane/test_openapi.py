@@ -57,3 +57,28 @@ async def test_a_lists_parameters_are_shown(operations: dict[str, dict[str, Any]
         "maximum": 1000,
         "default": 100,
     }
+
+
+async def test_the_headers_of_our_own_that_changes_are_answered_with_are_listed(
+    client: httpx2.AsyncClient, operations: dict[str, dict[str, Any]]
+) -> None:
+    listed = {
+        (name, status): {each for each in answer.get("headers", {}) if each.startswith("X-")}
+        for name, operation in operations.items()
+        for status, answer in operation["responses"].items()
+    }
+    route, body = "/tenants/team-a/routes/payments/prod/v1", {"url": "https://v1.example.com", "reason": "test"}
+    asked = [
+        ("PUT", "/tenants/{tenant}", "/tenants/team-a", {}, 201),
+        ("PUT", "/tenants/{tenant}/routes/{service}/{env}/{version}", route, body, 201),
+        ("PUT", "/tenants/{tenant}/routes/{service}/{env}/{version}", route, body, 200),
+        ("GET", "/tenants/{tenant}/routes/{service}/{env}/{version}", route, None, 200),
+        ("DELETE", "/tenants/{tenant}/routes/{service}/{env}/{version}", route, {"reason": "test"}, 200),
+        ("POST", "/tenants/{tenant}/changes/{revision}/revert", "/tenants/team-a/changes/2/revert", {}, 200),
+        ("GET", "/tenants/{tenant}/routes/{service}/{env}/{version}", f"{route}-none", None, 404),
+    ]
+    for method, name, path, json, status in asked:
+        answer = await client.request(method, f"http://test/api/v1{path}", json=json)
+        assert answer.status_code == status, answer.text
+        sent = {each.lower() for each in answer.headers if each.lower().startswith("x-")}
+        assert sent == {each.lower() for each in listed[f"{method} /api/v1{name}", str(status)]}, (method, path)

@@ -30,11 +30,11 @@ UNHURRIED = Pace(progress_seconds=60, slow_seconds=60)
 class Served:
     """An instance behind its HTTP interface, and a caller that may watch."""
 
-    def __init__(self, pace: Pace = UNHURRIED) -> None:
+    def __init__(self, pace: Pace = UNHURRIED, **settings: int) -> None:
         self.gate = Gate(Service.DATA_PLANE)
         self.key = self.gate.admit(Role.RESOLVER, KEY.tenant)
         self.world = World()
-        self.instance: Instance = self.world.instance()
+        self.instance: Instance = self.world.instance(knows_the_time=True, listening=True, **settings)
         core = self.instance.core
         self.app: Application = build_app(
             core.resolver,
@@ -196,6 +196,17 @@ async def test_a_watch_that_cannot_begin_says_when_to_come_again(served: Served)
     async with served.watch() as answer:
         await answer.text()
     assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+
+
+async def test_a_tenant_with_too_many_watchers_is_told_so_and_when_to_come_again() -> None:
+    served = Served(watch_clients_per_tenant=1)
+    await served.change("https://v1")
+    async with served.watch() as first:
+        await first.event()
+        async with served.watch() as second:
+            problem = json.loads(await second.text())
+    assert (second.status, second.headers["retry-after"]) == (429, "5")
+    assert problem["type"] == "urn:traffic-manager:problem:too-many-watchers"
 
 
 async def test_a_client_that_left_is_counted_and_forgotten(served: Served) -> None:

@@ -1,5 +1,8 @@
 """Which replicas are asked."""
 
+import math
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,11 +20,20 @@ BEHIND = EJECT_SECONDS + 1
 
 
 @pytest.fixture
-def replicas() -> Replicas:
-    primary = FakePrimary(MovableClock())
-    return Replicas(
-        [FakeRouteSource(primary, f"replica-{number}") for number in (1, 2, 3)], Metrics(Service.DATA_PLANE)
-    )
+def clock() -> MovableClock:
+    return MovableClock()
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics(Service.DATA_PLANE)
+
+
+@pytest.fixture
+def replicas(clock: MovableClock, metrics: Metrics) -> Replicas:
+    primary = FakePrimary(clock)
+    sources = [FakeRouteSource(primary, f"replica-{number}") for number in (1, 2, 3)]
+    return Replicas(sources, clock=clock, metrics=metrics)
 
 
 def asked(replicas: Replicas) -> list[str]:
@@ -55,6 +67,29 @@ def test_it_is_asked_again_only_when_it_is_well_again_several_times_in_a_row(rep
         assert "replica-2" not in asked(replicas)
     replicas.observe("replica-2", 0.0)
     assert "replica-2" in asked(replicas)
+
+
+def lag_shown(metrics: Metrics, replica: str) -> float:
+    found = re.search(rf'tm_replica_lag_seconds{{replica="{replica}"}} (\S+)', metrics.exposition().decode())
+    assert found is not None
+    return float(found[1])
+
+
+def test_the_lag_shown_grows_while_the_replica_is_silent(
+    replicas: Replicas, clock: MovableClock, metrics: Metrics
+) -> None:
+    shown = []
+    for lag in [3.0, 0.5, None, None, 0.25, None]:
+        clock.advance(1)
+        replicas.observe("replica-2", lag)
+        shown.append(lag_shown(metrics, "replica-2"))
+    assert shown == [3.0, 0.5, 1.5, 2.5, 0.25, 1.25]
+
+
+def test_a_replica_that_never_told_its_lag_may_be_behind_by_anything(replicas: Replicas, metrics: Metrics) -> None:
+    replicas.observe("replica-1", 0.0)
+    replicas.observe("replica-2", None)
+    assert (lag_shown(metrics, "replica-1"), lag_shown(metrics, "replica-2")) == (0.0, math.inf)
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(min_value=0))))

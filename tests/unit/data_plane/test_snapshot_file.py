@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -13,18 +14,20 @@ from hypothesis import strategies as st
 from data_plane.adapters.snapshot_file import SnapshotFile
 from data_plane.adapters.snapshot_format import END, MAGIC, frame_of, opening, parse
 from data_plane.domain.entry import State
-from data_plane.domain.snapshot import KeptRoute, Snapshot, SnapshotHead
+from data_plane.domain.remote_clock import RoundTrip
+from data_plane.domain.snapshot import HostTime, KeptRoute, Snapshot, SnapshotHead
 from data_plane.errors import SnapshotNotWritten, SnapshotRefused
 from shared.schemas.identity import RouteKey
 from tests.fakes.snapshots import sealed
 
-HEAD = SnapshotHead(1_767_225_600.0, {0: 17, 7: 0}, {"team-a": 42})
+HOST = HostTime("a boot", 301_200.25, RoundTrip(301_199.5, 301_199.75, 1_767_225_599.625))
+HEAD = SnapshotHead(1_767_225_600.0, {0: 17, 7: 0}, {"team-a": 42}, HOST)
 
 
 def a_route(number: int = 1, url: str | None = "https://v1") -> KeptRoute:
     state = State.INACTIVE if url is None else State.ACTIVE
     key = RouteKey("team-a", f"service-{number}", "prod", "v1")
-    return KeptRoute(key, state, url, number, 1_767_225_590.5, float("-inf"), 42)
+    return KeptRoute(key, state, url, number, 301_190.5, 301_250.5, float("-inf"), 42)
 
 
 async def of(*batches: Sequence[KeptRoute]) -> AsyncIterator[Sequence[KeptRoute]]:
@@ -126,7 +129,7 @@ def test_every_truncation_is_refused() -> None:
 @example(opening(HEAD)[len(MAGIC) + 2 :] + b"\x00\x00\x10\x00" + b"\x91" * 4096 + END)
 def test_nothing_under_a_right_checksum_does_more_than_be_refused(body: bytes) -> None:
     with pytest.raises(SnapshotRefused):
-        parse(sealed(MAGIC + b"\x00\x01" + body))
+        parse(sealed(MAGIC + b"\x00\x02" + body))
 
 
 _TEXT = st.text(max_size=5)
@@ -134,9 +137,9 @@ _NUMBER = st.integers(min_value=-(2**63), max_value=2**64 - 1)
 
 
 @given(st.lists(st.one_of(_TEXT, _NUMBER, st.none(), st.booleans(), st.floats()), max_size=10))
-@example(["team-a", "payments", "prod", "v1", "", -1, 0, 0, 0])
-@example(["", "payments", "prod", "v1", "", 1, 0, 0, 0])
-@example(["team-a", "payments", "prod", "v1", "https://x", 1, 2**64 - 1, 2**64 - 1, 2**64 - 1])
+@example(["team-a", "payments", "prod", "v1", "", -1, 0, 0, 0, 0])
+@example(["", "payments", "prod", "v1", "", 1, 0, 0, 0, 0])
+@example(["team-a", "payments", "prod", "v1", "https://x", 1, 2**64 - 1, 2**64 - 1, 2**64 - 1, 2**64 - 1])
 def test_a_route_of_any_content_is_a_route_or_refused(values: list[object]) -> None:
     frame = msgspec.msgpack.encode([values])
     try:
@@ -146,8 +149,16 @@ def test_a_route_of_any_content_is_a_route_or_refused(values: list[object]) -> N
     assert [str(each.key) for each in found.routes] == [":".join(map(str, values[:4]))]
 
 
-def test_a_later_format_says_so() -> None:
-    later = bytearray(content(a_route()))
-    later[len(MAGIC) + 1] = 9
-    with pytest.raises(SnapshotRefused, match="version 9"):
-        parse(bytes(later))
+@pytest.mark.parametrize("version", [1, 9])
+def test_another_format_says_so(version: int) -> None:
+    another = bytearray(content(a_route()))
+    another[len(MAGIC) + 1] = version
+    with pytest.raises(SnapshotRefused, match=f"version {version}, and this release reads version 2"):
+        parse(bytes(another))
+
+
+async def test_what_is_not_known_of_the_host_is_read_again_as_not_known(tmp_path: Path) -> None:
+    head = replace(HEAD, host=HostTime("", 3.5, None))
+    young = replace(a_route(), right_at=-56.5)
+    await SnapshotFile(tmp_path / "resolver").write(head, of([young]))
+    assert await SnapshotFile(tmp_path / "resolver").read() == Snapshot(head, [young])

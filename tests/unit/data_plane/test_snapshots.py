@@ -5,7 +5,8 @@ import pytest
 from data_plane.domain.demand import Demand
 from data_plane.errors import NotFreshEnough, RouteUnknown
 from shared.schemas.identity import RouteKey
-from tests.fakes.data_plane_world import KEY, Instance, World, told
+from tests.fakes.data_plane_world import KEY, World, told
+from tests.unit.data_plane.restarts import instance_that_knows, restarted
 
 OTHER = RouteKey("team-a", "other", "prod", "v1")
 
@@ -15,27 +16,12 @@ def world() -> World:
     return World()
 
 
-async def restarted(world: World, *, after: float = 1.0, knows_the_time: bool = True) -> Instance:
-    """An instance that has read what another one has written so long ago."""
-    world.clock.advance(after)
-    instance = world.instance(knows_the_time=knows_the_time)
-    await instance.snapshots.read()
-    return instance
-
-
-async def instance_that_knows(world: World, url: str | None = "https://v1") -> Instance:
-    """An instance that has read the route from the database, and has written a snapshot of it."""
-    world.database.commit(KEY, "https://v0")
-    world.database.commit(KEY, url)
-    instance = world.instance()
-    await instance.resolve()
-    await instance.snapshots.write(pause=0)
-    return instance
-
-
-async def test_within_its_life_a_restored_route_is_answered_without_asking_anyone(world: World) -> None:
+@pytest.mark.parametrize("elsewhere", [False, True])
+async def test_within_its_life_a_restored_route_is_answered_without_asking_anyone(
+    world: World, elsewhere: bool
+) -> None:
     await instance_that_knows(world)
-    after = await restarted(world, after=20)
+    after = await restarted(world, after=20, elsewhere=elsewhere)
     answer = await after.resolve()
     assert told(answer) == "https://v1 l1"
     assert (round(answer.age), round(answer.remaining)) == (20, 40)
@@ -45,7 +31,7 @@ async def test_within_its_life_a_restored_route_is_answered_without_asking_anyon
 async def test_past_its_life_it_is_asked_for_again_and_answered_stale_when_nobody_can_tell(world: World) -> None:
     await instance_that_knows(world)
     world.redis.flush()
-    after = await restarted(world, after=61)
+    after = await restarted(world, after=61, elsewhere=True)
     world.all_databases(down=True)
     answer = await after.resolve()
     assert told(answer) == "https://v1 l1 stale"
@@ -58,10 +44,10 @@ async def test_past_its_life_it_is_asked_for_again_and_answered_stale_when_nobod
     assert told(await after.resolve()) == "https://v1 replica"
 
 
-async def test_without_the_primarys_time_it_is_past_its_life_however_young_it_looks(world: World) -> None:
+async def test_elsewhere_and_without_the_primarys_time_it_is_past_its_life_however_young_it_looks(world: World) -> None:
     await instance_that_knows(world)
     world.redis.flush()
-    after = await restarted(world, after=1, knows_the_time=False)
+    after = await restarted(world, after=1, knows_the_time=False, elsewhere=True)
     world.all_databases(down=True)
     answer = await after.resolve()
     assert told(answer) == "https://v1 l1 stale"

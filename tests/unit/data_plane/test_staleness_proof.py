@@ -2,8 +2,8 @@
 
 Three instances on hosts whose clocks are minutes apart, on simulated time. Kafka is delayed (by partition), paused, and
 loses events; the replica lags and stands still; Redis is emptied and goes away; the primary does not answer; a relay
-freezes in the middle of a heartbeat and wakes up late; processes die, and others start from their snapshots on other
-hosts. docs/adr/0013 and docs/adr/0021 have the argument that this tries to break.
+freezes in the middle of a heartbeat and wakes up late; processes die, and others start from their snapshots, on the same
+host or on others. docs/adr/0013 and docs/adr/0021 have the argument that this tries to break.
 """
 
 from collections.abc import Mapping
@@ -116,17 +116,20 @@ class Simulation:
             await resolver.snapshots.write(pause=0)
         if not self._happens(faults, "restart"):
             return
+        await resolver.start_again(
+            resolver.clock if self.random.random() < 0.5 else self._another_host(),
+            knows_the_time=self.random.random() < 0.8,
+            offsets_are_gone=self.random.random() < 0.2,
+        )
+        self.restored += resolver.disk.kept is not None
+
+    def _another_host(self) -> HostClock:
         start, drift, skew = (
             self.random.uniform(1, 1e5),
             self.random.uniform(-1e-4, 1e-4),
             self.random.uniform(-600, 600),
         )
-        await resolver.start_again(
-            HostClock(self.time, start=start, drift=drift, skew=skew),
-            knows_the_time=self.random.random() < 0.8,
-            offsets_are_gone=self.random.random() < 0.2,
-        )
-        self.restored += resolver.disk.kept is not None
+        return HostClock(self.time, start=start, drift=drift, skew=skew)
 
     async def _hear(self, resolver: SimulatedResolver, faults: Mapping[str, float]) -> None:
         if self._happens(faults, "drop"):

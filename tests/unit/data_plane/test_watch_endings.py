@@ -1,12 +1,13 @@
 """When a watch ends, and who is refused one."""
 
 import asyncio
+import contextlib
 from datetime import UTC, datetime
 
 import pytest
 
 from data_plane.domain.ending import Ending
-from data_plane.errors import NoSuchTenant, RevisionGone, WatchUnavailable
+from data_plane.errors import NoSuchTenant, RevisionGone, TooManyWatchers, WatchUnavailable
 from tests.fakes.data_plane_world import World
 from tests.unit.data_plane.watch_steps import OTHER, begin, change, ending_of, given, resume
 
@@ -90,6 +91,37 @@ async def test_there_are_only_so_many_watchers_and_who_leaves_makes_room(world: 
         await begin(instance)
     watching.end(Ending.CLIENT)
     await begin(instance)
+
+
+async def test_one_tenants_watchers_leave_places_for_those_of_others(world: World) -> None:
+    instance = world.instance(watch_clients=3, watch_clients_per_tenant=1)
+    await change(world, instance)
+    await instance.core.applier.apply([world.database.commit(OTHER, "https://other")])
+    _, watching = await begin(instance)
+    with pytest.raises(TooManyWatchers, match="team-a has 1 watchers in this instance"):
+        await begin(instance)
+    with pytest.raises(TooManyWatchers):
+        await resume(instance, 1)
+    await begin(instance, OTHER.tenant)
+    watching.end(Ending.CLIENT)
+    await resume(instance, 1)
+    with pytest.raises(TooManyWatchers):
+        await begin(instance)
+
+
+async def test_of_many_of_one_tenant_who_begin_at_once_only_so_many_get_a_place(world: World) -> None:
+    instance = world.instance(watch_clients_per_tenant=3)
+    await change(world, instance)
+    begun = []
+
+    async def begin_if_there_is_a_place() -> None:
+        with contextlib.suppress(TooManyWatchers):
+            begun.append(await begin(instance))
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(10):
+            group.create_task(begin_if_there_is_a_place())
+    assert len(begun) == 3
 
 
 async def test_a_tenant_without_routes_is_empty_and_one_that_is_not_there_is_no_tenant(world: World) -> None:

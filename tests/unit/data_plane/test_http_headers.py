@@ -1,0 +1,94 @@
+"""The OpenAPI document lists the headers of our own that answers carry, by status, and no others."""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from data_plane.app import build_app
+from data_plane.http.watch import watch_handler
+from data_plane.http.watch_response import Pace
+from shared.runtime.access.assembly import Access
+from shared.runtime.access.open_access import OpenAccess
+from shared.runtime.health import Health
+from tests.fakes.data_plane_world import KEY, World
+from tests.streaming import opened
+from tests.unit.data_plane.http_client import PATH, client_of
+
+WATCH = f"/api/v1/watch/{KEY.tenant}"
+Sent = dict[str, set[str]]
+
+
+def ours(headers: Mapping[str, Any]) -> set[str]:
+    return {name.lower() for name in headers if name.lower().startswith("x-")}
+
+
+def documented(operation: Mapping[str, Any]) -> Sent:
+    return {status: ours(answer.get("headers", {})) for status, answer in operation["responses"].items()}
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def test_resolving(world: World) -> None:
+    instance = world.instance(resolve_deadline_seconds=0.1)
+    sent: Sent = defaultdict(set)
+    async with client_of(instance) as client:
+
+        async def ask(path: str = PATH, **headers: str) -> None:
+            answer = await client.get(path, headers={name.replace("_", "-"): each for name, each in headers.items()})
+            sent[str(answer.status_code)] |= ours(answer.headers)
+
+        await ask()
+        await ask("/api/v1/resolve/team-a/Payments/prod/v1")
+        await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
+        await ask()
+        await ask(If_None_Match='"1"')
+        await ask(X_Min_Revision="9")
+        world.all_databases(down=True)
+        world.clock.advance(4)
+        await ask(Cache_Control="max-age=2")
+        world.redis.flush()
+        await ask("/api/v1/resolve/team-a/other/prod/v1")
+        schema = (await client.get("/schema/openapi.json")).json()
+    listed = documented(schema["paths"]["/api/v1/resolve/{tenant}/{service}/{env}/{version}"]["get"])
+    assert set(sent) == {"200", "304", "400", "404", "409", "503"}
+    assert {status: listed[status] for status in sent} == sent
+
+
+async def test_resolving_many(world: World) -> None:
+    async with client_of(world.instance()) as client:
+        schema = (await client.get("/schema/openapi.json")).json()
+        listed = documented(schema["paths"]["/api/v1/resolve"]["post"])
+        for content, status in ({"keys": [str(KEY)]}, "200"), ({}, "400"):
+            answer = await client.post("/api/v1/resolve", json=content)
+            assert (str(answer.status_code), ours(answer.headers)) == (status, listed[status])
+
+
+async def test_watching(world: World) -> None:
+    instance = world.instance()
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
+    core, anyone = instance.core, OpenAccess()
+    app = build_app(
+        core.resolver,
+        core.bulk,
+        core.explainer,
+        further=[watch_handler(core.watches, anyone, Pace(60, 60))],
+        access=Access(anyone),
+        negative_life=10,
+        health=Health({}),
+        metrics=instance.metrics,
+    )
+    async with opened(app, "/schema/openapi.json") as answer:
+        listed = documented(json.loads(await answer.text())["paths"]["/api/v1/watch/{tenant}"]["get"])
+    sent: Sent = {}
+    for path, query in ((WATCH, ""), (WATCH, "since=x"), ("/api/v1/watch/nobody", ""), (WATCH, "since=7")):
+        async with opened(app, path, query) as answer:
+            await answer.event() if not query and path == WATCH else await answer.text()
+            sent[str(answer.status)] = ours(answer.headers)
+    assert set(sent) == {"200", "400", "404", "410"}
+    assert {status: listed[status] for status in sent} == sent

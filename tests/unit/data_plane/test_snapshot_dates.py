@@ -1,0 +1,177 @@
+"""What a process knows of the times in a snapshot, with nobody to ask: by the clock of the host, as long as it is up."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from data_plane.domain.snapshot import Snapshot
+from data_plane.errors import RouteUnknown
+from shared.runtime.clock import SystemClock
+from tests.fakes.data_plane_world import KEY, Instance, World, told
+from tests.unit.data_plane.restarts import instance_that_knows, restarted
+
+LIFE, MAX_STALE = 60.0, 3600.0
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def in_the_dark(world: World, *, after: float = 1.0, elsewhere: bool = False) -> Instance:
+    """A process that has nothing but the snapshot."""
+    world.redis.flush()
+    world.all_databases(down=True)
+    return await restarted(world, after=after, knows_the_time=False, elsewhere=elsewhere)
+
+
+async def is_answered(instance: Instance) -> bool:
+    try:
+        return told(await instance.resolve()) == "https://v1 l1 stale"
+    except RouteUnknown:
+        return False
+
+
+@pytest.mark.parametrize("after", [20.0, LIFE + 20])
+async def test_on_the_same_boot_age_and_bound_are_true_though_nobody_can_be_asked(world: World, after: float) -> None:
+    await instance_that_knows(world)
+    answer = await (await in_the_dark(world, after=after)).resolve()
+    assert told(answer) == "https://v1 l1 stale"
+    assert answer.age == pytest.approx(after)
+    assert answer.bound == pytest.approx(after, abs=0.1)
+
+
+async def test_what_was_proven_goes_on_with_the_process_after_the_next(world: World) -> None:
+    await instance_that_knows(world)
+    second = await in_the_dark(world, after=20)
+    await second.snapshots.write(pause=0)
+    answer = await (await in_the_dark(world, after=20)).resolve()
+    assert answer.bound == pytest.approx(40, abs=0.1)
+
+
+@pytest.mark.parametrize("knows_the_time", [True, False])
+async def test_restarts_on_one_boot_do_not_make_it_last_longer(world: World, knows_the_time: bool) -> None:
+    await instance_that_knows(world, knows_the_time=knows_the_time)
+    for _ in range(6):
+        process = await in_the_dark(world, after=600)
+        await process.snapshots.write(pause=0)
+    assert await is_answered(process)
+    world.clock.advance(LIFE)
+    assert not await is_answered(process)
+
+
+async def test_restarts_do_not_make_what_was_doubted_last_longer(world: World) -> None:
+    instance = await instance_that_knows(world)
+    instance.core.applier.lost_track()
+    await instance.snapshots.write(pause=0)
+    process = await in_the_dark(world, after=MAX_STALE - 1)
+    assert await is_answered(process)
+    await process.snapshots.write(pause=0)
+    assert not await is_answered(await in_the_dark(world, after=1))
+
+
+async def test_what_was_heard_long_after_it_happened_lasts_from_when_it_was_heard(world: World) -> None:
+    event = world.database.commit(KEY, "https://v1")
+    world.clock.advance(2 * MAX_STALE)
+    instance = world.instance()
+    await instance.core.applier.apply([event])
+    await instance.snapshots.write(pause=0)
+    world.redis.flush()
+    world.all_databases(down=True)
+    after = await restarted(world, after=MAX_STALE - 1)
+    assert await is_answered(after)
+    world.clock.advance(1)
+    assert not await is_answered(after)
+
+
+async def test_what_nobody_can_date_lasts_as_long_as_any_from_the_first_start_of_a_boot(world: World) -> None:
+    await instance_that_knows(world)
+    elsewhere = await in_the_dark(world, after=10 * MAX_STALE, elsewhere=True)
+    assert await is_answered(elsewhere)
+    await elsewhere.snapshots.write(pause=0)
+    process = await in_the_dark(world, after=MAX_STALE - 1)
+    assert await is_answered(process)
+    await process.snapshots.write(pause=0)
+    assert not await is_answered(await in_the_dark(world, after=1))
+
+
+async def test_the_time_a_host_was_asleep_between_two_processes_counts(world: World) -> None:
+    await instance_that_knows(world)
+    world.clock.sleep(500)
+    answer = await (await in_the_dark(world, after=20)).resolve()
+    assert answer.age == pytest.approx(520)
+    assert answer.bound == pytest.approx(520, abs=0.2)
+
+
+@pytest.mark.parametrize("by", [-5.0, 5.0, 3600.0])
+async def test_after_the_primarys_clock_was_set_while_nobody_looked_no_bound_is_told(world: World, by: float) -> None:
+    await instance_that_knows(world)
+    world.clock.advance(20)
+    after = world.instance(knows_the_time=False)
+    now = world.clock.monotonic()
+    after.primary_clock.observe(sent=now, received=now, remote=world.clock.now().timestamp() + by)
+    await after.snapshots.read()
+    answer = await after.resolve()
+    assert (told(answer), answer.bound) == ("https://v1 l1", None)
+    assert answer.age == pytest.approx(20)
+
+
+async def test_that_it_was_set_is_noticed_when_the_primary_is_back(world: World) -> None:
+    await instance_that_knows(world)
+    after = await in_the_dark(world, after=20)
+    now = world.clock.monotonic()
+    after.primary_clock.observe(sent=now, received=now, remote=world.clock.now().timestamp() - 10)
+    assert (await after.resolve()).bound is None
+
+
+async def test_what_was_proven_by_the_clock_before_it_was_set_is_not_kept(world: World) -> None:
+    instance = await instance_that_knows(world)
+    now = world.clock.monotonic()
+    instance.primary_clock.observe(sent=now, received=now, remote=world.clock.now().timestamp() + 10)
+    await instance.snapshots.write(pause=0)
+    assert (await (await in_the_dark(world)).resolve()).bound is None
+
+
+async def test_a_snapshot_in_which_the_clock_would_be_another_one_halfway_is_not_written(world: World) -> None:
+    instance = await instance_that_knows(world)
+    before = world.disk.kept
+    now = world.clock.monotonic()
+    world.disk.on_write = lambda: instance.primary_clock.observe(sent=now, received=now, remote=10.0)
+    await instance.snapshots.write(pause=0)
+    assert world.disk.kept is before
+    assert instance.count("tm_snapshot_failures_total", op="write") == 1
+
+
+@pytest.mark.parametrize("boot", ["", "another boot"])
+async def test_on_another_boot_or_an_unknown_one_nothing_is_dated_by_the_host(world: World, boot: str) -> None:
+    world.clock.reboot(boot)
+    await instance_that_knows(world)
+    world.clock.reboot("" if boot == "" else "this boot")
+    answer = await (await in_the_dark(world)).resolve()
+    assert (told(answer), answer.bound) == ("https://v1 l1 stale", None)
+    assert answer.age >= LIFE
+
+
+async def test_a_host_that_was_put_back_to_an_earlier_state_is_another_one(world: World) -> None:
+    await instance_that_knows(world)
+    kept = world.disk.kept
+    assert kept is not None
+    host = replace(kept.head.host, written_at=kept.head.host.written_at + 10)
+    world.disk.kept = Snapshot(replace(kept.head, host=host), kept.routes)
+    assert (await (await in_the_dark(world, after=1)).resolve()).bound is None
+
+
+def test_two_processes_of_a_host_read_one_clock() -> None:
+    clock = SystemClock()
+    tell = "from shared.runtime.clock import SystemClock as C; print(C().boot(), C().since_boot(), sep='|')"
+    before = clock.since_boot()
+    told = subprocess.run(  # noqa: S603 - our own words
+        [sys.executable, "-c", tell], capture_output=True, text=True, check=True
+    ).stdout
+    boot, seconds = told.rsplit("|", 1)
+    assert Path("/proc/sys/kernel/random/boot_id").read_text().strip() in boot
+    assert boot == clock.boot()
+    assert before <= float(seconds) <= clock.since_boot()
