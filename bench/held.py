@@ -69,7 +69,14 @@ class FullCache:
 
     def behind(self, app: ASGIApp) -> HotPath:
         """The hot path, before an application for everything else."""
-        return HotPath(app, self._answers, authenticator=self.authenticator, health=self.health, metrics=self.metrics)
+        return HotPath(
+            app,
+            self._answers,
+            negative_life=LIFE_SECONDS,
+            authenticator=self.authenticator,
+            health=self.health,
+            metrics=self.metrics,
+        )
 
     def hear_heartbeat(self) -> None:
         """As it comes from the control plane every two seconds."""

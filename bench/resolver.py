@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -58,6 +58,7 @@ CONSTANT = Contender("bare ASGI constant", "bench.constant", {})
 PATIENT = {
     # A busy machine should show as a low rate, not as errors or as reloading.
     "positive_life_seconds": "3600",
+    "negative_life_seconds": "3600",
     "resolve_deadline_seconds": "10",
     "database_timeout_seconds": "5",
     "redis_timeout_seconds": "2",
@@ -102,6 +103,7 @@ async def _over_http(services: Services, shared: Mapping[str, str], seconds: int
     alone: dict[Contender, list[wrk.Load]] = {SMALL: [], LARGE: []}
     others: dict[str, list[wrk.Load]] = {NGINX: [], ETCD: []}
     many: list[wrk.Load] = []
+    absent: list[wrk.Load] = []
     try:
         for each, instance in instances.items():
             await instance.start()
@@ -113,6 +115,8 @@ async def _over_http(services: Services, shared: Mapping[str, str], seconds: int
                     loads[each].append(await _drive(instance.urls[0], each.routes, key, seconds))
                 for each in alone:
                     alone[each].append(await _drive(instances[each].urls[0], each.routes, key, seconds, connections=1))
+                nothing = await _drive(instances[L1].urls[0], L1.routes, key, seconds, script=wrk.NOTHING)
+                absent.append(replace(nothing, errors=nothing.answers - nothing.errors))  # each of them should be a 404
                 many.append(await _drive(instances[L1].urls[0], L1.routes, key, seconds, script=MANY))
                 for name, url, script in ((NGINX, nginx, wrk.KEYS), (ETCD, etcd, RANGE)):
                     if url:
@@ -120,7 +124,7 @@ async def _over_http(services: Services, shared: Mapping[str, str], seconds: int
     finally:
         for instance in instances.values():
             await instance.stop()
-    return _http_rows(loads, alone, others, many)
+    return _http_rows(loads, alone, others, many, absent)
 
 
 def _instance(services: Services, contender: Contender, shared: Mapping[str, str]) -> Server:
@@ -152,12 +156,15 @@ def _http_rows(
     alone: Mapping[Contender, list[wrk.Load]],
     others: Mapping[str, list[wrk.Load]],
     many: list[wrk.Load],
+    absent: list[wrk.Load],
 ) -> list[Row]:
     constant = _row(CONSTANT.name, loads[CONSTANT])
+    hits = _row(L1.name, loads[L1], constant, goal="rate >= 0.8, p99 <= 2")
     small, small_alone = _row(SMALL.name, loads[SMALL]), _row(f"{SMALL.name}, one at a time", alone[SMALL])
     return [
         constant,
-        _row(L1.name, loads[L1], constant, goal="rate >= 0.8, p99 <= 2"),
+        hits,
+        _row("L1 404", absent, hits),
         small,
         _row(LARGE.name, loads[LARGE], small),
         # With 64 connections the server is full, and p99 tells how long the queue is; here it tells of the answer.
@@ -174,7 +181,7 @@ def _http_rows(
 def _row(name: str, loads: list[wrk.Load], beside: Row | None = None, goal: str = "") -> Row:
     wrong = sum(each.errors for each in loads)
     if wrong:
-        raise RuntimeError(f"{name}: {wrong} answers were not 2xx")
+        raise RuntimeError(f"{name}: {wrong} answers were not of the status they should have")
     rate, p99 = statistics.median(each.rps for each in loads), statistics.median(each.p99_ms for each in loads)
     if beside is None or beside.value is None or beside.p99_ms is None:
         return Row(name, "requests/s", rate, p99)

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 KEYS = Path(__file__).with_name("keys.lua")
+NOTHING = Path(__file__).with_name("nothing.lua")
 _UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What wrk saw: requests a second, latency in milliseconds, and answers that were not 2xx."""
+    """What wrk saw: requests a second, latency in milliseconds, answers, and those of them that were not 2xx."""
 
     rps: float
     p50_ms: float
     p99_ms: float
+    answers: int
     errors: int
 
 
@@ -53,6 +55,7 @@ def _read(report: str) -> Load:
         rps=float(_first(r"Requests/sec:\s+([\d.]+)", report)),
         p50_ms=_milliseconds(_first(r"(?m)^\s+50%\s+(\S+)", report)),
         p99_ms=_milliseconds(_first(r"(?m)^\s+99%\s+(\S+)", report)),
+        answers=int(_first(r"(\d+) requests in", report)),
         errors=int(errors.group(1)) if errors else 0,
     )
 

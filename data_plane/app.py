@@ -148,6 +148,7 @@ class Assembly:
         return HotPath(
             app,
             self.core.local_answers,
+            negative_life=settings.negative_life_seconds,
             authenticator=self._access.authenticator,
             health=self.health,
             metrics=self.metrics,

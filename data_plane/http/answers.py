@@ -48,15 +48,18 @@ def refuse_behind(refusal: RevisionNotReached) -> Response[Any]:
     return response
 
 
+def words_of_absence(key: object) -> str:
+    """The detail of a 404; the same words for a route that never was, one that was deactivated, and an unknown tenant."""
+    return f"{key} has no active route; create or activate it in the control API."
+
+
 def bound_text(bound: float | None) -> str:
     """Seconds as whole milliseconds, rounded up; `unknown` for None."""
     return "unknown" if bound is None else str(math.ceil(bound * 1000))
 
 
 def _no_active_route(key: RouteKey, headers: dict[str, str]) -> Response[Any]:
-    # The same words for a route that never was, one that was deactivated, and an unknown tenant.
-    detail = f"{key} has no active route; create or activate it in the control API."
-    response = respond(NO_ACTIVE_ROUTE, detail)
+    response = respond(NO_ACTIVE_ROUTE, words_of_absence(key))
     response.headers.update(headers)
     return response
 

@@ -3,10 +3,12 @@
 import re
 from typing import TypeAlias
 
+from data_plane.http.known_answers import ByPath, KnownAnswers
 from data_plane.http.lately import Lately
 from data_plane.http.resolve import OPERATION
+from data_plane.http.resolve_paths import PREFIX, paths_of
 from shared.runtime import correlation
-from shared.runtime.access.authenticator import Authenticator
+from shared.runtime.access.authenticator import Acceptance, Authenticator
 from shared.runtime.access.permissions import Verdict, judge
 from shared.runtime.access.principal import Principal
 from shared.runtime.http.bounds import Bounds
@@ -27,30 +29,27 @@ _HOST = re.compile(rb"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?")
 class Caller:
     """What an answer depends on in a request's headers. Holds `until` then, for this `version` of the authenticator."""
 
-    __slots__ = ("_principal", "correlation_id", "if_none_match", "is_plain", "tenants", "until", "version")
+    __slots__ = ("correlation_id", "if_none_match", "is_plain", "known", "paths", "until", "version")
 
-    def __init__(self, principal: Principal, by_name: dict[bytes, bytes], until: float, version: int) -> None:
-        self._principal = principal
-        self.tenants: set[str] = set()
+    def __init__(self, accepted: Acceptance, by_name: dict[bytes, bytes], version: int, known: ByPath) -> None:
+        """`known`: the answers that are remembered for callers like this one."""
+        tenant = accepted.principal.tenant
+        self.known = known
+        self.paths = PREFIX if tenant is None else paths_of(tenant)
+        """What the paths of all routes begin with that exist for the caller, and no other's."""
         self.if_none_match = _text(by_name.get(_IF_NONE_MATCH))
         self.correlation_id = _text(by_name.get(CORRELATION))
         self.is_plain = self.if_none_match is None and self.correlation_id is None
-        self.until = until
+        self.until = accepted.until
         self.version = version
-
-    def may_ask_for(self, tenant: str) -> bool:
-        """Whether routes of the tenant may be resolved. If so, it is among `tenants` from now on."""
-        if judge(self._principal, OPERATION, tenant) is not Verdict.ALLOWED:
-            return False
-        self.tenants.add(tenant)
-        return True
 
 
 class Callers(Lately[Headers, Caller]):
     """Callers by the headers of their requests. Whoever takes one out sees to it that it is still good."""
 
-    def __init__(self, authenticator: Authenticator, bounds: Bounds) -> None:
+    def __init__(self, authenticator: Authenticator, bounds: Bounds, known: KnownAnswers) -> None:
         super().__init__(REMEMBERED)
+        self._known = known
         self._authenticator = authenticator
         self._bounds = bounds
 
@@ -62,10 +61,10 @@ class Callers(Lately[Headers, Caller]):
             return None
         version = self._authenticator.version()
         accepted = self._authenticator.accept(headers)
-        if accepted is None:
+        if accepted is None or not _may_resolve(accepted.principal):
             self.pop(headers, None)
             return None
-        caller = Caller(accepted.principal, by_name, accepted.until, version)
+        caller = Caller(accepted, by_name, version, self._known.shown_to(accepted.principal.tenant))
         if size <= REMEMBERED_BYTES and _EACH_TIME_OTHERS.isdisjoint(by_name):
             self.remember(headers, caller)
         return caller
@@ -76,6 +75,11 @@ class Callers(Lately[Headers, Caller]):
             and _LEFT_TO_LITESTAR.isdisjoint(by_name)
             and _HOST.fullmatch(by_name.get(b"host", b"localhost")) is not None
         )
+
+
+def _may_resolve(principal: Principal) -> bool:
+    """Whether the routes that exist for the caller may be resolved by it. An admin has no tenant, so it is asked for any."""
+    return judge(principal, OPERATION, principal.tenant or "") is Verdict.ALLOWED
 
 
 def _text(value: bytes | None) -> str | None:

@@ -1,10 +1,13 @@
 """Headers of answers as they go over the wire, made once for all answers that have them."""
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from data_plane.http.answers import bound_text
+from shared.runtime.http.problems import CONTENT_TYPE
 
 Header: TypeAlias = tuple[bytes, bytes]
+Messages: TypeAlias = tuple[Any, Any]
+"""An answer: its start and its body, as ASGI has them."""
 
 
 class Numbered(dict[int, Header]):
@@ -27,5 +30,7 @@ BOUND = Numbered(b"x-staleness-bound", b"%d", most=16_384)
 LENGTH = Numbered(b"content-length", b"%d", most=4096)
 UNKNOWN_BOUND: Header = (b"x-staleness-bound", bound_text(None).encode())
 X_CACHE: Header = (b"x-cache", b"l1")
+NEGATIVE: Header = (b"x-cache", b"l1; negative")
 JSON: Header = (b"content-type", b"application/json")
+PROBLEM: Header = (b"content-type", CONTENT_TYPE.encode())
 CLOSE: Header = (b"connection", b"close")

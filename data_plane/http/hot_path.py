@@ -1,7 +1,7 @@
-"""The thin layer before Litestar: a plain GET of an active route that the process knows is answered here.
+"""The thin layer before Litestar: a plain GET of a route that the process knows, active or not, is answered here.
 
 It answers what the handler in `resolve.py` would, byte for byte, or hands the request on: whatever it does not fully
-understand (another method, a query, an unusual path or header), every miss, and every refusal.
+understand (another method, a query, an unusual path or header), every miss, and every caller that is not accepted.
 
 Each line here runs for every request, which is why nothing is computed that could be looked up.
 """
@@ -14,9 +14,10 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from data_plane.domain.slot import MAX_USES
 from data_plane.http.callers import CORRELATION, Caller, Callers
 from data_plane.http.conditions import has_already
-from data_plane.http.encoded import BOUND, CLOSE, JSON, UNKNOWN_BOUND, X_CACHE, Header
+from data_plane.http.encoded import BOUND, CLOSE, JSON, UNKNOWN_BOUND, X_CACHE, Header, Messages
 from data_plane.http.known_answers import KnownAnswer, KnownAnswers
-from data_plane.http.resolve import RESOLVE_PATH
+from data_plane.http.negative_answers import NegativeAnswers
+from data_plane.http.resolve_paths import PREFIX, TEMPLATE
 from data_plane.service.local_answers import LocalAnswers
 from shared.runtime import correlation
 from shared.runtime.access.authenticator import Authenticator
@@ -37,24 +38,29 @@ class HotPath:
         app: ASGIApp,
         answers: LocalAnswers,
         *,
+        negative_life: float,
         authenticator: Authenticator,
         health: Health,
         metrics: Metrics,
         bounds: Bounds | None = None,
     ) -> None:
+        """`negative_life`: seconds, as the application answers them for what is hidden from a caller."""
         self._app = app
         self._now, self._age, self._changes = answers.now, answers.age, answers.changes
+        self._fresh = answers.fresh
         self._version = authenticator.version
         self._known = KnownAnswers(answers)
-        self._callers = Callers(authenticator, bounds or Bounds())
+        self._negatives = NegativeAnswers(
+            answers, negative_life=negative_life, authenticator=authenticator, health=health, metrics=metrics
+        )
+        self._callers = Callers(authenticator, bounds or Bounds(), self._known)
         self._ids = correlation.ids()
         self._health = health
         requests = metrics.counter("tm_http_requests_total")
-        template = RESOLVE_PATH.replace(":str", "")
         told = answers.count_found, authenticator.accepted
-        self._found = CountTally(metrics, requests.labels(template, "GET", "200").inc, *told)
-        self._unchanged = CountTally(metrics, requests.labels(template, "GET", "304").inc, *told)
-        durations = metrics.histogram("tm_http_request_duration_seconds").labels(template)
+        self._found = CountTally(metrics, requests.labels(TEMPLATE, "GET", "200").inc, *told)
+        self._unchanged = CountTally(metrics, requests.labels(TEMPLATE, "GET", "304").inc, *told)
+        durations = metrics.histogram("tm_http_request_duration_seconds").labels(TEMPLATE)
         self._durations = DurationTally(metrics, durations, LATENCY)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,7 +79,7 @@ class HotPath:
             # Nothing here waits for anything but the server, so these requests are never seen "in flight".
             self._durations.observe(self._now() - started)
 
-    def _answer(self, request: Any, now: float) -> tuple[Any, Any] | None:
+    def _answer(self, request: Any, now: float) -> Messages | None:
         """Both messages of the answer; None where Litestar has to answer."""
         block, path = tuple(request["headers"]), request["raw_path"]
         caller = self._callers.get(block)
@@ -81,26 +87,39 @@ class HotPath:
             caller = self._callers.look_at(block)
             if caller is None:
                 return None
-        known = self._known.get(path)
+        known = caller.known.get(path)
         if known is None or now >= known.until or known.changes != self._changes() or known.slot.uses != MAX_USES:
-            known = self._known.look_up(path, now)
-            if known is None:
-                return None
-        if known.tenant not in caller.tenants and not caller.may_ask_for(known.tenant):
-            return None
+            found = self._look_up(caller, path, now)
+            if not isinstance(found, KnownAnswer):
+                return found
+            known = found
         bound = None if known.as_of is None else self._age(known.as_of, now)
         told = UNKNOWN_BOUND if bound is None else BOUND[ceil(bound * 1000)]
-        headers = [known.cache_control, known.age, X_CACHE, told, known.etag]
         if not caller.is_plain:
-            return self._answer_to(caller, known, headers)
-        headers += JSON, known.length, (CORRELATION, next(self._ids))
+            return self._answer_to(caller, known, told)
+        given = CORRELATION, next(self._ids)
+        headers = [known.cache_control, known.age, X_CACHE, told, known.etag, JSON, known.length, given]
         if self._health.draining:
             headers.append(CLOSE)
         self._found.count += 1
         return {"type": "http.response.start", "status": 200, "headers": headers}, known.body
 
-    def _answer_to(self, caller: Caller, known: KnownAnswer, headers: list[Header]) -> tuple[Any, Any]:
+    def _look_up(self, caller: Caller, path: bytes, now: float) -> KnownAnswer | Messages | None:
+        """What to answer from for an active route, both messages where there is none, None where Litestar has to answer."""
+        # Before anything is looked up: neither time nor the cache may tell whether another tenant's route is there.
+        if not path.startswith(caller.paths):
+            return self._negatives.hidden(caller, path)
+        route = path[len(PREFIX) :]
+        slot = self._fresh(route, now)
+        if slot is None:
+            return None
+        if not slot.url:
+            return self._negatives.absent(caller, route, slot, now)
+        return self._known.renew(caller.known, path, slot, now)
+
+    def _answer_to(self, caller: Caller, known: KnownAnswer, bound: Header) -> Messages:
         """The answer to a request with a condition, or with a correlation id."""
+        headers = [known.cache_control, known.age, X_CACHE, bound, known.etag]
         is_unchanged = has_already(caller.if_none_match, known.etag[1].decode())
         if not is_unchanged:
             headers += JSON, known.length

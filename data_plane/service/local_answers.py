@@ -1,4 +1,4 @@
-"""Answers that need nobody else: what the process holds of an active route, as long as nothing speaks against it."""
+"""Answers that need nobody else: what the process holds of a route, as long as nothing speaks against it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -49,18 +49,24 @@ class LocalAnswers:
         self._primary_clock = primary_clock
         self.now = clock.monotonic
         self.age = coverage.age
-        self._found = metrics.counter("tm_resolutions_total").labels("found", "l1")
-        self._hits = metrics.counter("tm_cache_lookups_total").labels("l1", "hit")
+        resolutions, lookups = metrics.counter("tm_resolutions_total"), metrics.counter("tm_cache_lookups_total")
+        self._found, self._hits = resolutions.labels("found", "l1"), lookups.labels("l1", "hit")
+        self._absent, self._negatives = resolutions.labels("absent", "l1"), lookups.labels("l1", "negative")
 
     def count_found(self, answers: int) -> None:
-        """Count so many answers that were given."""
+        """Count so many answers that were given, each with an active route."""
         self._found.inc(answers)
         self._hits.inc(answers)
 
-    def active(self, route: bytes, now: float) -> Slot | None:
-        """What is held under `tenant/service/env/version`, when it is an active route that may be answered `now`."""
+    def count_absent(self, answers: int) -> None:
+        """Count so many answers that were given, each that there is no active route."""
+        self._absent.inc(answers)
+        self._negatives.inc(answers)
+
+    def fresh(self, route: bytes, now: float) -> Slot | None:
+        """What is held under `tenant/service/env/version`, active or not, when it may be answered `now`."""
         slot = self._peek(route)
-        if slot is None or not slot.url or now >= slot.expires_at or slot.as_of <= self._freshness.last_doubt:
+        if slot is None or now >= slot.expires_at or slot.as_of <= self._freshness.last_doubt:
             return None
         return slot
 

@@ -80,10 +80,10 @@ class BulkResolver:
         return self._hidden
 
     def _known(self, keys: Sequence[str], now: float) -> _Known:
-        active = self._answers.active
+        fresh = self._answers.fresh
         # Four parts make three colons; with any other number the text could be taken for another route's path.
         routes = [key.replace(":", "/").encode() if key.count(":") == 3 else b"" for key in keys]
-        slots = [active(route, now) for route in routes]
+        slots = [slot if slot is not None and slot.url else None for slot in (fresh(route, now) for route in routes)]
         self._answers.count_found(len(slots) - slots.count(None))
         answers = [
             None if slot is None else _found(route, slot, now) for route, slot in zip(routes, slots, strict=True)

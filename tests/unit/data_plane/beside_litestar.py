@@ -1,0 +1,188 @@
+"""A resolver instance with a past, behind Litestar alone and behind the layer before it, and what callers see of both."""
+
+import asyncio
+import re
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+
+from data_plane.app import build_app
+from data_plane.http.hot_path import HotPath
+from shared.runtime.access.tokens import AccessKey
+from shared.runtime.catalogue import Service
+from shared.runtime.health import Health
+from shared.schemas.access import Role
+from shared.schemas.identity import RouteKey
+from tests.access import Gate, a_record
+from tests.asgi import Application, Request, answer_of
+from tests.clocks import MovableClock
+from tests.fakes.data_plane_world import Instance, World
+
+TIMES = 5
+NEGATIVE_LIFE = 10
+_GENERATED = re.compile(rb"req-[0-9a-f]{16}")
+_COUNTED = (
+    "tm_http_requests_total",
+    "tm_http_request_duration_seconds_count",
+    "tm_resolutions_total",
+    "tm_cache_lookups_total",
+    "tm_auth_total",
+)
+
+_names = st.from_regex(r"[a-z0-9]([a-z0-9._-]{0,8}[a-z0-9])?", fullmatch=True)
+_versions = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9._+-]{0,8}[A-Za-z0-9])?", fullmatch=True)
+KEYS = st.builds(RouteKey, _names, _names, _names, _versions)
+URLS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=40)
+_tags = st.sampled_from(['"1"', '"2"', 'W/"1"', "*", ' "1" ', '"2", "1"', "1", '""', "", '"ä"', '"1', "*, *"])
+HEADERS = st.lists(
+    st.one_of(
+        st.tuples(st.just("if-none-match"), _tags),
+        st.tuples(st.just("if-none-match"), st.text(st.characters(max_codepoint=255), max_size=12)),
+        st.tuples(st.just("cache-control"), st.sampled_from(["max-stale=0", "no-cache", "max-age=5", ""])),
+        st.tuples(st.just("x-correlation-id"), st.sampled_from(["abc-1", "", "a b", "x" * 128, "x" * 129, "ä"])),
+        st.tuples(st.just("host"), st.sampled_from(["localhost", "127.0.0.1:8000", "[::1]:80", "a b", "", "ä", "a_b"])),
+        st.tuples(st.sampled_from(["accept", "user-agent", "content-type", "content-length"]), st.just("text/plain")),
+    ),
+    max_size=4,
+)
+CALLERS = st.sampled_from(
+    ["own", "own", "own", "admin", "another tenant's", "expiring", "revoked", "unknown", "nobody"]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What has happened to the instance before it is asked."""
+
+    key: RouteKey
+    urls: tuple[str | None, ...]
+    age: float
+    doubted: bool
+    draining: bool
+
+
+CREDENTIALS = {name: AccessKey.new() for name in ("own", "another tenant's", "admin", "expiring", "revoked", "unknown")}
+
+
+def gate_for(tenant: str, clock: MovableClock) -> Gate:
+    """Access for the callers in CREDENTIALS: resolvers of the tenant or another one, and an admin."""
+    gate, soon = Gate(Service.DATA_PLANE, clock=clock), clock.now() + timedelta(seconds=60.5)
+    gate.keyring.put(a_record(CREDENTIALS["own"], role=Role.RESOLVER, tenant=tenant))
+    gate.keyring.put(a_record(CREDENTIALS["another tenant's"], role=Role.RESOLVER, tenant=f"not-{tenant}"))
+    gate.keyring.put(a_record(CREDENTIALS["admin"], role=Role.ADMIN))
+    gate.keyring.put(a_record(CREDENTIALS["expiring"], role=Role.RESOLVER, tenant=tenant, expires_at=soon))
+    gate.keyring.put(a_record(CREDENTIALS["revoked"], role=Role.RESOLVER, tenant=tenant))
+    gate.keyring.end(CREDENTIALS["revoked"].key_id)
+    return gate
+
+
+class Subject:
+    """An instance with a past of its own, behind its application with or without the hot path."""
+
+    def __init__(self, past: Past, *, hot: bool) -> None:
+        world = World()
+        self.instance: Instance = world.instance()
+        self._world = world
+        self.clock = world.clock
+        self.gate = gate_for(past.key.tenant, world.clock)
+        health = Health({}, started=True, draining=past.draining)
+        metrics = self.instance.metrics
+        core = self.instance.core
+        app = build_app(
+            core.resolver,
+            core.bulk,
+            core.explainer,
+            access=self.gate.access,
+            negative_life=NEGATIVE_LIFE,
+            health=health,
+            metrics=metrics,
+        )
+        self.app: Application = app
+        if hot:
+            self.app = HotPath(
+                app,
+                core.local_answers,
+                negative_life=NEGATIVE_LIFE,
+                authenticator=self.gate.authenticator,
+                health=health,
+                metrics=metrics,
+            )
+
+    async def live_through(self, past: Past) -> None:
+        """Let it happen."""
+        events = [self._world.database.commit(past.key, url) for url in past.urls]
+        await self.instance.core.applier.apply(events)
+        if past.doubted:
+            self.instance.core.applier.lost_track()
+        self.clock.advance(past.age)
+
+    def counts(self) -> Mapping[str, float]:
+        """The counters that a request moves and that are not 0."""
+        lines = self.instance.metrics.exposition().decode().splitlines()
+        lines += self.gate.metrics.exposition().decode().splitlines()
+        samples = [line.rsplit(" ", 1) for line in lines if line.startswith(_COUNTED)]
+        return {name: float(value) for name, value in samples if float(value)}
+
+
+async def _seen_of(past: Past, request: Request, *, hot: bool) -> tuple[str, Mapping[str, float]]:
+    """What a caller sees who asks again and again, so that much is remembered, and what is counted."""
+    subject = Subject(past, hot=hot)
+    await subject.live_through(past)
+    seen = []
+    for _ in range(TIMES):
+        seen += await answer_of(subject.app, request)
+        subject.instance.hear_heartbeat()
+        subject.clock.advance(0.3)
+    return _comparable(seen), subject.counts()
+
+
+def _comparable(messages: list[MutableMapping[str, Any]]) -> str:
+    """The messages, with every generated correlation id made the same."""
+    return repr([{key: _anonymous(value) for key, value in message.items()} for message in messages])
+
+
+def _anonymous(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return _GENERATED.sub(b"req-", value)
+    if isinstance(value, list):
+        return [(name, _anonymous(each)) for name, each in value]
+    return value
+
+
+def path_of(key: RouteKey) -> str:
+    return f"/api/v1/resolve/{key.tenant}/{key.service}/{key.env}/{key.version}"
+
+
+def on_the_wire(headers: list[tuple[str, str]], caller: str = "own") -> list[tuple[bytes, bytes]]:
+    credential = [] if caller == "nobody" else [("authorization", f"Bearer {CREDENTIALS[caller].text}")]
+    headers = [*credential, *headers]
+    return [(name.encode(), value.encode("latin-1")) for name, value in headers]
+
+
+def assert_same(past: Past, request: Request) -> None:
+    loop = asyncio.new_event_loop()
+    try:
+        thin, full = (loop.run_until_complete(_seen_of(past, request, hot=hot)) for hot in (True, False))
+    finally:
+        loop.close()
+    assert thin == full
+
+
+async def _nothing(*_: object) -> None:
+    """An application that nobody may come to."""
+    raise AssertionError("this was left to Litestar")
+
+
+def over_nothing(instance: Instance, gate: Gate) -> Application:
+    """The instance's hot path, over nothing."""
+    return HotPath(
+        _nothing,
+        instance.core.local_answers,
+        negative_life=NEGATIVE_LIFE,
+        authenticator=gate.authenticator,
+        health=Health({}),
+        metrics=instance.metrics,
+    )
