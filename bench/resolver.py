@@ -34,7 +34,7 @@ from shared.runtime.access.tokens import AccessKey
 from shared.runtime.catalogue import Service
 from shared.runtime.settings import LogFormat
 
-ROUTES = 100_000
+ROUTES = 20_000
 ROUNDS = 3
 MILLION = 1_000_000
 FILL_SECONDS = 300.0

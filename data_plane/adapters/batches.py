@@ -32,21 +32,27 @@ class Batcher(Generic[_K, _V]):
         self._sizes = sizes
         self._waiting: list[tuple[_K, asyncio.Future[_V]]] = []
         self._under_way: set[asyncio.Task[None]] = set()
-        self._is_due = False
+        self._turn: asyncio.AbstractEventLoop | None = None
 
     async def get(self, key: _K) -> _V:
         """The value of the key. Raises what the question for it raised."""
-        loop = asyncio.get_running_loop()
+        # Asked for once a turn: it is a system call.
+        loop = self._turn = self._turn or self._begin_turn()
         answer: asyncio.Future[_V] = loop.create_future()
         self._waiting.append((key, answer))
-        if not self._is_due:
-            self._is_due = True
-            # Not at once: others who are ready to run now may ask too.
-            loop.call_soon(self._depart)
         return await answer
 
+    def _begin_turn(self) -> asyncio.AbstractEventLoop:
+        loop = asyncio.get_running_loop()
+        # Not at once: others who are ready to run now may ask too.
+        loop.call_soon(self._end_turn)
+        return loop
+
+    def _end_turn(self) -> None:
+        self._turn = None
+        self._depart()
+
     def _depart(self) -> None:
-        self._is_due = False
         while self._waiting and len(self._under_way) < self._at_once:
             batch = [each for each in self._waiting[: self._largest] if not each[1].done()]
             del self._waiting[: self._largest]

@@ -152,7 +152,7 @@ class RedisRouteCache:
 
 
 def _name(key: RouteKey) -> bytes:
-    return f"route:{key}".encode()
+    return f"route:{key.tenant}:{key.service}:{key.env}:{key.version}".encode()
 
 
 def _held(key: RouteKey, value: bytes | None, sent: float, now_ms: float) -> Entry | UnreadableEntry | None:

@@ -18,7 +18,7 @@ class Layer(StrEnum):
     PRIMARY = "primary"
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """An entry as it is given to a caller: found where, how old (seconds), good for how much longer (seconds).
 
     `stale`: past its life, because no source could tell better. `bound`: for how many seconds it may have been wrong at

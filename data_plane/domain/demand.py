@@ -3,7 +3,7 @@
 import msgspec
 
 
-class Demand(msgspec.Struct, frozen=True):
+class Demand(msgspec.Struct, frozen=True, gc=False):
     """`max_age`: seconds that the answer may have been wrong for at most. `min_revision`: of the tenant, to reflect."""
 
     max_age: float | None = None

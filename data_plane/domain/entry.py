@@ -25,7 +25,8 @@ class State(IntEnum):
     ACTIVE = 2
 
 
-class Entry(msgspec.Struct, frozen=True):
+# No cycle can lead through it, and most live shortly: the garbage collector need not know of them.
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """Knowledge of one key.
 
     `revision`: of an active or inactive route, the one that last changed it; of an absent one, the tenant's revision up

@@ -8,7 +8,7 @@ from data_plane.domain.entry import Entry, Lives, State
 from shared.schemas.identity import RouteKey
 
 
-class Reading(msgspec.Struct, frozen=True):
+class Reading(msgspec.Struct, frozen=True, gc=False):
     """One key in one snapshot of the database.
 
     `tenant_revision` is the tenant's in the same snapshot (0: no such tenant); `as_of` is when the snapshot was right,

@@ -56,12 +56,11 @@ class Coverage:
 
     def bound(self, entry: Entry, now: float) -> float | None:
         """For how many seconds the entry may have been wrong at most, at local `now`. None: not known."""
-        return self.bound_and_revision(entry, now)[0]
+        return self.bound_and_revision(entry, self._local.floor(entry.key), now)[0]
 
-    def bound_and_revision(self, entry: Entry, now: float) -> tuple[float | None, int]:
-        """`bound` and `revision` of the entry, which most answers tell both."""
-        tenant, floor = entry.key.tenant, self._local.floor(entry.key)
-        as_of = self.datable(entry, tenant, floor)
+    def bound_and_revision(self, entry: Entry, floor: int, now: float) -> tuple[float | None, int]:
+        """`bound` and `revision` of the entry. `floor`: the LocalCache's, of its key."""
+        as_of = self.datable(entry, entry.key.tenant, floor)
         return None if as_of is None else self.age(as_of, now), self._revision(entry, floor)
 
     def datable(self, claim: Claim, tenant: str, floor: int) -> float | None:
@@ -98,7 +97,8 @@ class Coverage:
         applied = self._watermarks.applied(entry.key.tenant)
         if entry.reflects + 1 < applied.start or entry.reflects < floor:
             return entry.reflects
-        return max(entry.reflects, applied.stop - 1)
+        newest = applied.stop - 1
+        return newest if newest > entry.reflects else entry.reflects
 
     def meets(self, entry: Entry, demand: Demand, now: float) -> bool:
         """Whether the entry is what the caller asks for."""

@@ -24,9 +24,12 @@ class EvictedFloors:
             tenant = _tenant(oldest)
             self._by_tenant[tenant] = max(floor, self._by_tenant.get(tenant, 0))
 
-    def forget(self, route: bytes) -> None:
-        """The route is held again, at least as new."""
+    def let_in(self, route: bytes, reflects: int) -> bool:
+        """Whether what reflects that revision of the tenant may be held again. If so, the floor is forgotten."""
+        if reflects < self.of(route):
+            return False
         self._by_route.pop(route, None)
+        return True
 
     def of(self, route: bytes) -> int:
         """The floor of a route that is not held; 0 where there is none."""

@@ -10,19 +10,20 @@ from shared.schemas.identity import RouteKey
 class Flight:
     """One load. Each who waits has a future of its own, so that who stops waiting ends nothing for the others."""
 
-    __slots__ = ("_waiters", "demand", "key", "reading", "turn")
+    __slots__ = ("_waiters", "demand", "is_over", "key", "reading", "turn")
 
     def __init__(self, key: RouteKey, demand: Demand, turn: "Turn") -> None:
         self.key = key
         self.demand = demand
         self.turn = turn
+        self.is_over = False
         self.reading: asyncio.Task[None] | None = None
         """The part of it that asks the databases."""
         self._waiters: list[asyncio.Future[Found | None]] = []
 
     def join(self) -> "asyncio.Future[Found | None]":
         """Wait for it as well."""
-        answer: asyncio.Future[Found | None] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Found | None] = self.turn.loop.create_future()
         self._waiters.append(answer)
         return answer
 
@@ -45,22 +46,27 @@ class Flight:
         if self.reading is not None:
             self.reading.cancel()
 
-    @property
-    def is_over(self) -> bool:
-        return self not in self.turn.flights
+    def end(self) -> None:
+        """It is over; the last one of its turn needs no timer any more."""
+        self.is_over = True
+        self.turn.under_way -= 1
+        if not self.turn.under_way:
+            self.turn.timer.cancel()
 
 
 class Turn:
-    """The flights under way that began in one turn of the event loop, and so run out of time together."""
+    """The flights that began in one turn of the event loop, and so run out of time together."""
 
-    __slots__ = ("flights", "timer")
+    __slots__ = ("flights", "loop", "timer", "under_way")
 
     timer: asyncio.TimerHandle
 
     def __init__(self) -> None:
-        self.flights: set[Flight] = set()
+        # To ask for it is a system call, which would cost as much as all else that a flight does.
+        self.loop = asyncio.get_running_loop()
+        self.flights: list[Flight] = []
+        self.under_way = 0
 
-    def end(self, flight: Flight) -> None:
-        self.flights.remove(flight)
-        if not self.flights:
-            self.timer.cancel()
+    def add(self, flight: Flight) -> None:
+        self.flights.append(flight)
+        self.under_way += 1

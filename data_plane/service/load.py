@@ -23,7 +23,7 @@ BEHIND_LIFE_SECONDS = 1.0
 """How long a reading is used that is known to be behind, when nobody better can be asked."""
 
 
-class Found(msgspec.Struct, frozen=True):
+class Found(msgspec.Struct, frozen=True, gc=False):
     """The newest knowledge of a key after a source was asked, which one that was, and when (local monotonic)."""
 
     entry: Entry
@@ -123,7 +123,8 @@ class RouteLoader:
 
     def will_do(self, entry: Entry, demand: Demand) -> bool:
         """Whether the entry is fresh, and what is demanded."""
-        return self._is_fresh(entry) and self._coverage.meets(entry, demand, self._clock.monotonic())
+        now = self._clock.monotonic()
+        return self._freshness.is_fresh(entry, now) and self._coverage.meets(entry, demand, now)
 
     def _is_fresh(self, entry: Entry) -> bool:
         return self._freshness.is_fresh(entry, self._clock.monotonic())

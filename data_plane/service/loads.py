@@ -61,16 +61,15 @@ class Loads:
     def _begin(self, key: RouteKey, demand: Demand) -> Flight:
         turn = self._turn or self._begin_turn()
         flight = self._flights[key, demand] = Flight(key, demand, turn)
-        turn.flights.add(flight)
+        turn.add(flight)
         self._waiting.append(flight)
         return flight
 
     def _begin_turn(self) -> Turn:
-        loop, turn = asyncio.get_running_loop(), Turn()
-        self._turn = turn
-        turn.timer = loop.call_later(self._deadline, self._give_up, turn)
+        turn = self._turn = Turn()
+        turn.timer = turn.loop.call_later(self._deadline, self._give_up, turn)
         # Not at once: others who are ready to run now may miss something too.
-        loop.call_soon(self._end_turn)
+        turn.loop.call_soon(self._end_turn)
         return turn
 
     def _end_turn(self) -> None:
@@ -100,7 +99,7 @@ class Loads:
             if each is not None and self._sources.will_do(each.entry, flight.demand):
                 self._land(flight, each)
             elif not flight.is_over:
-                flight.reading = asyncio.create_task(self._read(flight, each))
+                flight.reading = flight.turn.loop.create_task(self._read(flight, each))
 
     async def _read(self, flight: Flight, shared: Found | None) -> None:
         try:
@@ -112,8 +111,8 @@ class Loads:
 
     def _give_up(self, turn: Turn) -> None:
         """The time of these is up."""
-        for flight in list(turn.flights):
-            if flight.reading is not None:
+        for flight in turn.flights:
+            if flight.reading is not None and not flight.is_over:
                 flight.reading.cancel()
             self._land(flight, None)
 
@@ -130,7 +129,7 @@ class Loads:
             flight.tell_error(error)
 
     def _end(self, flight: Flight) -> None:
-        flight.turn.end(flight)
+        flight.end()
         del self._flights[flight.key, flight.demand]
 
     async def close(self) -> None:

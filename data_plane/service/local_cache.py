@@ -53,10 +53,12 @@ class LocalCache:
             slot.uses += 1
         return slot
 
-    def get_other_than(self, entry: Entry) -> Entry | None:
-        """As `get` of the entry's key, but None where what is held is the same."""
-        slot = self.peek(route_of(entry.key))
-        return None if slot is None or slot.says_no_more_than(entry) else slot.entry(entry.key)
+    def beside(self, entry: Entry, route: bytes) -> tuple[Entry | None, int]:
+        """What is held under the entry's route, where that is not the entry itself; and its floor. Counts as a use."""
+        slot = self.peek(route)
+        if slot is None:
+            return None, self._floors.of(route)
+        return None if slot.says_no_more_than(entry) else slot.entry(entry.key), slot.revision
 
     def held(self, key: RouteKey) -> Entry | None:
         """As `get`, but does not count as a use."""
@@ -94,10 +96,9 @@ class LocalCache:
         return winner
 
     def _store_unless_behind(self, route: bytes, offered: Entry) -> Entry | None:
-        if offered.reflects < self._floors.of(route):
+        if not self._floors.let_in(route, offered.reflects):
             self._refused_behind.inc()
             return None
-        self._floors.forget(route)
         self._put(route, offered)
         self._make_room(route)
         return offered

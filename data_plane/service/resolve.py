@@ -6,6 +6,7 @@ import contextlib
 from data_plane.domain.answer import Answer, Layer
 from data_plane.domain.demand import NO_DEMAND, Demand
 from data_plane.domain.entry import Entry, newest
+from data_plane.domain.slot import route_of
 from data_plane.errors import NotFreshEnough, RevisionNotReached, RouteUnknown
 from data_plane.service.coverage import Coverage
 from data_plane.service.freshness import Freshness
@@ -65,13 +66,15 @@ class Resolver:
         Raises RouteUnknown when no source can tell, and nothing that may still be answered is known; NotFreshEnough and
         RevisionNotReached when what is known is less than the caller demands, and nobody can do better in time.
         """
-        held, now = self._local.get(key), self._clock.monotonic()
+        route = route_of(key)
+        slot, now = self._local.peek(route), self._clock.monotonic()
+        held = None if slot is None else slot.entry(key)
         if held is not None and self._freshness.is_fresh(held, now) and self._coverage.meets(held, demand, now):
             self._lookups["hit" if held.is_active else "negative"].count += 1
-            return self._count(self._answer(held, Layer.L1, now, stale=False))
+            return self._count(self._answer(held, held.revision, Layer.L1, now, stale=False))
         self._lookups["miss" if held is None else "expired"].count += 1
         found = await (self._loads.find(key) if demand is NO_DEMAND else self._insist(key, demand, arrival=now))
-        answer = self._settle(key, found, accept_stale=accept_stale)
+        answer = self._settle(key, route, found, accept_stale=accept_stale)
         if demand is not NO_DEMAND:
             self._refuse_less(answer, demand, as_if_now=found is not None and found.is_from_primary_since(now))
         return self._count(answer)
@@ -102,8 +105,8 @@ class Resolver:
             self._resolutions["unavailable", "none"].count += 1
             raise NotFreshEnough(answer.entry.key, demand.max_age, answer.bound)
 
-    def _settle(self, key: RouteKey, found: Found | None, *, accept_stale: bool) -> Answer:
-        known, now = self._newest(key, found), self._clock.monotonic()
+    def _settle(self, key: RouteKey, route: bytes, found: Found | None, *, accept_stale: bool) -> Answer:
+        (known, floor), now = self._newest(key, route, found), self._clock.monotonic()
         if known is None:
             raise self._unknown(key, "nothing about it is known here")
         stale = not self._freshness.is_fresh(known, now)
@@ -111,31 +114,33 @@ class Resolver:
             raise self._unknown(key, "what is known is stale, and the request refuses that")
         if stale and not _is_from_a_database(found) and not self._freshness.may_be_answered_stale(known, now):
             raise self._unknown(key, "what is known is too old to be answered")
-        return self._answer(known, Layer.L1 if found is None else found.layer, now, stale=stale)
+        return self._answer(known, floor, Layer.L1 if found is None else found.layer, now, stale=stale)
 
-    def _newest(self, key: RouteKey, found: Found | None) -> Entry | None:
+    def _newest(self, key: RouteKey, route: bytes, found: Found | None) -> tuple[Entry | None, int]:
+        """The newest that is known, and the key's floor."""
         if found is None:
-            return self._local.get(key)
+            held = self._local.get(key)
+            return held, 0 if held is None else held.revision
         # Looked at again: an event may have come between the end of the load and now.
-        held = self._local.get_other_than(found.entry)
+        held, floor = self._local.beside(found.entry, route)
         if held is None:
-            return found.entry
+            return found.entry, floor
         known = newest(held, found.entry)
         if known.revision < held.revision:
             self._regressions.inc()
-        return known
+        return known, floor
 
     def _unknown(self, key: RouteKey, why: str) -> RouteUnknown:
         self._resolutions["unavailable", "none"].count += 1
         return RouteUnknown(f"No source can tell whether {key} exists; {why}. Try again soon.")
 
-    def _answer(self, entry: Entry, layer: Layer, now: float, *, stale: bool) -> Answer:
-        bound, reflects = self._coverage.bound_and_revision(entry, now)
-        remaining = 0.0 if stale else entry.expires_at - now
-        return Answer(entry, layer, stale, max(0.0, now - entry.as_of), remaining, bound, reflects)
+    def _answer(self, entry: Entry, floor: int, layer: Layer, now: float, *, stale: bool) -> Answer:
+        bound, reflects = self._coverage.bound_and_revision(entry, floor, now)
+        age, remaining = now - entry.as_of, entry.expires_at - now
+        return Answer(entry, layer, stale, age if age > 0 else 0.0, 0.0 if stale else remaining, bound, reflects)
 
     def _count(self, answer: Answer) -> Answer:
-        result = "stale" if answer.stale else "found" if answer.entry.is_active else "absent"
+        result = "stale" if answer.stale else "absent" if answer.entry.url is None else "found"
         self._resolutions[result, answer.layer].count += 1
         return answer
 

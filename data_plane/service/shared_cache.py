@@ -1,6 +1,5 @@
 """L2: the cache that the instances share, and what it takes for no old value to come back from it."""
 
-from collections import Counter
 from collections.abc import MutableMapping, Sequence
 
 from data_plane.domain.entry import Entry, Lives, newest
@@ -9,6 +8,7 @@ from data_plane.ports import RouteCache
 from shared.runtime.clock import Clock
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import DependencyUnavailable
+from shared.runtime.tally import CountTally
 from shared.schemas.identity import RouteKey
 
 MAX_OWED = 10_000
@@ -38,27 +38,25 @@ class SharedCache:
         self._unread_until = 0.0
         self._answers = True
         lookups, writes = metrics.counter("tm_cache_lookups_total"), metrics.counter("tm_cache_writes_total")
-        self._lookups = {outcome: lookups.labels("redis", outcome) for outcome in _LOOKUPS}
+        self._lookups = {outcome: CountTally(metrics, lookups.labels("redis", outcome).inc) for outcome in _LOOKUPS}
         self._writes = {outcome: writes.labels("redis", outcome) for outcome in _WRITES}
 
     async def get(self, keys: Sequence[RouteKey]) -> Sequence[Entry | None]:
         """The entry of each key, expired ones included; None where there is none, or none that can be trusted."""
         if not self._is_trusted():
-            self._lookups["miss"].inc(len(keys))
+            self._lookups["miss"].count += len(keys)
             return [None] * len(keys)
         try:
             held = await self._cache.get_many(keys)
         except DependencyUnavailable:
             self._answers = False
-            self._lookups["error"].inc(len(keys))
+            self._lookups["error"].count += len(keys)
             return [None] * len(keys)
         self._answers = True
         now = self._clock.monotonic()
-        for outcome, count in Counter([_outcome(each, now) for each in held]).items():
-            self._lookups[outcome].inc(count)
+        entries = [self._count(each, now) for each in held]
         # A change may have become owed while the reply was on its way.
-        is_trusted = self._is_trusted()
-        return [self._lives.cap(each) if is_trusted and isinstance(each, Entry) else None for each in held]
+        return entries if self._is_trusted() else [None] * len(keys)
 
     def is_read(self) -> bool:
         """Whether anything is read from it now: not while it may lack changes."""
@@ -149,12 +147,11 @@ class SharedCache:
     def _is_trusted(self) -> bool:
         return not self._owed and self._clock.monotonic() >= self._unread_until
 
-
-def _outcome(held: Entry | UnreadableEntry | None, now: float) -> str:
-    if held is None:
-        return "miss"
-    if not isinstance(held, Entry):
-        return "error"
-    if now >= held.expires_at:
-        return "expired"
-    return "hit" if held.is_active else "negative"
+    def _count(self, held: Entry | UnreadableEntry | None, now: float) -> Entry | None:
+        if not isinstance(held, Entry):
+            self._lookups["miss" if held is None else "error"].count += 1
+            return None
+        entry = self._lives.cap(held)
+        fresh = "hit" if entry.url is not None else "negative"
+        self._lookups[fresh if now < entry.expires_at else "expired"].count += 1
+        return entry

@@ -33,7 +33,7 @@ def _name_error(field: str, value: str) -> FieldError | None:
     return None if pattern.match(value) else FieldError(f"/{field}", f"must be {rule}; got {value[:80]!r}")
 
 
-class RouteKey(msgspec.Struct, frozen=True, order=True, cache_hash=True):
+class RouteKey(msgspec.Struct, frozen=True, order=True, cache_hash=True, gc=False):
     """The identity of a route. No part can hold `:` or `/`, so the printed form is unambiguous.
 
     Raises InvalidInput, naming every wrong part, when built from a bad one.

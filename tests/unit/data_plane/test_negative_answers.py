@@ -1,12 +1,12 @@
 """The layer before Litestar tells that a route is not there as Litestar would, and never why."""
 
 from collections.abc import MutableMapping
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from shared.schemas.identity import RouteKey
 from tests.asgi import Application, Request, answer_of
