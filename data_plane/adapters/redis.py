@@ -26,7 +26,7 @@ REDIS_FAILURES: tuple[type[Exception], ...] = (RedisError,)
 BATCH_SECONDS = 0.25
 """Time for writing many entries at once; nobody who waits for an answer does that."""
 MOST_KEYS = 500
-"""In one look-up or one write; larger ones would keep Redis from others for long."""
+"""In one write; larger ones would keep Redis from others for long."""
 _SCRIPT_ID = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -65,8 +65,7 @@ class RedisRouteCache:
         self._clock = clock
         self._keep_ms = math.ceil(keep_seconds * 1000)
         self._redis_clock = RemoteClock()
-        sizes = metrics.histogram("tm_load_batch_keys").labels("redis")
-        self._sizes = sizes
+        self._sizes = metrics.histogram("tm_load_batch_keys").labels("redis")
         # One connection: what comes in meanwhile shares the next round trip.
         self._fills = Batcher(self._store, at_once=1, largest=MOST_KEYS)
 

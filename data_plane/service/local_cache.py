@@ -33,10 +33,8 @@ class LocalCache:
         self._counts = dict.fromkeys(State, 0)
         writes = metrics.counter("tm_cache_writes_total")
         self._stored = CountTally(metrics, writes.labels("l1", "stored").inc)
-        self._refused, self._refused_behind = (
-            writes.labels("l1", "refused_older"),
-            writes.labels("l1", "refused_behind"),
-        )
+        self._refused = writes.labels("l1", "refused_older")
+        self._refused_behind = writes.labels("l1", "refused_behind")
         self._evictions = CountTally(metrics, metrics.counter("tm_cache_evictions_total").labels("capacity").inc)
         self._gauge = metrics.gauge("tm_cache_entries")
         metrics.before_scrape(self._export)
