@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 from typing import Generic, TypeVar
 
 from prometheus_client import Histogram
@@ -62,7 +63,8 @@ class Batcher(Generic[_K, _V]):
     def _send(self, batch: list[tuple[_K, asyncio.Future[_V]]]) -> None:
         if self._sizes is not None:
             self._sizes.observe(len(batch))
-        task = asyncio.create_task(self._answer(batch))
+        # In a context of its own: it is of all who wait, not of the one who asked first.
+        task = asyncio.create_task(self._answer(batch), context=Context())
         self._under_way.add(task)
         task.add_done_callback(self._landed)
 

@@ -59,8 +59,8 @@ ByPath: TypeAlias = dict[bytes, KnownAnswer]
 class KnownAnswers:
     """The answers by the path of the request. Whoever takes one out sees to it that it is still good.
 
-    They are kept apart by who may see them: whether another tenant's answer is remembered makes no difference to anyone,
-    not even in time.
+    They are kept apart by who may see them: a caller can not tell, not even by the time, whether an answer of another
+    tenant's route is remembered.
     """
 
     def __init__(self, answers: LocalAnswers) -> None:

@@ -12,12 +12,8 @@ class Lately(dict[_K, _V]):
     def __init__(self, most: int) -> None:
         self._most = most
 
-    @property
-    def is_full(self) -> bool:
-        return len(self) >= self._most
-
     def remember(self, key: _K, value: _V) -> None:
         """Put it in, or in place of what is there under the key."""
-        if self.is_full and key not in self:
+        if len(self) >= self._most and key not in self:
             del self[next(iter(self))]
         self[key] = value

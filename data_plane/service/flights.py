@@ -40,11 +40,9 @@ class Flight:
                 waiter.set_exception(error)
 
     def cancel(self) -> None:
-        """Whoever waits is cancelled, and so is the reading."""
+        """Whoever waits is cancelled."""
         for waiter in self._waiters:
             waiter.cancel()
-        if self.reading is not None:
-            self.reading.cancel()
 
     def end(self) -> None:
         """It is over; the last one of its turn needs no timer any more."""

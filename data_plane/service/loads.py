@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextvars import Context
 from typing import Protocol
 
 from data_plane.domain.demand import NO_DEMAND, Demand
@@ -40,6 +41,7 @@ class Loads:
         self._flights: dict[tuple[RouteKey, Demand], Flight] = {}
         self._waiting: list[Flight] = []
         self._looking: asyncio.Task[None] | None = None
+        self._readings: set[asyncio.Task[None]] = set()
         self._turn: Turn | None = None
         loads = metrics.counter("tm_loads_total")
         self._loaded = CountTally(metrics, loads.labels("loaded").inc)
@@ -81,7 +83,8 @@ class Loads:
             batch = [flight for flight in self._waiting[:MOST_TOGETHER] if not flight.is_over]
             del self._waiting[:MOST_TOGETHER]
             if batch:
-                self._looking = asyncio.create_task(self._look_up(batch))
+                # In a context of its own: the first caller's id and deadline are not those of all who come after it.
+                self._looking = asyncio.create_task(self._look_up(batch), context=Context())
                 self._looking.add_done_callback(self._returned)
 
     def _returned(self, _: asyncio.Task[None]) -> None:
@@ -91,15 +94,19 @@ class Loads:
     async def _look_up(self, batch: Sequence[Flight]) -> None:
         try:
             found = await self._sources.look_up([flight.key for flight in batch])
+            for flight, each in zip(batch, found, strict=True):
+                if each is not None and self._sources.will_do(each.entry, flight.demand):
+                    self._land(flight, each)
+                elif not flight.is_over:
+                    self._begin_reading(flight, each)
         except Exception as error:  # noqa: BLE001 - told to everyone who waits for it
             for flight in batch:
                 self._fail(flight, error)
-            return
-        for flight, each in zip(batch, found, strict=True):
-            if each is not None and self._sources.will_do(each.entry, flight.demand):
-                self._land(flight, each)
-            elif not flight.is_over:
-                flight.reading = flight.turn.loop.create_task(self._read(flight, each))
+
+    def _begin_reading(self, flight: Flight, shared: Found | None) -> None:
+        flight.reading = reading = flight.turn.loop.create_task(self._read(flight, shared))
+        self._readings.add(reading)
+        reading.add_done_callback(self._readings.discard)
 
     async def _read(self, flight: Flight, shared: Found | None) -> None:
         try:
@@ -134,13 +141,12 @@ class Loads:
 
     async def close(self) -> None:
         """End the loads under way; whoever waits for them is cancelled."""
-        flights = list(self._flights.values())
-        for flight in flights:
+        for flight in list(self._flights.values()):
             self._end(flight)
             flight.cancel()
-        tasks = {flight.reading for flight in flights if flight.reading is not None}
-        if self._looking is not None:
-            self._looking.cancel()
-            tasks.add(self._looking)
+        # Those that were given up a moment ago too: what they ask must not be closed under them.
+        tasks = {*self._readings, *([self._looking] if self._looking else [])}
+        for task in tasks:
+            task.cancel()
         if tasks:
             await asyncio.wait(tasks)

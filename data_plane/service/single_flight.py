@@ -15,9 +15,6 @@ class SingleFlight(Generic[_K, _V]):
     def __init__(self) -> None:
         self._flights: dict[_K, asyncio.Task[_V]] = {}
 
-    def is_under_way(self, key: _K) -> bool:
-        return key in self._flights
-
     async def run(self, key: _K, load: Callable[[_K], Coroutine[Any, Any, _V]]) -> _V:
         """What `load` returns or raises: of the load under way, else of a new one."""
         flight = self._flights.get(key)

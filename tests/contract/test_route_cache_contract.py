@@ -87,6 +87,17 @@ async def test_what_was_stored_is_found(cache: RouteCache, state: State) -> None
     assert_same(await cache.get(entry.key), entry)
 
 
+async def test_many_are_looked_up_each_in_its_place(cache: RouteCache) -> None:
+    first, second, absent = an_entry(a_key(), 1), an_entry(a_key(), 2, State.INACTIVE), a_key()
+    await cache.put([first, second])
+    found = await cache.get_many([second.key, absent, first.key, second.key])
+    assert found[1] is None
+    for place, expected in ((0, second), (2, first), (3, second)):
+        told = found[place]
+        assert isinstance(told, Entry)
+        assert_same(told, expected)
+
+
 async def test_an_expired_entry_is_kept(cache: RouteCache) -> None:
     entry = an_entry(a_key(), 3, remaining=-5, age=65)
     await cache.put([entry])

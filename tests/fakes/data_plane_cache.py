@@ -3,15 +3,20 @@
 from collections.abc import Sequence
 
 from data_plane.domain.entry import Entry, newest
+from data_plane.errors import UnreadableEntry
 from shared.runtime.resilience import DependencyUnavailable
 from shared.schemas.identity import RouteKey
 
 
 class FakeRouteCache:
-    """Keeps the newest entry of each key, unless `is_down`. `flush` is a restart without persistence."""
+    """Keeps the newest entry of each key, unless `is_down`. `flush` is a restart without persistence.
+
+    What is `unreadable` was written by somebody else.
+    """
 
     def __init__(self) -> None:
         self.entries: dict[RouteKey, Entry] = {}
+        self.unreadable: set[RouteKey] = set()
         self.is_down = False
         self.gets = 0
         self.puts = 0
@@ -19,12 +24,14 @@ class FakeRouteCache:
     async def get(self, key: RouteKey) -> Entry | None:
         self.gets += 1
         self._check()
+        if key in self.unreadable:
+            raise UnreadableEntry(f"{key}")
         return self.entries.get(key)
 
-    async def get_many(self, keys: Sequence[RouteKey]) -> Sequence[Entry | None]:
+    async def get_many(self, keys: Sequence[RouteKey]) -> Sequence[Entry | UnreadableEntry | None]:
         self.gets += len(keys)
         self._check()
-        return [self.entries.get(key) for key in keys]
+        return [UnreadableEntry(f"{key}") if key in self.unreadable else self.entries.get(key) for key in keys]
 
     async def put(self, entries: Sequence[Entry]) -> Sequence[Entry | None]:
         self.puts += 1

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextvars import ContextVar
 
 import pytest
 
@@ -16,6 +17,7 @@ from shared.schemas.identity import RouteKey
 
 FIRST, SECOND = (RouteKey("team-a", name, "prod", "v1") for name in ("first", "second"))
 PICKY = Demand(min_revision=7)
+CALLER = ContextVar("caller", default="nobody in particular")
 
 
 class Servers:
@@ -29,22 +31,28 @@ class Servers:
         self.reading = 0
         self.databases_know = True
         self.error: Exception | None = None
+        self.mistake: Exception | None = None
+        self.asked_for: list[str] = []
         self.redis.set()
         self.databases.set()
 
     async def look_up(self, keys: Sequence[RouteKey]) -> Sequence[Found | None]:
         self.looks.append(list(keys))
+        self.asked_for.append(CALLER.get())
         await self.redis.wait()
         if self.error:
             raise self.error
         return [_found(key, Layer.REDIS) if key in self.cached else None for key in keys]
 
     def will_do(self, entry: Entry, demand: Demand) -> bool:
+        if self.mistake:
+            raise self.mistake
         return entry.revision >= demand.min_revision
 
     async def read(self, key: RouteKey, demand: Demand) -> Found | None:
         self.reads.append((key, demand))
         self.reading += 1
+        self.asked_for.append(CALLER.get())
         try:
             await self.databases.wait()
         finally:
@@ -181,6 +189,30 @@ async def test_an_error_is_told_to_everyone_who_waits_and_the_next_tries_again(
             await answer
     servers.error = None
     assert await _layer(loads.find(FIRST)) is Layer.REPLICA
+
+
+async def test_an_error_in_what_was_found_is_told_at_once(servers: Servers) -> None:
+    loads = loads_from(servers)
+    servers.cached = {FIRST, SECOND}
+    servers.mistake = LookupError("a mistake")
+    for answer in [loads.find(FIRST), loads.find(SECOND)]:
+        with pytest.raises(LookupError, match="a mistake"):
+            await answer
+
+
+async def test_nothing_is_asked_in_the_name_of_one_caller(servers: Servers) -> None:
+    loads = loads_from(servers)
+    CALLER.set("the first")
+    await asyncio.wait([loads.find(FIRST), loads.find(SECOND)])
+    assert servers.asked_for == ["nobody in particular"] * 3
+
+
+async def test_closing_waits_for_what_was_just_given_up(servers: Servers) -> None:
+    loads = loads_from(servers, deadline=0.02)
+    servers.databases.clear()
+    assert await loads.find(FIRST) is None
+    await loads.close()
+    assert servers.reading == 0
 
 
 @pytest.mark.parametrize("hanging", ["redis", "databases"])

@@ -184,6 +184,29 @@ async def test_redis_down_costs_one_attempt_per_load(world: World) -> None:
     assert (world.redis.gets, world.redis.puts) == (1, 0)
 
 
+async def test_an_entry_in_redis_that_cannot_be_read_is_loaded_and_the_others_are_not(world: World) -> None:
+    other = RouteKey("team-a", "other", "prod", "v1")
+    for key in (KEY, other):
+        world.database.commit(key, "https://v1")
+        await world.instance().resolve(key)
+    world.redis.unreadable = {KEY}
+    instance = world.instance()
+    async with asyncio.TaskGroup() as together:
+        answers = [together.create_task(instance.resolve(key)) for key in (KEY, other)]
+    assert [told(each.result()) for each in answers] == ["https://v1 replica", "https://v1 redis"]
+    assert instance.count("tm_cache_lookups_total", layer="redis", outcome="error") == 1
+    assert instance.count("tm_cache_lookups_total", layer="redis", outcome="hit") == 1
+
+
+async def test_a_load_that_nobody_could_answer_counts_as_failed(world: World) -> None:
+    world.redis.is_down = True
+    world.all_databases(down=True)
+    instance = world.instance()
+    with pytest.raises(RouteUnknown):
+        await instance.resolve()
+    assert instance.count("tm_loads_total", outcome="failed") == 1
+
+
 async def test_a_hundred_callers_cause_one_load(world: World) -> None:
     world.database.commit(KEY, "https://v1")
     gate = world.replica.hold()

@@ -61,4 +61,5 @@ async def test_closing_ends_the_loads_under_way() -> None:
     await flights.close()
     with pytest.raises(asyncio.CancelledError):
         await waiter
-    assert not flights.is_under_way("a")
+    load.may_end.set()
+    assert await flights.run("a", load) == "a loaded"
