@@ -26,7 +26,6 @@ OPEN: tuple[str, ...] = ()
 LATENCY = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3, 1, 2, 5)
 DELAY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120)
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
-AGES = (1, 2, 5, 10, 20, 30, 45, 60, 120, 600, 3600)
 
 Merge = Literal["livesum", "livemax", "livemin", "liveall"]
 
@@ -200,6 +199,14 @@ CATALOGUE: tuple[Metric, ...] = (
     ),
     # both consumers
     _gauge("tm_consumer_lag_records", CONSUMERS, "Records not consumed yet", "livemax", topic=OPEN, partition=OPEN),
+    _gauge(
+        "tm_consumer_lag_seconds",
+        CONSUMERS,
+        "How long the oldest record not consumed may have been waiting",
+        "livemax",
+        topic=OPEN,
+        partition=OPEN,
+    ),
     _gauge(
         "tm_consumer_stalled_seconds",
         CONSUMERS,

@@ -122,6 +122,7 @@ def new_consumer(
 class _Progress:
     position: int
     since: float
+    caught_up_at: float
 
 
 class ProgressWatchdog:
@@ -130,6 +131,7 @@ class ProgressWatchdog:
     def __init__(self, clock: Clock, metrics: Metrics) -> None:
         self._clock = clock
         self._lag = metrics.gauge("tm_consumer_lag_records")
+        self._behind = metrics.gauge("tm_consumer_lag_seconds")
         self._stalled = metrics.gauge("tm_consumer_stalled_seconds")
         self._partitions: dict[TopicPartition, _Progress] = {}
 
@@ -142,11 +144,14 @@ class ProgressWatchdog:
     def _observe(self, partition: TopicPartition, end: int, position: int) -> float:
         now = self._clock.monotonic()
         known = self._partitions.get(partition)
-        if known is None or position != known.position or position >= end:
-            known = self._partitions[partition] = _Progress(position, now)
+        if known is None or position >= end:
+            known = self._partitions[partition] = _Progress(position, now, now)
+        elif position != known.position:
+            known.position, known.since = position, now
         stalled = now - known.since
         labels = (partition.topic, str(partition.partition))
         self._lag.labels(*labels).set(max(0, end - position))
+        self._behind.labels(*labels).set(now - known.caught_up_at)
         self._stalled.labels(*labels).set(stalled)
         return stalled
 
@@ -155,5 +160,6 @@ class ProgressWatchdog:
         for partition in self._partitions:
             labels = (partition.topic, str(partition.partition))
             self._lag.labels(*labels).set(0)
+            self._behind.labels(*labels).set(0)
             self._stalled.labels(*labels).set(0)
         self._partitions.clear()

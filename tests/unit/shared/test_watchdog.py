@@ -34,6 +34,18 @@ def test_progress_ends_a_stall_and_an_idle_consumer_has_none() -> None:
     assert watch(watchdog, end=10, position=10) == 0
 
 
+def test_a_consumer_that_moves_but_does_not_catch_up_is_behind_since_it_last_had() -> None:
+    clock, metrics = MovableClock(), Metrics(Service.AUDIT_CONSUMER)
+    watchdog = ProgressWatchdog(clock, metrics)
+    watch(watchdog, end=4, position=4)
+    for position in (5, 6):
+        clock.advance(10)
+        assert watch(watchdog, end=10, position=position) == 0
+    assert b'tm_consumer_lag_seconds{partition="3",topic="route-events"} 20.0' in metrics.exposition()
+    watch(watchdog, end=10, position=10)
+    assert b'tm_consumer_lag_seconds{partition="3",topic="route-events"} 0.0' in metrics.exposition()
+
+
 def test_partitions_that_went_to_others_show_no_lag_here() -> None:
     metrics = Metrics(Service.AUDIT_CONSUMER)
     watchdog = ProgressWatchdog(MovableClock(), metrics)
