@@ -4,7 +4,9 @@ Times are seconds of one monotonic clock, that of the process which writes and a
 """
 
 import math
+from bisect import bisect_left
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 
@@ -22,20 +24,24 @@ class CommitHistory:
 
     def __init__(self) -> None:
         self._writes: dict[int, list[Write]] = defaultdict(list)
+        self._places: dict[tuple[int, str | None], list[int]] = defaultdict(list)
 
     def begin(self, route: int, url: str | None, at: float) -> Write:
         """Note a write before it is sent. Set its `acknowledged` when it is."""
-        self._writes[route].append(Write(url, at))
-        return self._writes[route][-1]
-
-    def wrong_for(self, route: int, url: str | None, *, asked: float, answered: float) -> float | None:
-        """For how long, at least, this answer had been wrong when it was asked for. None: it never was the value."""
         writes = self._writes[route]
-        for place in reversed(range(len(writes))):
-            if writes[place].url == url and writes[place].begun <= answered:
-                replaced = writes[place + 1].acknowledged if place + 1 < len(writes) else math.inf
-                return max(0.0, asked - replaced)
-        return None
+        self._places[route, url].append(len(writes))
+        writes.append(Write(url, at))
+        return writes[-1]
+
+    def places(self, route: int, url: str | None, *, begun_by: float) -> list[int]:
+        """Where in the route's history this was written, oldest first; a URL once, None as often as it was deactivated."""
+        writes = self._writes[route]
+        return [place for place in self._places.get((route, url), ()) if writes[place].begun <= begun_by]
+
+    def wrong_for(self, route: int, place: int, *, asked: float) -> float:
+        """For how long, at least, the write at this place had been replaced when the question was asked."""
+        newer = self._writes[route][place + 1 : place + 2]
+        return max(0.0, asked - newer[0].acknowledged) if newer else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,6 @@ class Resolved:
     answered: float
     status: int
     url: str | None = None
-    revision: int = 0
     bound: float | None = None
     stale: bool = False
 
@@ -63,17 +68,21 @@ class Promise:
 
 @dataclass
 class Judge:
-    """Counts answers, and writes down each that breaks a promise. Every route is known to every instance."""
+    """Counts answers, and writes down each that breaks a promise. Every route is known to every instance.
+
+    `unknown`: answers whose bound was not known, so that it promised nothing.
+    """
 
     history: CommitHistory
     promise: Promise
     statuses: Counter[int] = field(default_factory=Counter)
     stale: int = 0
+    unknown: int = 0
     wrong: int = 0
     longest_wrong: float = 0.0
     seconds: list[float] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
-    _revisions: dict[tuple[str, int], int] = field(default_factory=dict)
+    _shown: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def note(self, answer: Resolved) -> None:
         """Look at one answer; those of one instance and route in the order they were asked for, one at a time."""
@@ -87,9 +96,14 @@ class Judge:
     def _complaint(self, answer: Resolved) -> str | None:
         if answer.status not in (200, 404):
             return f"a route it knew was not answered ({answer.status or 'no answer'})"
-        wrong_for = self.history.wrong_for(answer.route, answer.url, asked=answer.asked, answered=answer.answered)
-        if wrong_for is None:
+        self.unknown += answer.bound is None
+        places = self.history.places(answer.route, answer.url, begun_by=answer.answered)
+        if not places:
             return f"{answer.url} never was the route's"
+        return self._too_old(answer, places[-1]) or self._went_back(answer, places)
+
+    def _too_old(self, answer: Resolved, place: int) -> str | None:
+        wrong_for = self.history.wrong_for(answer.route, place, asked=answer.asked)
         self.wrong += wrong_for > 0
         self.longest_wrong = max(self.longest_wrong, wrong_for)
         if answer.bound is not None and wrong_for > answer.bound:
@@ -97,10 +111,13 @@ class Judge:
         life = self.promise.positive if answer.status == 200 else self.promise.negative
         if wrong_for > life and not answer.stale:
             return f"{answer.url} had been wrong for {wrong_for:.3f} s and was not marked stale"
-        return self._went_back(answer) if answer.status == 200 else None
+        return None
 
-    def _went_back(self, answer: Resolved) -> str | None:
-        place = answer.instance, answer.route
-        before = self._revisions.get(place, 0)
-        self._revisions[place] = max(before, answer.revision)
-        return f"revision {answer.revision} after {before}" if answer.revision < before else None
+    def _went_back(self, answer: Resolved, places: Sequence[int]) -> str | None:
+        """An answer may show any of these places. What was shown before is taken for as old as it can have been."""
+        who = answer.instance, answer.route
+        shown = self._shown.get(who, 0)
+        if places[-1] < shown:
+            return f"{answer.url} (write {places[-1]} of the route) after write {shown}: it went back"
+        self._shown[who] = places[bisect_left(places, shown)]
+        return None

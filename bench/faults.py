@@ -3,8 +3,8 @@
 Run on an idle local stack (`make up`): `.venv/bin/python -m bench.faults [seconds per fault] [routes] [resolves per
 second]`. Two instances with the default lives; a writer changes 20 routes a second, drawn as the readers draw theirs:
 by Zipf's law. Every answer is compared with the history of commits: a route that was known is answered; no answer had been
-wrong for longer than its bound, or than its life unless it is marked stale; no instance goes back. A fault of more than
-60 s shows what the lives do. Exit code 1 when a promise was broken.
+wrong for longer than its bound, or than its life unless it is marked stale; no instance goes back. Answers whose bound is not
+known are counted. A fault of more than 60 s shows what the lives do. Exit code 1 when a promise was broken.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ async def main(seconds: float, routes: int, rate: float) -> int:
     stack = open_stack(DEFAULT_STATE)
     services = Services(stack, DEFAULT_STATE)
     instances = [services.another("data_plane", f"bench-faults-{number}") for number in (1, 2)]
-    console, table = Console(), _new_table()
+    console, table = Console(width=150), _new_table()
     broken: list[str] = []
     try:
         for each in instances:
@@ -64,14 +64,14 @@ async def main(seconds: float, routes: int, rate: float) -> int:
 
 
 def _new_table() -> Table:
-    names = ("answers", "503 or none", "stale", "were wrong", "longest s", "broken", "p50 ms", "p99 ms", "recovered s")
-    return Table("while", *names)
+    counts = ("answers", "503 or none", "stale", "bound unknown", "were wrong")
+    return Table("while", *counts, "longest s", "broken", "p50 ms", "p99 ms", "recovered s")
 
 
 def _add_row(table: Table, name: str, judge: Judge, recovered: float) -> None:
     quantiles = statistics.quantiles(judge.seconds, n=100)
     refused = sum(count for status, count in judge.statuses.items() if status not in (200, 404))
-    counts = (judge.statuses.total(), refused, judge.stale, judge.wrong)
+    counts = (judge.statuses.total(), refused, judge.stale, judge.unknown, judge.wrong)
     table.add_row(
         name,
         *(f"{each:,}" for each in counts),

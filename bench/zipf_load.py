@@ -121,7 +121,6 @@ class _Line:
             time.monotonic(),
             status,
             url=found.get("url"),
-            revision=found.get("revision", 0),
             bound=None if bound == "unknown" else int(bound) / 1000,
             stale="stale" in headers.get("x-cache", ""),
         )

@@ -73,6 +73,61 @@ def test_a_404_that_is_too_old_has_a_shorter_life_than_a_route(judge: Judge) -> 
 
 
 def test_an_instance_that_goes_back_is_named_and_two_that_differ_are_not(judge: Judge) -> None:
-    other = Resolved("two", 1, 100.2, 100.3, status=200, url="one", revision=1)
-    assert verdict(judge, answer("two", 100.1, revision=2), other) == ""
-    assert "revision 1 after 2" in verdict(judge, answer("one", 100.3, revision=1))
+    other = Resolved("two", 1, 100.2, 100.3, status=200, url="one")
+    assert verdict(judge, answer("two", 100.1), other) == ""
+    assert "one (write 0 of the route) after write 1: it went back" in verdict(judge, answer("one", 100.3))
+
+
+@pytest.fixture
+def restless() -> Judge:
+    """Route 1: `a`, inactive, `b`, inactive, `c`: written one a second, from second 0 on."""
+    history = CommitHistory()
+    for second, url in enumerate(("a", None, "b", None, "c")):
+        history.begin(1, url, second).acknowledged = second + 0.5
+    return Judge(history, PROMISE)
+
+
+@pytest.mark.parametrize(
+    ("shown", "complaint"),
+    [
+        ([None, "a"], "a (write 0 of the route) after write 1"),
+        (["b", None, "b"], "b (write 2 of the route) after write 3"),
+        (["c", None], "None (write 3 of the route) after write 4"),
+        ([None, "b", None, "a"], "a (write 0 of the route) after write 3"),
+    ],
+)
+def test_an_old_value_after_an_absence_is_named_and_an_old_absence_after_a_value(
+    restless: Judge, shown: list[str | None], complaint: str
+) -> None:
+    assert complaint in verdict(restless, *(answer(url, 5 + place) for place, url in enumerate(shown)))
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        pytest.param([None, "b", None, "c"], id="one after the other"),
+        pytest.param(["a", None, "c"], id="some left out"),
+        pytest.param(["a", None, None, "b"], id="the absence seen twice was the first both times"),
+        pytest.param(["b", None, None, "c"], id="the absence seen twice was the second"),
+    ],
+)
+def test_an_absence_may_be_any_deactivation_that_fits(restless: Judge, shown: list[str | None]) -> None:
+    assert verdict(restless, *(answer(url, 5 + place) for place, url in enumerate(shown))) == ""
+
+
+def test_an_absence_is_no_deactivation_that_had_not_begun_when_it_was_answered(restless: Judge) -> None:
+    assert "None (write 1 of the route) after write 2" in verdict(restless, answer("b", 2.2), answer(None, 2.4))
+
+
+def test_an_answer_that_came_while_a_write_was_under_way_may_show_it(restless: Judge) -> None:
+    assert verdict(restless, answer("b", 2.2), answer(None, 2.95), answer("c", 3.95)) == ""
+
+
+def test_an_answer_without_a_bound_is_counted_and_is_not_judged_by_it(judge: Judge) -> None:
+    assert verdict(judge, answer("one", 150), answer("one", 150.2, bound=60.0)) == ""
+    assert judge.unknown == 1
+
+
+def test_what_is_no_answer_is_not_counted_as_one_without_a_bound(judge: Judge) -> None:
+    verdict(judge, answer(None, 250, status=503), answer(None, 251, status=0))
+    assert judge.unknown == 0
