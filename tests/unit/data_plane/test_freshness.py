@@ -13,7 +13,7 @@ from shared.runtime.metrics import Metrics
 from shared.schemas.identity import RouteKey
 from tests.clocks import MovableClock
 
-STEP = 0.05
+STEP, TENTH = 0.05, 0.1
 KEYS = [RouteKey("team-a", f"s{number}", "prod", "v1") for number in range(1000)]
 FOREIGN = RouteKey("team-b", "payments", "prod", "v1")
 Doubting = Callable[[Freshness], None]
@@ -47,6 +47,19 @@ def a_freshness(clock: MovableClock) -> Freshness:
 def read(key: RouteKey, clock: MovableClock) -> Entry:
     """An entry that is right now, and of which only doubt can make an end."""
     return Entry(key, State.ACTIVE, "https://v1", 1, clock.monotonic(), float("inf"))
+
+
+@pytest.mark.parametrize("doubt", [of_the_tenant, of_all])
+def test_doubted_entries_are_not_read_again_all_at_once(clock: MovableClock, doubt: Doubting) -> None:
+    freshness = a_freshness(clock)
+    waiting = [read(key, clock) for key in KEYS]
+    doubt(freshness)
+    for _ in range(round(SPREAD_SECONDS / TENTH)):
+        before = len(waiting)
+        waiting = [entry for entry in waiting if freshness.is_fresh(entry, clock.monotonic())]
+        assert before - len(waiting) <= len(KEYS) / 10
+        clock.advance(TENTH)
+    assert not [entry for entry in waiting if freshness.is_fresh(entry, clock.monotonic())]
 
 
 @pytest.mark.parametrize("doubt", [of_the_tenant, of_all])
