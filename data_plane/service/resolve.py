@@ -19,7 +19,7 @@ from shared.runtime.tally import CountTally
 from shared.schemas.identity import RouteKey
 
 ASK_AGAIN_SECONDS = 0.05
-"""How long to wait before the sources are asked again for a revision that none of them has."""
+"""How long to wait before the sources are asked again for a revision that none of them has, or can tell of."""
 _RESULTS = ("found", "absent", "stale", "unavailable")
 _LOOKUPS = ("hit", "negative", "miss", "expired")
 
@@ -80,18 +80,25 @@ class Resolver:
         return self._count(answer)
 
     async def _insist(self, key: RouteKey, demand: Demand, arrival: float) -> Found | None:
-        """Load again while that may help: until somebody has the revision, and the age that the primary can give."""
+        """Load again while that may help: until the revision is known, and the age that the primary can give.
+
+        While no source can tell, the revision's event may still come; an age is not waited for.
+        """
         found: Found | None = None
+        route = route_of(key)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._deadline):
                 while True:
-                    found = await self._loads.find(key, demand) or found
-                    if found is None or self._coverage.meets(found.entry, demand, self._clock.monotonic()):
+                    told = await self._loads.find(key, demand)
+                    found = told or found
+                    known, _ = self._newest(key, route, found)
+                    if known is not None and self._coverage.meets(known, demand, self._clock.monotonic()):
                         break
-                    has_revision = self._coverage.revision(found.entry) >= demand.min_revision
-                    if has_revision and (found.layer is not Layer.PRIMARY or found.asked >= arrival):
+                    reached = 0 if known is None else self._coverage.revision(known)
+                    if reached < demand.min_revision:
+                        await asyncio.sleep(ASK_AGAIN_SECONDS)
+                    elif told is None or told.layer is not Layer.PRIMARY or told.asked >= arrival:
                         break
-                    await asyncio.sleep(0 if has_revision else ASK_AGAIN_SECONDS)
         return found
 
     def _refuse_less(self, answer: Answer, demand: Demand, *, as_if_now: bool) -> None:

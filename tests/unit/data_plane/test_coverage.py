@@ -6,6 +6,7 @@ import pytest
 
 from data_plane.domain.demand import Demand
 from data_plane.errors import NotFreshEnough, RevisionNotReached, RouteUnknown
+from data_plane.service.resolve import ASK_AGAIN_SECONDS
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_world import KEY, Instance, World, told
 from tests.waiting import eventually
@@ -198,8 +199,69 @@ async def test_a_write_that_no_database_can_tell_of_is_waited_for(world: World) 
     assert (await waiting).entry.url == "https://v2"
 
 
-async def _has_read(world: World) -> bool:
-    return world.replica.reads > 0
+async def test_a_write_is_waited_for_while_nobody_can_tell(world: World) -> None:
+    instance = world.instance()
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
+    event = world.database.commit(KEY, "https://v2")
+    world.redis.is_down = True
+    world.all_databases(down=True)
+    waiting = asyncio.create_task(instance.resolve(demand=Demand(min_revision=2)))
+    await eventually(lambda: _has_read(world, times=2))
+    assert not waiting.done()
+    await instance.core.applier.apply([event])
+    assert told(await waiting) == "https://v2 l1"
+
+
+async def test_a_route_nobody_can_tell_of_is_waited_for_when_its_revision_is_named(world: World) -> None:
+    instance = world.instance()
+    event = world.database.commit(KEY, "https://v1")
+    world.redis.is_down = True
+    world.all_databases(down=True)
+    waiting = asyncio.create_task(instance.resolve(demand=Demand(min_revision=1)))
+    await eventually(lambda: _has_read(world, times=2))
+    await instance.core.applier.apply([event])
+    assert told(await waiting) == "https://v1 l1"
+
+
+async def test_what_an_event_has_overtaken_is_not_insisted_on_when_the_sources_go(world: World) -> None:
+    instance = world.instance()
+    world.database.commit(KEY, "https://v1")
+    world.replica.stop_here()
+    event = world.database.commit(KEY, "https://v2")
+    world.primary.is_down = True
+    waiting = asyncio.create_task(instance.resolve(demand=Demand(min_revision=2)))
+    await eventually(lambda: _has_read(world))
+    world.redis.is_down = True
+    world.all_databases(down=True)
+    await instance.core.applier.apply([event])
+    reads = world.replica.reads
+    assert (await waiting).entry.url == "https://v2"
+    assert world.replica.reads <= reads + 2
+
+
+async def _has_read(world: World, times: int = 1) -> bool:
+    return world.replica.reads >= times
+
+
+async def test_a_revision_that_nobody_can_tell_of_is_refused_at_the_deadline_with_the_one_reached(world: World) -> None:
+    instance = world.instance(resolve_deadline_seconds=4 * ASK_AGAIN_SECONDS)
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
+    world.redis.is_down = True
+    world.all_databases(down=True)
+    with pytest.raises(RevisionNotReached, match="up to revision 1, not 2"):
+        await instance.resolve(demand=Demand(min_revision=2))
+    assert 2 <= world.replica.reads <= 6
+
+
+async def test_an_age_that_nobody_can_tell_is_not_waited_for(world: World) -> None:
+    instance = world.instance()
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
+    world.redis.is_down = True
+    world.all_databases(down=True)
+    world.clock.advance(30)
+    with pytest.raises(NotFreshEnough):
+        await instance.resolve(demand=Demand(max_age=5, min_revision=1))
+    assert world.replica.reads == 1
 
 
 async def test_a_revision_that_does_not_come_is_refused_with_the_one_reached(world: World) -> None:

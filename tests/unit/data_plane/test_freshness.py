@@ -1,0 +1,110 @@
+"""When doubted entries are read again: each within moments of the first doubt, not all at once."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data_plane.domain.entry import Entry, Lives, State
+from data_plane.service.freshness import SPREAD_SECONDS, Freshness
+from shared.runtime.catalogue import Service
+from shared.runtime.metrics import Metrics
+from shared.schemas.identity import RouteKey
+from tests.clocks import MovableClock
+
+STEP, TENTH = 0.05, 0.1
+KEYS = [RouteKey("team-a", f"s{number}", "prod", "v1") for number in range(1000)]
+FOREIGN = RouteKey("team-b", "payments", "prod", "v1")
+Doubting = Callable[[Freshness], None]
+
+
+def of_the_tenant(freshness: Freshness) -> None:
+    freshness.doubt("team-a")
+
+
+def of_all(freshness: Freshness) -> None:
+    freshness.doubt_all(["team-a"])
+
+
+def of_another(freshness: Freshness) -> None:
+    freshness.doubt("team-b")
+
+
+def nothing(_: Freshness) -> None:
+    """Only time passes."""
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    return MovableClock()
+
+
+def a_freshness(clock: MovableClock) -> Freshness:
+    return Freshness(Lives(), clock, Metrics(Service.DATA_PLANE))
+
+
+def read(key: RouteKey, clock: MovableClock) -> Entry:
+    """An entry that is right now, and of which only doubt can make an end."""
+    return Entry(key, State.ACTIVE, "https://v1", 1, clock.monotonic(), float("inf"))
+
+
+@pytest.mark.parametrize("doubt", [of_the_tenant, of_all])
+def test_doubted_entries_are_not_read_again_all_at_once(clock: MovableClock, doubt: Doubting) -> None:
+    freshness = a_freshness(clock)
+    waiting = [read(key, clock) for key in KEYS]
+    doubt(freshness)
+    for _ in range(round(SPREAD_SECONDS / TENTH)):
+        before = len(waiting)
+        waiting = [entry for entry in waiting if freshness.is_fresh(entry, clock.monotonic())]
+        assert before - len(waiting) <= len(KEYS) / 10
+        clock.advance(TENTH)
+    assert not [entry for entry in waiting if freshness.is_fresh(entry, clock.monotonic())]
+
+
+@pytest.mark.parametrize("doubt", [of_the_tenant, of_all])
+@pytest.mark.parametrize("steps_between", [1, 20])
+def test_however_often_entries_are_doubted_each_is_read_again_in_time(
+    clock: MovableClock, doubt: Doubting, steps_between: int
+) -> None:
+    freshness = a_freshness(clock)
+    held = {key: read(key, clock) for key in KEYS}
+    for step in range(200):
+        if step % steps_between == 0:
+            doubt(freshness)
+        now = clock.monotonic()
+        held |= {key: read(key, clock) for key, entry in held.items() if not freshness.is_fresh(entry, now)}
+        # The first doubt of each came so many steps after it was read, at most.
+        assert now - min(entry.as_of for entry in held.values()) <= steps_between * STEP + SPREAD_SECONDS + STEP
+        clock.advance(STEP)
+
+
+_steps = st.tuples(
+    st.sampled_from([0, 0.01, 0.05, 0.09, 0.11, 0.3, 1, 1.82, 2, 5]),
+    st.sampled_from([of_the_tenant, of_all, of_another, nothing]),
+)
+
+
+@given(st.lists(_steps, max_size=60))
+def test_whatever_doubts_come_an_entry_is_fresh_until_its_first_one_and_not_much_longer(
+    steps: list[tuple[float, Doubting]],
+) -> None:
+    clock = MovableClock()
+    freshness = a_freshness(clock)
+    read_so_far: list[Entry] = []
+    doubts: list[tuple[float, Doubting]] = []
+    for seconds, doubt in steps:
+        clock.advance(seconds)
+        read_so_far += [read(key, clock) for key in (*KEYS[:5], FOREIGN)]
+        doubt(freshness)
+        doubts.append((clock.monotonic(), doubt))
+        for entry in read_so_far:
+            first = _first_doubt(entry, doubts)
+            is_fresh = freshness.is_fresh(entry, clock.monotonic())
+            assert is_fresh or first is not None, f"{entry} was never doubted in {doubts}"
+            assert not is_fresh or first is None or clock.monotonic() < first + SPREAD_SECONDS, f"{entry} in {doubts}"
+
+
+def _first_doubt(entry: Entry, doubts: list[tuple[float, Doubting]]) -> float | None:
+    concerning = {of_all, of_another if entry.key == FOREIGN else of_the_tenant}
+    return next((moment for moment, doubt in doubts if doubt in concerning and moment >= entry.as_of), None)
