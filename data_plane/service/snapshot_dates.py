@@ -8,6 +8,9 @@ from data_plane.domain.remote_clock import RemoteClock, RoundTrip
 from data_plane.domain.snapshot import HostTime, KeptRoute
 from shared.runtime.clock import BootClock
 
+SLEPT_SECONDS = 0.01
+"""Where the host's two clocks have parted by more, it was asleep: nothing else moves one of them and not the other."""
+
 
 @dataclass(frozen=True, slots=True)
 class KnownDates:
@@ -67,10 +70,15 @@ class SnapshotDates:
     def __init__(self, clock: BootClock, primary_clock: RemoteClock) -> None:
         self._clock = clock
         self._primary_clock = primary_clock
+        self._was_ahead = self._ahead()
 
     def now(self) -> HostTime:
-        """The clock as it stands, and what is known of the primary's by it."""
-        least, most = self._ahead()
+        """The clock as it stands, and what is known of the primary's by it. Where the host was asleep under this process
+        nobody can tell either: a local time may be from before that or from after it.
+        """
+        [least, was_at_most], [is_at_least, most] = self._was_ahead, self._ahead()
+        if is_at_least - was_at_most > SLEPT_SECONDS:
+            return HostTime("", self._clock.since_boot(), None)
         trip = self._primary_clock.reckoned_by
         return HostTime(
             self._clock.boot(),
@@ -79,8 +87,8 @@ class SnapshotDates:
         )
 
     def date(self, moment: float) -> float:
-        """The date of a local time: not later than it was."""
-        return moment + self._ahead()[0]
+        """The date of a local time: not later than it was, since the host's time only ever gets further ahead."""
+        return moment + self._was_ahead[0]
 
     def known(self, host: HostTime) -> KnownDates:
         """What the dates by that host's time are here. On the same boot, the primary's clock is known again, too."""

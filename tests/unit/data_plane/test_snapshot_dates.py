@@ -106,6 +106,38 @@ async def test_the_time_a_host_was_asleep_between_two_processes_counts(world: Wo
     assert answer.bound == pytest.approx(520, abs=0.2)
 
 
+async def test_after_the_host_was_asleep_under_a_process_its_clock_dates_nothing_that_this_one_writes(
+    world: World,
+) -> None:
+    instance = await instance_that_knows(world)
+    world.clock.sleep(500)
+    await instance.snapshots.write(pause=0)
+    process = await in_the_dark(world)
+    answer = await process.resolve()
+    assert (told(answer), answer.bound) == ("https://v1 l1 stale", None)
+    assert answer.age >= LIFE
+    process.learn_the_time()
+    assert (await process.resolve()).bound is None
+
+
+async def test_a_process_that_is_started_after_the_host_was_asleep_dates_what_it_writes(world: World) -> None:
+    await instance_that_knows(world)
+    world.clock.sleep(500)
+    await (await in_the_dark(world)).snapshots.write(pause=0)
+    answer = await (await in_the_dark(world)).resolve()
+    assert answer.bound == pytest.approx(502, abs=0.2)
+
+
+async def test_where_the_clocks_parted_by_next_to_nothing_dates_are_not_later_than_they_were(world: World) -> None:
+    instance = await instance_that_knows(world)
+    world.clock.sleep(0.008)
+    await instance.snapshots.write(pause=0)
+    answer = await (await in_the_dark(world)).resolve()
+    assert 1.008 <= answer.age <= 1.01
+    assert answer.bound == pytest.approx(1.008, abs=0.02)
+    assert answer.bound >= 1.008
+
+
 @pytest.mark.parametrize("by", [-5.0, 5.0, 3600.0])
 async def test_after_the_primarys_clock_was_set_while_nobody_looked_no_bound_is_told(world: World, by: float) -> None:
     await instance_that_knows(world)
