@@ -16,7 +16,7 @@ SLEPT_SECONDS = 0.01
 class KnownDates:
     """What the dates of one snapshot are in this process.
 
-    `is_confirmed`: the primary itself has told this process its time. `keeps_proofs`: what the writer knew of the primary's
+    `is_confirmed`: the primary itself has told this process its time, and the writer's says nothing else. `keeps_proofs`: what the writer knew of the primary's
     clock is known here, so that what it had proven is worth here what it was there.
     """
 
@@ -99,7 +99,8 @@ class SnapshotDates:
             theirs.recall(trip, at=host.written_at)
         if trip is not None and is_ours:
             ours = RoundTrip(trip.sent - most, trip.received - least, trip.remote)
-            self._primary_clock.recall(ours, at=self._clock.monotonic())
+            # One of the clocks was wrong, and nobody knows which: dates by either may be later than they were.
+            is_confirmed &= not self._primary_clock.recall(ours, at=self._clock.monotonic())
         keeps_proofs = is_ours and trip is not None
         return KnownDates(is_ours, is_confirmed, keeps_proofs, most, theirs, self._primary_clock)
 
