@@ -96,7 +96,7 @@ class SnapshotDates:
         least, most = self._ahead()
         theirs, trip = RemoteClock(), host.primary
         if trip is not None:
-            theirs.recall(trip, at=host.written_at)
+            theirs.recall(trip, at=host.up_for)
         if trip is not None and is_ours:
             ours = RoundTrip(trip.sent - most, trip.received - least, trip.remote)
             # One of the clocks was wrong, and nobody knows which: dates by either may be later than they were.
@@ -106,7 +106,7 @@ class SnapshotDates:
 
     def _is_ours(self, host: HostTime) -> bool:
         # A virtual machine that was put back to an earlier state is on the same boot, and its clock is another one.
-        return bool(host.boot) and host.boot == self._clock.boot() and host.written_at <= self._clock.since_boot()
+        return bool(host.boot) and host.boot == self._clock.boot() and host.up_for <= self._clock.since_boot()
 
     def _ahead(self) -> tuple[float, float]:
         """How far the time since the boot is ahead of the local one: at least, at most."""

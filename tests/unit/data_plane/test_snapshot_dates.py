@@ -206,7 +206,7 @@ async def test_a_host_that_was_put_back_to_an_earlier_state_is_another_one(world
     await instance_that_knows(world)
     kept = world.disk.kept
     assert kept is not None
-    host = replace(kept.head.host, written_at=kept.head.host.written_at + 10)
+    host = replace(kept.head.host, up_for=kept.head.host.up_for + 10)
     world.disk.kept = Snapshot(replace(kept.head, host=host), kept.routes)
     assert (await (await in_the_dark(world, after=1)).resolve()).bound is None
 
@@ -219,6 +219,10 @@ def test_two_processes_of_a_host_read_one_clock() -> None:
         [sys.executable, "-c", tell], capture_output=True, text=True, check=True
     ).stdout
     boot, seconds = told.rsplit("|", 1)
-    assert Path("/proc/sys/kernel/random/boot_id").read_text().strip() in boot
     assert boot == clock.boot()
+    # A kernel without time namespaces does not say whether a container's clock was moved: then nobody can tell.
+    if Path("/proc/self/timens_offsets").exists():
+        assert Path("/proc/sys/kernel/random/boot_id").read_text().strip() in boot
+    else:
+        assert boot == ""
     assert before <= float(seconds) <= clock.since_boot()
