@@ -160,9 +160,10 @@ class Assembly:
         """Open in this order: stores and the primary's time, the last snapshot, the events, what will be asked for, and
         only then serve.
 
-        The snapshot is dated by the primary's time, and says where the events go on. Positions in Kafka are taken before
-        anything is loaded: a change after a load is heard, one before it was read. Closing goes the other way: the last
-        snapshot is written when events have ended; loads still use the stores, which go last.
+        The snapshot is dated by the host's clock since its boot, and says where the events go on; whether what it holds is
+        within its life is for the primary's time to say. Positions in Kafka are taken before anything is loaded: a change
+        after a load is heard, one before it was read. Closing goes the other way: the last snapshot is written when events
+        have ended; loads still use the stores, which go last.
         """
         core, settings = self.core, self._settings
         async with AsyncExitStack() as opened:

@@ -71,11 +71,11 @@ class DataPlaneSettings(ServiceSettings):
     watch_clients: int = Field(
         default=2500, ge=0, le=100_000, description="Watchers at a time; more are answered with 503."
     )
-    watch_clients_per_tenant: int = Field(
-        default=2250,
+    watch_clients_per_tenant: int | None = Field(
+        default=None,
         ge=0,
-        le=100_000,
-        description="Watchers of one tenant at a time, so that others have places left; more are answered with 429.",
+        description="Watchers of one tenant at a time, so that others have places left; more are answered with 429. None: nine "
+        "tenths of TM_WATCH_CLIENTS.",
     )
     watch_history_changes: int = Field(
         default=20_000,
@@ -112,6 +112,21 @@ class DataPlaneSettings(ServiceSettings):
     )
 
     _split_replicas = field_validator("replica_urls", mode="before")(split_commas)
+
+    @property
+    def watch_places_of_a_tenant(self) -> int:
+        """How many watchers of one tenant there may be; some places are left to others, unless there is only one."""
+        told = self.watch_clients_per_tenant
+        return max(self.watch_clients * 9 // 10, min(self.watch_clients, 1)) if told is None else told
+
+    @field_validator("watch_clients_per_tenant")
+    @classmethod
+    def _are_among_all(cls, of_tenant: int | None, others: ValidationInfo) -> int | None:
+        # A wrong number of all watchers is reported by itself.
+        at_most = others.data.get("watch_clients")
+        if of_tenant is not None and at_most is not None and of_tenant > at_most:
+            raise ValueError(f"must be no more than TM_WATCH_CLIENTS, which is {at_most}; leave it out for nine tenths")
+        return of_tenant
 
     @field_validator("replica_urls")
     @classmethod

@@ -77,7 +77,7 @@ def opening(head: SnapshotHead) -> bytes:
         dict(head.offsets),
         dict(head.revisions),
         host.boot,
-        host.written_at,
+        host.up_for,
         None if trip is None else (trip.sent, trip.received, trip.remote),
     )
     return MAGIC + struct.pack(">H", VERSION) + _frame(_encoder.encode(body))

@@ -51,18 +51,20 @@ class RemoteClock:
         self._trip = new
         self.changes += 1
 
-    def recall(self, trip: RoundTrip, *, at: float) -> None:
+    def recall(self, trip: RoundTrip, *, at: float) -> bool:
         """Know again, `at` this moment, a round trip from before this process. Where one of its own says otherwise, the
-        remote clock was set since, and its own stands.
+        remote clock was set since, and its own stands. Returns whether that is so.
         """
         known = self._trip
-        if known is not None and not _agree(trip, known, at):
+        is_contradicted = known is not None and not _agree(trip, known, at)
+        if is_contradicted:
             self.set_at = at
         elif known is None or trip.error(at) < known.error(at):
             self._trip = trip
         else:
-            return
+            return False
         self.changes += 1
+        return is_contradicted
 
     @property
     def reckoned_by(self) -> RoundTrip | None:

@@ -34,12 +34,12 @@ class KeptRoute:
 class HostTime:
     """The clock that a snapshot is dated by: seconds since a host was booted.
 
-    `boot`: which boot of which host; empty when nobody can tell. `written_at`: what the clock showed. `primary`: how the
+    `boot`: which boot of which host; empty when nobody can tell. `up_for`: what the clock showed. `primary`: how the
     primary's clock, in POSIX seconds, stood to it; None when that was not known.
     """
 
     boot: str
-    written_at: float
+    up_for: float
     primary: RoundTrip | None
 
 

@@ -62,6 +62,21 @@ CACHE_HEADER = ResponseHeader(
     value="l1",
     documentation_only=True,
 )
+ETAG_HEADER = ResponseHeader(
+    name="ETag",
+    description="The revision that last changed the route, in quotes",
+    value='"42"',
+    documentation_only=True,
+)
+AGE_HEADER = ResponseHeader(
+    name="Age", description="How many seconds ago the answer was known to be right", value="3", documentation_only=True
+)
+LIFE_HEADER = ResponseHeader(
+    name="Cache-Control",
+    description="`max-age`: for how many seconds more the answer may be kept",
+    value="max-age=57",
+    documentation_only=True,
+)
 REACHED_HEADER = ResponseHeader(
     name="X-Revision-Reached",
     description="The tenant's revision that is known here, where it is less than the one asked for",
@@ -104,8 +119,9 @@ CacheControl = Annotated[
 ]
 
 
-_OF_AN_ANSWER = (BOUND_HEADER, CACHE_HEADER)
-_Answering = answering_with({304: _OF_AN_ANSWER, 404: _OF_AN_ANSWER, 409: (BOUND_HEADER, REACHED_HEADER)})
+_OF_AN_ANSWER = (BOUND_HEADER, CACHE_HEADER, AGE_HEADER, LIFE_HEADER)
+_OF_A_ROUTE = (*_OF_AN_ANSWER, ETAG_HEADER)
+_Answering = answering_with({304: _OF_A_ROUTE, 404: _OF_AN_ANSWER, 409: (BOUND_HEADER, REACHED_HEADER)})
 
 
 def resolve_handler(resolver: Resolver) -> HTTPRouteHandler:
@@ -116,7 +132,7 @@ def resolve_handler(resolver: Resolver) -> HTTPRouteHandler:
         tags=["Resolve"],
         summary="Which URL serves this route now?",
         responses=_RESPONSES,
-        response_headers=_OF_AN_ANSWER,
+        response_headers=_OF_A_ROUTE,
         operation_class=_Answering,
         opt={"operation": OPERATION},
     )

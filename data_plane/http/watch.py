@@ -69,6 +69,9 @@ BUFFERING_HEADER = ResponseHeader(
     value="no",
     documentation_only=True,
 )
+UNKEPT_HEADER = ResponseHeader(
+    name="Cache-Control", description="No cache keeps a stream", value="no-store", documentation_only=True
+)
 _REVISION = {"pattern": "^[0-9]{1,18}$"}
 _RESUME = "Revision that the client has: only what came after it is sent"
 LastEventId = Annotated[
@@ -99,7 +102,7 @@ def watch_handler(watches: Watches, authenticator: Authenticator, pace: Pace) ->
         summary="All routes of a tenant, and every change as it is applied",
         media_type=CONTENT_TYPE,
         responses=_RESPONSES,
-        response_headers=[BUFFERING_HEADER],
+        response_headers=[BUFFERING_HEADER, UNKEPT_HEADER],
         operation_class=answering_with({410: [OLDEST_HEADER]}),
         opt={"operation": "routes.watch"},
     )

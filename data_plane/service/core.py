@@ -201,7 +201,7 @@ class _Wiring:
             self.feeds,
             self.ports.heard,
             at_most=self.settings.watch_clients,
-            at_most_of_tenant=self.settings.watch_clients_per_tenant,
+            at_most_of_tenant=self.settings.watch_places_of_a_tenant,
             metrics=self.metrics,
         )
 

@@ -31,19 +31,18 @@ class Replicas:
         """The replica is so many seconds behind; None: it does not tell."""
         fitness = self._fitness[name]
         changed = fitness.observe(lag)
+        if lag is not None:
+            self._told_at[name] = self._clock.monotonic()
         self._usable.labels(name).set(fitness.is_fit)
-        self._lag.labels(name).set(fitness.lag + self._silent_for(name, is_told=lag is not None))
+        self._lag.labels(name).set(fitness.lag + self._silent_for(name))
         if changed and fitness.is_fit:
             _log.info("the replica is asked again", replica=name, lag_seconds=lag)
         elif changed:
             _log.warning("the replica is not asked any more", replica=name, lag_seconds=lag)
 
-    def _silent_for(self, name: str, *, is_told: bool) -> float:
+    def _silent_for(self, name: str) -> float:
         """Seconds since the replica last told its lag: by so much it may have grown since."""
-        now = self._clock.monotonic()
-        if is_told:
-            self._told_at[name] = now
-        return now - self._told_at[name]
+        return self._clock.monotonic() - self._told_at[name]
 
     def is_fit(self, name: str) -> bool:
         """Whether the replica of that name is among those to ask."""

@@ -8,12 +8,15 @@ from data_plane.domain.remote_clock import RemoteClock, RoundTrip
 from data_plane.domain.snapshot import HostTime, KeptRoute
 from shared.runtime.clock import BootClock
 
+SLEPT_SECONDS = 0.01
+"""Where the host's two clocks have parted by more, it was asleep: nothing else moves one of them and not the other."""
+
 
 @dataclass(frozen=True, slots=True)
 class KnownDates:
     """What the dates of one snapshot are in this process.
 
-    `is_confirmed`: the primary itself has told this process its time. `keeps_proofs`: what the writer knew of the primary's
+    `is_confirmed`: the primary itself has told this process its time, and the writer's says nothing else. `keeps_proofs`: what the writer knew of the primary's
     clock is known here, so that what it had proven is worth here what it was there.
     """
 
@@ -67,10 +70,15 @@ class SnapshotDates:
     def __init__(self, clock: BootClock, primary_clock: RemoteClock) -> None:
         self._clock = clock
         self._primary_clock = primary_clock
+        self._was_ahead = self._ahead()
 
     def now(self) -> HostTime:
-        """The clock as it stands, and what is known of the primary's by it."""
-        least, most = self._ahead()
+        """The clock as it stands, and what is known of the primary's by it. Where the host was asleep under this process
+        nobody can tell either: a local time may be from before that or from after it.
+        """
+        [least, was_at_most], [is_at_least, most] = self._was_ahead, self._ahead()
+        if is_at_least - was_at_most > SLEPT_SECONDS:
+            return HostTime("", self._clock.since_boot(), None)
         trip = self._primary_clock.reckoned_by
         return HostTime(
             self._clock.boot(),
@@ -79,8 +87,8 @@ class SnapshotDates:
         )
 
     def date(self, moment: float) -> float:
-        """The date of a local time: not later than it was."""
-        return moment + self._ahead()[0]
+        """The date of a local time: not later than it was, since the host's time only ever gets further ahead."""
+        return moment + self._was_ahead[0]
 
     def known(self, host: HostTime) -> KnownDates:
         """What the dates by that host's time are here. On the same boot, the primary's clock is known again, too."""
@@ -88,16 +96,17 @@ class SnapshotDates:
         least, most = self._ahead()
         theirs, trip = RemoteClock(), host.primary
         if trip is not None:
-            theirs.recall(trip, at=host.written_at)
+            theirs.recall(trip, at=host.up_for)
         if trip is not None and is_ours:
             ours = RoundTrip(trip.sent - most, trip.received - least, trip.remote)
-            self._primary_clock.recall(ours, at=self._clock.monotonic())
+            # One of the clocks was wrong, and nobody knows which: dates by either may be later than they were.
+            is_confirmed &= not self._primary_clock.recall(ours, at=self._clock.monotonic())
         keeps_proofs = is_ours and trip is not None
         return KnownDates(is_ours, is_confirmed, keeps_proofs, most, theirs, self._primary_clock)
 
     def _is_ours(self, host: HostTime) -> bool:
         # A virtual machine that was put back to an earlier state is on the same boot, and its clock is another one.
-        return bool(host.boot) and host.boot == self._clock.boot() and host.written_at <= self._clock.since_boot()
+        return bool(host.boot) and host.boot == self._clock.boot() and host.up_for <= self._clock.since_boot()
 
     def _ahead(self) -> tuple[float, float]:
         """How far the time since the boot is ahead of the local one: at least, at most."""

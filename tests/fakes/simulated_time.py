@@ -21,27 +21,39 @@ class TrueTime:
 
 
 class HostClock:
-    """The clocks of one host: a monotonic one that drifts, and a wall clock that is minutes off."""
+    """The clocks of one host: a monotonic one that drifts and stands still while the host is asleep, one since its boot that
+    does not, and a wall clock that is minutes off.
+    """
 
     def __init__(self, time: TrueTime, *, start: float, drift: float, skew: float) -> None:
         self._time = time
         self._start = start
         self._rate = 1 + drift
         self._skew = skew
+        self._slept: list[tuple[float, float]] = []
+
+    def was_asleep_since(self, moment: float) -> None:
+        """From that true moment until now the host was suspended, and its monotonic clock with it."""
+        self._slept.append((moment, self._time.now))
 
     def monotonic(self) -> float:
         return self.at(self._time.now)
 
     def at(self, moment: float) -> float:
         """What the monotonic clock shows at a true moment."""
-        return self._start + moment * self._rate
+        asleep = sum(min(moment, until) - since for since, until in self._slept if since < moment)
+        return self._start + (moment - asleep) * self._rate
 
     def true_moment(self, shown: float) -> float:
         """When the monotonic clock shows this."""
-        return (shown - self._start) / self._rate
+        moment = (shown - self._start) / self._rate
+        for since, until in self._slept:
+            if since < moment:
+                moment += until - since
+        return moment
 
     def since_boot(self) -> float:
-        return self.monotonic() + 50.0
+        return self._start + self._time.now * self._rate + 50.0
 
     def boot(self) -> str:
         return f"the host of {self._start}"

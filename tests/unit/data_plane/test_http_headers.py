@@ -1,4 +1,4 @@
-"""The OpenAPI document lists the headers of our own that answers carry, by status, and no others."""
+"""The OpenAPI document lists the headers of our own and of caching that answers carry, by status, and no others."""
 
 import json
 from collections import defaultdict
@@ -22,7 +22,8 @@ Sent = dict[str, set[str]]
 
 
 def ours(headers: Mapping[str, Any]) -> set[str]:
-    return {name.lower() for name in headers if name.lower().startswith("x-")}
+    names = {name.lower() for name in headers}
+    return {name for name in names if name.startswith("x-")} | names & {"etag", "age", "cache-control"}
 
 
 def documented(operation: Mapping[str, Any]) -> Sent:

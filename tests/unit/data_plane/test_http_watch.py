@@ -1,81 +1,26 @@
 """The watch API as a client sees it, over fakes."""
 
-import asyncio
 import json
 import re
-from contextlib import AbstractAsyncContextManager
 
 import pytest
-from litestar.exceptions import LitestarException
 
-from data_plane.app import build_app
 from data_plane.http.sse import ROUTES_AT_ONCE
-from data_plane.http.watch import watch_handler
-from data_plane.http.watch_response import Pace
-from shared.runtime.catalogue import Service
-from shared.runtime.health import Health
 from shared.schemas.access import Role
 from shared.schemas.identity import RouteKey
-from tests.access import Gate, bearer
-from tests.fakes.data_plane_world import KEY, Instance, World
-from tests.lifespan import Application
-from tests.streaming import OpenAnswer, opened
+from tests.fakes.data_plane_world import KEY
+from tests.unit.data_plane.served_watches import QUICK, Served, served_with_a_route
 from tests.waiting import eventually
-
-PATH = f"/api/v1/watch/{KEY.tenant}"
-QUICK = Pace(progress_seconds=0.05, slow_seconds=0.2)
-UNHURRIED = Pace(progress_seconds=60, slow_seconds=60)
-
-
-class Served:
-    """An instance behind its HTTP interface, and a caller that may watch."""
-
-    def __init__(self, pace: Pace = UNHURRIED, **settings: int) -> None:
-        self.gate = Gate(Service.DATA_PLANE)
-        self.key = self.gate.admit(Role.RESOLVER, KEY.tenant)
-        self.world = World()
-        self.instance: Instance = self.world.instance(knows_the_time=True, listening=True, **settings)
-        core = self.instance.core
-        self.app: Application = build_app(
-            core.resolver,
-            core.bulk,
-            core.explainer,
-            further=[watch_handler(core.watches, self.gate.authenticator, pace)],
-            access=self.gate.access,
-            negative_life=10,
-            health=Health({}),
-            metrics=self.instance.metrics,
-        )
-
-    async def change(self, url: str | None, key: RouteKey = KEY) -> None:
-        """Commit a change and apply it."""
-        event = self.world.database.commit(key, url)
-        self.world.clock.advance(0.01)
-        await self.instance.core.applier.apply([event])
-
-    def watch(self, query: str = "", **headers: str) -> AbstractAsyncContextManager[OpenAnswer]:
-        return self.get(PATH, query, **headers)
-
-    def get(self, path: str, query: str = "", **headers: str) -> AbstractAsyncContextManager[OpenAnswer]:
-        return opened(self.app, path, query, **bearer(self.key), **headers)
-
-    async def closed(self, reason: str) -> bool:
-        """Whether one watch was closed for this reason."""
-        return self.instance.count("tm_watch_closed_total", reason=reason) == 1
 
 
 @pytest.fixture
 async def served() -> Served:
-    served = Served()
-    await served.change("https://v1")
-    return served
+    return await served_with_a_route()
 
 
 @pytest.fixture
 async def quick() -> Served:
-    served = Served(QUICK)
-    await served.change("https://v1")
-    return served
+    return await served_with_a_route(QUICK)
 
 
 async def test_a_person_can_read_the_stream(served: Served) -> None:
@@ -209,33 +154,6 @@ async def test_a_tenant_with_too_many_watchers_is_told_so_and_when_to_come_again
     assert problem["type"] == "urn:traffic-manager:problem:too-many-watchers"
 
 
-async def test_a_client_that_left_is_counted_and_forgotten(served: Served) -> None:
-    async with served.watch() as answer:
-        await answer.event()
-        answer.leave()
-        await answer.ended.wait()
-    assert await served.closed("client")
-    assert b"\ntm_watch_clients 0.0" in served.instance.metrics.exposition()
-
-
-async def test_a_client_that_takes_nothing_is_closed_and_counted(quick: Served) -> None:
-    async with quick.watch() as answer:
-        await answer.event()
-        answer.stop_reading()
-        await answer.ended.wait()
-        assert await quick.closed("slow")
-
-
-async def test_a_watch_whose_connection_breaks_is_forgotten(served: Served) -> None:
-    with pytest.RaisesGroup(LitestarException):
-        async with served.watch() as answer:
-            await answer.event()
-            answer.break_off()
-            await served.change("https://v2")
-            await asyncio.Event().wait()
-    assert await served.closed("client")
-
-
 async def test_another_tenants_watcher_is_answered_as_one_of_a_tenant_that_is_not_there(served: Served) -> None:
     served.world.database.commit(RouteKey("team-b", "payments", "prod", "v1"), "https://other")
 
@@ -248,14 +166,3 @@ async def test_another_tenants_watcher_is_answered_as_one_of_a_tenant_that_is_no
     served.key = served.gate.admit(Role.ADMIN)
     assert another == absent == await told("nobody")
     assert another[0] == 404
-
-
-async def test_nothing_is_sent_to_a_watcher_whose_key_was_revoked(served: Served) -> None:
-    async with served.watch() as answer:
-        await answer.event()
-        served.gate.keyring.end(served.key.key_id)
-        await served.change("https://secret")
-        text = await answer.text()
-    assert "secret" not in text
-    assert text.endswith('event: end\ndata: {"reason":"revoked"}\n\n')
-    assert await served.closed("revoked")

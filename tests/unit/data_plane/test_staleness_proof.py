@@ -1,9 +1,9 @@
 """No answer was ever wrong for longer than it said: a hundred thousand of them, against the history of commits.
 
 Three instances on hosts whose clocks are minutes apart, on simulated time. Kafka is delayed (by partition), paused, and
-loses events; the replica lags and stands still; Redis is emptied and goes away; the primary does not answer; a relay
+loses events; the replica lags and stands still; Redis is emptied and goes away; databases do not answer; a relay
 freezes in the middle of a heartbeat and wakes up late; processes die, and others start from their snapshots, on the same
-host or on others. docs/adr/0013 and docs/adr/0021 have the argument that this tries to break.
+host or on others; a host is asleep under a process that writes its last one after that. docs/adr/0013 and docs/adr/0021 have the argument that this tries to break.
 """
 
 from collections.abc import Mapping
@@ -34,7 +34,16 @@ PHASES: dict[str, Mapping[str, float]] = {
     "lagging": {"stand": 0.995, "delay": 0.9},
     "frozen relay": {"freeze": 0.05, "delay": 0.5},
     "caches": {"flush": 0.02, "redis": 0.02, "delay": 0.8, "stand": 0.9},
-    "restarts": {"snapshot": 0.1, "restart": 0.04, "drop": 0.02, "delay": 0.8, "stand": 0.9, "redis": 0.1, "down": 0.1},
+    "restarts": {
+        "snapshot": 0.1,
+        "restart": 0.04,
+        "sleep": 0.01,
+        "drop": 0.02,
+        "delay": 0.8,
+        "stand": 0.9,
+        "redis": 0.1,
+        "down": 0.1,
+    },
     "everything": {
         "delay": 0.9,
         "drop": 0.005,
@@ -45,6 +54,7 @@ PHASES: dict[str, Mapping[str, float]] = {
         "down": 0.02,
         "snapshot": 0.02,
         "restart": 0.005,
+        "sleep": 0.01,
     },
 }
 
@@ -104,7 +114,8 @@ class Simulation:
             self.redis.flush()
         self.redis.is_down = self._broken(faults, "redis", self.redis.is_down)
         for each in self.resolvers:
-            each.primary.is_down = self._broken(faults, "down", each.primary.is_down)
+            for database in (each.primary, each.replica):
+                database.is_down = self._broken(faults, "down", database.is_down)
 
     def _broken(self, faults: Mapping[str, float], fault: str, was: bool) -> bool:
         """It breaks and mends at random, and stays whole where that is no fault of the phase."""
@@ -114,6 +125,8 @@ class Simulation:
         """Or die, at any time after the last snapshot, and be started again from there."""
         if self._happens(faults, "snapshot"):
             await resolver.snapshots.write(pause=0)
+        if self._happens(faults, "sleep"):
+            await self._oversleep(resolver)
         if not self._happens(faults, "restart"):
             return
         await resolver.start_again(
@@ -122,6 +135,20 @@ class Simulation:
             offsets_are_gone=self.random.random() < 0.2,
         )
         self.restored += resolver.disk.kept is not None
+
+    async def _oversleep(self, resolver: SimulatedResolver) -> None:
+        """Its host is suspended for a while, and the process, which does not know, writes a snapshot and ends. The next one
+        starts in the dark.
+        """
+        began = self.time.now
+        for _ in range(10):
+            self.time.pass_by(self.random.uniform(0, 4))
+            self.primary.commit(self.random.choice(KEYS))
+        resolver.clock.was_asleep_since(began)
+        await resolver.snapshots.write(pause=0)
+        self.time.pass_by(1)
+        await resolver.start_again(resolver.clock, knows_the_time=False, offsets_are_gone=False)
+        self.redis.is_down = resolver.primary.is_down = resolver.replica.is_down = True
 
     def _another_host(self) -> HostClock:
         start, drift, skew = (
