@@ -160,8 +160,9 @@ class Assembly:
         """Open in this order: stores and the primary's time, the last snapshot, the events, what will be asked for, and
         only then serve.
 
-        The snapshot is dated by the primary's time, and says where the events go on. Positions in Kafka are taken before
-        anything is loaded: a change after a load is heard, one before it was read. Closing goes the other way: the last
+        The snapshot is dated by the primary's time, and says where the events go on. What was changed since it was written
+        is applied before anybody is served; what cannot be heard in time makes it doubtful. Positions in Kafka are taken
+        before anything is loaded: a change after a load is heard, one before it was read. Closing goes the other way: the last
         snapshot is written when events have ended; loads still use the stores, which go last.
         """
         core, settings = self.core, self._settings
@@ -174,7 +175,8 @@ class Assembly:
                 self._stream.resume_from(await core.snapshots.read())
                 opened.push_async_callback(write_last_snapshot, core.snapshots)
             await opened.enter_async_context(running(self._listener.run, "events"))
-            await self._listener.wait_listening(settings.kafka_start_seconds)
+            if not await self._listener.wait_caught_up(settings.kafka_start_seconds) and core.snapshots:
+                core.snapshots.doubt_restored()
             await opened.enter_async_context(self._reporting())
             opened.push_async_callback(core.resolver.close)
             opened.push_async_callback(core.watches.close)

@@ -32,11 +32,14 @@ class Freshness:
         self._doubted_at[tenant] = self.last_doubt = self._clock.monotonic()
         self.doubts += 1
 
-    def doubt_all(self, known_tenants: Iterable[str]) -> None:
-        """Events of any tenant may have gone unheard before now."""
-        self._all_doubted_at = self.last_doubt = self._clock.monotonic()
+    def doubt_all(self, known_tenants: Iterable[str], *, before: float | None = None) -> None:
+        """Events of any tenant may have gone unheard before that moment (local monotonic), or before now."""
+        moment = self._clock.monotonic() if before is None else before
+        self._all_doubted_at = max(self._all_doubted_at, moment)
+        self.last_doubt = max(self.last_doubt, moment)
         self.doubts += 1
-        self._doubted_at.update(dict.fromkeys(known_tenants, self._all_doubted_at))
+        for tenant in known_tenants:
+            self._doubted_at[tenant] = max(self._doubted_at.get(tenant, moment), moment)
 
     def is_fresh(self, entry: Entry, now: float) -> bool:
         """Whether the entry may be answered as it is."""

@@ -4,6 +4,7 @@ import pytest
 
 from data_plane.domain.demand import Demand
 from data_plane.errors import NotFreshEnough, RouteUnknown
+from data_plane.service.freshness import SPREAD_SECONDS
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_world import KEY, World, told
 from tests.unit.data_plane.restarts import instance_that_knows, restarted
@@ -98,6 +99,49 @@ async def test_what_is_doubted_is_restored_without_a_life(world: World) -> None:
     world.redis.flush()
     after = await restarted(world)
     assert told(await after.resolve()) == "https://v1 replica"
+
+
+async def test_what_is_not_caught_up_with_is_checked_before_it_is_answered(world: World) -> None:
+    await instance_that_knows(world)
+    after = await restarted(world)
+    world.database.commit(KEY, None)
+    world.clock.advance(SPREAD_SECONDS)  # while it waits for events
+    after.snapshots.doubt_restored()
+    assert told(await after.resolve()) == "inactive replica"
+
+
+async def test_what_is_not_caught_up_with_is_answered_stale_when_nobody_can_tell(world: World) -> None:
+    await instance_that_knows(world)
+    world.redis.flush()
+    world.all_databases(down=True)
+    after = await restarted(world)
+    assert told(await after.resolve()) == "https://v1 l1"
+    world.clock.advance(SPREAD_SECONDS)
+    after.snapshots.doubt_restored()
+    assert told(await after.resolve()) == "https://v1 l1 stale"
+    with pytest.raises(RouteUnknown):
+        await after.resolve(accept_stale=False)
+
+
+async def test_what_others_have_read_since_it_started_is_good_enough_to_check_it_with(world: World) -> None:
+    await instance_that_knows(world)
+    after = await restarted(world)
+    world.database.commit(KEY, "https://v2")
+    world.clock.advance(SPREAD_SECONDS)
+    world.redis.flush()
+    await world.instance().resolve()
+    world.all_databases(down=True)
+    after.snapshots.doubt_restored()
+    assert told(await after.resolve()) == "https://v2 redis"
+
+
+async def test_a_process_without_a_snapshot_has_nothing_to_doubt(world: World) -> None:
+    await (await instance_that_knows(world)).resolve()
+    world.disk.kept = None
+    after = await restarted(world)
+    world.clock.advance(SPREAD_SECONDS)
+    after.snapshots.doubt_restored()
+    assert told(await after.resolve()) == "https://v1 redis"
 
 
 async def test_without_offsets_to_hear_on_from_nothing_has_a_life_left(world: World) -> None:
