@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 import pytest
 from litestar.exceptions import LitestarException
@@ -30,7 +31,7 @@ UNHURRIED = Pace(progress_seconds=60, slow_seconds=60)
 class Served:
     """An instance behind its HTTP interface, and a caller that may watch."""
 
-    def __init__(self, pace: Pace = UNHURRIED, **settings: int) -> None:
+    def __init__(self, pace: Pace = UNHURRIED, **settings: Any) -> None:
         self.gate = Gate(Service.DATA_PLANE)
         self.key = self.gate.admit(Role.RESOLVER, KEY.tenant)
         self.world = World()

@@ -1,7 +1,13 @@
 """What a process knows again from the snapshot of the one before it."""
 
-import pytest
+from collections.abc import Callable
+from pathlib import Path
 
+import pytest
+from structlog.testing import capture_logs
+
+from data_plane.adapters.snapshot_file import SnapshotFile
+from data_plane.adapters.snapshot_format import MAGIC
 from data_plane.domain.demand import Demand
 from data_plane.errors import NotFreshEnough, RouteUnknown
 from data_plane.service.freshness import SPREAD_SECONDS
@@ -205,6 +211,31 @@ async def test_a_snapshot_that_is_refused_or_not_written_is_counted_and_nothing_
     after = await restarted(world)
     assert after.count("tm_snapshot_failures_total", op="read") == 1
     assert told(await after.resolve()) == "https://v1 redis"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (lambda whole: whole[:-1] + b"?", "its checksum is wrong: it is truncated or corrupt"),
+        (lambda whole: whole[: len(MAGIC) + 1], "truncated"),
+        (lambda _: b"my notes", "this is no snapshot of a resolver"),
+    ],
+    ids=["corrupt", "truncated", "foreign"],
+)
+async def test_one_line_says_which_snapshot_is_refused_and_why(
+    world: World, tmp_path: Path, spoil: Callable[[bytes], bytes], why: str
+) -> None:
+    path = tmp_path / "resolver"
+    before = world.instance(disk=SnapshotFile(path))
+    world.database.commit(KEY, "https://v1")
+    await before.resolve()
+    await before.snapshots.write(pause=0)
+    path.write_bytes(spoil(path.read_bytes()))
+    with capture_logs() as lines:
+        assert await world.instance(disk=SnapshotFile(path)).snapshots.read() == {}
+    assert lines == [
+        {"log_level": "error", "event": "the snapshot is refused; starting without it", "why": f"{path}: {why}"}
+    ]
 
 
 async def test_an_empty_cache_does_not_replace_a_snapshot(world: World) -> None:
