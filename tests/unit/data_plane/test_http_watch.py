@@ -150,6 +150,22 @@ async def test_while_nothing_happens_there_are_signs_of_life_that_say_until_when
         await eventually(heard)
 
 
+async def test_after_a_freeze_there_is_one_sign_of_life_and_not_all_that_were_missed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    served = Served(Pace(progress_seconds=3600, slow_seconds=60))
+    await served.change("https://v1")
+    async with served.watch() as answer:
+        await answer.event()
+        loop = asyncio.get_running_loop()
+        time = loop.time
+        monkeypatch.setattr(loop, "time", lambda: time() + 20 * 3600)
+        assert (await answer.event()).name == "progress"
+        for _ in range(100):
+            await asyncio.sleep(0)  # a turn for whatever else is due
+        assert answer.body.count(b"event: progress") == 1
+
+
 @pytest.mark.parametrize(("query", "headers"), [("since=1", {}), ("", {"Last_Event_ID": "1"})])
 async def test_a_client_goes_on_from_the_revision_it_has(served: Served, query: str, headers: dict[str, str]) -> None:
     await served.change("https://v2")
