@@ -161,9 +161,10 @@ class Assembly:
         only then serve.
 
         The snapshot is dated by the host's clock since its boot, and says where the events go on; whether what it holds is
-        within its life is for the primary's time to say. Positions in Kafka are taken before anything is loaded: a change
-        after a load is heard, one before it was read. Closing goes the other way: the last snapshot is written when events
-        have ended; loads still use the stores, which go last.
+        within its life is for the primary's time to say. What was changed since it was written is applied before anybody is
+        served; what cannot be heard in time makes it doubtful. Positions in Kafka are taken before anything is loaded: a
+        change after a load is heard, one before it was read. Closing goes the other way: the last snapshot is written when
+        events have ended; loads still use the stores, which go last.
         """
         core, settings = self.core, self._settings
         async with AsyncExitStack() as opened:
@@ -175,7 +176,8 @@ class Assembly:
                 self._stream.resume_from(await core.snapshots.read())
                 opened.push_async_callback(write_last_snapshot, core.snapshots)
             await opened.enter_async_context(running(self._listener.run, "events"))
-            await self._listener.wait_listening(settings.kafka_start_seconds)
+            if not await self._listener.wait_caught_up(settings.kafka_start_seconds) and core.snapshots:
+                core.snapshots.doubt_restored()
             await opened.enter_async_context(self._reporting())
             opened.push_async_callback(core.resolver.close)
             opened.push_async_callback(core.watches.close)

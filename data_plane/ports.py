@@ -82,6 +82,9 @@ class EventStream(Protocol):
         goes on from there where it can. Raises StreamInterrupted.
         """
 
+    async def caught_up(self) -> None:
+        """Return once everything is applied that was there when the stream was opened last."""
+
 
 class StatusLog(Protocol):
     """Where resolver processes tell how far they have come. Every method raises DependencyUnavailable."""

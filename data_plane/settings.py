@@ -89,7 +89,10 @@ class DataPlaneSettings(ServiceSettings):
         default=10, gt=0, le=300, description="How long a watcher may take for what it is sent, before it is closed."
     )
     kafka_start_seconds: float = Field(
-        default=3, ge=0, le=60, description="How long a start waits for Kafka before it serves without events."
+        default=3,
+        ge=0,
+        le=60,
+        description="How long a start waits for Kafka, and for what was changed since its snapshot, before it serves without.",
     )
     snapshot_path: Path | None = Field(
         default=None,

@@ -60,13 +60,19 @@ class EventListener:
                 self._note_interruption("applying events failed; the log says why")
                 raise
 
-    async def wait_listening(self, seconds: float) -> bool:
-        """Wait until no event can go unheard, at most so long. Returns whether it came to that."""
+    async def wait_caught_up(self, seconds: float) -> bool:
+        """Wait until everything is applied that was there when listening began, at most so long.
+
+        Returns whether it came to that.
+        """
         try:
             async with asyncio.timeout(seconds):
                 await self.listening.wait()
+                await self._stream.caught_up()
         except TimeoutError:
-            self._notes[_NOTE] = "not listening to events yet; answers are at most one life old"
+            if not self.listening.is_set():
+                self._notes[_NOTE] = "not listening to events yet; answers are at most one life old"
+            _log.warning("not caught up with the events in time", listening=self.listening.is_set(), seconds=seconds)
             return False
         return True
 

@@ -48,6 +48,11 @@ class KafkaEventStream:
         self._watchdog = ProgressWatchdog(clock, metrics)
         self._invalid = metrics.counter("tm_events_total").labels(ROUTE_EVENTS.name, "invalid")
         self._positions: dict[TopicPartition, int] = {}
+        self._ends: Mapping[TopicPartition, int] = {}
+        self._caught_up = asyncio.Event()
+
+    async def caught_up(self) -> None:
+        await self._caught_up.wait()
 
     def resume_from(self, offsets: Mapping[int, int]) -> None:
         self._positions = {TopicPartition(ROUTE_EVENTS.name, each): offset for each, offset in offsets.items()}
@@ -86,6 +91,8 @@ class KafkaEventStream:
         async with asyncio.timeout(2 * CALL_SECONDS):
             await start_client(consumer)
             partitions = await _partitions(consumer)
+            self._caught_up.clear()
+            self._ends = await consumer.end_offsets(partitions)
             positions, resumed = await self._starts(consumer, partitions)
             reached = self._clock.monotonic()
         offsets = {each.partition: offset for each, offset in positions.items()}
@@ -94,13 +101,14 @@ class KafkaEventStream:
         for partition, offset in positions.items():
             consumer.seek(partition, offset)
         self._positions = positions
+        self._note_caught_up()
         self._watchdog.forget()
 
     async def _starts(
         self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]
     ) -> tuple[dict[TopicPartition, int], bool]:
         """Where to begin, and whether that is where the stream was left."""
-        ends: Mapping[TopicPartition, int] = await consumer.end_offsets(partitions)
+        ends = self._ends
         firsts: Mapping[TopicPartition, int] = await consumer.beginning_offsets(partitions)
         if not self._positions:
             return dict(ends), False
@@ -126,6 +134,12 @@ class KafkaEventStream:
         self._positions[partition] = offset
         beats = [event for event in events if isinstance(event, Heartbeat)]
         self._heard.applied(partition.partition, offset, beats)
+        if not self._caught_up.is_set():
+            self._note_caught_up()
+
+    def _note_caught_up(self) -> None:
+        if all(self._positions[each] >= end for each, end in self._ends.items()):
+            self._caught_up.set()
 
     def _events(self, records: Sequence[Any]) -> list[RouteEvent]:
         return [event for record in records if (event := self._decode(record)) is not None]

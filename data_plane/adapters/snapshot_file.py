@@ -15,6 +15,11 @@ from data_plane.errors import SnapshotNotWritten, SnapshotRefused
 FLUSH_BYTES = 256 * 1024
 """What is handed to the disk at once. Encoding is done on the event loop, in small pieces; the disk in a thread."""
 
+MOST_BYTES = 2 * 1024**3
+"""A larger file is none that was meant: ten million routes, the most a process may be told to keep, take about 1.1 GB. It
+is read whole, and must not be what takes the memory that answering needs.
+"""
+
 
 class SnapshotFile:
     """One file for all worker processes of an instance; of two that write at the same time, one leaves it to the other."""
@@ -39,16 +44,29 @@ class SnapshotFile:
 
     def _read(self) -> Snapshot | None:
         try:
-            with open(self._path, "rb", opener=_open_at_once) as file:
-                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                    raise SnapshotRefused("it is not a file")
-                begins = file.read(len(MAGIC))
-                # Whatever else it is, it may be of any size.
-                return parse(begins + file.read() if begins == MAGIC else begins)
+            return parse(self._content())
         except FileNotFoundError:
             return None
+        except SnapshotRefused as refusal:
+            raise SnapshotRefused(f"{self._path}: {refusal}") from refusal
         except OSError as error:
-            raise SnapshotRefused(f"it cannot be read: {error}") from error
+            raise SnapshotRefused(f"{self._path} cannot be read: {error}") from error
+        except MemoryError as error:
+            raise SnapshotRefused(f"{self._path} takes more memory than there is") from error
+
+    def _content(self) -> bytes:
+        """All of the file, or as much as shows that it is none of ours."""
+        with open(self._path, "rb", opener=_open_at_once) as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise SnapshotRefused("it is not a file")
+            begins = file.read(len(MAGIC))
+            # Whatever else it is, it may be of any size.
+            if begins != MAGIC:
+                return begins
+            if found.st_size > MOST_BYTES:
+                raise SnapshotRefused(f"it has {found.st_size} bytes, and no snapshot is larger than {MOST_BYTES}")
+            return begins + file.read()
 
     def _failed(self, error: OSError) -> SnapshotNotWritten:
         return SnapshotNotWritten(f"{self._path} was not replaced: {error}")

@@ -100,7 +100,7 @@ class WatchStream(ASGIResponse):
                 await self._hand_over(send, self._rendered.of(event))
             elif loop.time() >= due:
                 await self._hand_over(send, progress_event(self._watching.revision, self._watching.as_of))
-                due += every
+                due = _next_due(due, every, loop.time())
 
     async def _hand_over(self, send: Send, chunk: bytes) -> None:
         """Raises TimeoutError when the client does not take it."""
@@ -111,3 +111,8 @@ class WatchStream(ASGIResponse):
         while (await receive())["type"] != "http.disconnect":
             pass
         self._watching.end(Ending.CLIENT)
+
+
+def _next_due(due: float, every: float, now: float) -> float:
+    """After `now`. What a freeze has skipped stays so; each watcher keeps the moment of its own in the interval."""
+    return due + every * (1 + (now - due) // every)

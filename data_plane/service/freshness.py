@@ -1,6 +1,7 @@
 """When an entry may be answered without asking anyone."""
 
 import math
+from bisect import insort
 from collections import defaultdict
 from collections.abc import Iterable
 
@@ -27,6 +28,9 @@ class Doubts:
 
     def add(self, moment: float) -> None:
         moments = self._moments
+        if moment < self.last:
+            insort(moments, moment)
+            return
         # Whatever comes before a doubt that is due for every key has nothing to add to it.
         while len(moments) > 1 and moments[1] <= moment - SPREAD_SECONDS:
             del moments[0]
@@ -63,11 +67,12 @@ class Freshness:
         self.doubts += 1
         self._of_tenant[tenant].add(self.last_doubt)
 
-    def doubt_all(self, known_tenants: Iterable[str]) -> None:
-        """Events of any tenant may have gone unheard before now."""
-        self.last_doubt = self._clock.monotonic()
+    def doubt_all(self, known_tenants: Iterable[str], *, before: float | None = None) -> None:
+        """Events of any tenant may have gone unheard before that moment (local monotonic), or before now."""
+        moment = self._clock.monotonic() if before is None else before
+        self.last_doubt = max(self.last_doubt, moment)
         self.doubts += 1
-        self._of_all.add(self.last_doubt)
+        self._of_all.add(moment)
         self._of_all_concerns = frozenset(known_tenants)
 
     def is_fresh(self, entry: Entry, now: float) -> bool:

@@ -1,7 +1,7 @@
 """What this process knows, kept on disk for the one that starts after it with nobody left to ask."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import structlog
@@ -40,6 +40,9 @@ class HeldRoutes(Protocol):
     def one_stored_lately(self) -> RouteKey | None:
         """None when nothing ever was."""
 
+    def tenants(self) -> Iterable[str]:
+        """Those that anything was ever stored for."""
+
 
 class Snapshots:
     """Writes and reads snapshots; never raises for the disk.
@@ -73,6 +76,7 @@ class Snapshots:
         self._clock = clock
         self._dates = SnapshotDates(clock, primary_clock)
         self._restored: Mapping[int, int] = {}
+        self._restored_at = clock.monotonic()
         self._written_at = clock.monotonic()
         self._booted_from = metrics.gauge("tm_boot_source_info").labels("snapshot")
         self._size = metrics.gauge("tm_snapshot_bytes")
@@ -108,8 +112,16 @@ class Snapshots:
             _log.info("there is no snapshot yet")
             return {}
         await self._restore(snapshot)
-        self._restored = snapshot.head.offsets
+        self._restored, self._restored_at = snapshot.head.offsets, self._clock.monotonic()
         return snapshot.head.offsets
+
+    def doubt_restored(self) -> None:
+        """What was changed since the snapshot was written is not heard yet: nothing of it is answered unchecked.
+
+        Dated by when it was read: the time that was spent on waiting for events counts.
+        """
+        if self._restored:
+            self._freshness.doubt_all(self._local.tenants(), before=self._restored_at)
 
     def _head(self) -> SnapshotHead:
         # Taken before the routes: an event in between is heard again, and changes nothing.

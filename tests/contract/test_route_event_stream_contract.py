@@ -1,5 +1,6 @@
 """What the resolver relies on in the event stream, of the fake and of Kafka."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -79,6 +80,29 @@ async def test_opened_again_it_goes_on_after_what_was_applied(subject: Subject) 
     # The second may come again: nobody has asked for what follows it.
     assert heard[-2:] == [3, 4]
     assert 1 not in heard
+
+
+async def test_opened_at_the_end_it_has_caught_up(subject: Subject) -> None:
+    async with aclosing(subject.stream.batches()) as batches:
+        await anext(batches)
+        async with asyncio.timeout(1):
+            await subject.stream.caught_up()
+
+
+async def test_it_has_caught_up_once_all_is_applied_that_was_there_when_it_was_opened(stack: Stack) -> None:
+    tenant = a_tenant()
+    offsets = await end_offsets(stack.urls.kafka, ROUTE_EVENTS.name)
+    await produce(stack.urls.kafka, *history(tenant, 3))
+    stream, heard = kafka_stream(stack), 0
+    stream.resume_from(offsets)
+    async with asyncio.timeout(15), aclosing(stream.batches()) as batches:
+        catching_up = asyncio.create_task(stream.caught_up())
+        while heard < 3:
+            heard += sum(event.tenant == tenant for event in await anext(batches))
+        await asyncio.sleep(0)
+        assert not catching_up.done()  # only asking for the next batch tells that this one was applied
+        await anext(batches)
+        await catching_up
 
 
 async def test_told_where_to_begin_it_hears_what_was_sent_since(stack: Stack) -> None:

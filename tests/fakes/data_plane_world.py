@@ -7,7 +7,7 @@ from data_plane.domain.answer import Answer
 from data_plane.domain.demand import NO_DEMAND, Demand
 from data_plane.domain.heard import Heard
 from data_plane.domain.remote_clock import RemoteClock
-from data_plane.ports import UsedRoutes
+from data_plane.ports import SnapshotStore, UsedRoutes
 from data_plane.service.core import Core, Ports, build_core
 from data_plane.service.snapshots import Snapshots
 from data_plane.settings import DataPlaneSettings
@@ -43,9 +43,22 @@ class World:
             {"replica_urls": "postgresql://unused", "resolve_deadline_seconds": 10, **changed}
         )
 
-    def instance(self, *, knows_the_time: bool = True, listening: bool = True, **settings: object) -> "Instance":
-        """A resolver of its own on these servers."""
-        return Instance(self, self.settings(**settings), knows_the_time=knows_the_time, listening=listening)
+    def instance(
+        self,
+        *,
+        knows_the_time: bool = True,
+        listening: bool = True,
+        disk: SnapshotStore | None = None,
+        **settings: object,
+    ) -> "Instance":
+        """A resolver of its own on these servers; with a `disk` of its own where one is given."""
+        return Instance(
+            self,
+            self.settings(**settings),
+            knows_the_time=knows_the_time,
+            listening=listening,
+            disk=self.disk if disk is None else disk,
+        )
 
     def all_databases(self, *, down: bool) -> None:
         """Let the replica and the primary answer, or not."""
@@ -55,7 +68,15 @@ class World:
 class Instance:
     """One resolver instance in a world."""
 
-    def __init__(self, world: World, settings: DataPlaneSettings, *, knows_the_time: bool, listening: bool) -> None:
+    def __init__(
+        self,
+        world: World,
+        settings: DataPlaneSettings,
+        *,
+        knows_the_time: bool,
+        listening: bool,
+        disk: SnapshotStore,
+    ) -> None:
         self._world = world
         self.metrics = Metrics(Service.DATA_PLANE)
         self.notes: dict[str, str] = {}
@@ -74,7 +95,7 @@ class Instance:
             self.primary_clock,
             self.heard,
             tenants=tenants,
-            snapshots=world.disk,
+            snapshots=disk,
             knowing=knowing,
         )
         self.core: Core = build_core(ports, settings, clock=world.clock, metrics=self.metrics, notes=self.notes)

@@ -1,9 +1,12 @@
-"""A delayed writer brings an old value after a newer one: as an event, as a fill of Redis, as a replica's reading.
+"""A delayed writer brings an old value after a newer one: as an event, as a fill of Redis, as a replica's reading, as the
+snapshot of a process that starts again.
 
 The shape of AWS's outage of October 2025, where an old plan was applied over a newer one and then cleaned up.
 """
 
 from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +23,8 @@ from tests.kafka import produce
 from tests.waiting import eventually
 
 OLD = "https://old"
+KAFKA_AWAY = {"kafka_bootstrap": "127.0.0.1:1", "kafka_start_seconds": 2.5}
+"""Waits for longer than doubts are spread over."""
 NEWER = pytest.mark.parametrize("newer", ["https://new", None], ids=["moved", "deactivated"])
 
 
@@ -110,3 +115,27 @@ async def test_an_old_reading_of_a_replica_is_not_answered_by_who_has_heard_the_
             await stack.redis.start()
             await watch.until(newer)
             assert watch.answers[-1][1].layer == "primary"
+
+
+@NEWER
+@pytest.mark.parametrize("kafka", [{}, KAFKA_AWAY], ids=["kafka there", "kafka away"])
+async def test_a_snapshot_from_before_the_change_is_not_answered_by_who_starts_with_it(
+    stack: Stack,
+    routes: Routes,
+    start: Start,
+    shared: RedisRouteCache,
+    key: RouteKey,
+    newer: str | None,
+    tmp_path: Path,
+    kafka: dict[str, Any],
+) -> None:
+    await routes.put(key, OLD)
+    async with start(snapshot_path=tmp_path / "snapshot") as before:
+        await Watch(before, key).until(OLD)
+    async with start() as another:
+        await produce(stack.urls.kafka, await routes.put(key, newer))
+        await Watch(another, key).until(newer)
+        await shared_has(shared, key, newer)
+    async with start(snapshot_path=tmp_path / "snapshot", **kafka) as after:
+        answer = await after.core.resolver.resolve(key)
+        assert (answer.entry.url, answer.entry.revision, answer.stale) == (newer, 2, False)

@@ -1,6 +1,7 @@
 """The watch API over fakes, and a caller that may watch."""
 
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 from data_plane.app import build_app
 from data_plane.http.watch import watch_handler
@@ -22,7 +23,7 @@ UNHURRIED = Pace(progress_seconds=60, slow_seconds=60)
 class Served:
     """An instance behind its HTTP interface, and a caller that may watch."""
 
-    def __init__(self, pace: Pace = UNHURRIED, **settings: int) -> None:
+    def __init__(self, pace: Pace = UNHURRIED, **settings: Any) -> None:
         self.gate = Gate(Service.DATA_PLANE)
         self.key = self.gate.admit(Role.RESOLVER, KEY.tenant)
         self.world = World()

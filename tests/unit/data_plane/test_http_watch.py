@@ -1,11 +1,13 @@
 """The watch API as a client sees it, over fakes."""
 
+import asyncio
 import json
 import re
 
 import pytest
 
 from data_plane.http.sse import ROUTES_AT_ONCE
+from data_plane.http.watch_response import Pace
 from shared.schemas.access import Role
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_world import KEY
@@ -92,6 +94,22 @@ async def test_while_nothing_happens_there_are_signs_of_life_that_say_until_when
             return str((await answer.event()).data["as_of"]) == "2026-01-01T00:00:02.010Z"
 
         await eventually(heard)
+
+
+async def test_after_a_freeze_there_is_one_sign_of_life_and_not_all_that_were_missed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    served = Served(Pace(progress_seconds=3600, slow_seconds=60))
+    await served.change("https://v1")
+    async with served.watch() as answer:
+        await answer.event()
+        loop = asyncio.get_running_loop()
+        time = loop.time
+        monkeypatch.setattr(loop, "time", lambda: time() + 20 * 3600)
+        assert (await answer.event()).name == "progress"
+        for _ in range(100):
+            await asyncio.sleep(0)  # a turn for whatever else is due
+        assert answer.body.count(b"event: progress") == 1
 
 
 @pytest.mark.parametrize(("query", "headers"), [("since=1", {}), ("", {"Last_Event_ID": "1"})])

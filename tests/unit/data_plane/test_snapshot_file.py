@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from data_plane.adapters.snapshot_file import SnapshotFile
+from data_plane.adapters.snapshot_file import MOST_BYTES, SnapshotFile
 from data_plane.adapters.snapshot_format import END, MAGIC, frame_of, opening, parse
 from data_plane.domain.entry import State
 from data_plane.domain.remote_clock import RoundTrip
@@ -96,6 +96,14 @@ async def test_what_is_no_snapshot_is_neither_read_nor_replaced(tmp_path: Path, 
     with pytest.raises(SnapshotNotWritten):
         await SnapshotFile(path).write(HEAD, of([a_route()]))
     assert foreign != "text" or path.read_text() == "my notes"
+
+
+async def test_one_that_is_larger_than_any_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "resolver"
+    path.write_bytes(MAGIC)
+    os.truncate(path, MOST_BYTES + 1)  # takes no room on the disk
+    with pytest.raises(SnapshotRefused, match=f"resolver: it has {MOST_BYTES + 1} bytes, and no snapshot is larger"):
+        await SnapshotFile(path).read()
 
 
 async def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:

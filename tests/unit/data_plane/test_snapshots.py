@@ -1,9 +1,16 @@
 """What a process knows again from the snapshot of the one before it."""
 
-import pytest
+from collections.abc import Callable
+from pathlib import Path
 
+import pytest
+from structlog.testing import capture_logs
+
+from data_plane.adapters.snapshot_file import SnapshotFile
+from data_plane.adapters.snapshot_format import MAGIC
 from data_plane.domain.demand import Demand
 from data_plane.errors import NotFreshEnough, RouteUnknown
+from data_plane.service.freshness import SPREAD_SECONDS
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_world import KEY, World, told
 from tests.unit.data_plane.restarts import instance_that_knows, restarted
@@ -100,6 +107,49 @@ async def test_what_is_doubted_is_restored_without_a_life(world: World) -> None:
     assert told(await after.resolve()) == "https://v1 replica"
 
 
+async def test_what_is_not_caught_up_with_is_checked_before_it_is_answered(world: World) -> None:
+    await instance_that_knows(world)
+    after = await restarted(world)
+    world.database.commit(KEY, None)
+    world.clock.advance(SPREAD_SECONDS)  # while it waits for events
+    after.snapshots.doubt_restored()
+    assert told(await after.resolve()) == "inactive replica"
+
+
+async def test_what_is_not_caught_up_with_is_answered_stale_when_nobody_can_tell(world: World) -> None:
+    await instance_that_knows(world)
+    world.redis.flush()
+    world.all_databases(down=True)
+    after = await restarted(world)
+    assert told(await after.resolve()) == "https://v1 l1"
+    world.clock.advance(SPREAD_SECONDS)
+    after.snapshots.doubt_restored()
+    assert told(await after.resolve()) == "https://v1 l1 stale"
+    with pytest.raises(RouteUnknown):
+        await after.resolve(accept_stale=False)
+
+
+async def test_what_others_have_read_since_it_started_is_good_enough_to_check_it_with(world: World) -> None:
+    await instance_that_knows(world)
+    after = await restarted(world)
+    world.database.commit(KEY, "https://v2")
+    world.clock.advance(SPREAD_SECONDS)
+    world.redis.flush()
+    await world.instance().resolve()
+    world.all_databases(down=True)
+    after.snapshots.doubt_restored()
+    assert told(await after.resolve()) == "https://v2 redis"
+
+
+async def test_a_process_without_a_snapshot_has_nothing_to_doubt(world: World) -> None:
+    await (await instance_that_knows(world)).resolve()
+    world.disk.kept = None
+    after = await restarted(world)
+    world.clock.advance(SPREAD_SECONDS)
+    after.snapshots.doubt_restored()
+    assert told(await after.resolve()) == "https://v1 redis"
+
+
 async def test_without_offsets_to_hear_on_from_nothing_has_a_life_left(world: World) -> None:
     deaf = world.instance()
     deaf.heard.listen({}, at=world.clock.monotonic(), resumed=False)
@@ -161,6 +211,31 @@ async def test_a_snapshot_that_is_refused_or_not_written_is_counted_and_nothing_
     after = await restarted(world)
     assert after.count("tm_snapshot_failures_total", op="read") == 1
     assert told(await after.resolve()) == "https://v1 redis"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (lambda whole: whole[:-1] + b"?", "its checksum is wrong: it is truncated or corrupt"),
+        (lambda whole: whole[: len(MAGIC) + 1], "truncated"),
+        (lambda _: b"my notes", "this is no snapshot of a resolver"),
+    ],
+    ids=["corrupt", "truncated", "foreign"],
+)
+async def test_one_line_says_which_snapshot_is_refused_and_why(
+    world: World, tmp_path: Path, spoil: Callable[[bytes], bytes], why: str
+) -> None:
+    path = tmp_path / "resolver"
+    before = world.instance(disk=SnapshotFile(path))
+    world.database.commit(KEY, "https://v1")
+    await before.resolve()
+    await before.snapshots.write(pause=0)
+    path.write_bytes(spoil(path.read_bytes()))
+    with capture_logs() as lines:
+        assert await world.instance(disk=SnapshotFile(path)).snapshots.read() == {}
+    assert lines == [
+        {"log_level": "error", "event": "the snapshot is refused; starting without it", "why": f"{path}: {why}"}
+    ]
 
 
 async def test_an_empty_cache_does_not_replace_a_snapshot(world: World) -> None:

@@ -49,14 +49,14 @@ async def listening() -> AsyncIterator[Listening]:
 
 
 async def test_an_event_is_applied(listening: Listening) -> None:
-    assert await listening.listener.wait_listening(5)
+    assert await listening.listener.wait_caught_up(5)
     listening.stream.send(listening.world.database.commit(KEY, "https://v1"))
     await listening.until_told("https://v1 l1")
     assert listening.health.up
 
 
 async def test_after_an_interruption_what_was_cached_is_read_again(listening: Listening) -> None:
-    await listening.listener.wait_listening(5)
+    await listening.listener.wait_caught_up(5)
     listening.stream.send(listening.world.database.commit(KEY, "https://v1"))
     await listening.until_told("https://v1 l1")
     listening.stream.interrupt()
@@ -70,11 +70,19 @@ async def test_without_events_the_service_starts_and_says_so() -> None:
     new = Listening()
     new.stream.is_down = True
     async with _running(new) as listening:
-        assert not await listening.listener.wait_listening(0.05)
+        assert not await listening.listener.wait_caught_up(0.05)
         assert "kafka" in listening.instance.notes
         listening.stream.is_down = False
-        assert await listening.listener.wait_listening(5)
+        assert await listening.listener.wait_caught_up(5)
         assert "kafka" not in listening.instance.notes
+
+
+async def test_a_start_waits_until_it_has_caught_up_and_is_told_when_it_has_not(listening: Listening) -> None:
+    listening.stream.has_caught_up.clear()
+    assert not await listening.listener.wait_caught_up(0.05)
+    assert "kafka" not in listening.instance.notes
+    listening.stream.has_caught_up.set()
+    assert await listening.listener.wait_caught_up(5)
 
 
 async def test_redis_gets_what_it_missed_when_it_is_back() -> None:
@@ -122,7 +130,7 @@ async def _is(value: object, expected: object) -> bool:
 async def test_a_fault_while_applying_is_told_and_what_was_cached_is_doubted() -> None:
     new = Listening()
     task = asyncio.create_task(supervise(new.listener.run, "events"))
-    assert await new.listener.wait_listening(5)
+    assert await new.listener.wait_caught_up(5)
     new.stream.send(new.world.database.commit(KEY, "https://v1"))
     await new.until_told("https://v1 l1")
     new.stream.send(cast(RouteChanged, "no event"))

@@ -1,0 +1,38 @@
+"""What a resolver process does by itself, before it is ready and ever after."""
+
+import httpx2
+
+from tests.system import System
+from tests.waiting import eventually
+
+
+async def test_without_a_snapshot_it_has_read_what_redis_says_is_used_when_it_is_ready(system: System) -> None:
+    key = await system.new_key()
+    await system.put(key, "http://used")
+    await system.until_resolved(key, "http://used")
+    resolver = system.services.another("data_plane", "without-a-snapshot")
+    await resolver.start()  # returns when it is ready
+    try:
+        assert await metric(system.http, resolver.urls[0], 'tm_boot_source_info{source="redis"}') == 1
+        answer = await system.resolve(resolver.urls[0], key)
+        assert (answer.json()["url"], answer.headers["x-cache"]) == ("http://used", "l1")
+    finally:
+        await resolver.stop()
+
+
+async def test_a_running_resolver_compares_what_it_knows_with_the_database(system: System) -> None:
+    key, resolver = await system.new_key(), system.resolver_urls[0]
+    await system.put(key, "http://compared")
+    await system.until_resolved(key, "http://compared")
+    before = await metric(system.http, resolver, 'tm_selfcheck_samples_total{layer="l1"}')
+
+    async def has_compared() -> bool:
+        return await metric(system.http, resolver, 'tm_selfcheck_samples_total{layer="l1"}') > before
+
+    await eventually(has_compared)
+
+
+async def metric(http: httpx2.AsyncClient, resolver: str, name: str) -> float:
+    """The value that the resolver shows of the metric with these labels; 0 where it shows none."""
+    lines = (await http.get(f"{resolver}/metrics")).text.splitlines()
+    return next((float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(f"{name} ")), 0.0)
