@@ -1,7 +1,7 @@
 """How fast the resolver is, beside programs whose speed is known, all in one run.
 
 `.venv/bin/python -m bench.resolver [seconds per HTTP run]` starts servers of its own, prints a table and writes
-`bench-resolver.json`: what was measured by then when it fails. It takes about three minutes and wants an otherwise idle
+`bench-resolver.json`: what was measured by then when it fails. It takes about four minutes and wants an otherwise idle
 machine; wrk has to be installed. Exit code 1 when answers of a row were not as they should be; a goal that is missed is shown.
 """
 
