@@ -46,7 +46,11 @@ class CommitHistory:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """What an instance answered. Status 0: nothing. `bound` in seconds; None: it is not known."""
+    """What an instance answered. Status 0: nothing. `bound` in seconds; None: it is not known.
+
+    `asked` is when the question was sent, which an answer's staleness counts from. `due` is when it should have been sent, which
+    its latency counts from: an answer that keeps the next question waiting is slow for both. None: when it was asked.
+    """
 
     instance: str
     route: int
@@ -56,6 +60,12 @@ class Resolved:
     url: str | None = None
     bound: float | None = None
     stale: bool = False
+    due: float | None = None
+
+    @property
+    def took(self) -> float:
+        """Seconds from when the question was due to the end of the answer."""
+        return self.answered - (self.asked if self.due is None else self.due)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +98,7 @@ class Judge:
         """Look at one answer; those of one instance and route in the order they were asked for, one at a time."""
         self.statuses[answer.status] += 1
         self.stale += answer.stale
-        self.seconds.append(answer.answered - answer.asked)
+        self.seconds.append(answer.took)
         complaint = self._complaint(answer)
         if complaint is not None:
             self.broken.append(f"{answer.instance}, route {answer.route}: {complaint}")

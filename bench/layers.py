@@ -85,7 +85,7 @@ async def _write_routes(control_plane: str, key: str) -> None:
 
 def _table(loads: Mapping[Contender, list[wrk.Load]]) -> Table:
     base_rps, base_p99 = (_median(loads[CONTENDERS[0]], each) for each in ("rps", "p99_ms"))
-    table = Table("layer", "requests/s", "p50 ms", "p99 ms", "rps ratio", "p99 ratio", "not 2xx")
+    table = Table("layer", "requests/s", "p50 ms", "p99 ms", "rps ratio", "p99 ratio", "wrong")
     for contender, rounds in loads.items():
         rps, p50, p99 = (_median(rounds, each) for each in ("rps", "p50_ms", "p99_ms"))
         wrong = sum(each.errors for each in rounds)

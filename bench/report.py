@@ -1,16 +1,46 @@
-"""Measurements as rows: what, how much, of what else in the same run, and the goal."""
+"""Measurements as rows: what, how much, of what else in the same run, the goals, and whether they were met."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from rich.table import Table
 
 
+class Figure(StrEnum):
+    """What of a row a goal is about."""
+
+    VALUE = "value"
+    RATIO = "ratio"
+    P99_RATIO = "p99_ratio"
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A figure of a row, and the limit it has to keep."""
+
+    figure: Figure
+    at_least: float = -math.inf
+    at_most: float = math.inf
+
+    def __str__(self) -> str:
+        sign, limit = ("<=", self.at_most) if self.at_most < math.inf else (">=", self.at_least)
+        return f"{self.figure.replace('_', ' ')} {sign} {limit:,g}"
+
+    def is_met_by(self, figure: float) -> bool:
+        """Whether this figure keeps the limit."""
+        return self.at_least <= figure <= self.at_most
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One measurement. `ratio` is to the row named `beside`; `skipped` says why there is no value."""
+    """One measurement. `ratio` is to the row named `beside`.
+
+    `skipped` says why there is no value; `failed`, why there is none although there should be.
+    """
 
     name: str
     unit: str
@@ -19,8 +49,24 @@ class Row:
     beside: str = ""
     ratio: float | None = None
     p99_ratio: float | None = None
-    goal: str = ""
+    goals: tuple[Goal, ...] = ()
     skipped: str = ""
+    failed: str = ""
+
+    @property
+    def met(self) -> bool | None:
+        """Whether all its goals are met. None: it has none, or what they are about could not be measured here."""
+        if self.failed:
+            return False
+        figures = [getattr(self, each.figure) for each in self.goals]
+        if not figures or None in figures:
+            return None
+        return all(goal.is_met_by(figure) for goal, figure in zip(self.goals, figures, strict=True))
+
+    @property
+    def goal(self) -> str:
+        """Its goals in words."""
+        return ", ".join(map(str, self.goals))
 
 
 def skipped(name: str, unit: str, why: str) -> Row:
@@ -30,19 +76,20 @@ def skipped(name: str, unit: str, why: str) -> Row:
 
 def table_of(rows: Sequence[Row]) -> Table:
     """The rows for people."""
-    table = Table("what", "value", "unit", "p99 ms", "ratio", "p99 ratio", "beside", "goal")
+    table = Table("what", "value", "unit", "p99 ms", "ratio", "p99 ratio", "beside", "goal", "met")
     for row in rows:
-        value = row.skipped or _number(row.value)
+        value = row.skipped or row.failed or _number(row.value)
         table.add_row(
             row.name, value, row.unit, *(_number(each) for each in (row.p99_ms, row.ratio, row.p99_ratio)),
-            row.beside, row.goal,
+            row.beside, row.goal, {None: "", True: "yes", False: "NO"}[row.met],
         )  # fmt: skip
     return table
 
 
 def write(rows: Sequence[Row], path: Path) -> None:
-    """The rows for machines."""
-    path.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+    """The rows for machines; goals in words, and whether they were met."""
+    told = [{**asdict(row), "goals": row.goal, "met": row.met} for row in rows]
+    path.write_text(json.dumps(told, indent=2) + "\n")
 
 
 def _number(value: float | None) -> str:

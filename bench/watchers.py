@@ -92,7 +92,7 @@ async def _write_routes(urls: LocalUrls) -> None:
 
 
 def _table(loads: list[list[wrk.Load]]) -> Table:
-    table = Table("instance", "requests/s", "p50 ms", "p99 ms", "p99 ratio", "not 2xx")
+    table = Table("instance", "requests/s", "p50 ms", "p99 ms", "p99 ratio", "wrong")
     alone = statistics.median(each.p99_ms for each in loads[0])
     for name, rounds in zip(NAMES, loads, strict=True):
         rps, p50, p99 = (

@@ -124,7 +124,7 @@ async def _core(url: str, tenants: int, seconds: int) -> float:
 def _http(control_plane: str, key: str, tenants: int, seconds: int) -> float:
     load = wrk.drive(control_plane, routes=tenants, seconds=seconds, key=key, connections=CLIENTS, script=WRITES)
     if load.errors:
-        raise ValueError(f"{load.errors} writes were refused")
+        raise ValueError(f"{load.refused} writes were refused, {load.broken} had no answer")
     return load.rps
 
 

@@ -45,7 +45,7 @@ class ZipfLoad:
         """What the instance answers, not handed on."""
         line = _Line(instance, self._tenant, self._key)
         try:
-            return (await line.ask(route)).url
+            return (await line.ask(route, time.monotonic())).url
         finally:
             line.close()
 
@@ -60,22 +60,25 @@ class ZipfLoad:
 
     async def _ask(self, questions: Iterator[tuple[str, int]], rate: float | None = None) -> None:
         """Put each question into the queue of its line when it is due; a line that is behind keeps no other waiting."""
-        queues = {line: asyncio.Queue[int | None]() for lines in self._lines.values() for line in lines}
+        queues = {line: asyncio.Queue[tuple[int, float] | None]() for lines in self._lines.values() for line in lines}
         async with asyncio.TaskGroup() as group:
             for line, queue in queues.items():
                 group.create_task(self._work_off(line, queue))
             start = time.monotonic()
             for number, (instance, route) in enumerate(questions):
+                due = time.monotonic()
                 if rate is not None:
-                    await asyncio.sleep(max(0.0, start + number / rate - time.monotonic()))
-                queues[self._lines[instance][route % CONNECTIONS]].put_nowait(route)
+                    due = start + number / rate
+                    await asyncio.sleep(max(0.0, due - time.monotonic()))
+                queues[self._lines[instance][route % CONNECTIONS]].put_nowait((route, due))
             for queue in queues.values():
                 queue.put_nowait(None)
 
-    async def _work_off(self, line: "_Line", queue: "asyncio.Queue[int | None]") -> None:
+    async def _work_off(self, line: "_Line", queue: asyncio.Queue[tuple[int, float] | None]) -> None:
         try:
-            while (route := await queue.get()) is not None:
-                self._note(await line.ask(route))
+            while (question := await queue.get()) is not None:
+                route, due = question
+                self._note(await line.ask(route, due))
         finally:
             line.close()
 
@@ -90,17 +93,17 @@ class _Line:
         self._key = key
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def ask(self, route: int) -> Resolved:
-        """The answer, which has status 0 when there was none."""
+    async def ask(self, route: int, due: float) -> Resolved:
+        """The answer to a question that was due then; it has status 0 when there was none."""
         asked = time.monotonic()
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                return await self._exchange(route, asked)
+                return await self._exchange(route, due, asked)
         except (OSError, EOFError, TimeoutError):
             self.close()
-            return Resolved(self._instance, route, asked, time.monotonic(), status=0)
+            return Resolved(self._instance, route, asked, time.monotonic(), status=0, due=due)
 
-    async def _exchange(self, route: int, asked: float) -> Resolved:
+    async def _exchange(self, route: int, due: float, asked: float) -> Resolved:
         if self._streams is None:
             self._streams = await asyncio.open_connection(self._host, self._port)
         reader, writer = self._streams
@@ -120,6 +123,7 @@ class _Line:
             asked,
             time.monotonic(),
             status,
+            due=due,
             url=found.get("url"),
             bound=None if bound == "unknown" else int(bound) / 1000,
             stale="stale" in headers.get("x-cache", ""),

@@ -131,3 +131,10 @@ def test_an_answer_without_a_bound_is_counted_and_is_not_judged_by_it(judge: Jud
 def test_what_is_no_answer_is_not_counted_as_one_without_a_bound(judge: Judge) -> None:
     verdict(judge, answer(None, 250, status=503), answer(None, 251, status=0))
     assert judge.unknown == 0
+
+
+def test_waiting_for_its_turn_makes_an_answer_slower_and_no_staler(judge: Judge) -> None:
+    assert verdict(judge, answer("one", 101.4, bound=1.0, due=99.0)) == ""
+    assert verdict(judge, answer("one", 101.4, bound=1.0)) == ""
+    assert judge.seconds == pytest.approx([2.5, 0.1])
+    assert judge.longest_wrong == pytest.approx(0.9)
