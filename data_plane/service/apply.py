@@ -77,8 +77,8 @@ class EventApplier:
         await self._shared.push(list(changed.values()))
         level = logging.INFO if len(events) <= FEW else logging.DEBUG
         for event in events:
-            progress = self._count(event, level)
-            self._feeds.publish(event, follows=progress is Progress.NEXT)
+            self._count(event, level)
+            self._feeds.publish(event)
 
     def lost_track(self) -> None:
         """Events of any tenant may have gone unheard."""
@@ -104,7 +104,7 @@ class EventApplier:
             proven_as_of=event.occurred_at.timestamp(),
         )
 
-    def _count(self, event: RouteChanged, level: int) -> Progress:
+    def _count(self, event: RouteChanged, level: int) -> None:
         progress = self._watermarks.advance(event.tenant, event.revision)
         self._events[_OUTCOMES[progress]].inc()
         if progress is Progress.GAP:
@@ -125,7 +125,6 @@ class EventApplier:
             propagation_ms=round(took * 1000, 1),
             correlation_id=event.correlation_id,
         )
-        return progress
 
     def _since(self, event: RouteChanged) -> float:
         """Seconds since the change: by the primary's clock, or by this host's where that was never heard."""

@@ -29,15 +29,15 @@ class ChangeFeeds:
         self._kept = 0
         self._wakes: dict[str, set[Wake]] = {}
 
-    def publish(self, event: RouteChanged, *, follows: bool) -> None:
-        """The event is applied here; `follows`: right after the last one of its tenant. One that leaves a gap ends the feed.
+    def publish(self, event: RouteChanged) -> None:
+        """The event is applied here. One that leaves a gap ends the feed.
 
-        A feed begins only with an event of which it is sure that what came after it is heard: one that was written late
-        may have been overtaken by others before this process listened.
+        A feed begins only with an event of which it is sure that what came after it is heard: one that was written late,
+        or once more, may have been overtaken by others before this process listened, even if it follows the last applied.
         """
         feed = self.current(event.tenant)
         if feed is None or event.revision > feed.newest + 1:
-            if not follows and not self._is_heard_after(event.tenant, event.occurred_at.timestamp()):
+            if not self._is_heard_after(event.tenant, event.occurred_at.timestamp()):
                 self._feeds.pop(event.tenant, None)
                 self._wake_watchers(event.tenant)
                 return

@@ -152,3 +152,15 @@ async def test_events_that_come_again_are_not_given_again(world: World) -> None:
     _, watching = await begin(instance)
     await instance.core.applier.apply([*events, events[0]])
     assert await given(watching) == []
+
+
+async def test_what_is_written_once_more_after_others_were_lost_begins_nothing(world: World) -> None:
+    instance = world.instance()
+    await change(world, instance)
+    echoed = await change(world)
+    await change(world)
+    instance.listen()  # anew, after the end: both went unheard
+    await instance.core.applier.apply([echoed])
+    with pytest.raises(RevisionGone) as gone:
+        await resume(instance, 1)
+    assert gone.value.oldest == 3
