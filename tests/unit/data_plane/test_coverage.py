@@ -1,15 +1,10 @@
 """How old an answer may be, and which revision it reflects, by what was heard and read."""
 
-import asyncio
-
 import pytest
 
 from data_plane.domain.demand import Demand
-from data_plane.errors import NotFreshEnough, RevisionNotReached, RouteUnknown
-from data_plane.service.resolve import ASK_AGAIN_SECONDS
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_world import KEY, Instance, World, told
-from tests.waiting import eventually
 
 OTHER = RouteKey("team-a", "other", "prod", "v1")
 
@@ -130,37 +125,6 @@ async def test_the_bound_is_since_the_slowest_partitions_heartbeat(world: World)
     assert instance.heard.until == float("-inf")
 
 
-async def test_a_caller_that_wants_a_fresher_answer_gets_one_from_a_fresher_source(world: World) -> None:
-    world.database.commit(KEY, "https://v1")
-    instance = world.instance()
-    await instance.resolve()
-    world.clock.advance(30)
-    assert told(await instance.resolve(demand=Demand(max_age=31))) == "https://v1 l1"
-    assert told(await instance.resolve(demand=Demand(max_age=5))) == "https://v1 replica"
-    world.replica.stop_here()
-    world.database.commit(OTHER, "https://other")
-    world.clock.advance(30)
-    assert told(await instance.resolve(demand=Demand(max_age=5))) == "https://v1 primary"
-
-
-async def test_a_caller_that_wants_it_as_of_now_gets_it_from_the_primary(world: World) -> None:
-    world.database.commit(KEY, "https://v1")
-    assert told(await world.instance(knows_the_time=False).resolve(demand=Demand(max_age=0))) == "https://v1 primary"
-
-
-async def test_a_caller_that_wants_what_nobody_can_tell_is_told_how_old_the_best_is(world: World) -> None:
-    world.database.commit(KEY, "https://v1")
-    instance = world.instance()
-    await instance.resolve()
-    world.all_databases(down=True)
-    world.clock.advance(30)
-    with pytest.raises(NotFreshEnough, match=r"up to 300.. ms old; asked for 5 s") as refused:
-        await instance.resolve(demand=Demand(max_age=5))
-    assert round(refused.value.bound or 0, 1) == 30
-    with pytest.raises(RouteUnknown):
-        await instance.resolve(OTHER, demand=Demand(max_age=5))
-
-
 async def test_an_answer_reflects_the_revision_of_the_last_event_applied_whatever_route_it_was_of(world: World) -> None:
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
@@ -170,122 +134,9 @@ async def test_an_answer_reflects_the_revision_of_the_last_event_applied_whateve
     assert (told(answer), answer.entry.revision, answer.reflects) == ("https://v1 l1", 1, 2)
 
 
-async def test_a_write_is_read_from_a_replica_that_has_it_before_its_event_is_heard(world: World) -> None:
-    instance = world.instance()
-    await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
-    world.database.commit(KEY, "https://v2")
-    assert told(await instance.resolve()) == "https://v1 l1"
-    assert told(await instance.resolve(demand=Demand(min_revision=2))) == "https://v2 replica"
-
-
-async def test_a_write_is_read_from_the_primary_where_the_replica_lags(world: World) -> None:
-    instance = world.instance()
-    world.database.commit(KEY, "https://v1")
-    world.replica.stop_here()
-    world.database.commit(KEY, "https://v2")
-    assert told(await instance.resolve(demand=Demand(min_revision=2))) == "https://v2 primary"
-
-
-async def test_a_write_that_no_database_can_tell_of_is_waited_for(world: World) -> None:
-    instance = world.instance()
-    world.database.commit(KEY, "https://v1")
-    world.replica.stop_here()
-    event = world.database.commit(KEY, "https://v2")
-    world.primary.is_down = True
-    waiting = asyncio.create_task(instance.resolve(demand=Demand(min_revision=2)))
-    await eventually(lambda: _has_read(world))
-    assert not waiting.done()
-    await instance.core.applier.apply([event])
-    assert (await waiting).entry.url == "https://v2"
-
-
-async def test_a_write_is_waited_for_while_nobody_can_tell(world: World) -> None:
-    instance = world.instance()
-    await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
-    event = world.database.commit(KEY, "https://v2")
-    world.redis.is_down = True
-    world.all_databases(down=True)
-    waiting = asyncio.create_task(instance.resolve(demand=Demand(min_revision=2)))
-    await eventually(lambda: _has_read(world, times=2))
-    assert not waiting.done()
-    await instance.core.applier.apply([event])
-    assert told(await waiting) == "https://v2 l1"
-
-
-async def test_a_route_nobody_can_tell_of_is_waited_for_when_its_revision_is_named(world: World) -> None:
-    instance = world.instance()
-    event = world.database.commit(KEY, "https://v1")
-    world.redis.is_down = True
-    world.all_databases(down=True)
-    waiting = asyncio.create_task(instance.resolve(demand=Demand(min_revision=1)))
-    await eventually(lambda: _has_read(world, times=2))
-    await instance.core.applier.apply([event])
-    assert told(await waiting) == "https://v1 l1"
-
-
-async def test_what_an_event_has_overtaken_is_not_insisted_on_when_the_sources_go(world: World) -> None:
-    instance = world.instance()
-    world.database.commit(KEY, "https://v1")
-    world.replica.stop_here()
-    event = world.database.commit(KEY, "https://v2")
-    world.primary.is_down = True
-    waiting = asyncio.create_task(instance.resolve(demand=Demand(min_revision=2)))
-    await eventually(lambda: _has_read(world))
-    world.redis.is_down = True
-    world.all_databases(down=True)
-    await instance.core.applier.apply([event])
-    reads = world.replica.reads
-    assert (await waiting).entry.url == "https://v2"
-    assert world.replica.reads <= reads + 2
-
-
-async def _has_read(world: World, times: int = 1) -> bool:
-    return world.replica.reads >= times
-
-
-async def test_a_revision_that_nobody_can_tell_of_is_refused_at_the_deadline_with_the_one_reached(world: World) -> None:
-    instance = world.instance(resolve_deadline_seconds=4 * ASK_AGAIN_SECONDS)
-    await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
-    world.redis.is_down = True
-    world.all_databases(down=True)
-    with pytest.raises(RevisionNotReached, match="up to revision 1, not 2"):
-        await instance.resolve(demand=Demand(min_revision=2))
-    assert 2 <= world.replica.reads <= 6
-
-
-async def test_an_age_that_nobody_can_tell_is_not_waited_for(world: World) -> None:
-    instance = world.instance()
-    await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
-    world.redis.is_down = True
-    world.all_databases(down=True)
-    world.clock.advance(30)
-    with pytest.raises(NotFreshEnough):
-        await instance.resolve(demand=Demand(max_age=5, min_revision=1))
-    assert world.replica.reads == 1
-
-
-async def test_a_revision_that_does_not_come_is_refused_with_the_one_reached(world: World) -> None:
-    instance = world.instance(resolve_deadline_seconds=0.1)
-    world.database.commit(KEY, "https://v1")
-    with pytest.raises(RevisionNotReached, match="up to revision 1, not 2") as refused:
-        await instance.resolve(demand=Demand(min_revision=2))
-    assert refused.value.reached == 1
-
-
 async def test_after_a_gap_an_older_entry_does_not_reflect_what_was_heard_since(world: World) -> None:
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     world.database.commit(KEY, "https://unheard")
     await instance.core.applier.apply([world.database.commit(OTHER, "https://other")])
     assert told(await instance.resolve(demand=Demand(min_revision=3))) == "https://unheard replica"
-
-
-async def test_a_hundred_callers_with_the_same_demand_cause_one_load(world: World) -> None:
-    world.database.commit(KEY, "https://v1")
-    gate = world.replica.hold()
-    instance = world.instance()
-    callers = [asyncio.create_task(instance.resolve(demand=Demand(min_revision=1))) for _ in range(100)]
-    await world.replica.asked()
-    gate.set()
-    assert {told(await each) for each in callers} == {"https://v1 replica"}
-    assert world.replica.reads == 1

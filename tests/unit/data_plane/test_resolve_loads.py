@@ -1,0 +1,104 @@
+"""What a load costs, what comes in while it is under way, and what becomes of it when nobody answers."""
+
+import asyncio
+
+import pytest
+
+from data_plane.errors import RouteUnknown
+from shared.schemas.identity import RouteKey
+from tests.fakes.data_plane_world import KEY, World, told
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def test_redis_down_costs_one_attempt_per_load(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    world.redis.is_down = True
+    assert told(await world.instance().resolve()) == "https://v1 replica"
+    assert (world.redis.gets, world.redis.puts) == (1, 0)
+
+
+async def test_an_entry_in_redis_that_cannot_be_read_is_loaded_and_the_others_are_not(world: World) -> None:
+    other = RouteKey("team-a", "other", "prod", "v1")
+    for key in (KEY, other):
+        world.database.commit(key, "https://v1")
+        await world.instance().resolve(key)
+    world.redis.unreadable = {KEY}
+    instance = world.instance()
+    async with asyncio.TaskGroup() as together:
+        answers = [together.create_task(instance.resolve(key)) for key in (KEY, other)]
+    assert [told(each.result()) for each in answers] == ["https://v1 replica", "https://v1 redis"]
+    assert instance.count("tm_cache_lookups_total", layer="redis", outcome="error") == 1
+    assert instance.count("tm_cache_lookups_total", layer="redis", outcome="hit") == 1
+
+
+async def test_a_load_that_nobody_could_answer_counts_as_failed(world: World) -> None:
+    world.redis.is_down = True
+    world.all_databases(down=True)
+    instance = world.instance()
+    with pytest.raises(RouteUnknown):
+        await instance.resolve()
+    assert instance.count("tm_loads_total", outcome="failed") == 1
+
+
+async def test_a_hundred_callers_cause_one_load(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    gate = world.replica.hold()
+    instance = world.instance()
+    callers = [asyncio.create_task(instance.resolve()) for _ in range(100)]
+    await world.replica.asked()
+    gate.set()
+    assert {told(await each) for each in callers} == {"https://v1 replica"}
+    assert world.replica.reads == 1
+    assert instance.count("tm_loads_total", outcome="coalesced") == 99
+
+
+async def test_an_event_during_a_load_wins_over_what_the_load_brings(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    gate = world.replica.hold()
+    instance = world.instance()
+    caller = asyncio.create_task(instance.resolve())
+    await world.replica.asked()
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v2")])
+    gate.set()
+    assert (await caller).entry.url == "https://v2"
+    assert world.redis.entries[KEY].url == "https://v2"
+
+
+async def test_a_slower_instances_older_fill_loses_in_redis(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    gate = world.replica.hold()
+    slow, fast = world.instance(), world.instance()
+    caller = asyncio.create_task(slow.resolve())
+    await world.replica.asked()
+    await fast.core.applier.apply([world.database.commit(KEY, "https://v2")])
+    gate.set()
+    assert (await caller).entry.url == "https://v2"
+    assert world.redis.entries[KEY].url == "https://v2"
+
+
+async def test_a_load_beyond_the_deadline_is_given_up_and_the_known_answered(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    instance = world.instance(resolve_deadline_seconds=0.05)
+    await instance.resolve()
+    world.clock.advance(60)
+    world.replica.hold()
+    assert told(await instance.resolve()) == "https://v1 l1 stale"
+    await instance.core.resolver.close()
+
+
+async def test_an_event_between_the_end_of_a_load_and_its_answer_wins(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    instance = world.instance()
+    caller = asyncio.create_task(instance.resolve())
+    for _ in range(100):
+        if KEY in world.redis.entries:
+            break
+        await asyncio.sleep(0)
+    # The load has just written to Redis; whoever waits for it has not been woken yet.
+    assert not caller.done()
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v2")])
+    assert (await caller).entry.url == "https://v2"
