@@ -1,7 +1,7 @@
 """`python -m audit_consumer`: serve the audit API and ingest events until SIGTERM."""
 
 from audit_consumer.settings import AuditSettings
-from shared.runtime.catalogue import Service
+from shared.runtime.metric_catalogue import Service
 from shared.runtime.server import serve
 from shared.runtime.settings import read_settings
 

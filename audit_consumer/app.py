@@ -7,7 +7,7 @@ from audit_consumer.adapters import kafka, mongo
 from audit_consumer.adapters.kafka_dead_letters import KafkaDeadLetters
 from audit_consumer.adapters.kafka_records import KafkaRecords
 from audit_consumer.adapters.mongo import MongoAuditTrail
-from audit_consumer.http.audit import KINDS, audit_router
+from audit_consumer.http.audit import PROBLEM_TYPES, audit_router
 from audit_consumer.ports import AuditReader
 from audit_consumer.service.ingestion import Ingestion
 from audit_consumer.service.queries import AuditQueries
@@ -15,19 +15,19 @@ from audit_consumer.settings import AuditSettings
 from audit_consumer.worker import INDEXES, AuditWorker
 from shared.runtime import logs, tracing
 from shared.runtime.access.assembly import Access, build_access
-from shared.runtime.access.feed import following
-from shared.runtime.catalogue import Service
+from shared.runtime.access.key_feed import following
 from shared.runtime.clock import Clock, SystemClock
 from shared.runtime.health import DependencyHealth, Health
 from shared.runtime.http.application import Lifespan, build_application
-from shared.runtime.http.bounds import Bounds, bounds_of
-from shared.runtime.http.context import RequestContext
-from shared.runtime.kafka import ProgressWatchdog
+from shared.runtime.http.request_limits import RequestLimits, request_limits_of
+from shared.runtime.http.telemetry import TelemetryMiddleware
+from shared.runtime.kafka.clients import ProgressWatchdog
+from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.runtime.settings import read_settings
 
 
-def create_app() -> RequestContext:
+def create_app() -> TelemetryMiddleware:
     """The application as the server runs it, from the environment."""
     settings = read_settings(AuditSettings)
     logs.configure(
@@ -40,7 +40,7 @@ def create_app() -> RequestContext:
     return assemble(settings)
 
 
-def assemble(settings: AuditSettings) -> RequestContext:
+def assemble(settings: AuditSettings) -> TelemetryMiddleware:
     """The application over real servers; nothing is opened before its lifespan begins."""
     clock, health, metrics = SystemClock(), new_health(), Metrics(Service.AUDIT_CONSUMER)
     access = build_access(settings, clock=clock, health=health, metrics=metrics)
@@ -80,8 +80,8 @@ def assemble(settings: AuditSettings) -> RequestContext:
             await opened.enter_async_context(worker.running(grace=settings.shutdown_seconds / 3))
             yield
 
-    bounds = bounds_of(settings, settings.request_deadline_seconds)
-    return build_app(trail, clock, health, metrics, access, lifespan, bounds)
+    limits = request_limits_of(settings, settings.request_deadline_seconds)
+    return build_app(trail, clock, health, metrics, access, lifespan, limits)
 
 
 def _trail(settings: AuditSettings, clock: Clock, health: Health, metrics: Metrics) -> MongoAuditTrail:
@@ -115,17 +115,17 @@ def build_app(
     metrics: Metrics,
     access: Access,
     lifespan: Lifespan | None = None,
-    bounds: Bounds | None = None,
-) -> RequestContext:
+    limits: RequestLimits | None = None,
+) -> TelemetryMiddleware:
     """The ASGI application over any reader of the audit trail."""
     return build_application(
         title="Traffic Manager audit trail",
         description="Who changed which route, when, why, and what it was before.",
         handlers=[audit_router(AuditQueries(reader, clock))],
-        kinds=KINDS,
+        problem_types=PROBLEM_TYPES,
         health=health,
         metrics=metrics,
         authenticator=access.authenticator,
         lifespan=lifespan,
-        bounds=bounds,
+        limits=limits,
     )

@@ -12,7 +12,7 @@ from audit_consumer.ports import AuditStore, RecordSource
 from audit_consumer.service.ingestion import Ingestion
 from shared.runtime.backoff import Backoff
 from shared.runtime.health import Health
-from shared.runtime.kafka import STALLED_AFTER_SECONDS
+from shared.runtime.kafka.clients import STALLED_AFTER_SECONDS
 from shared.runtime.resilience import DependencyUnavailable
 
 STORE_SECONDS = 1.0

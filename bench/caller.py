@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.seeded import TENANT
-from shared.runtime.access.disk_copy import DiskCopy, KeysAsHeard
+from shared.runtime.access.key_snapshot_file import KeySnapshot, KeySnapshotFile
 from shared.runtime.access.tokens import AccessKey
 from shared.schemas.access import AccessRecord, LiveSecret, Role
 
@@ -19,4 +19,4 @@ def record_of(key: AccessKey) -> AccessRecord:
 
 def save_copy(key: AccessKey, path: Path) -> None:
     """Write the copy that a service starts with where there is no Kafka."""
-    DiskCopy(path).save(KeysAsHeard(as_of=datetime.now(UTC), records=(record_of(key),)))
+    KeySnapshotFile(path).save(KeySnapshot(as_of=datetime.now(UTC), records=(record_of(key),)))

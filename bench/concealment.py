@@ -19,7 +19,7 @@ from deploy.local.settings import DEFAULT_STATE
 from examples.local_urls import LocalUrls
 
 OWN, OTHERS, NEVER = "bench-own", "bench-others", "bench-never-made"
-KINDS = {"another tenant's": OTHERS, "of no tenant": NEVER, "absent, one's own": OWN}
+PROBLEM_TYPES = {"another tenant's": OTHERS, "of no tenant": NEVER, "absent, one's own": OWN}
 ROUTE = "payments/prod/v1"
 Times = dict[str, list[float]]
 
@@ -52,9 +52,9 @@ async def _prepare(urls: LocalUrls) -> str:
 
 
 async def _measure(http: httpx2.AsyncClient, requests: int, path_of: Callable[[str], str]) -> Times:
-    times: Times = {kind: [] for kind in KINDS}
+    times: Times = {kind: [] for kind in PROBLEM_TYPES}
     for number in range(requests + 100):
-        for kind, tenant in KINDS.items():
+        for kind, tenant in PROBLEM_TYPES.items():
             started = time.perf_counter()
             answer = await http.get(path_of(tenant))
             took = time.perf_counter() - started

@@ -11,10 +11,10 @@ from contextlib import asynccontextmanager
 from pydantic import Field
 
 from bench.held import FullCache
-from data_plane.http.hot_path import HotPath
+from data_plane.http.fast_path.middleware import FastPath
 from shared.runtime.access.tokens import AccessKey
-from shared.runtime.catalogue import Service
 from shared.runtime.http.application import build_application
+from shared.runtime.metric_catalogue import Service
 from shared.runtime.server import serve
 from shared.runtime.settings import ServiceSettings, read_settings
 
@@ -28,7 +28,7 @@ class FullCacheSettings(ServiceSettings):
     bench_key: str = Field(description="The access key that is accepted.")
 
 
-def create_application() -> HotPath:
+def create_application() -> FastPath:
     """What the server calls for the application."""
     settings = read_settings(FullCacheSettings)
     full = FullCache(settings.bench_routes, AccessKey.parse(settings.bench_key))
@@ -43,7 +43,7 @@ def create_application() -> HotPath:
         title="",
         description="",
         handlers=[],
-        kinds={},
+        problem_types={},
         health=full.health,
         metrics=full.metrics,
         authenticator=full.authenticator,

@@ -6,21 +6,21 @@ from litestar.types import ASGIApp
 
 from bench.caller import record_of
 from bench.seeded import key as key_of
-from data_plane.domain.entry import Entry, Lives, State
-from data_plane.domain.heard import Heard
+from data_plane.domain.entry import Entry, State, TtlPolicy
 from data_plane.domain.remote_clock import RemoteClock
+from data_plane.domain.stream_coverage import StreamCoverage
 from data_plane.domain.watermarks import Watermarks
-from data_plane.http.hot_path import HotPath
-from data_plane.service.coverage import Coverage
-from data_plane.service.freshness import Freshness
-from data_plane.service.local_answers import LocalAnswers
-from data_plane.service.local_cache import LocalCache
+from data_plane.http.fast_path.middleware import FastPath
+from data_plane.service.cache.freshness import Freshness
+from data_plane.service.cache.l1 import L1Cache
+from data_plane.service.cache.staleness import StalenessBounds
+from data_plane.service.resolve.l1_reader import L1Reader
 from shared.runtime.access.authenticator import CredentialAuthenticator
 from shared.runtime.access.keyring import Keyring
 from shared.runtime.access.tokens import AccessKey
-from shared.runtime.catalogue import Service
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import Health
+from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.schemas.events import Heartbeat
 
@@ -36,12 +36,12 @@ class FullCache:
         self._routes = routes
         self._clock = SystemClock()
         self.metrics, self.health = Metrics(Service.DATA_PLANE), Health({})
-        self._cache = LocalCache(routes, self.metrics)
-        lives, heard, primary_clock = Lives(LIFE_SECONDS), Heard(), RemoteClock()
+        self._cache = L1Cache(routes, self.metrics)
+        lives, heard, primary_clock = TtlPolicy(LIFE_SECONDS), StreamCoverage(), RemoteClock()
         now = self._clock.monotonic()
         primary_clock.observe(sent=now, received=now, remote=self._clock.now().timestamp())
         heard.listen({0: 0}, at=now, resumed=False)
-        coverage = Coverage(
+        coverage = StalenessBounds(
             local=self._cache,
             heard=heard,
             watermarks=Watermarks(),
@@ -56,7 +56,7 @@ class FullCache:
         self.authenticator = CredentialAuthenticator(keyring, None, clock=self._clock, metrics=self.metrics)
         self._heard, self._answers = (
             heard,
-            LocalAnswers(
+            L1Reader(
                 local=self._cache,
                 freshness=freshness,
                 coverage=coverage,
@@ -67,12 +67,12 @@ class FullCache:
             ),
         )
 
-    def behind(self, app: ASGIApp) -> HotPath:
+    def behind(self, app: ASGIApp) -> FastPath:
         """The hot path, before an application for everything else."""
-        return HotPath(
+        return FastPath(
             app,
             self._answers,
-            negative_life=LIFE_SECONDS,
+            negative_ttl=LIFE_SECONDS,
             authenticator=self.authenticator,
             health=self.health,
             metrics=self.metrics,

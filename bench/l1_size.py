@@ -14,7 +14,7 @@ from typing import Any
 
 from bench.held import FullCache
 from bench.seeded import key
-from data_plane.http.hot_path import HotPath
+from data_plane.http.fast_path.middleware import FastPath
 from shared.runtime.access.tokens import AccessKey
 
 ASKED = 100_000
@@ -39,7 +39,7 @@ def _resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE
 
 
-async def _latencies(app: HotPath, routes: int, access: AccessKey) -> list[float]:
+async def _latencies(app: FastPath, routes: int, access: AccessKey) -> list[float]:
     chosen = [random.randrange(routes) for _ in range(ASKED)]  # noqa: S311 - no secret
     took = []
     for number in chosen:

@@ -79,9 +79,9 @@ async def main(changes: int) -> None:
         await run.until_live(await run.change())
         await asyncio.sleep(2 * QUIET_SECONDS)
         _say("quiet", await run.timed(changes, QUIET_SECONDS))
-        beside = asyncio.create_task(run.write_beside())
+        newer_than = asyncio.create_task(run.write_beside())
         _say("busy", await run.timed(changes, 0))
-        beside.cancel()
+        newer_than.cancel()
         await asyncio.sleep(2 * QUIET_SECONDS)
         _say("frozen", [await _thawed(run, services, each) for each in FROZEN_SECONDS])
 

@@ -46,7 +46,7 @@ class Row:
     unit: str
     value: float | None = None
     p99_ms: float | None = None
-    beside: str = ""
+    newer_than: str = ""
     ratio: float | None = None
     p99_ratio: float | None = None
     goals: tuple[Goal, ...] = ()
@@ -81,7 +81,7 @@ def table_of(rows: Sequence[Row]) -> Table:
         value = row.skipped or row.failed or _number(row.value)
         table.add_row(
             row.name, value, row.unit, *(_number(each) for each in (row.p99_ms, row.ratio, row.p99_ratio)),
-            row.beside, row.goal, {None: "", True: "yes", False: "NO"}[row.met],
+            row.newer_than, row.goal, {None: "", True: "yes", False: "NO"}[row.met],
         )  # fmt: skip
     return table
 

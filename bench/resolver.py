@@ -43,7 +43,7 @@ from deploy.local.stack import Stack, open_stack
 from deploy.local.starting import start_all
 from shared.runtime import logs
 from shared.runtime.access.tokens import AccessKey
-from shared.runtime.catalogue import Service
+from shared.runtime.metric_catalogue import Service
 from shared.runtime.settings import LogFormat
 
 ROUTES = 20_000
@@ -162,7 +162,7 @@ def _http_rows(
 def _row(
     name: str,
     loads: list[wrk.Load],
-    beside: Row | None = None,
+    newer_than: Row | None = None,
     *,
     goals: tuple[Goal, ...] = (),
     unit: str = "requests/s",
@@ -174,9 +174,9 @@ def _row(
         return Row(name, unit, goals=goals, failed=f"{wrong} answers were not as they should be, or did not come")
     rate, p99 = statistics.median(each.rps for each in loads), statistics.median(each.p99_ms for each in loads)
     alone = Row(name, unit, in_each * rate, p99, goals=goals)
-    if beside is None or beside.value is None or beside.p99_ms is None:
+    if newer_than is None or newer_than.value is None or newer_than.p99_ms is None:
         return alone
-    return replace(alone, beside=beside.name, ratio=rate / beside.value, p99_ratio=p99 / beside.p99_ms)
+    return replace(alone, newer_than=newer_than.name, ratio=rate / newer_than.value, p99_ratio=p99 / newer_than.p99_ms)
 
 
 async def _inside(stack: Stack) -> AsyncIterator[Row]:
@@ -198,7 +198,7 @@ async def _inside(stack: Stack) -> AsyncIterator[Row]:
     yield peer if gets else skipped(peer.name, peer.unit, "not installed")
     half = (Goal(Figure.RATIO, at_least=0.5),)
     ratio = rate / gets if gets else None
-    yield Row("Redis hit in process, 64 in flight", "resolves/s", rate, beside=peer.name, ratio=ratio, goals=half)
+    yield Row("Redis hit in process, 64 in flight", "resolves/s", rate, newer_than=peer.name, ratio=ratio, goals=half)
     cold = await core.replica_reads(environment, ROUTES)
     yield Row("replica, cold keys, in process", "resolves/s", cold, goals=(Goal(Figure.VALUE, at_least=15_000),))
     keys = await core.many_keys(environment, ROUTES, rounds=500)

@@ -15,17 +15,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from data_plane.adapters.snapshot_file import SnapshotFile
-from data_plane.domain.entry import Entry, Lives, State
-from data_plane.domain.heard import Heard
+from data_plane.adapters.snapshot.file import SnapshotFile
+from data_plane.domain.entry import Entry, State, TtlPolicy
 from data_plane.domain.remote_clock import RemoteClock
+from data_plane.domain.stream_coverage import StreamCoverage
 from data_plane.domain.watermarks import Watermarks
-from data_plane.service.coverage import Coverage
-from data_plane.service.freshness import Freshness
-from data_plane.service.local_cache import LocalCache
-from data_plane.service.snapshots import Snapshots
-from shared.runtime.catalogue import Service
+from data_plane.service.cache.freshness import Freshness
+from data_plane.service.cache.l1 import L1Cache
+from data_plane.service.cache.staleness import StalenessBounds
+from data_plane.service.snapshot.persistence import SnapshotPersistence
 from shared.runtime.clock import SystemClock
+from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.schemas.identity import RouteKey
 
@@ -46,17 +46,17 @@ async def main(routes: int) -> None:
     Console().print(table)
 
 
-def _snapshots(file: SnapshotFile, routes: int, *, filled: bool) -> Snapshots:
-    metrics, lives, heard, clock = Metrics(Service.DATA_PLANE), Lives(), Heard(), RemoteClock()
-    local, marks = LocalCache(routes, metrics), Watermarks()
+def _snapshots(file: SnapshotFile, routes: int, *, filled: bool) -> SnapshotPersistence:
+    metrics, lives, heard, clock = Metrics(Service.DATA_PLANE), TtlPolicy(), StreamCoverage(), RemoteClock()
+    local, marks = L1Cache(routes, metrics), Watermarks()
     clock.observe(sent=CLOCK.monotonic(), received=CLOCK.monotonic(), remote=time.time())
     heard.listen({0: 0}, at=CLOCK.monotonic(), resumed=False)
     if filled:
         _fill(local, routes)
-    coverage = Coverage(
+    coverage = StalenessBounds(
         local=local, heard=heard, watermarks=marks, primary_clock=clock, lives=lives, clock=CLOCK, metrics=metrics
     )
-    return Snapshots(
+    return SnapshotPersistence(
         file,
         local=local,
         coverage=coverage,
@@ -70,7 +70,7 @@ def _snapshots(file: SnapshotFile, routes: int, *, filled: bool) -> Snapshots:
     )
 
 
-def _fill(local: LocalCache, routes: int) -> None:
+def _fill(local: L1Cache, routes: int) -> None:
     now = CLOCK.monotonic()
     for number in range(routes):
         key = RouteKey(f"team-{number % 100}", f"service-{number}", "prod", "v1")

@@ -34,9 +34,9 @@ from control_plane.domain.requests import ChangeRequest
 from deploy.local.packaged import postgres_package
 from deploy.local.settings import DEFAULT_STATE
 from examples.local_urls import LocalUrls
-from shared.runtime.catalogue import Service
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import DependencyHealth
+from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Guard
 from shared.schemas.identity import RouteKey

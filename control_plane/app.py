@@ -21,7 +21,7 @@ from control_plane.errors import TooManyWrites
 from control_plane.http.access_keys import access_key_handlers
 from control_plane.http.changes import change_handlers
 from control_plane.http.history import history_handlers
-from control_plane.http.kinds import KINDS, absent_tenant
+from control_plane.http.problem_types import PROBLEM_TYPES, absent_tenant
 from control_plane.http.propagation import propagation_handlers
 from control_plane.http.routes import route_handlers
 from control_plane.http.tenants import tenant_handlers
@@ -52,12 +52,12 @@ from control_plane.settings import ControlPlaneSettings
 from control_plane.worker import refreshing, running, watching
 from shared.runtime import logs, tracing
 from shared.runtime.access.assembly import Access, build_access
-from shared.runtime.catalogue import Service
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import DependencyHealth, Health
 from shared.runtime.http.application import Lifespan, build_application
-from shared.runtime.http.bounds import bounds_of
-from shared.runtime.http.context import RequestContext
+from shared.runtime.http.request_limits import request_limits_of
+from shared.runtime.http.telemetry import TelemetryMiddleware
+from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Guard
 from shared.runtime.settings import read_settings
@@ -96,7 +96,7 @@ def build_app(
     metrics: Metrics,
     access: Access,
     adapters: Lifespan | None = None,
-) -> RequestContext:
+) -> TelemetryMiddleware:
     """The service on these ports. `revocations` is `events` by a way of its own, so that neither waits for the other;
     `adapters` opens what is behind them and closes it again."""
     timing = RelayTiming(
@@ -157,18 +157,18 @@ def build_app(
                 write_limits(settings, clock, metrics),
             )
         ],
-        kinds=KINDS,
-        refusals_of_writes=[KINDS[TooManyWrites]],
+        problem_types=PROBLEM_TYPES,
+        refusals_of_writes=[PROBLEM_TYPES[TooManyWrites]],
         health=health,
         metrics=metrics,
         authenticator=access.authenticator,
         absent=absent_tenant,
         lifespan=lifespan,
-        bounds=bounds_of(settings, settings.write_deadline_seconds),
+        limits=request_limits_of(settings, settings.write_deadline_seconds),
     )
 
 
-def create_app() -> RequestContext:
+def create_app() -> TelemetryMiddleware:
     """The service as it runs, told by the environment."""
     settings = read_settings(ControlPlaneSettings)
     logs.configure(
@@ -181,7 +181,7 @@ def create_app() -> RequestContext:
     return connected(settings)
 
 
-def connected(settings: ControlPlaneSettings) -> RequestContext:
+def connected(settings: ControlPlaneSettings) -> TelemetryMiddleware:
     """The service on PostgreSQL and Kafka, as the settings say; nothing is open yet."""
     health, metrics, clock = new_health(), Metrics(Service.CONTROL_PLANE), SystemClock()
     access = build_access(settings, clock=clock, health=health, metrics=metrics)

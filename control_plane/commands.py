@@ -8,9 +8,9 @@ from control_plane.adapters.postgres.primary import UNAVAILABLE, Primary
 from control_plane.domain.access_keys import NewKey
 from control_plane.settings import ControlPlaneSettings
 from shared.runtime.access.tokens import AccessKey
-from shared.runtime.catalogue import Service
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import DependencyHealth
+from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Guard
 from shared.schemas.access import Role

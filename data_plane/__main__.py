@@ -1,7 +1,7 @@
 """`python -m data_plane`: serve resolve requests until SIGTERM."""
 
 from data_plane.settings import DataPlaneSettings
-from shared.runtime.catalogue import Service
+from shared.runtime.metric_catalogue import Service
 from shared.runtime.server import serve
 from shared.runtime.settings import read_settings
 

@@ -6,24 +6,24 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 
-from data_plane.adapters.kafka import KafkaEventStream
-from data_plane.adapters.kafka_status import STATUS_FAILURES, KafkaStatusLog
+from data_plane.adapters.kafka.event_stream import KafkaEventStream
+from data_plane.adapters.kafka.status_log import STATUS_FAILURES, KafkaStatusLog
 from data_plane.dependencies import Dependencies
-from data_plane.domain.heard import Heard
+from data_plane.domain.stream_coverage import StreamCoverage
 from data_plane.errors import AnotherTenants, NoSuchTenant, RouteUnknown, TooManyKeys, TooManyWatchers, WatchUnavailable
-from data_plane.http.answers import ROUTE_UNKNOWN
-from data_plane.http.concealment import another_tenants, hidden_route
 from data_plane.http.explain import explain_handler
-from data_plane.http.hot_path import HotPath
+from data_plane.http.fast_path.middleware import FastPath
 from data_plane.http.resolve import resolve_handler
 from data_plane.http.resolve_many import TOO_MANY_KEYS, resolve_many_handler
+from data_plane.http.responses import ROUTE_UNKNOWN
+from data_plane.http.sse.stream import Pace
+from data_plane.http.tenant_concealment import another_tenants, hidden_route
 from data_plane.http.watch import NO_SUCH_TENANT, TOO_MANY_WATCHERS, WATCH_UNAVAILABLE, watch_handler
-from data_plane.http.watch_response import Pace
 from data_plane.service.core import build_core
-from data_plane.service.explain import Explainer
-from data_plane.service.resolve import Resolver
-from data_plane.service.resolve_many import BulkResolver
-from data_plane.service.status_report import StatusReporter
+from data_plane.service.events.status_reporter import StatusReporter
+from data_plane.service.resolve.bulk import BulkResolver
+from data_plane.service.resolve.explainer import Explainer
+from data_plane.service.resolve.resolver import Resolver
 from data_plane.settings import DataPlaneSettings
 from data_plane.stores import Stores
 from data_plane.worker import (
@@ -36,13 +36,13 @@ from data_plane.worker import (
 )
 from shared.runtime import logs, tracing
 from shared.runtime.access.assembly import Access, build_access
-from shared.runtime.access.feed import following
-from shared.runtime.catalogue import Service
+from shared.runtime.access.key_feed import following
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import Health
 from shared.runtime.http.application import Handler, Lifespan, build_application
-from shared.runtime.http.bounds import Bounds, bounds_of
-from shared.runtime.http.context import RequestContext
+from shared.runtime.http.request_limits import RequestLimits, request_limits_of
+from shared.runtime.http.telemetry import TelemetryMiddleware
+from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.runtime.settings import read_settings
 
@@ -50,7 +50,7 @@ STATUS_SECONDS = 2.0
 """For one status report, connecting included."""
 
 
-def create_app() -> HotPath:
+def create_app() -> FastPath:
     """The application as the server runs it, from the environment."""
     settings = read_settings(DataPlaneSettings)
     logs.configure(
@@ -74,21 +74,21 @@ def build_app(
     *,
     further: Sequence[Handler] = (),
     access: Access,
-    negative_life: float,
+    negative_ttl: float,
     health: Health,
     metrics: Metrics,
     lifespan: Lifespan | None = None,
-    bounds: Bounds | None = None,
-) -> RequestContext:
+    limits: RequestLimits | None = None,
+) -> TelemetryMiddleware:
     """The application over any resolver and `further` handlers, without the layer before it that answers L1 hits."""
     return build_application(
         title="Traffic Manager resolver",
         description="Which URL serves this tenant, service, environment and version, now.",
         handlers=[resolve_handler(resolver), resolve_many_handler(bulk), explain_handler(explainer), *further],
-        kinds={
+        problem_types={
             RouteUnknown: ROUTE_UNKNOWN,
             TooManyKeys: TOO_MANY_KEYS,
-            AnotherTenants: hidden_route(negative_life),
+            AnotherTenants: hidden_route(negative_ttl),
             NoSuchTenant: NO_SUCH_TENANT,
             TooManyWatchers: TOO_MANY_WATCHERS,
             WatchUnavailable: WATCH_UNAVAILABLE,
@@ -98,7 +98,7 @@ def build_app(
         authenticator=access.authenticator,
         absent=another_tenants,
         lifespan=lifespan,
-        bounds=bounds,
+        limits=limits,
     )
 
 
@@ -114,7 +114,7 @@ class Assembly:
         self.metrics = Metrics(Service.DATA_PLANE)
         self._dependencies = Dependencies(self._clock, self.metrics)
         self.health = Health(self._dependencies.all)
-        self._heard = Heard()
+        self._heard = StreamCoverage()
         self._stores = Stores(settings, self._dependencies, clock=self._clock, metrics=self.metrics)
         ports = self._stores.ports(self._heard)
         self.core = build_core(ports, settings, clock=self._clock, metrics=self.metrics, notes=self.health.notes)
@@ -129,30 +129,30 @@ class Assembly:
         self._access = build_access(settings, clock=self._clock, health=self.health, metrics=self.metrics)
         self.app = self._hot_path()
 
-    def _hot_path(self) -> HotPath:
+    def _hot_path(self) -> FastPath:
         settings = self._settings
         pace = Pace(settings.watch_progress_seconds, settings.watch_slow_seconds)
-        bounds = bounds_of(settings, settings.request_deadline_seconds)
+        limits = request_limits_of(settings, settings.request_deadline_seconds)
         app = build_app(
             self.core.resolver,
             self.core.bulk,
             self.core.explainer,
             further=[watch_handler(self.core.watches, self._access.authenticator, pace)],
             access=self._access,
-            negative_life=settings.negative_life_seconds,
+            negative_ttl=settings.negative_ttl_seconds,
             health=self.health,
             metrics=self.metrics,
             lifespan=self.running,
-            bounds=bounds,
+            limits=limits,
         )
-        return HotPath(
+        return FastPath(
             app,
-            self.core.local_answers,
-            negative_life=settings.negative_life_seconds,
+            self.core.l1_reader,
+            negative_ttl=settings.negative_ttl_seconds,
             authenticator=self._access.authenticator,
             health=self.health,
             metrics=self.metrics,
-            bounds=bounds,
+            limits=limits,
         )
 
     @asynccontextmanager
@@ -177,14 +177,14 @@ class Assembly:
                 opened.push_async_callback(write_last_snapshot, core.snapshots)
             await opened.enter_async_context(running(self._listener.run, "events"))
             if not await self._listener.wait_caught_up(settings.kafka_start_seconds) and core.snapshots:
-                core.snapshots.doubt_restored()
+                core.snapshots.mark_restored_suspect()
             await opened.enter_async_context(self._reporting())
             opened.push_async_callback(core.resolver.close)
             opened.push_async_callback(core.watches.close)
             if settings.warmup_seconds:
                 await core.warm_up.run(settings.warmup_seconds)
             if settings.selfcheck_seconds:
-                checking = partial(keep_checking, core.selfcheck, settings.selfcheck_seconds)
+                checking = partial(keep_checking, core.verifier, settings.selfcheck_seconds)
                 await opened.enter_async_context(running(checking, "self-check"))
             if core.snapshots:
                 keeping = partial(keep_snapshots, core.snapshots, settings.snapshot_interval_seconds)

@@ -96,7 +96,7 @@ class StatusLog(Protocol):
         """Forget the process of that name."""
 
 
-class UsedRoutes(Protocol):
+class HotKeySource(Protocol):
     """Somebody who can tell which routes are asked for."""
 
     async def used(self, most: int) -> Sequence[RouteKey]:

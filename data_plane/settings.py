@@ -35,13 +35,13 @@ class DataPlaneSettings(ServiceSettings):
     redis_url: Annotated[str, AfterValidator(_redis_url)] = Field(
         default="redis://127.0.0.1:6379/0", repr=False, description="Redis that the resolver instances share."
     )
-    positive_life_seconds: float = Field(
+    positive_ttl_seconds: float = Field(
         default=60, gt=0, le=3600, description="How old the knowledge of an active route may be when it is answered."
     )
-    negative_life_seconds: float = Field(
+    negative_ttl_seconds: float = Field(
         default=10, gt=0, le=3600, description="How old the knowledge that there is no active route may be."
     )
-    max_stale_seconds: float = Field(
+    stale_if_error_seconds: float = Field(
         default=3600,
         ge=0,
         le=7 * 24 * 3600,

@@ -6,17 +6,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Protocol
 
-from data_plane.adapters import redis
-from data_plane.adapters.postgres import POSTGRES_FAILURES, PostgresRouteSource
-from data_plane.adapters.postgres_lag import PostgresReplicaLag
-from data_plane.adapters.postgres_tenants import TENANT_CONNECTIONS, TENANT_SECONDS, PostgresTenantSource
-from data_plane.adapters.redis import REDIS_FAILURES, RedisRouteCache
-from data_plane.adapters.snapshot_file import SnapshotFile
+from data_plane.adapters.postgres.replica_lag import PostgresReplicaLag
+from data_plane.adapters.postgres.route_source import POSTGRES_FAILURES, PostgresRouteSource
+from data_plane.adapters.postgres.tenant_source import TENANT_CONNECTIONS, TENANT_SECONDS, PostgresTenantSource
+from data_plane.adapters.redis import route_cache as redis
+from data_plane.adapters.redis.route_cache import REDIS_FAILURES, RedisRouteCache
+from data_plane.adapters.snapshot.file import SnapshotFile
 from data_plane.dependencies import Dependencies
-from data_plane.domain.heard import Heard
 from data_plane.domain.remote_clock import RemoteClock
+from data_plane.domain.stream_coverage import StreamCoverage
 from data_plane.service.core import Ports
-from data_plane.service.replicas import Replicas
+from data_plane.service.loading.replica_pool import ReplicaPool
 from data_plane.settings import DataPlaneSettings
 from data_plane.worker import keep_primary_time, keep_watching_replica, learn_primary_time, running
 from shared.runtime.clock import Clock
@@ -60,7 +60,7 @@ class Stores:
         ]
         self._tenants = self._tenant_sources()
 
-    def ports(self, heard: Heard) -> Ports:
+    def ports(self, heard: StreamCoverage) -> Ports:
         """The stores as the use cases see them, beside what the event stream has heard."""
         settings = self._settings
         return Ports(
@@ -71,11 +71,11 @@ class Stores:
             heard,
             tenants=self._tenants,
             snapshots=SnapshotFile(settings.snapshot_path) if settings.snapshot_path else None,
-            knowing={"redis": [self._cache], "replica": self._replicas},
+            hot_key_sources={"redis": [self._cache], "replica": self._replicas},
         )
 
     @asynccontextmanager
-    async def opened(self, replicas: Replicas) -> AsyncIterator[None]:
+    async def opened(self, replicas: ReplicaPool) -> AsyncIterator[None]:
         """Hold the connections, tell `replicas` how far each is behind, and keep the primary's time.
 
         What does not answer within CONNECT_SECONDS is tried again and again in the background.
@@ -108,7 +108,7 @@ class Stores:
             guard=self._dependencies.guard("redis", timeout, REDIS_FAILURES, at_once=64),
             clock=self._clock,
             metrics=self._metrics,
-            keep_seconds=self._settings.max_stale_seconds,
+            keep_seconds=self._settings.stale_if_error_seconds,
         )
 
     def _database(self, name: str, url: str, connections: int) -> PostgresRouteSource:

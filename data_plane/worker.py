@@ -10,11 +10,11 @@ import structlog
 from data_plane.domain.remote_clock import RemoteClock
 from data_plane.errors import StreamInterrupted
 from data_plane.ports import EventStream, PrimaryTime, ReplicaLag
-from data_plane.service.apply import EventApplier
-from data_plane.service.replicas import Replicas
-from data_plane.service.selfcheck import SelfCheck
-from data_plane.service.shared_cache import SharedCache
-from data_plane.service.snapshots import Snapshots
+from data_plane.service.cache.l2 import L2Cache
+from data_plane.service.events.applier import EventApplier
+from data_plane.service.loading.replica_pool import ReplicaPool
+from data_plane.service.loading.verifier import CacheVerifier
+from data_plane.service.snapshot.persistence import SnapshotPersistence
 from shared.runtime.backoff import Backoff
 from shared.runtime.clock import Clock
 from shared.runtime.health import DependencyHealth
@@ -101,11 +101,11 @@ class EventListener:
         _log.warning("event stream interrupted", why=why)
 
 
-async def keep_redis_in_step(shared: SharedCache) -> None:
+async def keep_redis_in_step(shared: L2Cache) -> None:
     """Write what Redis is owed as soon as it takes it."""
     while True:
         await asyncio.sleep(PAY_SECONDS)
-        if shared.owes() and await shared.pay():
+        if shared.has_pending() and await shared.flush_pending():
             _log.info("all changes are in Redis again")
 
 
@@ -117,7 +117,7 @@ async def keep_primary_time(primary: PrimaryTime, shown: RemoteClock, clock: Clo
         await asyncio.sleep(TIME_SECONDS if known else FIRST_TIME_SECONDS)
 
 
-async def keep_watching_replica(shown: ReplicaLag, replicas: Replicas) -> None:
+async def keep_watching_replica(shown: ReplicaLag, replicas: ReplicaPool) -> None:
     """Ask a replica once a second how far it is behind."""
     while True:
         try:
@@ -128,14 +128,14 @@ async def keep_watching_replica(shown: ReplicaLag, replicas: Replicas) -> None:
         await asyncio.sleep(LAG_SECONDS)
 
 
-async def keep_snapshots(snapshots: Snapshots, seconds: float) -> None:
+async def keep_snapshots(snapshots: SnapshotPersistence, seconds: float) -> None:
     """Write what is known to disk every so many seconds."""
     while True:
         await asyncio.sleep(seconds)
         await snapshots.write()
 
 
-async def write_last_snapshot(snapshots: Snapshots) -> None:
+async def write_last_snapshot(snapshots: SnapshotPersistence) -> None:
     """On the way out, without leaving the loop to anyone; the one before stays when there is no time."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(LAST_SNAPSHOT_SECONDS):
@@ -152,7 +152,7 @@ async def learn_primary_time(primary: PrimaryTime, shown: RemoteClock, clock: Cl
         _log.debug("the primary's time is not known")
 
 
-async def keep_checking(check: SelfCheck, seconds: float) -> None:
+async def keep_checking(check: CacheVerifier, seconds: float) -> None:
     """Compare one cached route with the database every so many seconds."""
     while True:
         await asyncio.sleep(seconds)

@@ -10,8 +10,8 @@ from pydantic_core import PydanticUndefined
 from audit_consumer.settings import AuditSettings
 from control_plane.settings import ControlPlaneSettings
 from data_plane.settings import DataPlaneSettings
-from shared.runtime.access.permissions import PERMISSIONS, Bound, Permission
-from shared.runtime.catalogue import CATALOGUE, OPEN, Metric, Service
+from shared.runtime.access.permissions import PERMISSIONS, Permission, TenantScope
+from shared.runtime.metric_catalogue import CATALOGUE, OPEN, Metric, Service
 from shared.runtime.settings import ServiceSettings
 from shared.schemas.access import Role
 
@@ -49,7 +49,11 @@ Every request but `/health/…`, `/metrics` and `/schema` carries `Authorization
 
 An admin is the platform's. The other roles are bound to one tenant. Written by `make docs` from the code.
 """
-_ABOUT = {Bound.PATH: "the tenant in the path", Bound.ANSWER: "own tenant's part of the answer", Bound.PLATFORM: "all"}
+_ABOUT = {
+    TenantScope.PATH: "the tenant in the path",
+    TenantScope.ANSWER: "own tenant's part of the answer",
+    TenantScope.PLATFORM: "all",
+}
 
 
 def settings_page() -> str:

@@ -1,3 +1,3 @@
 """Fixtures for all tests."""
 
-pytest_plugins = ["tests.servers", "tests.postgres", "tests.secrets_in_logs"]
+pytest_plugins = ["tests.support.servers", "tests.support.postgres", "tests.support.secrets_in_logs"]

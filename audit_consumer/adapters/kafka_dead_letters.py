@@ -8,7 +8,7 @@ from aiokafka.errors import KafkaError
 
 from audit_consumer.domain.events import moment
 from audit_consumer.domain.records import DeadLetter
-from shared.runtime.kafka import new_producer, start_client
+from shared.runtime.kafka.clients import new_producer, start_client
 from shared.runtime.resilience import Guard
 from shared.schemas.topics import DEAD_LETTER_RECORD_BYTES, ROUTE_EVENTS_DLQ
 

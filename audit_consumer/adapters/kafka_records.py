@@ -10,7 +10,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from audit_consumer.adapters.kafka_batches import batch_of, cut
 from audit_consumer.domain.records import Batch
 from audit_consumer.errors import AssignmentLost
-from shared.runtime.kafka import ProgressWatchdog, breaks_are_errors, new_consumer, start_client
+from shared.runtime.kafka.clients import ProgressWatchdog, new_consumer, raise_on_disconnect, start_client
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import DependencyUnavailable, Guard
 from shared.schemas.topics import ROUTE_EVENTS, ROUTE_EVENTS_DLQ
@@ -66,7 +66,7 @@ class KafkaRecords:
         """The next records; an empty batch when none came in a while. Raises DependencyUnavailable."""
         consumer = self._consumer or await self._join()
         try:
-            with breaks_are_errors():
+            with raise_on_disconnect():
                 async with asyncio.timeout(JOIN_SECONDS):
                     found = await consumer.getmany(timeout_ms=POLL_MS, max_records=self._at_once)
         except (KafkaError, TimeoutError) as error:
@@ -86,7 +86,7 @@ class KafkaRecords:
         offsets = _on_topic(batch.next_offsets)
         async with self._guard.call():
             try:
-                with breaks_are_errors():
+                with raise_on_disconnect():
                     await consumer.commit(offsets)
             except (CommitFailedError, IllegalStateError) as error:
                 raise AssignmentLost(str(error)) from error
@@ -110,13 +110,13 @@ class KafkaRecords:
         if consumer is None:
             return 0.0
         async with self._guard.call():
-            with breaks_are_errors():
+            with raise_on_disconnect():
                 ends = await consumer.end_offsets(sorted(consumer.assignment()))
                 for each in ends.keys() - self._done.keys():
                     self._done.setdefault(each, await _committed(consumer, each))
         stalled = self._watchdog.observe(ends, lambda partition: self._done.get(partition, ends[partition]))
         async with self._guard.call():
-            with breaks_are_errors():
+            with raise_on_disconnect():
                 ends = await consumer.end_offsets(_DEAD_LETTERS)
                 firsts = await consumer.beginning_offsets(_DEAD_LETTERS)
         self._depth.set(sum(ends[each] - firsts[each] for each in _DEAD_LETTERS))
@@ -149,7 +149,7 @@ class KafkaRecords:
 
 
 async def _stop(consumer: AIOKafkaConsumer) -> None:
-    with contextlib.suppress(KafkaError, TimeoutError), breaks_are_errors():
+    with contextlib.suppress(KafkaError, TimeoutError), raise_on_disconnect():
         async with asyncio.timeout(CLOSE_SECONDS):
             await consumer.stop()
 

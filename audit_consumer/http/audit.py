@@ -14,13 +14,13 @@ from audit_consumer.http import vocabulary as words
 from audit_consumer.http.parameters import QueryParameter, Values, documenting, read
 from audit_consumer.http.payloads import EXAMPLE, AuditPage, page_body
 from audit_consumer.service.queries import AuditQueries
-from shared.runtime.http.access import principal_of
-from shared.runtime.http.problems import SHARED_KINDS, Kind, documented
+from shared.runtime.http.authentication import principal_of
+from shared.runtime.http.problems import SHARED_KINDS, ProblemType, documented
 from shared.runtime.resilience import DependencyUnavailable
 from shared.schemas.validation import InvalidInput
 
-KINDS: dict[type[Exception], Kind] = {
-    QueryTooSlow: Kind(503, "query-too-slow", "The query takes longer than its deadline", retry_after=5),
+PROBLEM_TYPES: dict[type[Exception], ProblemType] = {
+    QueryTooSlow: ProblemType(503, "query-too-slow", "The query takes longer than its deadline", retry_after=5),
 }
 _Request = Request[Any, Any, Any]
 _Known = tuple[QueryParameter[Any], ...]

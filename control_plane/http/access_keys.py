@@ -14,13 +14,13 @@ from control_plane.http.answers import REPLAYED, shown
 from control_plane.http.key_answers import ANSWERS_GIVEN_AGAIN, EXAMPLE_KEY, EXAMPLE_SECRET, secret_answer
 from control_plane.http.key_payloads import KeyBody, KeyPage, NewPlatformKey, NewTenantKey, Rotation, SecretBody
 from control_plane.http.key_requests import accept_key_id, accept_key_page, accept_new_key, accept_rotation
-from control_plane.http.kinds import INVALID, KEY_REUSED, KINDS, UNAVAILABLE
 from control_plane.http.operations import REPEATABLE, change_of, query_of
 from control_plane.http.payloads import KeyQuery
+from control_plane.http.problem_types import INVALID, KEY_REUSED, PROBLEM_TYPES, UNAVAILABLE
 from control_plane.http.requests import AnyRequest, accept_tenant
 from control_plane.http.tenants import TenantName
 from control_plane.service.access_keys import AccessKeyService
-from shared.runtime.http.access import principal_of
+from shared.runtime.http.authentication import principal_of
 from shared.runtime.http.problems import documented
 from shared.schemas.access import Role
 
@@ -30,7 +30,7 @@ _OF_TENANT = "/api/v1/tenants/{tenant:str}/access-keys"
 _OF_PLATFORM = "/api/v1/access-keys"
 _TAGS = ["Access keys"]
 _PROBLEMS = documented(INVALID, UNAVAILABLE)
-_OF_KEY = {**documented(KINDS[NoSuchKey]), **_PROBLEMS}
+_OF_KEY = {**documented(PROBLEM_TYPES[NoSuchKey]), **_PROBLEMS}
 _LISTED = {
     200: shown("A page of keys", KeyPage(access_keys=[EXAMPLE_KEY], next_cursor="N2pQMnM5WHc0S2JN")),
     **_PROBLEMS,

@@ -18,9 +18,9 @@ from control_plane.http.change_requests import (
     accept_revert_to,
 )
 from control_plane.http.examples import EXAMPLE_CHANGE_SET, EXAMPLE_DESIRED_SET, EXAMPLE_PLAN
-from control_plane.http.kinds import INVALID, KEY_REUSED, NOT_FOUND, TOO_LARGE, UNAVAILABLE
 from control_plane.http.operations import REPEATABLE, change_of
 from control_plane.http.payloads import ScopeQuery
+from control_plane.http.problem_types import INVALID, KEY_REUSED, NOT_FOUND, TOO_LARGE, UNAVAILABLE
 from control_plane.http.refusals import PLAN_REFUSALS, PlanProblem, PurgedProblem, told
 from control_plane.http.requests import AnyRequest, traced
 from control_plane.http.tenants import TenantName

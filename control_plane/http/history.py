@@ -19,8 +19,8 @@ from control_plane.http.history_payloads import (
     net_change,
 )
 from control_plane.http.history_requests import accept_diff, accept_history, accept_revision
-from control_plane.http.kinds import INVALID, NOT_FOUND, UNAVAILABLE
 from control_plane.http.operations import query_of
+from control_plane.http.problem_types import INVALID, NOT_FOUND, UNAVAILABLE
 from control_plane.http.refusals import HISTORY_REFUSALS, PurgedProblem, told
 from control_plane.http.requests import AnyRequest
 from control_plane.http.tenants import TenantName

@@ -7,15 +7,15 @@ from control_plane.errors import HistoryPurged
 from control_plane.http.answers import shown
 from control_plane.http.changes import RevisionNumber
 from control_plane.http.history_requests import accept_propagation
-from control_plane.http.kinds import INVALID, NOT_FOUND, UNAVAILABLE
 from control_plane.http.operations import query_of
+from control_plane.http.problem_types import INVALID, NOT_FOUND, UNAVAILABLE
 from control_plane.http.propagation_payloads import EXAMPLE_PROPAGATION, PropagationBody, PropagationQuery
 from control_plane.http.refusals import HISTORY_REFUSALS, PurgedProblem, told
 from control_plane.http.requests import AnyRequest
 from control_plane.http.tenants import TenantName
 from control_plane.service.propagation import PropagationService
-from shared.runtime.http.bounds import wait_aside
 from shared.runtime.http.problems import documented
+from shared.runtime.http.request_limits import release_slot
 
 
 def propagation_handlers(propagation: PropagationService, deadline_seconds: float) -> list[HTTPRouteHandler]:
@@ -43,7 +43,7 @@ def propagation_handlers(propagation: PropagationService, deadline_seconds: floa
         number, wait = accept_propagation(request, tenant, revision)
         if wait > 0:
             # Before the answer there may be another look at the database.
-            wait_aside(propagation.longest(wait) + 2 * deadline_seconds)
+            release_slot(propagation.longest(wait) + 2 * deadline_seconds)
         return PropagationBody.of(await propagation.propagation(tenant, number, wait))
 
     return [show_propagation]

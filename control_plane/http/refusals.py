@@ -10,7 +10,7 @@ from litestar.types import ExceptionHandlersMap
 from control_plane.domain.plans import Plan
 from control_plane.errors import HistoryPurged, NoSuchRoutes, PlanRefused, RevertConflict
 from control_plane.http.change_payloads import PlanBody
-from control_plane.http.kinds import KINDS
+from control_plane.http.problem_types import PROBLEM_TYPES
 from shared.runtime.http.problems import CONTENT_TYPE, Problem, respond
 
 _P = TypeVar("_P", bound=Problem)
@@ -53,11 +53,11 @@ def _with_oldest(_: _Request, error: HistoryPurged) -> Response[Problem]:
 
 
 def _with_places(_: _Request, error: NoSuchRoutes) -> Response[Problem]:
-    return respond(KINDS[NoSuchRoutes], str(error), error.errors)
+    return respond(PROBLEM_TYPES[NoSuchRoutes], str(error), error.errors)
 
 
 def _extended(error: Exception, into: type[_P], **members: Any) -> Response[Problem]:
-    response = respond(KINDS[type(error)], str(error))
+    response = respond(PROBLEM_TYPES[type(error)], str(error))
     response.content = into(**msgspec.structs.asdict(response.content), **members)
     return response
 
@@ -68,7 +68,7 @@ HISTORY_REFUSALS: ExceptionHandlersMap = {HistoryPurged: _with_oldest}
 
 def told(kind: type[Exception], into: type[Problem]) -> dict[int, ResponseSpec]:
     """The OpenAPI entry of such a problem."""
-    known = KINDS[kind]
+    known = PROBLEM_TYPES[kind]
     return {
         known.status: ResponseSpec(
             data_container=into, description=known.title, media_type=CONTENT_TYPE, generate_examples=False

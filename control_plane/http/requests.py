@@ -17,7 +17,7 @@ from control_plane.http import cursors
 from control_plane.http.conditions import read_idempotency, read_preconditions
 from control_plane.http.payloads import ChangeReason, Nothing, PutRoute, RouteQuery, TenantQuery
 from shared.runtime import correlation, tracing
-from shared.runtime.http.access import principal_of
+from shared.runtime.http.authentication import principal_of
 from shared.runtime.http.payload import read_body, read_query
 from shared.schemas.identity import RouteKey, name_errors
 from shared.schemas.validation import FieldError, InvalidInput

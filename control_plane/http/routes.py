@@ -22,9 +22,9 @@ from control_plane.http.answers import (
 from control_plane.http.cursors import cursor_after
 from control_plane.http.examples import EXAMPLE_ROUTES, EXAMPLE_ROUTES_THEN
 from control_plane.http.history_payloads import RoutesThen, RouteThenBody
-from control_plane.http.kinds import INVALID, KEY_REUSED, NOT_FOUND, PRECONDITION, QUOTA_REACHED, UNAVAILABLE
 from control_plane.http.operations import CONDITIONAL, REPEATABLE, change_of, query_of
 from control_plane.http.payloads import ChangeReason, PutRoute, RouteBody, RoutePage, RouteQuery
+from control_plane.http.problem_types import INVALID, KEY_REUSED, NOT_FOUND, PRECONDITION, QUOTA_REACHED, UNAVAILABLE
 from control_plane.http.refusals import HISTORY_REFUSALS, PurgedProblem, told
 from control_plane.http.requests import (
     AnyRequest,

@@ -9,9 +9,9 @@ from litestar.params import PathParameter, RawBody
 from control_plane.errors import NoSuchTenant
 from control_plane.http import cursors
 from control_plane.http.answers import EXAMPLE_TENANT, shown
-from control_plane.http.kinds import INVALID, KINDS, UNAVAILABLE
 from control_plane.http.operations import change_of, query_of
 from control_plane.http.payloads import Nothing, TenantBody, TenantPage, TenantQuery
+from control_plane.http.problem_types import INVALID, PROBLEM_TYPES, UNAVAILABLE
 from control_plane.http.requests import AnyRequest, accept_new_tenant, accept_tenant, accept_tenant_page
 from control_plane.service.tenants import TenantService
 from shared.runtime.http.problems import documented
@@ -53,7 +53,7 @@ def tenant_handlers(tenants: TenantService) -> list[HTTPRouteHandler]:
         tags=_TAGS,
         opt={"operation": "tenants.show"},
         summary="Show a tenant",
-        responses={200: shown("The tenant", EXAMPLE_TENANT), **documented(KINDS[NoSuchTenant]), **_PROBLEMS},
+        responses={200: shown("The tenant", EXAMPLE_TENANT), **documented(PROBLEM_TYPES[NoSuchTenant]), **_PROBLEMS},
     )
     async def show_tenant(tenant: TenantName) -> TenantBody:
         return TenantBody.of(await tenants.get(accept_tenant(tenant)))

@@ -15,7 +15,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.types import ASGIApp, ControllerRouterHandler, Message, Receive, Scope, Send
 
 from control_plane.service.write_limits import Standing, WriteLimits
-from shared.runtime.http.access import principal_of
+from shared.runtime.http.authentication import principal_of
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _STATE = "write_limits"

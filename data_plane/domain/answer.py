@@ -31,4 +31,4 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     age: float
     remaining: float
     bound: float | None = None
-    reflects: int = 0
+    tenant_revision: int = 0

@@ -47,7 +47,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     as_of: float
     expires_at: float
     proven_as_of: float = -math.inf
-    reflects: int = 0
+    tenant_revision: int = 0
 
     def __post_init__(self) -> None:
         if (self.url is not None) != (self.state is State.ACTIVE):
@@ -59,7 +59,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     def is_active(self) -> bool:
         return self.state is State.ACTIVE
 
-    def says_the_same_as(self, other: "Entry") -> bool:
+    def has_same_value(self, other: "Entry") -> bool:
         """Whether both hold the same value of the same revision."""
         return (self.revision, self.state, self.url) == (other.revision, other.state, other.url)
 
@@ -74,20 +74,20 @@ def newest(held: Entry, offered: Entry) -> Entry:
         return held if held.revision > offered.revision else offered
     if held == offered:  # mostly the same reading, looked at again
         return held
-    if not held.says_the_same_as(offered):
+    if not held.has_same_value(offered):
         return held if held.expires_at >= offered.expires_at else offered
     merged = replace(
         held,
         as_of=max(held.as_of, offered.as_of),
         expires_at=max(held.expires_at, offered.expires_at),
         proven_as_of=max(held.proven_as_of, offered.proven_as_of),
-        reflects=max(held.reflects, offered.reflects),
+        tenant_revision=max(held.tenant_revision, offered.tenant_revision),
     )
     return held if merged == held else merged
 
 
 @dataclass(frozen=True, slots=True)
-class Lives:
+class TtlPolicy:
     """How long knowledge lives, in seconds since it was right, and how long past that it is kept."""
 
     positive: float = 60.0
@@ -112,7 +112,7 @@ class Lives:
         as_of: float,
         now: float,
         proven_as_of: float = -math.inf,
-        reflects: int = 0,
+        tenant_revision: int = 0,
     ) -> Entry:
         """The entry for a value that was right at `as_of` (-inf: nobody knows when) and is heard of `now`.
 
@@ -121,4 +121,13 @@ class Lives:
         life = self.of(state)
         known_since = as_of if math.isfinite(as_of) else now - life
         expires_at = max(now, known_since + life)
-        return Entry(key, state, url, revision, known_since, expires_at, proven_as_of, reflects=max(revision, reflects))
+        return Entry(
+            key,
+            state,
+            url,
+            revision,
+            known_since,
+            expires_at,
+            proven_as_of,
+            tenant_revision=max(revision, tenant_revision),
+        )

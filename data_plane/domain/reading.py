@@ -4,7 +4,7 @@ import math
 
 import msgspec
 
-from data_plane.domain.entry import Entry, Lives, State
+from data_plane.domain.entry import Entry, State, TtlPolicy
 from shared.schemas.identity import RouteKey
 
 
@@ -24,7 +24,7 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     as_of: float
     proven_as_of: float = -math.inf
 
-    def entry(self, lives: Lives, now: float) -> Entry:
+    def entry(self, lives: TtlPolicy, now: float) -> Entry:
         """What is known by this reading, `now` that it came."""
         return lives.entry(
             self.key,
@@ -34,5 +34,5 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
             as_of=self.as_of,
             now=now,
             proven_as_of=self.proven_as_of,
-            reflects=self.tenant_revision,
+            tenant_revision=self.tenant_revision,
         )

@@ -16,20 +16,20 @@ class ReplicaFitness:
     """Fit until it shows otherwise: who does not answer costs little, and a start should not wait for proof."""
 
     def __init__(self) -> None:
-        self.is_fit = True
+        self.is_usable = True
         self.lag = math.inf
         self._failures = 0
         self._successes = 0
 
     def observe(self, lag: float | None) -> bool:
         """Note how many seconds behind it is; None: it did not answer. Returns whether that changed its fitness."""
-        before = self.is_fit
+        before = self.is_usable
         self._failures = self._failures + 1 if lag is None else 0
         if lag is not None:
             self.lag = lag
         self._successes = self._successes + 1 if lag is not None and lag < RETURN_SECONDS else 0
         if self._failures >= FAILURES or (lag is not None and lag > EJECT_SECONDS):
-            self.is_fit = False
+            self.is_usable = False
         elif self._successes >= SUCCESSES:
-            self.is_fit = True
-        return self.is_fit is not before
+            self.is_usable = True
+        return self.is_usable is not before

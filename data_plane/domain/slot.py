@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from data_plane.domain.entry import Entry, State
-from data_plane.domain.resolved import body_of, encode_url, url_in
+from data_plane.domain.route_encoding import body_of, encode_url, url_in
 from shared.schemas.identity import RouteKey
 
 MAX_USES = 3
@@ -26,30 +26,30 @@ class Slot(msgspec.Struct, gc=False, eq=False):
     as_of: float
     expires_at: float
     proven_as_of: float
-    reflects: int
+    tenant_revision: int
     uses: int = 0
 
     @classmethod
-    def of(cls, entry: Entry, *, reflects: int) -> "Slot":
+    def of(cls, entry: Entry, *, tenant_revision: int) -> "Slot":
         """The entry as it is kept; `reflects` is the entry's, in an object that others have as well."""
         url = b"" if entry.url is None else encode_url(entry.url)
-        return cls(url, entry.state, entry.revision, entry.as_of, entry.expires_at, entry.proven_as_of, reflects)
+        return cls(url, entry.state, entry.revision, entry.as_of, entry.expires_at, entry.proven_as_of, tenant_revision)
 
     def entry(self, key: RouteKey) -> Entry:
         """The entry as it was handed in under this key."""
         url = url_in(self.url) if self.url else None
         return Entry(
-            key, self.state, url, self.revision, self.as_of, self.expires_at, self.proven_as_of, self.reflects
+            key, self.state, url, self.revision, self.as_of, self.expires_at, self.proven_as_of, self.tenant_revision
         )  # fmt: skip
 
-    def says_no_more_than(self, entry: Entry) -> bool:
+    def equals_entry(self, entry: Entry) -> bool:
         """Whether it is the entry as it was handed in, of the same key."""
         return (
             self.revision == entry.revision
             and self.expires_at == entry.expires_at
             and self.as_of == entry.as_of
             and self.proven_as_of == entry.proven_as_of
-            and self.reflects == entry.reflects
+            and self.tenant_revision == entry.tenant_revision
             and self.state is entry.state
         )
 

@@ -23,7 +23,7 @@ class KeptRoute:
     right_at: float
     expires_at: float
     proven_as_of: float
-    reflects: int
+    tenant_revision: int
 
     def __post_init__(self) -> None:
         if self.state is State.ABSENT or (self.url is not None) != (self.state is State.ACTIVE):

@@ -10,7 +10,7 @@ from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 
 from data_plane.http.resolve import Environment, Service, Tenant, Version
-from data_plane.service.explain import Explainer, Explanation, View
+from data_plane.service.resolve.explainer import Explainer, Explanation, View
 from shared.runtime.http.problems import SHARED_KINDS, documented
 from shared.schemas.identity import RouteKey
 from shared.schemas.validation import InvalidInput
@@ -27,7 +27,7 @@ class LayerView(msgspec.Struct, frozen=True, kw_only=True):
     state: str | None
     url: str | None
     revision: int | None
-    reflects: int | None
+    tenant_revision: int | None
     fresh: bool
     age_ms: int | None
     remaining_ms: int | None
@@ -114,7 +114,7 @@ def _layer(view: View) -> LayerView:
         state=None if entry is None else entry.state.name.lower(),
         url=None if entry is None else entry.url,
         revision=None if entry is None else entry.revision,
-        reflects=None if entry is None else view.reflects,
+        tenant_revision=None if entry is None else view.tenant_revision,
         fresh=view.is_fresh,
         age_ms=None if entry is None else math.ceil(view.age * 1000),
         remaining_ms=None if entry is None else math.floor(view.remaining * 1000),

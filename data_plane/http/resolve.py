@@ -9,9 +9,11 @@ from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import HeaderParameter, PathParameter, QueryParameter
 
-from data_plane.domain.resolved import ResolvedRoute
+from data_plane.domain.route_encoding import ResolvedRoute
 from data_plane.errors import NotFreshEnough, RevisionNotReached
-from data_plane.http.answers import (
+from data_plane.http.conditional import accepts_stale
+from data_plane.http.request_headers import read_consistency_of
+from data_plane.http.responses import (
     NO_ACTIVE_ROUTE,
     NOT_AS_DEMANDED,
     ROUTE_UNKNOWN,
@@ -19,10 +21,8 @@ from data_plane.http.answers import (
     refuse_older,
     respond_with,
 )
-from data_plane.http.conditions import accepts_stale
-from data_plane.http.demands import demand_of
-from data_plane.service.resolve import Resolver
-from shared.runtime.http.answer_headers import answering_with
+from data_plane.service.resolve.resolver import Resolver
+from shared.runtime.http.openapi.response_headers import answering_with
 from shared.runtime.http.problems import SHARED_KINDS, documented
 from shared.schemas.identity import NAME_RULE, NAME_SCHEMA, VERSION_RULE, VERSION_SCHEMA, RouteKey
 from shared.schemas.validation import InvalidInput
@@ -155,7 +155,7 @@ def resolve_handler(resolver: Resolver) -> HTTPRouteHandler:
         `ETag` is the revision that last changed the route; send it as `If-None-Match` to get a 304.
         """
         key = RouteKey(tenant, service, env, version)
-        demand = demand_of(cache_control, ("X-Min-Revision", in_header), ("min_revision", min_revision))
+        demand = read_consistency_of(cache_control, ("X-Min-Revision", in_header), ("min_revision", min_revision))
         try:
             answer = await resolver.resolve(key, accept_stale=accepts_stale(cache_control), demand=demand)
         except NotFreshEnough as refusal:

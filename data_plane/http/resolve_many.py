@@ -11,20 +11,20 @@ from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example, Operation
 from litestar.params import RawBody
 
-from data_plane.domain.bulk import MAX_KEYS, KeyAnswer, Result
-from data_plane.domain.resolved import ResolvedRoute
+from data_plane.domain.bulk_answer import MAX_KEYS, KeyAnswer, Result
+from data_plane.domain.route_encoding import ResolvedRoute
 from data_plane.errors import TooManyKeys
-from data_plane.http.answers import bound_text
-from data_plane.http.conditions import accepts_stale
-from data_plane.http.demands import demand_of
+from data_plane.http.conditional import accepts_stale
+from data_plane.http.request_headers import read_consistency_of
 from data_plane.http.resolve import CacheControl, MinRevisionHeader
-from data_plane.service.resolve_many import BulkResolver
-from shared.runtime.http.access import principal_of
+from data_plane.http.responses import bound_text
+from data_plane.service.resolve.bulk import BulkResolver
+from shared.runtime.http.authentication import principal_of
 from shared.runtime.http.payload import accept_body
-from shared.runtime.http.problems import SHARED_KINDS, Kind, documented
+from shared.runtime.http.problems import SHARED_KINDS, ProblemType, documented
 from shared.schemas.validation import FieldError, InvalidInput
 
-TOO_MANY_KEYS = Kind(413, "too-many-keys", "The request asks for more keys than one request may")
+TOO_MANY_KEYS = ProblemType(413, "too-many-keys", "The request asks for more keys than one request may")
 _PARTS = ("tenant", "service", "env", "version")
 _ROUTE = {"tenant": "team-a", "service": "payments", "env": "prod", "version": "v2"}
 _ASKED = ["team-a:payments:prod:v2", {**_ROUTE, "version": "v9"}, "payments"]
@@ -121,7 +121,7 @@ def resolve_many_handler(resolver: BulkResolver) -> HTTPRouteHandler:
             keys,
             of=principal_of(request).tenant,
             accept_stale=accepts_stale(cache_control),
-            demand=demand_of(cache_control, ("X-Min-Revision", min_revision)),
+            demand=read_consistency_of(cache_control, ("X-Min-Revision", min_revision)),
         )
         headers = {"X-Staleness-Bound": bound_text(many.bound)}
         return Response(_encoder.encode(_Sent(many.answers)), media_type="application/json", headers=headers)

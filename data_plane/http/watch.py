@@ -12,22 +12,24 @@ from litestar.openapi.spec import Example
 from litestar.params import HeaderParameter, QueryParameter
 
 from data_plane.errors import RevisionGone
-from data_plane.http.concealment import valid_tenant
 from data_plane.http.resolve import Tenant
-from data_plane.http.sse import CONTENT_TYPE, RenderedChanges, snapshot_event
-from data_plane.http.watch_response import Pace, WatchResponse
-from data_plane.service.watches import Watches
-from data_plane.service.watching import Watching
+from data_plane.http.sse.framing import CONTENT_TYPE, RenderedChanges, snapshot_event
+from data_plane.http.sse.stream import Pace, WatchResponse
+from data_plane.http.tenant_concealment import valid_tenant
+from data_plane.service.watch.hub import WatchHub
+from data_plane.service.watch.subscription import Subscription
 from shared.runtime.access.authenticator import Authenticator
-from shared.runtime.http.access import principal_of
-from shared.runtime.http.answer_headers import answering_with
-from shared.runtime.http.problems import SHARED_KINDS, Kind, documented, respond
+from shared.runtime.http.authentication import principal_of
+from shared.runtime.http.openapi.response_headers import answering_with
+from shared.runtime.http.problems import SHARED_KINDS, ProblemType, documented, respond
 from shared.schemas.validation import FieldError, InvalidInput
 
-NO_SUCH_TENANT = Kind(404, "no-such-tenant", "There is no such tenant")
-REVISION_GONE = Kind(410, "revision-gone", "The changes after that revision are not kept here")
-TOO_MANY_WATCHERS = Kind(429, "too-many-watchers", "The tenant has too many watchers in this instance", retry_after=5)
-WATCH_UNAVAILABLE = Kind(503, "watch-unavailable", "This instance cannot begin a watch now", retry_after=1)
+NO_SUCH_TENANT = ProblemType(404, "no-such-tenant", "There is no such tenant")
+REVISION_GONE = ProblemType(410, "revision-gone", "The changes after that revision are not kept here")
+TOO_MANY_WATCHERS = ProblemType(
+    429, "too-many-watchers", "The tenant has too many watchers in this instance", retry_after=5
+)
+WATCH_UNAVAILABLE = ProblemType(503, "watch-unavailable", "This instance cannot begin a watch now", retry_after=1)
 
 _STREAM = """: watching team-a
 retry: 1734
@@ -88,11 +90,11 @@ Since = Annotated[
 ]
 
 
-def watch_handler(watches: Watches, authenticator: Authenticator, pace: Pace) -> HTTPRouteHandler:
+def watch_handler(watches: WatchHub, authenticator: Authenticator, pace: Pace) -> HTTPRouteHandler:
     """The handler that opens these watches."""
     rendered = RenderedChanges()
 
-    def opened(request: Request[Any, Any, Any], watching: Watching, first: Iterable[bytes]) -> WatchResponse:
+    def opened(request: Request[Any, Any, Any], watching: Subscription, first: Iterable[bytes]) -> WatchResponse:
         caller, headers = principal_of(request), request.scope["headers"]
         return WatchResponse(watching, first, rendered, pace, lambda: authenticator.check(headers) == caller)
 

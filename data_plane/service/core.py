@@ -5,29 +5,29 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from data_plane.domain.answer import Layer
-from data_plane.domain.entry import Lives
-from data_plane.domain.heard import Heard
+from data_plane.domain.entry import TtlPolicy
 from data_plane.domain.remote_clock import RemoteClock
+from data_plane.domain.stream_coverage import StreamCoverage
 from data_plane.domain.watermarks import Watermarks
-from data_plane.ports import RouteCache, RouteSource, SnapshotStore, TenantSource, UsedRoutes
-from data_plane.service.apply import EventApplier
-from data_plane.service.change_feeds import ChangeFeeds
-from data_plane.service.coverage import Coverage
-from data_plane.service.explain import Explainer
-from data_plane.service.freshness import Freshness
-from data_plane.service.load import RouteLoader
-from data_plane.service.loads import Loads
-from data_plane.service.local_answers import LocalAnswers
-from data_plane.service.local_cache import LocalCache
-from data_plane.service.replicas import Replicas
-from data_plane.service.resolve import Resolver
-from data_plane.service.resolve_many import BulkResolver
-from data_plane.service.selfcheck import SelfCheck
-from data_plane.service.shared_cache import SharedCache
-from data_plane.service.snapshots import Snapshots
-from data_plane.service.tenant_snapshots import TenantSnapshots
-from data_plane.service.warm_up import WarmUp
-from data_plane.service.watches import Watches
+from data_plane.ports import HotKeySource, RouteCache, RouteSource, SnapshotStore, TenantSource
+from data_plane.service.cache.freshness import Freshness
+from data_plane.service.cache.l1 import L1Cache
+from data_plane.service.cache.l2 import L2Cache
+from data_plane.service.cache.staleness import StalenessBounds
+from data_plane.service.events.applier import EventApplier
+from data_plane.service.loading.coalescer import Loads
+from data_plane.service.loading.replica_pool import ReplicaPool
+from data_plane.service.loading.source_chain import RouteLoader
+from data_plane.service.loading.verifier import CacheVerifier
+from data_plane.service.loading.warm_up import WarmUp
+from data_plane.service.resolve.bulk import BulkResolver
+from data_plane.service.resolve.explainer import Explainer
+from data_plane.service.resolve.l1_reader import L1Reader
+from data_plane.service.resolve.resolver import Resolver
+from data_plane.service.snapshot.persistence import SnapshotPersistence
+from data_plane.service.watch.change_log import ChangeLogs
+from data_plane.service.watch.hub import WatchHub
+from data_plane.service.watch.tenant_snapshot import TenantSnapshots
 from data_plane.settings import DataPlaneSettings
 from shared.runtime.clock import BootClock
 from shared.runtime.metrics import Metrics
@@ -43,10 +43,10 @@ class Ports:
     replicas: Sequence[RouteSource]
     primary: RouteSource | None
     primary_clock: RemoteClock
-    heard: Heard = field(default_factory=Heard)
+    heard: StreamCoverage = field(default_factory=StreamCoverage)
     tenants: Sequence[TenantSource] = ()
     snapshots: SnapshotStore | None = None
-    knowing: Mapping[str, Sequence[UsedRoutes]] = field(default_factory=dict)
+    hot_key_sources: Mapping[str, Sequence[HotKeySource]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +54,16 @@ class Core:
     """What the edges drive."""
 
     resolver: Resolver
-    local_answers: LocalAnswers
+    l1_reader: L1Reader
     bulk: BulkResolver
     applier: EventApplier
-    shared: SharedCache
+    shared: L2Cache
     explainer: Explainer
-    selfcheck: SelfCheck
-    watches: Watches
-    replicas: Replicas
+    verifier: CacheVerifier
+    watches: WatchHub
+    replicas: ReplicaPool
     warm_up: WarmUp
-    snapshots: Snapshots | None = None
+    snapshots: SnapshotPersistence | None = None
 
 
 def build_core(
@@ -85,12 +85,14 @@ class _Wiring:
         notes: MutableMapping[str, str],
     ) -> None:
         self.ports, self.settings, self.clock, self.metrics = ports, settings, clock, metrics
-        self.lives = Lives(settings.positive_life_seconds, settings.negative_life_seconds, settings.max_stale_seconds)
-        self.local = LocalCache(settings.l1_entries, metrics)
+        self.lives = TtlPolicy(
+            settings.positive_ttl_seconds, settings.negative_ttl_seconds, settings.stale_if_error_seconds
+        )
+        self.local = L1Cache(settings.l1_entries, metrics)
         self.freshness = Freshness(self.lives, clock, metrics)
         self.watermarks = Watermarks()
-        self.feeds = ChangeFeeds(ports.heard, ports.primary_clock, settings.watch_history_changes)
-        self.coverage = Coverage(
+        self.feeds = ChangeLogs(ports.heard, ports.primary_clock, settings.watch_history_changes)
+        self.coverage = StalenessBounds(
             local=self.local,
             heard=ports.heard,
             watermarks=self.watermarks,
@@ -99,20 +101,20 @@ class _Wiring:
             clock=clock,
             metrics=metrics,
         )
-        self.shared = SharedCache(ports.cache, lives=self.lives, clock=clock, metrics=metrics, notes=notes)
-        self.replicas = Replicas(ports.replicas, clock=clock, metrics=metrics)
+        self.shared = L2Cache(ports.cache, lives=self.lives, clock=clock, metrics=metrics, notes=notes)
+        self.replicas = ReplicaPool(ports.replicas, clock=clock, metrics=metrics)
         self.loads = self._loads()
 
     def core(self) -> Core:
         resolver, answers = self._resolver(), self._local_answers()
         return Core(
             resolver=resolver,
-            local_answers=answers,
+            l1_reader=answers,
             bulk=BulkResolver(answers, resolver, self.lives),
             applier=self._applier(),
             shared=self.shared,
             explainer=self._explainer(),
-            selfcheck=self._selfcheck(),
+            verifier=self._selfcheck(),
             watches=self._watches(),
             replicas=self.replicas,
             warm_up=self._warm_up(),
@@ -143,8 +145,8 @@ class _Wiring:
             deadline=self.settings.resolve_deadline_seconds,
         )
 
-    def _local_answers(self) -> LocalAnswers:
-        return LocalAnswers(
+    def _local_answers(self) -> L1Reader:
+        return L1Reader(
             local=self.local,
             freshness=self.freshness,
             coverage=self.coverage,
@@ -186,17 +188,17 @@ class _Wiring:
             deadline=self.settings.resolve_deadline_seconds,
         )
 
-    def _selfcheck(self) -> SelfCheck:
-        return SelfCheck(
+    def _selfcheck(self) -> CacheVerifier:
+        return CacheVerifier(
             local=self.local,
             cache=self.ports.cache,
-            sources=partial(self.replicas.around, self.ports.primary),
+            sources=partial(self.replicas.in_read_order, self.ports.primary),
             coverage=self.coverage,
             metrics=self.metrics,
         )
 
-    def _watches(self) -> Watches:
-        return Watches(
+    def _watches(self) -> WatchHub:
+        return WatchHub(
             TenantSnapshots(self.ports.tenants, self.feeds, self.ports.heard),
             self.feeds,
             self.ports.heard,
@@ -209,15 +211,15 @@ class _Wiring:
         return WarmUp(
             local=self.local,
             loads=self.loads,
-            knowing=self.ports.knowing,
+            hot_key_sources=self.ports.hot_key_sources,
             freshness=self.freshness,
             clock=self.clock,
             metrics=self.metrics,
             per_second=self.settings.warmup_per_second,
         )
 
-    def _snapshots(self, store: SnapshotStore) -> Snapshots:
-        return Snapshots(
+    def _snapshots(self, store: SnapshotStore) -> SnapshotPersistence:
+        return SnapshotPersistence(
             store,
             local=self.local,
             coverage=self.coverage,

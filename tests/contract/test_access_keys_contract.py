@@ -15,10 +15,10 @@ from control_plane.errors import AnsweredBefore, KeyReused, NoSuchKey, NoSuchTen
 from control_plane.ports import AccessKeys
 from shared.runtime.access.tokens import AccessKey
 from shared.schemas.access import Role
-from tests.control_plane import open_primary
 from tests.fakes.control_plane_keys import FakeAccessKeys
 from tests.fakes.control_plane_registry import FakeRegistry, FakeTenants
-from tests.postgres import Database
+from tests.support.control_plane import open_primary
+from tests.support.postgres import Database
 
 TENANTS = ("team-a", "team-b")
 

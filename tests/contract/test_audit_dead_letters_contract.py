@@ -12,10 +12,10 @@ from audit_consumer.domain.records import DeadLetter, Place, Reason, Record
 from audit_consumer.ports import DeadLetters
 from deploy.local.stack import Stack
 from shared.schemas.topics import MAX_RECORD_BYTES, ROUTE_EVENTS_DLQ
-from tests.audit import EPOCH, a_name
-from tests.audit_servers import some_dead_letters
 from tests.fakes.audit_dead_letters import FakeDeadLetters
-from tests.kafka import read_all
+from tests.support.audit import EPOCH, a_name
+from tests.support.audit_servers import some_dead_letters
+from tests.support.kafka import read_all
 
 Kept = tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]]]
 

@@ -11,11 +11,11 @@ from audit_consumer.domain.records import Batch
 from audit_consumer.errors import AssignmentLost
 from audit_consumer.ports import RecordSource
 from deploy.local.stack import Stack
-from tests.audit import a_name
-from tests.audit_servers import some_records
 from tests.fakes.audit_records import FakeRecords, FakeTopic
-from tests.kafka import RawRecord, produce_raw, skip_to_end
-from tests.waiting import eventually
+from tests.support.audit import a_name
+from tests.support.audit_servers import some_records
+from tests.support.kafka import RawRecord, produce_raw, skip_to_end
+from tests.support.waiting import eventually
 
 
 @dataclass

@@ -13,9 +13,9 @@ from audit_consumer.domain.queries import Filters, Span
 from audit_consumer.ports import AuditReader, AuditStore, AuditWriter
 from deploy.local.stack import Stack
 from shared.schemas.events import Action
-from tests.audit import EPOCH, an_event
-from tests.audit_servers import a_trail
 from tests.fakes.audit_trail import FakeAuditTrail
+from tests.support.audit import EPOCH, an_event
+from tests.support.audit_servers import a_trail
 
 EVERYTHING = Span(None, None)
 

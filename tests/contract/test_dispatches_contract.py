@@ -17,12 +17,12 @@ from control_plane.domain.requests import ChangeRequest
 from control_plane.errors import NoSuchRevision, NoSuchTenant
 from control_plane.ports import ChangeSets, Dispatches, OutboxSession, Tenants
 from shared.schemas.identity import RouteKey
-from tests.control_plane import open_outbox, open_primary, open_registry
 from tests.fakes.control_plane_change_sets import FakeChangeSets
 from tests.fakes.control_plane_propagation import FakeDispatches
 from tests.fakes.control_plane_registry import FakeRegistry, FakeTenants
-from tests.postgres import Database
-from tests.waiting import eventually
+from tests.support.control_plane import open_outbox, open_primary, open_registry
+from tests.support.postgres import Database
+from tests.support.waiting import eventually
 
 ADA = Attribution("ada", "release 42", "req-1")
 

@@ -15,10 +15,10 @@ from control_plane.ports import EventLog
 from deploy.local.stack import Stack
 from shared.schemas.events import Heartbeat, encode
 from shared.schemas.topics import ROUTE_EVENTS
-from tests.control_plane import open_event_log
-from tests.factories import a_change_set, a_tenant
 from tests.fakes.control_plane_event_log import FakeEventLog
-from tests.kafka import read_all
+from tests.support.control_plane import open_event_log
+from tests.support.factories import a_change_set, a_tenant
+from tests.support.kafka import read_all
 
 _ids = itertools.count(1)
 

@@ -23,10 +23,10 @@ from control_plane.errors import (
 )
 from shared.schemas.events import Action
 from shared.schemas.identity import RouteKey
-from tests.control_plane import Registry, open_registry
 from tests.fakes.control_plane_change_sets import FakeChangeSets, FakeHistory
 from tests.fakes.control_plane_registry import FakeRegistry, FakeRoutes, FakeTenants
-from tests.postgres import Database
+from tests.support.control_plane import Registry, open_registry
+from tests.support.postgres import Database
 
 ADA, BOB = Attribution("ada", "release 42", "req-1"), Attribution("bob", None, "req-2")
 ALL = RouteFilter()

@@ -13,10 +13,10 @@ import pytest_asyncio
 from control_plane.domain.outbox import Acknowledged
 from control_plane.errors import LeadershipLost
 from control_plane.ports import Outbox
-from tests.control_plane import open_outbox
 from tests.fakes.control_plane_outbox import FakeOutbox
-from tests.postgres import Database
-from tests.waiting import eventually
+from tests.support.control_plane import open_outbox
+from tests.support.postgres import Database
+from tests.support.waiting import eventually
 
 _COMMIT = """
 INSERT INTO outbox (topic, key, headers, payload, created_at)

@@ -11,10 +11,10 @@ from control_plane.domain.routes import RouteFilter, RoutePosition
 from control_plane.errors import NoSuchRoute, NoSuchTenant, RouteQuotaReached
 from shared.schemas.events import Action
 from shared.schemas.identity import RouteKey
-from tests.control_plane import Registry, open_registry
 from tests.fakes.control_plane_change_sets import FakeChangeSets, FakeHistory
 from tests.fakes.control_plane_registry import FakeRegistry, FakeRoutes, FakeTenants
-from tests.postgres import Database
+from tests.support.control_plane import Registry, open_registry
+from tests.support.postgres import Database
 
 BY = Attribution("ci-bot", "release 42", "req-1")
 NO_FILTER = RouteFilter()

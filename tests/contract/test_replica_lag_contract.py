@@ -8,14 +8,14 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
-from data_plane.adapters.postgres_lag import PostgresReplicaLag
+from data_plane.adapters.postgres.replica_lag import PostgresReplicaLag
 from data_plane.domain.remote_clock import RemoteClock
 from deploy.local.stack import Stack
 from shared.runtime.clock import SystemClock
 from shared.runtime.resilience import DependencyUnavailable
 from tests.integration.data_plane.routes import Routes
-from tests.postgres import Database
-from tests.waiting import eventually
+from tests.support.postgres import Database
+from tests.support.waiting import eventually
 
 
 @asynccontextmanager

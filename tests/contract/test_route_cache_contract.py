@@ -7,19 +7,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from data_plane.adapters.redis import REDIS_FAILURES, RedisRouteCache, connect
+from data_plane.adapters.redis.route_cache import REDIS_FAILURES, RedisRouteCache, connect
 from data_plane.domain.entry import Entry, State
 from data_plane.errors import UnreadableEntry
 from data_plane.ports import RouteCache
 from deploy.local.stack import Stack
-from shared.runtime.catalogue import Service
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import DependencyHealth
+from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import DependencyUnavailable, Guard
 from shared.schemas.identity import RouteKey
-from tests.factories import a_tenant
 from tests.fakes.data_plane_cache import FakeRouteCache
+from tests.support.factories import a_tenant
 
 CLOCK = SystemClock()
 TOLERANCE = 0.1

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 
 import pytest
 
-from data_plane.adapters.kafka import KafkaEventStream
-from data_plane.domain.heard import Heard
+from data_plane.adapters.kafka.event_stream import KafkaEventStream
+from data_plane.domain.stream_coverage import StreamCoverage
 from data_plane.errors import StreamInterrupted
 from data_plane.ports import EventStream
 from deploy.local.stack import Stack
-from shared.runtime.catalogue import Service
 from shared.runtime.clock import SystemClock
+from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.schemas.events import RouteChanged
 from shared.schemas.topics import ROUTE_EVENTS
-from tests.factories import a_tenant, history
 from tests.fakes.data_plane_events import FakeEventStream
-from tests.kafka import RawRecord, end_offsets, produce, produce_raw
+from tests.support.factories import a_tenant, history
+from tests.support.kafka import RawRecord, end_offsets, produce, produce_raw
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,11 @@ async def subject(request: pytest.FixtureRequest, stack: Stack) -> Subject:
 def kafka_stream(stack: Stack, metrics: Metrics | None = None) -> KafkaEventStream:
     """A stream of its own; the topic is everybody's."""
     return KafkaEventStream(
-        stack.urls.kafka, "tests", heard=Heard(), clock=SystemClock(), metrics=metrics or Metrics(Service.DATA_PLANE)
+        stack.urls.kafka,
+        "tests",
+        heard=StreamCoverage(),
+        clock=SystemClock(),
+        metrics=metrics or Metrics(Service.DATA_PLANE),
     )
 
 

@@ -8,24 +8,24 @@ from typing import Any, Protocol
 import asyncpg
 import pytest
 
-from data_plane.adapters.postgres import POSTGRES_FAILURES, PostgresRouteSource
+from data_plane.adapters.postgres.route_source import POSTGRES_FAILURES, PostgresRouteSource
 from data_plane.domain.entry import State
 from data_plane.domain.reading import Reading
 from data_plane.domain.remote_clock import RemoteClock
 from data_plane.ports import RouteSource
 from deploy.local.stack import Stack
-from shared.runtime.catalogue import Service
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import DependencyHealth
+from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import DependencyUnavailable, Guard
 from shared.schemas.events import RouteChanged
 from shared.schemas.identity import RouteKey
-from tests.factories import a_tenant
 from tests.fakes.data_plane_database import FakePrimary, FakeRouteSource
 from tests.integration.data_plane.routes import Routes
-from tests.postgres import Database
-from tests.waiting import eventually
+from tests.support.factories import a_tenant
+from tests.support.postgres import Database
+from tests.support.waiting import eventually
 
 CLOCK = SystemClock()
 

@@ -11,17 +11,17 @@ import pytest_asyncio
 from control_plane.adapters.kafka.status_reports import KafkaStatusReports
 from control_plane.domain.fleet import Report
 from control_plane.ports import StatusReports
-from data_plane.adapters.kafka_status import STATUS_FAILURES, KafkaStatusLog
+from data_plane.adapters.kafka.status_log import STATUS_FAILURES, KafkaStatusLog
 from deploy.local.stack import Stack
-from shared.runtime.catalogue import Service
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import DependencyHealth
+from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Guard
 from shared.schemas.topics import RESOLVER_STATUS
 from tests.fakes.control_plane_propagation import FakeStatusReports, status_of
-from tests.kafka import RawRecord, produce_raw
-from tests.waiting import eventually
+from tests.support.kafka import RawRecord, produce_raw
+from tests.support.waiting import eventually
 
 
 @dataclass

@@ -9,23 +9,23 @@ from typing import Any
 import asyncpg
 import pytest
 
-from data_plane.adapters.postgres import POSTGRES_FAILURES
-from data_plane.adapters.postgres_tenants import PostgresTenantSource
+from data_plane.adapters.postgres.route_source import POSTGRES_FAILURES
+from data_plane.adapters.postgres.tenant_source import PostgresTenantSource
 from data_plane.domain.tenant_reading import TenantReading
 from data_plane.ports import TenantSource
-from shared.runtime.catalogue import Service
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import DependencyHealth
+from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import DependencyUnavailable, Guard
 from shared.schemas.identity import RouteKey
 from tests.contract.test_route_source_contract import FakeWriter, Writer
-from tests.factories import a_tenant
 from tests.fakes.data_plane_database import FakePrimary
 from tests.fakes.data_plane_tenants import FakeTenantSource
 from tests.integration.data_plane.routes import Routes
-from tests.postgres import Database
-from tests.waiting import eventually
+from tests.support.factories import a_tenant
+from tests.support.postgres import Database
+from tests.support.waiting import eventually
 
 CLOCK = SystemClock()
 

@@ -6,25 +6,25 @@ from dataclasses import dataclass
 import asyncpg
 import pytest
 
-from data_plane.ports import UsedRoutes
+from data_plane.ports import HotKeySource
 from deploy.local.stack import Stack
 from shared.runtime.resilience import DependencyUnavailable
 from shared.schemas.identity import RouteKey
 from tests.contract.test_route_cache_contract import an_entry, redis_cache
 from tests.contract.test_route_source_contract import CLOCK, postgres
-from tests.factories import a_tenant
 from tests.fakes.data_plane_cache import FakeRouteCache
 from tests.fakes.data_plane_database import FakePrimary, FakeRouteSource
 from tests.integration.data_plane.routes import Routes
-from tests.postgres import Database
-from tests.waiting import eventually
+from tests.support.factories import a_tenant
+from tests.support.postgres import Database
+from tests.support.waiting import eventually
 
 
 @dataclass(frozen=True)
 class Subject:
     """Who knows, and how a route comes to be there."""
 
-    knowing: UsedRoutes
+    hot_key_sources: HotKeySource
     use: Callable[[RouteKey], Awaitable[object]]
 
 
@@ -58,10 +58,10 @@ async def test_routes_that_are_there_are_named_and_at_most_so_many(subject: Subj
         await subject.use(key)
 
     async def are_named() -> bool:
-        return keys <= set(await subject.knowing.used(100_000))
+        return keys <= set(await subject.hot_key_sources.used(100_000))
 
     await eventually(are_named)
-    assert len(await subject.knowing.used(3)) == 3
+    assert len(await subject.hot_key_sources.used(3)) == 3
 
 
 async def test_redis_names_those_first_that_were_used_last(stack: Stack) -> None:

@@ -1,3 +1,3 @@
 """The running product, for the tests of this folder."""
 
-from tests.system import system as system
+from tests.support.system import system as system

@@ -8,8 +8,8 @@ import httpx2
 import pytest
 
 from shared.runtime.http.problems import MAX_BODY_BYTES
-from tests.system import System
-from tests.waiting import eventually
+from tests.support.system import System
+from tests.support.waiting import eventually
 
 SERVICES = ["control_plane", "data_plane", "audit_consumer"]
 

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from shared.schemas.identity import RouteKey
-from tests.system import System
+from tests.support.system import System
 
 GENERATIONS = 40
 ROUTES = ("one", "two")

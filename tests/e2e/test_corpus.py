@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.system import System
+from tests.support.system import System
 
 METADATA = "link-local or a cloud's metadata service"
 PLAIN_IPV4 = "four decimal numbers"

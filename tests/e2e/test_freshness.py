@@ -1,7 +1,7 @@
 """How fresh answers are, on real servers."""
 
-from tests.system import System
-from tests.waiting import eventually
+from tests.support.system import System
+from tests.support.waiting import eventually
 
 
 async def test_heartbeats_renew_an_answer_that_nobody_reads_again(system: System) -> None:

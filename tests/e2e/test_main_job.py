@@ -3,8 +3,8 @@
 import httpx2
 import pytest
 
-from tests.system import System
-from tests.waiting import eventually
+from tests.support.system import System
+from tests.support.waiting import eventually
 
 
 async def test_written_route_is_resolved_by_every_instance_and_audited(system: System) -> None:

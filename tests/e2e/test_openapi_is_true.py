@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from shared.schemas.access import Role
-from tests.system import System
+from tests.support.system import System
 
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 EXAMPLES = 25

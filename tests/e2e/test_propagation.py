@@ -3,9 +3,9 @@
 from typing import Any
 
 from shared.schemas.identity import RouteKey
-from tests.propagation import ask_propagation, propagation, states_by_resolver
-from tests.system import System
-from tests.waiting import eventually
+from tests.support.propagation import ask_propagation, propagation, states_by_resolver
+from tests.support.system import System
+from tests.support.waiting import eventually
 
 
 async def test_every_resolver_answers_with_the_change_when_the_wait_is_over(system: System) -> None:

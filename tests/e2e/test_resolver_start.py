@@ -2,8 +2,8 @@
 
 import httpx2
 
-from tests.system import System
-from tests.waiting import eventually
+from tests.support.system import System
+from tests.support.waiting import eventually
 
 
 async def test_without_a_snapshot_it_has_read_what_redis_says_is_used_when_it_is_ready(system: System) -> None:
@@ -13,7 +13,7 @@ async def test_without_a_snapshot_it_has_read_what_redis_says_is_used_when_it_is
     resolver = system.services.another("data_plane", "without-a-snapshot")
     await resolver.start()  # returns when it is ready
     try:
-        assert await metric(system.http, resolver.urls[0], 'tm_boot_source_info{source="redis"}') == 1
+        assert await metric(system.http, resolver.urls[0], 'tm_warm_start_source_info{source="redis"}') == 1
         answer = await system.resolve(resolver.urls[0], key)
         assert (answer.json()["url"], answer.headers["x-cache"]) == ("http://used", "l1")
     finally:

@@ -1,7 +1,7 @@
 """Watching a tenant, on real servers."""
 
-from tests.sse import next_change, watch
-from tests.system import System
+from tests.support.sse import next_change, watch
+from tests.support.system import System
 
 
 async def test_every_write_is_seen_once_and_in_order_by_watchers_of_every_resolver(system: System) -> None:

@@ -8,7 +8,7 @@ from audit_consumer.domain.records import Batch, Place, Record
 from audit_consumer.errors import AssignmentLost
 from shared.runtime.resilience import DependencyUnavailable
 from shared.schemas.topics import ROUTE_EVENTS
-from tests.kafka import RawRecord
+from tests.support.kafka import RawRecord
 
 
 @dataclass

@@ -10,7 +10,7 @@ from shared.runtime.clock import Clock
 from shared.runtime.resilience import DependencyUnavailable
 from shared.schemas.events import Action, RouteChanged
 from shared.schemas.identity import RouteKey
-from tests.factories import a_change, a_change_set
+from tests.support.factories import a_change, a_change_set
 
 
 @dataclass(frozen=True, slots=True)

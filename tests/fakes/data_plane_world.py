@@ -4,22 +4,22 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from data_plane.domain.answer import Answer
-from data_plane.domain.demand import NO_DEMAND, Demand
-from data_plane.domain.heard import Heard
+from data_plane.domain.read_consistency import ANY, ReadConsistency
 from data_plane.domain.remote_clock import RemoteClock
-from data_plane.ports import SnapshotStore, UsedRoutes
+from data_plane.domain.stream_coverage import StreamCoverage
+from data_plane.ports import HotKeySource, SnapshotStore
 from data_plane.service.core import Core, Ports, build_core
-from data_plane.service.snapshots import Snapshots
+from data_plane.service.snapshot.persistence import SnapshotPersistence
 from data_plane.settings import DataPlaneSettings
-from shared.runtime.catalogue import Service
+from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.schemas.events import Heartbeat
 from shared.schemas.identity import RouteKey
-from tests.clocks import MovableClock
 from tests.fakes.data_plane_cache import FakeRouteCache
 from tests.fakes.data_plane_database import FakePrimary, FakeRouteSource
 from tests.fakes.data_plane_tenants import FakeTenantSource
 from tests.fakes.snapshots import FakeSnapshotStore
+from tests.support.clocks import MovableClock
 
 KEY = RouteKey("team-a", "payments", "prod", "v1")
 
@@ -83,11 +83,11 @@ class Instance:
         self.primary_clock = RemoteClock()
         if knows_the_time:
             self.learn_the_time()
-        self.heard = Heard()
+        self.heard = StreamCoverage()
         if listening:
             self.listen()
         tenants = [world.tenant_replica, world.tenant_primary]
-        knowing: Mapping[str, Sequence[UsedRoutes]] = {"redis": [world.redis], "replica": [world.replica]}
+        hot_key_sources: Mapping[str, Sequence[HotKeySource]] = {"redis": [world.redis], "replica": [world.replica]}
         ports = Ports(
             world.redis,
             [world.replica],
@@ -96,7 +96,7 @@ class Instance:
             self.heard,
             tenants=tenants,
             snapshots=disk,
-            knowing=knowing,
+            hot_key_sources=hot_key_sources,
         )
         self.core: Core = build_core(ports, settings, clock=world.clock, metrics=self.metrics, notes=self.notes)
 
@@ -110,7 +110,7 @@ class Instance:
         self.heard.listen({0: 0}, at=self._world.clock.monotonic(), resumed=False)
 
     @property
-    def snapshots(self) -> Snapshots:
+    def snapshots(self) -> SnapshotPersistence:
         """What writes and reads the world's disk."""
         assert self.core.snapshots is not None
         return self.core.snapshots
@@ -120,7 +120,7 @@ class Instance:
         as_of = self._world.database.time_at(self._world.clock.monotonic() if moment is None else moment)
         self.heard.applied(0, 0, [Heartbeat(as_of=datetime.fromtimestamp(as_of, UTC), partitions=1)])
 
-    async def resolve(self, key: RouteKey = KEY, *, accept_stale: bool = True, demand: Demand = NO_DEMAND) -> Answer:
+    async def resolve(self, key: RouteKey = KEY, *, accept_stale: bool = True, demand: ReadConsistency = ANY) -> Answer:
         return await self.core.resolver.resolve(key, accept_stale=accept_stale, demand=demand)
 
     def count(self, name: str, **labels: str) -> float:

@@ -10,8 +10,8 @@ from data_plane.domain.reading import Reading
 from shared.runtime.resilience import DependencyUnavailable
 from shared.schemas.events import Action, Heartbeat, RouteChanged
 from shared.schemas.identity import RouteKey
-from tests.factories import a_change, a_change_set
 from tests.fakes.simulated_time import HostClock, TrueTime
+from tests.support.factories import a_change, a_change_set
 
 PARTITIONS = 4
 

@@ -6,12 +6,12 @@ from random import Random
 from msgspec.structs import replace
 
 from data_plane.domain.entry import Entry
-from data_plane.domain.heard import Heard
 from data_plane.domain.remote_clock import RemoteClock
+from data_plane.domain.stream_coverage import StreamCoverage
 from data_plane.service.core import Ports, build_core
-from data_plane.service.snapshots import Snapshots
+from data_plane.service.snapshot.persistence import SnapshotPersistence
 from data_plane.settings import DataPlaneSettings
-from shared.runtime.catalogue import Service
+from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.schemas.events import Heartbeat, RouteChanged
 from shared.schemas.identity import RouteKey
@@ -71,7 +71,7 @@ class SimulatedResolver:
         primary, redis, lag = self._servers
         self.clock = clock
         self._positions = [0] * PARTITIONS
-        self.heard, self.primary_clock = Heard(), RemoteClock()
+        self.heard, self.primary_clock = StreamCoverage(), RemoteClock()
         self.replica = SimulatedSource(primary, clock, lag)
         self.primary = SimulatedSource(primary, clock)
         settings = DataPlaneSettings.model_validate(
@@ -82,7 +82,7 @@ class SimulatedResolver:
         self.core = build_core(ports, settings, clock=clock, metrics=Metrics(Service.DATA_PLANE), notes={})
 
     @property
-    def snapshots(self) -> Snapshots:
+    def snapshots(self) -> SnapshotPersistence:
         """What writes and reads its disk."""
         assert self.core.snapshots is not None
         return self.core.snapshots

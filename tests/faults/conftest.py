@@ -5,9 +5,9 @@ from functools import partial
 import httpx2
 import pytest
 
-from tests.system import System
-from tests.system import system as system
-from tests.waiting import eventually
+from tests.support.system import System
+from tests.support.system import system as system
+from tests.support.waiting import eventually
 
 RECOVERY_SECONDS = 30.0
 

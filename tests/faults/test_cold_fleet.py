@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from bench.asking import ask, share_of_good, zipf
 from bench.database_load import watching
 from deploy.local.server import Server
-from tests.system import System
+from tests.support.system import System
 
 USUAL_RATE = 120.0
 SURGE_SECONDS, AFTER_SECONDS = 4, 6

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.system import System
-from tests.waiting import eventually
+from tests.support.system import System
+from tests.support.waiting import eventually
 
 
 async def test_killed_between_commit_and_publish_its_event_still_arrives_once(system: System) -> None:

@@ -1,8 +1,8 @@
 """A relay that froze with old events in its hands and wakes up after another one has sent newer ones."""
 
 from tests.faults.test_caches_down import watched
-from tests.system import System
-from tests.waiting import eventually
+from tests.support.system import System
+from tests.support.waiting import eventually
 
 
 async def test_what_an_old_relay_sends_late_brings_no_old_value_back(system: System) -> None:

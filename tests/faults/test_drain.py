@@ -9,8 +9,8 @@ from functools import partial
 import httpx2
 
 from deploy.local.server import Server
-from tests.system import System
-from tests.waiting import eventually
+from tests.support.system import System
+from tests.support.waiting import eventually
 
 
 class Balancer:

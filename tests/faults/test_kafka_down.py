@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from deploy.local.server import Server
 from shared.runtime.access.tokens import AccessKey
 from shared.schemas.identity import RouteKey
-from tests.access import bearer
-from tests.system import System
-from tests.waiting import eventually
+from tests.support.access import bearer
+from tests.support.system import System
+from tests.support.waiting import eventually
 
 POSITIVE, NEGATIVE = 4.0, 1.5
 SLACK = 1.0
@@ -19,7 +19,7 @@ SLACK = 1.0
 @asynccontextmanager
 async def short_lived_resolver(system: System, name: str, **settings: str) -> AsyncIterator[Server]:
     """A resolver whose entries live 4 s (1.5 s for "not found") instead of 60 s and 10 s."""
-    lives = {"TM_POSITIVE_LIFE_SECONDS": str(POSITIVE), "TM_NEGATIVE_LIFE_SECONDS": str(NEGATIVE)}
+    lives = {"TM_POSITIVE_TTL_SECONDS": str(POSITIVE), "TM_NEGATIVE_TTL_SECONDS": str(NEGATIVE)}
     resolver = system.services.another("data_plane", name, {**lives, **settings})
     await resolver.start()
     try:

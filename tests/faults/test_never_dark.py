@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from data_plane.adapters.snapshot_file import SnapshotFile
+from data_plane.adapters.snapshot.file import SnapshotFile
 from deploy.local.server import Server
 from deploy.local.state import StateDirectory
 from shared.schemas.identity import RouteKey
-from tests.system import System
-from tests.waiting import eventually
+from tests.support.system import System
+from tests.support.waiting import eventually
 
 
 async def until_kept(state: StateDirectory, resolver: str, key: RouteKey) -> None:

@@ -4,9 +4,9 @@ import asyncio
 import time
 from typing import Any
 
-from tests.propagation import ask_propagation, propagation, states_by_resolver
-from tests.system import System
-from tests.waiting import eventually
+from tests.support.propagation import ask_propagation, propagation, states_by_resolver
+from tests.support.system import System
+from tests.support.waiting import eventually
 
 PATIENCE = 60
 RECOVERED_WITHIN = 1.0

@@ -12,8 +12,8 @@ import pytest_asyncio
 from bench.commit_history import Promise
 from bench.fault_cases import CASES, Fault, FaultCase
 from bench.fault_run import FaultRun
-from tests.system import System
-from tests.waiting import eventually
+from tests.support.system import System
+from tests.support.waiting import eventually
 
 LIVES = Promise(positive=2.0, negative=1.0)
 """Seconds; so short that every entry outlives itself while a fault lasts."""
@@ -44,7 +44,7 @@ class Survivors:
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def survivors(system: System) -> AsyncIterator[Survivors]:
     """Two instances with short lives, that know every route of a tenant."""
-    lives = {"TM_POSITIVE_LIFE_SECONDS": str(LIVES.positive), "TM_NEGATIVE_LIFE_SECONDS": str(LIVES.negative)}
+    lives = {"TM_POSITIVE_TTL_SECONDS": str(LIVES.positive), "TM_NEGATIVE_TTL_SECONDS": str(LIVES.negative)}
     instances = [system.services.another("data_plane", f"survivor-{number}", lives) for number in (1, 2)]
     tenant = await system.new_tenant()
     base = f"{system.control_url}/api/v1/tenants/{tenant}"

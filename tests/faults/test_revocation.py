@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from tests.secrets_in_logs import files_with_secrets
-from tests.system import System
-from tests.waiting import eventually
+from tests.support.secrets_in_logs import files_with_secrets
+from tests.support.system import System
+from tests.support.waiting import eventually
 
 WITHIN_SECONDS = 2.0
 

@@ -10,9 +10,9 @@ import httpx2
 import pytest
 
 from deploy.local.server import Server
-from tests.sse import ServerEvent, next_change, watch
-from tests.system import System
-from tests.waiting import eventually
+from tests.support.sse import ServerEvent, next_change, watch
+from tests.support.system import System
+from tests.support.waiting import eventually
 
 
 class Follower:

@@ -9,24 +9,24 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy.local.kafka.topics import create_missing_topics
 from deploy.local.stack import Stack
-from shared.runtime.access.feed import AccessFeed
+from shared.runtime.access.key_feed import AccessFeed
 from shared.runtime.access.principal import Principal, Refusal
 from shared.runtime.access.tokens import AccessKey
-from shared.runtime.catalogue import Service
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import DependencyHealth, Health
+from shared.runtime.metric_catalogue import Service
 from shared.schemas.access import AccessRecord, encode
 from shared.schemas.topics import ACCESS_KEYS
-from tests.access import Gate, a_record
-from tests.kafka import RawRecord, produce_raw
-from tests.waiting import eventually
+from tests.support.access import AccessFixture, a_record
+from tests.support.kafka import RawRecord, produce_raw
+from tests.support.waiting import eventually
 
 
 @dataclass
 class Follower:
     """A service that follows the topic, as far as access is concerned."""
 
-    gate: Gate = field(default_factory=lambda: Gate(Service.DATA_PLANE, SystemClock(), loaded=False))
+    gate: AccessFixture = field(default_factory=lambda: AccessFixture(Service.DATA_PLANE, SystemClock(), loaded=False))
     health: Health = field(default_factory=lambda: Health({"access_keys": DependencyHealth(required=True, up=False)}))
 
     @asynccontextmanager

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from docs.reference import PAGES
-from shared.runtime.catalogue import CATALOGUE
+from shared.runtime.metric_catalogue import CATALOGUE
 
 ROOT = Path(__file__).parents[2]
 FORBIDDEN_LABELS = {"tenant", "service", "env", "version", "key", "subject", "id"}

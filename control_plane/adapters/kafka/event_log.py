@@ -14,7 +14,7 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from control_plane.domain.outbox import Acknowledged, OutboxRecord
 from control_plane.errors import NotPublished
-from shared.runtime.kafka import abandon, new_producer, start_client
+from shared.runtime.kafka.clients import abandon, new_producer, start_client
 from shared.runtime.resilience import DependencyUnavailable, Guard
 from shared.schemas.events import Heartbeat, encode
 from shared.schemas.topics import ROUTE_EVENTS

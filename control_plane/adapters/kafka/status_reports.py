@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from control_plane.domain.fleet import Report
 from control_plane.errors import ReportsInterrupted
 from shared.runtime.clock import Clock
-from shared.runtime.kafka import breaks_are_errors, new_consumer, start_client
+from shared.runtime.kafka.clients import new_consumer, raise_on_disconnect, start_client
 from shared.runtime.metrics import Metrics
 from shared.schemas.events import MalformedEvent, UndecodableEvent
 from shared.schemas.resolver_status import decode_status
@@ -38,16 +38,16 @@ class KafkaStatusReports:
     async def batches(self) -> AsyncGenerator[Sequence[Report], None]:
         consumer = new_consumer(self._bootstrap, self._client_id)
         try:
-            with breaks_are_errors():
+            with raise_on_disconnect():
                 caught_up = await self._catch_up(consumer)
             yield caught_up
             checked = self._clock.monotonic()
             while True:
-                with breaks_are_errors():
+                with raise_on_disconnect():
                     fetched = await self._fetch(consumer)
                 yield fetched
                 if self._clock.monotonic() - checked >= CHECK_SECONDS:
-                    with breaks_are_errors():
+                    with raise_on_disconnect():
                         await _check(consumer)
                     checked = self._clock.monotonic()
         except (KafkaError, OSError, TimeoutError) as error:
@@ -110,7 +110,7 @@ async def _check(consumer: AIOKafkaConsumer) -> None:
 async def _stop(consumer: AIOKafkaConsumer) -> None:
     try:
         # Closing, it waits for fetches that a broken connection has cancelled.
-        with breaks_are_errors():
+        with raise_on_disconnect():
             async with asyncio.timeout(CALL_SECONDS):
                 await consumer.stop()
     except (KafkaError, OSError, TimeoutError) as error:

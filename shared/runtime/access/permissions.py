@@ -12,7 +12,7 @@ from shared.runtime.access.principal import Principal
 from shared.schemas.access import Role
 
 
-class Bound(Enum):
+class TenantScope(Enum):
     """How an operation is bound to the caller's tenant. Admins are bound to none."""
 
     PATH = auto()
@@ -23,7 +23,7 @@ class Bound(Enum):
     """It is about all tenants, or none."""
 
 
-class Verdict(Enum):
+class Decision(Enum):
     """What becomes of a request."""
 
     ALLOWED = auto()
@@ -37,7 +37,7 @@ class Permission:
     """Who may do one operation."""
 
     roles: frozenset[Role]
-    bound: Bound
+    bound: TenantScope
 
 
 _PLATFORM = frozenset({Role.ADMIN})
@@ -48,45 +48,45 @@ _ALL = frozenset(Role)
 PERMISSIONS: Mapping[str, Permission] = MappingProxyType(
     {
         # control plane
-        "tenants.create": Permission(_PLATFORM, Bound.PATH),
-        "tenants.show": Permission(_READERS, Bound.PATH),
-        "tenants.list": Permission(_PLATFORM, Bound.PLATFORM),
-        "routes.put": Permission(_WRITERS, Bound.PATH),
-        "routes.activate": Permission(_WRITERS, Bound.PATH),
-        "routes.deactivate": Permission(_WRITERS, Bound.PATH),
-        "routes.show": Permission(_READERS, Bound.PATH),
-        "routes.list": Permission(_READERS, Bound.PATH),
-        "routes.replace": Permission(_WRITERS, Bound.PATH),
-        "changes.apply": Permission(_WRITERS, Bound.PATH),
-        "changes.revert": Permission(_WRITERS, Bound.PATH),
-        "changes.list": Permission(_READERS, Bound.PATH),
-        "changes.show": Permission(_READERS, Bound.PATH),
-        "changes.compare": Permission(_READERS, Bound.PATH),
-        "changes.propagation": Permission(_READERS, Bound.PATH),
-        "keys.create": Permission(_PLATFORM, Bound.PATH),
-        "keys.list": Permission(_READERS, Bound.PATH),
-        "keys.rotate": Permission(_PLATFORM, Bound.PATH),
-        "keys.revoke": Permission(_PLATFORM, Bound.PATH),
-        "platform-keys.create": Permission(_PLATFORM, Bound.PLATFORM),
-        "platform-keys.list": Permission(_PLATFORM, Bound.PLATFORM),
-        "platform-keys.rotate": Permission(_PLATFORM, Bound.PLATFORM),
-        "platform-keys.revoke": Permission(_PLATFORM, Bound.PLATFORM),
+        "tenants.create": Permission(_PLATFORM, TenantScope.PATH),
+        "tenants.show": Permission(_READERS, TenantScope.PATH),
+        "tenants.list": Permission(_PLATFORM, TenantScope.PLATFORM),
+        "routes.put": Permission(_WRITERS, TenantScope.PATH),
+        "routes.activate": Permission(_WRITERS, TenantScope.PATH),
+        "routes.deactivate": Permission(_WRITERS, TenantScope.PATH),
+        "routes.show": Permission(_READERS, TenantScope.PATH),
+        "routes.list": Permission(_READERS, TenantScope.PATH),
+        "routes.replace": Permission(_WRITERS, TenantScope.PATH),
+        "changes.apply": Permission(_WRITERS, TenantScope.PATH),
+        "changes.revert": Permission(_WRITERS, TenantScope.PATH),
+        "changes.list": Permission(_READERS, TenantScope.PATH),
+        "changes.show": Permission(_READERS, TenantScope.PATH),
+        "changes.compare": Permission(_READERS, TenantScope.PATH),
+        "changes.propagation": Permission(_READERS, TenantScope.PATH),
+        "keys.create": Permission(_PLATFORM, TenantScope.PATH),
+        "keys.list": Permission(_READERS, TenantScope.PATH),
+        "keys.rotate": Permission(_PLATFORM, TenantScope.PATH),
+        "keys.revoke": Permission(_PLATFORM, TenantScope.PATH),
+        "platform-keys.create": Permission(_PLATFORM, TenantScope.PLATFORM),
+        "platform-keys.list": Permission(_PLATFORM, TenantScope.PLATFORM),
+        "platform-keys.rotate": Permission(_PLATFORM, TenantScope.PLATFORM),
+        "platform-keys.revoke": Permission(_PLATFORM, TenantScope.PLATFORM),
         # data plane
-        "routes.resolve": Permission(_ALL, Bound.PATH),
-        "routes.resolve-many": Permission(_ALL, Bound.ANSWER),
-        "routes.explain": Permission(_ALL, Bound.PATH),
-        "routes.watch": Permission(_ALL, Bound.PATH),
+        "routes.resolve": Permission(_ALL, TenantScope.PATH),
+        "routes.resolve-many": Permission(_ALL, TenantScope.ANSWER),
+        "routes.explain": Permission(_ALL, TenantScope.PATH),
+        "routes.watch": Permission(_ALL, TenantScope.PATH),
         # audit consumer
-        "audit.query": Permission(_READERS, Bound.ANSWER),
+        "audit.query": Permission(_READERS, TenantScope.ANSWER),
     }
 )
 
 
-def judge(principal: Principal, operation: str | None, tenant: str | None) -> Verdict:
+def authorize(principal: Principal, operation: str | None, tenant: str | None) -> Decision:
     """Whether the caller may do the operation, on the tenant that the path names (None: it names none)."""
     permission = PERMISSIONS.get(operation or "")
     if permission is None:
-        return Verdict.FORBIDDEN
-    if permission.bound is Bound.PATH and (tenant is None or not principal.may_see(tenant)):
-        return Verdict.ABSENT
-    return Verdict.ALLOWED if principal.role in permission.roles else Verdict.FORBIDDEN
+        return Decision.FORBIDDEN
+    if permission.bound is TenantScope.PATH and (tenant is None or not principal.may_see(tenant)):
+        return Decision.ABSENT
+    return Decision.ALLOWED if principal.role in permission.roles else Decision.FORBIDDEN

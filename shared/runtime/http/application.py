@@ -14,15 +14,15 @@ from litestar.types import ControllerRouterHandler
 
 from shared.runtime.access.authenticator import Authenticator
 from shared.runtime.health import DRAIN_SIGNAL, Health
-from shared.runtime.http.access import ACCESS_KINDS, Absent, Admission, guard_of, nothing_there
-from shared.runtime.http.access_documentation import SECURITY, SECURITY_SCHEMES, AccessDocumentation
-from shared.runtime.http.allow import CompleteAllow
-from shared.runtime.http.answer_headers import document_headers
-from shared.runtime.http.bounds import Bounded, Bounds
+from shared.runtime.http.authentication import ACCESS_KINDS, Absent, AuthenticationMiddleware, guard_of, nothing_there
 from shared.runtime.http.common_problems import document_common_problems
-from shared.runtime.http.context import RequestContext
+from shared.runtime.http.openapi.response_headers import document_headers
+from shared.runtime.http.openapi.security import SECURITY, SECURITY_SCHEMES, AccessDocumentation
+from shared.runtime.http.options_allow import CompleteAllow
 from shared.runtime.http.probes import probes
-from shared.runtime.http.problems import MAX_BODY_BYTES, Kind, Problems
+from shared.runtime.http.problems import MAX_BODY_BYTES, Problems, ProblemType
+from shared.runtime.http.request_limits import RequestLimits, RequestLimitsMiddleware
+from shared.runtime.http.telemetry import TelemetryMiddleware
 from shared.runtime.logs import CountingHandler
 from shared.runtime.metrics import Metrics
 from shared.runtime.version import VERSION
@@ -37,15 +37,15 @@ def build_application(
     title: str,
     description: str,
     handlers: Sequence[ControllerRouterHandler],
-    kinds: Mapping[type[Exception], Kind],
+    problem_types: Mapping[type[Exception], ProblemType],
     health: Health,
     metrics: Metrics,
     authenticator: Authenticator,
     absent: Absent = nothing_there,
     lifespan: Lifespan | None = None,
-    bounds: Bounds | None = None,
-    refusals_of_writes: Sequence[Kind] = (),
-) -> RequestContext:
+    limits: RequestLimits | None = None,
+    refusals_of_writes: Sequence[ProblemType] = (),
+) -> TelemetryMiddleware:
     """A service's ASGI application: its handlers, the probes, OpenAPI under /schema, problems for every error.
 
     Every handler names its operation (`opt={"operation": …}`), by which callers are let in. `absent` makes the error
@@ -55,7 +55,7 @@ def build_application(
     """
     litestar = Litestar(
         route_handlers=[*handlers, *probes(health, metrics)],
-        exception_handlers=Problems({**ACCESS_KINDS, **kinds}).handlers(),
+        exception_handlers=Problems({**ACCESS_KINDS, **problem_types}).handlers(),
         guards=[guard_of(absent, metrics)],
         plugins=[AccessDocumentation()],
         openapi_config=OpenAPIConfig(
@@ -73,8 +73,10 @@ def build_application(
     )
     document_common_problems(litestar.openapi_schema, refusals_of_writes)
     document_headers(litestar)
-    admitted = Admission(CompleteAllow(litestar), authenticator)
-    return RequestContext(Bounded(admitted, bounds or Bounds(), metrics), health=health, metrics=metrics)
+    admitted = AuthenticationMiddleware(CompleteAllow(litestar), authenticator)
+    return TelemetryMiddleware(
+        RequestLimitsMiddleware(admitted, limits or RequestLimits(), metrics), health=health, metrics=metrics
+    )
 
 
 @asynccontextmanager

@@ -14,8 +14,8 @@ from litestar.openapi.spec import (
     Schema,
 )
 
-from shared.runtime.http.bounds import DEADLINE, HEADERS_TOO_LARGE
-from shared.runtime.http.problems import BODY_TOO_LARGE, CONTENT_TYPE, Kind, Problem
+from shared.runtime.http.problems import BODY_TOO_LARGE, CONTENT_TYPE, Problem, ProblemType
+from shared.runtime.http.request_limits import DEADLINE, HEADERS_TOO_LARGE
 
 _PROBLEM = OpenAPIMediaType(schema=Reference(ref=f"#/components/schemas/{Problem.__name__}"))
 _ANY = (HEADERS_TOO_LARGE, DEADLINE)
@@ -24,7 +24,7 @@ _RETRY_AFTER = OpenAPIHeader(
 )
 
 
-def document_common_problems(document: OpenAPI, on_writes: Sequence[Kind] = ()) -> None:
+def document_common_problems(document: OpenAPI, on_writes: Sequence[ProblemType] = ()) -> None:
     """Add them, and those of the service's writes, to each operation of the API that has none of that status itself.
 
     They refer to the schema that an operation's own problems brought in; without any there is nothing to refer to.
@@ -44,7 +44,7 @@ def _operations(item: PathItem) -> list[Operation]:
     return [each for each in every if each is not None]
 
 
-def _document(operation: Operation, kind: Kind) -> None:
+def _document(operation: Operation, kind: ProblemType) -> None:
     responses = operation.responses if operation.responses is not None else {}
     operation.responses = responses
     response = OpenAPIResponse(description=kind.title, content={CONTENT_TYPE: _PROBLEM})

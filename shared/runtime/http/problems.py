@@ -34,7 +34,7 @@ class Problem(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ProblemType:
     """What the callers of a service see of one exception type. `retry_after` in seconds."""
 
     status: int
@@ -44,21 +44,23 @@ class Kind:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-SHARED_KINDS: dict[type[Exception], Kind] = {
-    InvalidInput: Kind(400, "invalid-input", "The request is not valid"),
-    DependencyUnavailable: Kind(503, "dependency-unavailable", "A server behind this service does not answer", 1),
-    TimeoutError: Kind(503, "deadline-exceeded", "The request took longer than its deadline", 1),
+SHARED_KINDS: dict[type[Exception], ProblemType] = {
+    InvalidInput: ProblemType(400, "invalid-input", "The request is not valid"),
+    DependencyUnavailable: ProblemType(
+        503, "dependency-unavailable", "A server behind this service does not answer", 1
+    ),
+    TimeoutError: ProblemType(503, "deadline-exceeded", "The request took longer than its deadline", 1),
 }
 MAX_BODY_BYTES = 4 * 1024 * 1024
-BODY_TOO_LARGE = Kind(413, "body-too-large", "The request's body is too large")
-_INTERNAL = Kind(500, "internal-error", "Something went wrong inside the service")
+BODY_TOO_LARGE = ProblemType(413, "body-too-large", "The request's body is too large")
+_INTERNAL = ProblemType(500, "internal-error", "Something went wrong inside the service")
 
 
 class Problems:
     """A service's table of exception types, on top of the shared one; the nearest base class decides."""
 
-    def __init__(self, kinds: Mapping[type[Exception], Kind]) -> None:
-        self._kinds = {**SHARED_KINDS, **kinds}
+    def __init__(self, problem_types: Mapping[type[Exception], ProblemType]) -> None:
+        self._kinds = {**SHARED_KINDS, **problem_types}
 
     def handlers(self) -> ExceptionHandlersMap:
         """The exception handlers to hand to Litestar."""
@@ -78,13 +80,13 @@ class Problems:
         return respond(kind, str(error) or kind.title, errors=error.errors if isinstance(error, InvalidInput) else ())
 
 
-def respond(kind: Kind, detail: str, errors: tuple[FieldError, ...] = ()) -> Response[Problem]:
+def respond(kind: ProblemType, detail: str, errors: tuple[FieldError, ...] = ()) -> Response[Problem]:
     """The response that tells a caller of a problem."""
     problem = problem_of(kind, detail, errors)
     return Response(problem, status_code=kind.status, media_type=CONTENT_TYPE, headers=headers_of(kind))
 
 
-def problem_of(kind: Kind, detail: str, errors: tuple[FieldError, ...] = ()) -> Problem:
+def problem_of(kind: ProblemType, detail: str, errors: tuple[FieldError, ...] = ()) -> Problem:
     """The problem under the correlation id at hand."""
     return Problem(
         type=_TYPE + kind.slug,
@@ -96,13 +98,13 @@ def problem_of(kind: Kind, detail: str, errors: tuple[FieldError, ...] = ()) -> 
     )
 
 
-def headers_of(kind: Kind) -> dict[str, str]:
+def headers_of(kind: ProblemType) -> dict[str, str]:
     """What the answer carries beside its content type."""
     retry = {} if kind.retry_after is None else {"Retry-After": str(math.ceil(kind.retry_after))}
     return {**kind.headers, **retry}
 
 
-async def send_problem(send: Send, kind: Kind, detail: str, headers: Mapping[str, str] | None = None) -> None:
+async def send_problem(send: Send, kind: ProblemType, detail: str, headers: Mapping[str, str] | None = None) -> None:
     """The same response, from a layer before Litestar; `headers` come on top."""
     body = msgspec.json.encode(problem_of(kind, detail))
     fields = {"content-type": CONTENT_TYPE, "content-length": str(len(body)), **headers_of(kind), **(headers or {})}
@@ -115,12 +117,12 @@ def _from_litestar(request: Request[Any, Any, Any], error: HTTPException) -> Res
     if isinstance(error, ValidationException):
         return respond(SHARED_KINDS[InvalidInput], "Some parameters are wrong.", _parameter_errors(error))
     if isinstance(error, NotFoundException):
-        kind = Kind(404, "no-such-path", "There is nothing at this path")
+        kind = ProblemType(404, "no-such-path", "There is nothing at this path")
         return respond(kind, f"{request.url.path} is no path of this service; /schema lists them all.")
     if error.status_code == BODY_TOO_LARGE.status:
         return respond(BODY_TOO_LARGE, f"A body has at most {MAX_BODY_BYTES} bytes. Send less at once.")
     title = error.detail or "The request was refused"
-    response = respond(Kind(error.status_code, f"http-{error.status_code}", title), title)
+    response = respond(ProblemType(error.status_code, f"http-{error.status_code}", title), title)
     response.headers.update(error.headers or {})
     return response
 
@@ -134,11 +136,11 @@ def _parameter_errors(error: ValidationException) -> tuple[FieldError, ...]:
     )
 
 
-def documented(*kinds: Kind) -> dict[int, ResponseSpec]:
+def documented(*problem_types: ProblemType) -> dict[int, ResponseSpec]:
     """The OpenAPI entries for the problems that a handler can answer with."""
     return {
         kind.status: ResponseSpec(
             data_container=Problem, description=kind.title, media_type=CONTENT_TYPE, generate_examples=False
         )
-        for kind in kinds
+        for kind in problem_types
     }

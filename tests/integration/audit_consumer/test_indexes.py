@@ -17,13 +17,13 @@ from audit_consumer.domain.queries import Filters, Span
 from deploy.local.stack import Stack
 from shared.runtime.access.assembly import Access
 from shared.runtime.access.open_access import OpenAccess
-from shared.runtime.catalogue import Service
+from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import DependencyUnavailable
 from shared.schemas.events import Action
-from tests.audit import EPOCH, a_name, an_event, client_of
-from tests.audit_servers import a_trail
-from tests.clocks import MovableClock
+from tests.support.audit import EPOCH, a_name, an_event, client_of
+from tests.support.audit_servers import a_trail
+from tests.support.clocks import MovableClock
 
 FILTERS = {"tenant": "tenant-3", "service": "service-2", "env": "prod", "action": "updated"}
 ROUTE = {"tenant": "tenant-3", "service": "service-2", "env": "prod", "version": "v1"}

@@ -7,11 +7,19 @@ import httpx2
 from deploy.local.stack import Stack
 from shared.schemas.events import MAX_CHANGES, Heartbeat, RouteChanged, encode
 from shared.schemas.topics import ROUTE_EVENTS, ROUTE_EVENTS_DLQ
-from tests.audit import EPOCH, audited
-from tests.audit_servers import Consumer, a_consumer
-from tests.factories import a_change, a_change_set, a_tenant, history
-from tests.kafka import RawRecord, committed_offsets, end_offsets, produce, produce_heartbeat, produce_raw, read_all
-from tests.waiting import eventually
+from tests.support.audit import EPOCH, audited
+from tests.support.audit_servers import Consumer, a_consumer
+from tests.support.factories import a_change, a_change_set, a_tenant, history
+from tests.support.kafka import (
+    RawRecord,
+    committed_offsets,
+    end_offsets,
+    produce,
+    produce_heartbeat,
+    produce_raw,
+    read_all,
+)
+from tests.support.waiting import eventually
 
 
 def ids(events: list[RouteChanged]) -> set[str]:

@@ -8,11 +8,11 @@ import pytest
 from deploy.local.stack import Stack
 from shared.schemas.events import RouteChanged
 from shared.schemas.topics import ROUTE_EVENTS
-from tests.audit import audited
-from tests.audit_servers import Consumer, a_consumer
-from tests.factories import a_tenant, history
-from tests.kafka import RawRecord, committed_offsets, end_offsets, produce, produce_raw
-from tests.waiting import eventually
+from tests.support.audit import audited
+from tests.support.audit_servers import Consumer, a_consumer
+from tests.support.factories import a_tenant, history
+from tests.support.kafka import RawRecord, committed_offsets, end_offsets, produce, produce_raw
+from tests.support.waiting import eventually
 
 HUNG = 10.0
 """Seconds; an answer that takes longer has no deadline at all."""

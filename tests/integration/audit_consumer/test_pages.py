@@ -9,10 +9,10 @@ from audit_consumer.domain.queries import AuditQuery
 from audit_consumer.service.queries import AuditQueries
 from deploy.local.stack import Stack
 from shared.schemas.events import RouteChanged
-from tests.audit import audited
-from tests.audit_model import QUERIES, all_pages, change_sets, expected
-from tests.audit_servers import a_trail
-from tests.clocks import MovableClock
+from tests.support.audit import audited
+from tests.support.audit_model import QUERIES, all_pages, change_sets, expected
+from tests.support.audit_servers import a_trail
+from tests.support.clocks import MovableClock
 
 
 @settings(max_examples=25, deadline=None)

@@ -22,10 +22,10 @@ from control_plane.domain.routes import RouteFilter
 from control_plane.errors import MassDeactivation, NoSuchRoutes, RevertConflict
 from shared.schemas.events import RouteChange, RouteChanged, RouteState, decode
 from shared.schemas.identity import RouteKey
-from tests.control_plane import Registry, open_registry
-from tests.factories import a_tenant
-from tests.postgres import Database
-from tests.route_model import Apply, Change, GoBack, ModelTenant, Operation, Refused, Replace, State, Undo
+from tests.support.control_plane import Registry, open_registry
+from tests.support.factories import a_tenant
+from tests.support.postgres import Database
+from tests.support.route_model import Apply, Change, GoBack, ModelTenant, Operation, Refused, Replace, State, Undo
 
 BY = Attribution("ci-bot", None, "req-1")
 REFUSALS = (NoSuchRoutes, MassDeactivation, RevertConflict)

@@ -16,10 +16,10 @@ from control_plane.domain.changes import Attribution, WantedChangeSet, WantedRou
 from deploy.local.stack import Stack
 from shared.schemas.events import MAX_CHANGES, RouteChanged, decode
 from shared.schemas.identity import RouteKey
-from tests.control_plane import all_published, control_plane, heard, open_registry
-from tests.factories import a_tenant
-from tests.postgres import Database
-from tests.waiting import eventually
+from tests.support.control_plane import all_published, control_plane, heard, open_registry
+from tests.support.factories import a_tenant
+from tests.support.postgres import Database
+from tests.support.waiting import eventually
 
 PATIENT = {"write_deadline_seconds": 20}
 

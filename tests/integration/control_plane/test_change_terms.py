@@ -11,9 +11,9 @@ import httpx2
 import pytest_asyncio
 
 from deploy.local.stack import Stack
-from tests.control_plane import control_plane, open_outbox
-from tests.factories import a_tenant
-from tests.postgres import Database
+from tests.support.control_plane import control_plane, open_outbox
+from tests.support.factories import a_tenant
+from tests.support.postgres import Database
 
 PATIENT = {"write_deadline_seconds": 20}
 

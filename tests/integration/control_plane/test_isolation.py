@@ -16,12 +16,12 @@ from control_plane.domain.plans import Plan
 from control_plane.domain.requests import Answer, ChangeRequest, Once
 from control_plane.errors import NoSuchKey, NoSuchTenant
 from shared.runtime.access.tokens import AccessKey
-from shared.runtime.catalogue import Service
+from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.schemas.access import Role
 from shared.schemas.identity import RouteKey
-from tests.control_plane import open_primary
-from tests.postgres import Database
+from tests.support.control_plane import open_primary
+from tests.support.postgres import Database
 
 WITHOUT_TENANTS_DATA = {"alembic_version", "relay_heartbeat"}
 

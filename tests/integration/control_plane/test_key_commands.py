@@ -14,9 +14,9 @@ from control_plane.domain.access_keys import NewKey
 from control_plane.settings import ControlPlaneSettings
 from shared.runtime.access.tokens import AccessKey
 from shared.schemas.access import Role, decode
-from tests.control_plane import open_primary
-from tests.postgres import Database
-from tests.waiting import eventually
+from tests.support.control_plane import open_primary
+from tests.support.postgres import Database
+from tests.support.waiting import eventually
 
 
 def told(database: Database) -> ControlPlaneSettings:

@@ -10,8 +10,8 @@ from control_plane.domain.changes import Attribution, WantedChangeSet, WantedRou
 from control_plane.errors import MigrationFailed
 from control_plane.migrations.versions.v0006_where_a_change_set_landed import LINK
 from shared.schemas.identity import RouteKey
-from tests.control_plane import open_registry
-from tests.postgres import Database
+from tests.support.control_plane import open_registry
+from tests.support.postgres import Database
 
 TABLES = {
     "tenants",

@@ -15,10 +15,10 @@ import pytest
 
 from deploy.local import ports
 from deploy.local.stack import Stack
-from tests.control_plane import all_published, heard, leads
-from tests.factories import a_tenant
-from tests.postgres import Database
-from tests.waiting import eventually
+from tests.support.control_plane import all_published, heard, leads
+from tests.support.factories import a_tenant
+from tests.support.postgres import Database
+from tests.support.waiting import eventually
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ import pytest
 from deploy.local.stack import Stack
 from shared.schemas.events import Heartbeat, decode
 from shared.schemas.topics import ROUTE_EVENTS
-from tests.control_plane import all_published, control_plane, heard, leads
-from tests.factories import a_tenant
-from tests.kafka import end_offsets, read_all
-from tests.postgres import Database
-from tests.waiting import eventually
+from tests.support.control_plane import all_published, control_plane, heard, leads
+from tests.support.factories import a_tenant
+from tests.support.kafka import end_offsets, read_all
+from tests.support.postgres import Database
+from tests.support.waiting import eventually
 
 _END_RELAYS = """
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity

@@ -9,8 +9,8 @@ from control_plane.domain.changes import Attribution, WantedChangeSet, WantedRou
 from control_plane.errors import RouteQuotaReached
 from control_plane.migrations.versions import v0004_route_counts
 from shared.schemas.identity import RouteKey
-from tests.control_plane import open_registry
-from tests.postgres import Database
+from tests.support.control_plane import open_registry
+from tests.support.postgres import Database
 
 BY = Attribution("ci-bot", None, "req-1")
 QUOTA = 10

@@ -10,8 +10,8 @@ from data_plane.app import Assembly
 from data_plane.settings import DataPlaneSettings
 from deploy.local.stack import Stack
 from tests.integration.data_plane.routes import Routes
-from tests.postgres import Database
-from tests.waiting import eventually
+from tests.support.postgres import Database
+from tests.support.waiting import eventually
 
 Start = Callable[..., AbstractAsyncContextManager[Assembly]]
 

@@ -7,7 +7,7 @@ import asyncpg
 
 from shared.schemas.events import Action, RouteChanged
 from shared.schemas.identity import RouteKey
-from tests.factories import a_change, a_change_set
+from tests.support.factories import a_change, a_change_set
 
 # One statement, so that readers see all of a change set or nothing of it.
 _WRITE = """

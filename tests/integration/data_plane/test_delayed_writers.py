@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from data_plane.adapters.redis import RedisRouteCache
+from data_plane.adapters.redis.route_cache import RedisRouteCache
 from data_plane.app import Assembly
 from deploy.local.stack import Stack
 from shared.schemas.identity import RouteKey
 from tests.contract.test_route_cache_contract import redis_cache
-from tests.factories import a_tenant
 from tests.integration.data_plane.conftest import Standby, Start
 from tests.integration.data_plane.routes import Routes
 from tests.integration.data_plane.watching import Watch, watching
-from tests.kafka import produce
-from tests.waiting import eventually
+from tests.support.factories import a_tenant
+from tests.support.kafka import produce
+from tests.support.waiting import eventually
 
 OLD = "https://old"
 KAFKA_AWAY = {"kafka_bootstrap": "127.0.0.1:1", "kafka_start_seconds": 2.5}

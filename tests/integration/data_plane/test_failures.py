@@ -8,12 +8,12 @@ from data_plane.errors import RouteUnknown
 from deploy.local.stack import Stack
 from shared.schemas.identity import RouteKey
 from tests.contract.test_route_cache_contract import redis_cache
-from tests.factories import a_tenant
 from tests.integration.data_plane.conftest import Standby, Start
 from tests.integration.data_plane.routes import Routes
 from tests.integration.data_plane.watching import Watch, watching
-from tests.kafka import produce
-from tests.waiting import eventually
+from tests.support.factories import a_tenant
+from tests.support.kafka import produce
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ async def test_redis_down_and_back_empty_brings_no_old_value_back(
 
 
 async def _owes_nothing(watches: list[Watch]) -> bool:
-    return not any(watch.instance.core.shared.owes() for watch in watches)
+    return not any(watch.instance.core.shared.has_pending() for watch in watches)
 
 
 async def test_frozen_redis_is_left_alone_after_a_few_calls(
@@ -83,7 +83,7 @@ async def test_while_kafka_is_frozen_answers_stay_within_their_life_and_events_a
 ) -> None:
     life = 1.0
     await routes.put(key, "https://v1")
-    async with start(positive_life_seconds=life) as instance, watching(key, instance) as [watch]:
+    async with start(positive_ttl_seconds=life) as instance, watching(key, instance) as [watch]:
         await watch.until("https://v1")
         await stack.kafka.freeze()
         try:

@@ -10,11 +10,11 @@ from deploy.local.stack import Stack
 from shared.schemas.events import RouteChanged
 from shared.schemas.identity import RouteKey
 from tests.contract.test_route_cache_contract import redis_cache
-from tests.factories import a_tenant
 from tests.integration.data_plane.conftest import Standby, Start
 from tests.integration.data_plane.routes import Routes
 from tests.integration.data_plane.watching import Watch, watching
-from tests.kafka import produce
+from tests.support.factories import a_tenant
+from tests.support.kafka import produce
 
 SHORT = {"positive_life_seconds": 0.3, "negative_life_seconds": 0.1}
 """Lives so short that entries are loaded again all the time."""

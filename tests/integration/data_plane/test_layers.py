@@ -6,11 +6,11 @@ import pytest
 from data_plane.app import Assembly
 from deploy.local.stack import Stack
 from shared.schemas.identity import RouteKey
-from tests.factories import a_tenant
 from tests.integration.data_plane.conftest import Standby, Start
 from tests.integration.data_plane.routes import Routes
-from tests.kafka import produce
-from tests.waiting import eventually
+from tests.support.factories import a_tenant
+from tests.support.kafka import produce
+from tests.support.waiting import eventually
 
 
 async def resolve(instance: Assembly, key: RouteKey) -> httpx2.Response:

@@ -5,12 +5,12 @@ import pytest
 
 from data_plane.app import Assembly
 from shared.schemas.identity import RouteKey
-from tests.factories import a_tenant
 from tests.integration.data_plane.conftest import Standby, Start
 from tests.integration.data_plane.routes import Routes
 from tests.integration.data_plane.watching import Watch
-from tests.postgres import Database
-from tests.waiting import eventually
+from tests.support.factories import a_tenant
+from tests.support.postgres import Database
+from tests.support.waiting import eventually
 
 NO_REDIS = {"redis_url": "redis://127.0.0.1:1/0"}
 NO_REPLICA = "postgresql://127.0.0.1:1/x"

@@ -9,19 +9,19 @@ import pytest
 
 from bench.seeded import key as seeded_key
 from bench.seeded import seed
-from data_plane.adapters.postgres import POSTGRES_FAILURES, PostgresRouteSource
-from data_plane.adapters.redis import REDIS_FAILURES, RedisRouteCache, connect
+from data_plane.adapters.postgres.route_source import POSTGRES_FAILURES, PostgresRouteSource
+from data_plane.adapters.redis.route_cache import REDIS_FAILURES, RedisRouteCache, connect
 from data_plane.domain.entry import Entry, State
 from data_plane.domain.remote_clock import RemoteClock
 from data_plane.errors import UnreadableEntry
 from deploy.local.stack import Stack
-from shared.runtime.catalogue import Service
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import DependencyHealth
+from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Guard
 from shared.schemas.identity import RouteKey
-from tests.postgres import Database
+from tests.support.postgres import Database
 
 MANY = 300
 

@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from data_plane.adapters.snapshot_file import SnapshotFile
-from data_plane.adapters.snapshot_format import MAGIC
+from data_plane.adapters.snapshot.file import SnapshotFile
+from data_plane.adapters.snapshot.format import MAGIC
 from data_plane.domain.snapshot import KeptRoute
 from deploy.local.stack import Stack
 from shared.schemas.identity import RouteKey
-from tests.factories import a_tenant
 from tests.integration.data_plane.conftest import Standby, Start
 from tests.integration.data_plane.routes import Routes
 from tests.integration.data_plane.test_layers import resolve
 from tests.integration.data_plane.watching import Watch
-from tests.kafka import produce
-from tests.waiting import eventually
+from tests.support.factories import a_tenant
+from tests.support.kafka import produce
+from tests.support.waiting import eventually
 
 NOBODY = "127.0.0.1:1"
 ALL_AWAY = {
@@ -58,7 +58,7 @@ async def test_with_every_server_away_a_new_process_answers_what_the_one_before_
         assert answer.headers["x-cache"] == "l1; stale"
         assert answer.headers["x-staleness-bound"].isdigit()  # by the clock of the host, which was not booted since
         assert (await resolve(after, other(key))).status_code == 503
-        assert b'tm_boot_source_info{source="snapshot"} 1.0' in after.metrics.exposition()
+        assert b'tm_warm_start_source_info{source="snapshot"} 1.0' in after.metrics.exposition()
 
 
 async def test_started_again_at_once_it_answers_within_the_life_that_is_left_and_hears_what_it_missed(

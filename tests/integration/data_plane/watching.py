@@ -10,7 +10,7 @@ from data_plane.app import Assembly
 from data_plane.domain.answer import Answer
 from data_plane.errors import RouteUnknown
 from shared.schemas.identity import RouteKey
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 
 @dataclass

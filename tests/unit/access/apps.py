@@ -14,13 +14,11 @@ from control_plane.app import build_app as build_control
 from control_plane.app import new_health as control_health
 from control_plane.settings import ControlPlaneSettings
 from data_plane.app import build_app as build_resolver
+from data_plane.http.sse.stream import Pace
 from data_plane.http.watch import watch_handler
-from data_plane.http.watch_response import Pace
-from shared.runtime.catalogue import Service
 from shared.runtime.health import Health
-from shared.runtime.http.context import RequestContext
-from tests.access import Gate
-from tests.clocks import MovableClock
+from shared.runtime.http.telemetry import TelemetryMiddleware
+from shared.runtime.metric_catalogue import Service
 from tests.fakes.audit_trail import FakeAuditTrail
 from tests.fakes.control_plane_change_sets import FakeChangeSets, FakeHistory
 from tests.fakes.control_plane_event_log import FakeEventLog
@@ -29,6 +27,8 @@ from tests.fakes.control_plane_outbox import FakeOutbox
 from tests.fakes.control_plane_propagation import FakeDispatches, FakeStatusReports
 from tests.fakes.control_plane_registry import FakeRegistry, FakeRoutes, FakeTenants
 from tests.fakes.data_plane_world import World
+from tests.support.access import AccessFixture
+from tests.support.clocks import MovableClock
 
 PUBLIC = ("/health/", "/metrics", "/schema")
 
@@ -46,7 +46,7 @@ class Endpoint:
         return f"{self.method} {self.template}"
 
 
-def app_of(service: Service, gate: Gate) -> RequestContext:
+def app_of(service: Service, gate: AccessFixture) -> TelemetryMiddleware:
     """The service; `team-a` and `team-b` are there, with nothing in them."""
     if service is Service.CONTROL_PLANE:
         registry = FakeRegistry()
@@ -74,7 +74,7 @@ def app_of(service: Service, gate: Gate) -> RequestContext:
             core.explainer,
             further=[watch_handler(core.watches, gate.authenticator, Pace(progress_seconds=10, slow_seconds=10))],
             access=gate.access,
-            negative_life=10,
+            negative_ttl=10,
             health=Health({}),
             metrics=gate.metrics,
         )
@@ -82,21 +82,21 @@ def app_of(service: Service, gate: Gate) -> RequestContext:
 
 
 @cache
-def shared_app_of(service: Service) -> tuple[Gate, RequestContext]:
+def shared_app_of(service: Service) -> tuple[AccessFixture, TelemetryMiddleware]:
     """One for all tests that do not care what others have done to it: building one takes longer than asking it."""
-    gate = Gate(service)
+    gate = AccessFixture(service)
     return gate, app_of(service, gate)
 
 
 def endpoints() -> Iterator[Endpoint]:
     """Every endpoint of every service that is not open to anyone."""
     for service in Service:
-        for route in litestar_of(app_of(service, Gate(service))).routes:
+        for route in litestar_of(app_of(service, AccessFixture(service))).routes:
             if isinstance(route, HTTPRoute) and not route.path.startswith(PUBLIC):
                 yield from _of(service, route)
 
 
-def litestar_of(app: RequestContext) -> Litestar:
+def litestar_of(app: TelemetryMiddleware) -> Litestar:
     """What all the layers wrap."""
     inner: Any = app
     while not isinstance(inner, Litestar):

@@ -5,9 +5,9 @@ from structlog.testing import capture_logs
 from control_plane.app import new_health
 from control_plane.settings import ControlPlaneSettings
 from shared.runtime.access.assembly import ACCESS_KEYS, build_access
-from shared.runtime.catalogue import Service
+from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
-from tests.clocks import MovableClock
+from tests.support.clocks import MovableClock
 
 
 def test_access_is_checked_unless_somebody_says_otherwise() -> None:

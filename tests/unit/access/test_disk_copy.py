@@ -6,42 +6,42 @@ from pathlib import Path
 
 import pytest
 
-from shared.runtime.access.disk_copy import DiskCopy, KeysAsHeard, UnusableCopy
-from shared.runtime.access.fallback import RENEW_SECONDS, Fallback
+from shared.runtime.access.key_snapshot_fallback import RENEW_SECONDS, KeySnapshotFallback
+from shared.runtime.access.key_snapshot_file import KeySnapshot, KeySnapshotFile, UnusableCopy
 from shared.runtime.access.principal import Principal, Refusal
 from shared.runtime.access.tokens import AccessKey
 from shared.runtime.health import DependencyHealth
 from shared.schemas.access import Role
-from tests.access import Gate, a_record
-from tests.clocks import MovableClock
+from tests.support.access import AccessFixture, a_record
+from tests.support.clocks import MovableClock
 
 AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-def copy(tmp_path: Path) -> DiskCopy:
-    return DiskCopy(tmp_path / "access" / "keys")
+def copy(tmp_path: Path) -> KeySnapshotFile:
+    return KeySnapshotFile(tmp_path / "access" / "keys")
 
 
-def a_fallback(gate: Gate, copy: DiskCopy) -> tuple[Fallback, DependencyHealth]:
+def a_fallback(gate: AccessFixture, copy: KeySnapshotFile) -> tuple[KeySnapshotFallback, DependencyHealth]:
     health = DependencyHealth(required=True, up=False)
-    return Fallback(copy, gate.keyring, health=health, clock=gate.clock), health
+    return KeySnapshotFallback(copy, gate.keyring, health=health, clock=gate.clock), health
 
 
-def unloaded() -> Gate:
+def unloaded() -> AccessFixture:
     """A gate whose keys were never heard."""
-    return Gate(loaded=False)
+    return AccessFixture(loaded=False)
 
 
-def test_what_was_saved_is_loaded_again(copy: DiskCopy) -> None:
-    saved = KeysAsHeard(as_of=AS_OF, records=(a_record(AccessKey.new()),), ended=("7jP2s9Xw4KbM",))
+def test_what_was_saved_is_loaded_again(copy: KeySnapshotFile) -> None:
+    saved = KeySnapshot(as_of=AS_OF, records=(a_record(AccessKey.new()),), ended=("7jP2s9Xw4KbM",))
     copy.save(saved)
     assert copy.load() == saved
 
 
-def test_only_its_owner_may_read_it_and_no_secret_is_in_it(copy: DiskCopy) -> None:
+def test_only_its_owner_may_read_it_and_no_secret_is_in_it(copy: KeySnapshotFile) -> None:
     key = AccessKey.new()
-    copy.save(KeysAsHeard(as_of=AS_OF, records=(a_record(key),)))
+    copy.save(KeySnapshot(as_of=AS_OF, records=(a_record(key),)))
     assert copy.path.stat().st_mode & 0o777 == 0o600
     assert key.secret not in copy.path.read_text()
     assert [each.name for each in copy.path.parent.iterdir()] == ["keys"]
@@ -57,24 +57,24 @@ def test_only_its_owner_may_read_it_and_no_secret_is_in_it(copy: DiskCopy) -> No
         lambda content: b"not a copy\n{}",
     ],
 )
-def test_a_damaged_copy_is_refused(copy: DiskCopy, spoil: Callable[[bytes], bytes]) -> None:
-    copy.save(KeysAsHeard(as_of=AS_OF, records=(a_record(AccessKey.new()),)))
+def test_a_damaged_copy_is_refused(copy: KeySnapshotFile, spoil: Callable[[bytes], bytes]) -> None:
+    copy.save(KeySnapshot(as_of=AS_OF, records=(a_record(AccessKey.new()),)))
     copy.path.write_bytes(spoil(copy.path.read_bytes()))
     with pytest.raises(UnusableCopy, match="damaged"):
         copy.load()
 
 
-def test_a_missing_copy_and_one_that_others_may_write_are_refused(copy: DiskCopy) -> None:
+def test_a_missing_copy_and_one_that_others_may_write_are_refused(copy: KeySnapshotFile) -> None:
     with pytest.raises(UnusableCopy, match="cannot be read"):
         copy.load()
-    copy.save(KeysAsHeard(as_of=AS_OF, records=()))
+    copy.save(KeySnapshot(as_of=AS_OF, records=()))
     copy.path.chmod(0o622)
     with pytest.raises(UnusableCopy, match="others"):
         copy.load()
 
 
-async def test_a_service_that_starts_with_the_copy_knows_its_keys_and_how_old_they_are(copy: DiskCopy) -> None:
-    before, revoked, expired = Gate(), AccessKey.new(), AccessKey.new()
+async def test_a_service_that_starts_with_the_copy_knows_its_keys_and_how_old_they_are(copy: KeySnapshotFile) -> None:
+    before, revoked, expired = AccessFixture(), AccessKey.new(), AccessKey.new()
     known = before.admit(Role.RESOLVER)
     before.keyring.end(revoked.key_id)
     before.keyring.put(a_record(expired, expires_at=before.clock.now() + timedelta(minutes=1)))
@@ -94,16 +94,16 @@ async def test_a_service_that_starts_with_the_copy_knows_its_keys_and_how_old_th
     assert after.keyring.age() == 300
 
 
-async def test_the_copy_is_not_taken_once_the_topic_was_read(copy: DiskCopy) -> None:
-    before = Gate()
+async def test_the_copy_is_not_taken_once_the_topic_was_read(copy: KeySnapshotFile) -> None:
+    before = AccessFixture()
     gone = before.admit(Role.VIEWER)
     await a_fallback(before, copy)[0].renew_copy()
-    after = Gate()
+    after = AccessFixture()
     await a_fallback(after, copy)[0].start_from_copy()
     assert after.check(gone) is Refusal.INVALID
 
 
-async def test_without_a_usable_copy_the_service_waits_for_the_topic(copy: DiskCopy) -> None:
+async def test_without_a_usable_copy_the_service_waits_for_the_topic(copy: KeySnapshotFile) -> None:
     gate = unloaded()
     fallback, health = a_fallback(gate, copy)
     assert fallback.is_untried
@@ -113,8 +113,8 @@ async def test_without_a_usable_copy_the_service_waits_for_the_topic(copy: DiskC
     assert gate.check(AccessKey.new()) is Refusal.UNKNOWN
 
 
-async def test_the_copy_is_renewed_when_a_key_changes_and_once_a_minute(copy: DiskCopy) -> None:
-    gate = Gate()
+async def test_the_copy_is_renewed_when_a_key_changes_and_once_a_minute(copy: KeySnapshotFile) -> None:
+    gate = AccessFixture()
     assert isinstance(gate.clock, MovableClock)
     fallback, _ = a_fallback(gate, copy)
     await fallback.renew_copy()
@@ -132,5 +132,5 @@ async def test_the_copy_is_renewed_when_a_key_changes_and_once_a_minute(copy: Di
 
 async def test_a_copy_that_cannot_be_written_is_no_reason_to_stop(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    fallback, _ = a_fallback(Gate(), DiskCopy(tmp_path / "file" / "keys"))
+    fallback, _ = a_fallback(AccessFixture(), KeySnapshotFile(tmp_path / "file" / "keys"))
     await fallback.renew_copy()

@@ -20,8 +20,8 @@ from shared.runtime.access.jwt import JwtRules, JwtVerifier
 from shared.runtime.access.principal import Principal, Refusal
 from shared.runtime.clock import SystemClock
 from shared.schemas.access import Role
-from tests.access import Gate
-from tests.waiting import eventually
+from tests.support.access import AccessFixture
+from tests.support.waiting import eventually
 
 ISSUER, AUDIENCE = "https://id.example.com", "traffic-manager"
 RSA_KEY = rsa.generate_private_key(65537, 2048)
@@ -52,25 +52,25 @@ def signed(payload: dict[str, Any], key: Any = RSA_KEY, algorithm: str = "RS256"
 
 
 @pytest.fixture
-def gate() -> Gate:
+def gate() -> AccessFixture:
     verifier = JwtVerifier(JwtRules(ISSUER, AUDIENCE, ("RS256", "ES256")))
     verifier.use(JWKS)
-    return Gate(clock=SystemClock(), tokens=verifier)
+    return AccessFixture(clock=SystemClock(), tokens=verifier)
 
 
-def test_token_of_the_issuer_is_its_subject(gate: Gate) -> None:
+def test_token_of_the_issuer_is_its_subject(gate: AccessFixture) -> None:
     expected = Principal("ada", Role.EDITOR, "team-a", "jwt:ada")
     assert gate.check(signed(claims())) == expected
     assert gate.check(signed(claims(), EC_KEY, "ES256", "ec")) == expected
     assert gate.check(signed(claims(role="admin", tenant=None))).role is Role.ADMIN
 
 
-def test_token_without_a_signature_is_refused(gate: Gate) -> None:
+def test_token_without_a_signature_is_refused(gate: AccessFixture) -> None:
     assert gate.check(jwt.encode(claims(), "", algorithm="none", headers={"kid": "rsa"})) is Refusal.INVALID
     assert gate.check(signed(claims()).rsplit(".", 1)[0] + ".") is Refusal.INVALID
 
 
-def test_token_signed_with_the_public_key_as_a_secret_is_refused(gate: Gate) -> None:
+def test_token_signed_with_the_public_key_as_a_secret_is_refused(gate: AccessFixture) -> None:
     def part(value: object) -> bytes:
         return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=")
 
@@ -90,7 +90,9 @@ def test_token_signed_with_the_public_key_as_a_secret_is_refused(gate: Gate) -> 
         (RSA_KEY, "RS256", "unheard-of"),
     ],
 )
-def test_token_with_another_key_or_algorithm_is_refused(gate: Gate, key: Any, algorithm: str, kid: str) -> None:
+def test_token_with_another_key_or_algorithm_is_refused(
+    gate: AccessFixture, key: Any, algorithm: str, kid: str
+) -> None:
     assert gate.check(signed(claims(), key, algorithm, kid)) is Refusal.INVALID
 
 
@@ -113,7 +115,7 @@ def test_token_with_another_key_or_algorithm_is_refused(gate: Gate, key: Any, al
         {"role": "admin"},  # an admin of one tenant
     ],
 )
-def test_token_with_wrong_claims_is_refused(gate: Gate, changed: dict[str, Any]) -> None:
+def test_token_with_wrong_claims_is_refused(gate: AccessFixture, changed: dict[str, Any]) -> None:
     assert gate.check(signed(claims(**changed))) is Refusal.INVALID
 
 
@@ -126,16 +128,16 @@ def test_token_with_wrong_claims_is_refused(gate: Gate, changed: dict[str, Any])
         "kVJm3Y9tHnA2@clients",
     ],
 )
-def test_subjects_as_known_issuers_name_them_are_accepted(gate: Gate, subject: str) -> None:
+def test_subjects_as_known_issuers_name_them_are_accepted(gate: AccessFixture, subject: str) -> None:
     assert gate.check(signed(claims(sub=subject))).subject == subject
 
 
-def test_expired_token_is_told_so(gate: Gate) -> None:
+def test_expired_token_is_told_so(gate: AccessFixture) -> None:
     assert gate.check(signed(claims(exp=int(time.time()) - 60))) is Refusal.EXPIRED
 
 
 @pytest.mark.parametrize("text", ["a.b.c", "..", "[" * 3000, base64.urlsafe_b64encode(b"[" * 3000).decode() + ".e30.x"])
-def test_nonsense_is_refused(gate: Gate, text: str) -> None:
+def test_nonsense_is_refused(gate: AccessFixture, text: str) -> None:
     assert gate.check(text) is Refusal.INVALID
 
 
@@ -143,12 +145,12 @@ def test_claims_are_mapped_by_settings() -> None:
     rules = JwtRules(ISSUER, AUDIENCE, ("RS256",), subject_claim="email", tenant_claim="team", role_claim="tm_role")
     verifier = JwtVerifier(rules)
     verifier.use(JWKS)
-    gate = Gate(clock=SystemClock(), tokens=verifier)
+    gate = AccessFixture(clock=SystemClock(), tokens=verifier)
     told = gate.check(signed(claims(email="ada@example.com", team="team-b", tm_role="resolver")))
     assert (told.subject, told.tenant, told.role) == ("ada@example.com", "team-b", Role.RESOLVER)
 
 
-async def test_flood_of_unknown_keys_fetches_once(gate: Gate) -> None:
+async def test_flood_of_unknown_keys_fetches_once(gate: AccessFixture) -> None:
     fetches: list[bytes] = []
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -179,7 +181,7 @@ async def test_new_key_of_the_issuer_is_fetched_when_a_token_names_it(tmp_path: 
     file = tmp_path / "jwks.json"
     file.write_bytes(JWKS.replace(b'"rsa"', b'"last-year"'))
     verifier = JwtVerifier(JwtRules(ISSUER, AUDIENCE, ("RS256",)))
-    gate = Gate(clock=SystemClock(), tokens=verifier)
+    gate = AccessFixture(clock=SystemClock(), tokens=verifier)
     refreshing = asyncio.create_task(JwksRefresher(str(file), verifier, notes={}, least_seconds=0.05).run())
     try:
         await eventually(lambda: _is_newer(gate, 0))
@@ -191,14 +193,14 @@ async def test_new_key_of_the_issuer_is_fetched_when_a_token_names_it(tmp_path: 
 
 async def test_before_the_issuers_keys_are_here_a_token_is_neither_good_nor_bad() -> None:
     verifier = JwtVerifier(JwtRules(ISSUER, AUDIENCE, ("RS256",)))
-    gate = Gate(clock=SystemClock(), tokens=verifier)
+    gate = AccessFixture(clock=SystemClock(), tokens=verifier)
     assert gate.check(signed(claims())) is Refusal.UNKNOWN
     assert gate.check("a.b.c") is Refusal.INVALID
     verifier.use(JWKS)
     assert isinstance(gate.check(signed(claims())), Principal)
 
 
-async def test_broken_key_set_leaves_the_keys_as_they_are(tmp_path: Path, gate: Gate) -> None:
+async def test_broken_key_set_leaves_the_keys_as_they_are(tmp_path: Path, gate: AccessFixture) -> None:
     file = tmp_path / "jwks.json"
     file.write_text('{"keys": []}')
     assert gate.tokens is not None
@@ -209,11 +211,11 @@ async def test_broken_key_set_leaves_the_keys_as_they_are(tmp_path: Path, gate: 
     assert isinstance(gate.check(signed(claims())), Principal)
 
 
-async def _is_newer(gate: Gate, version: int) -> bool:
+async def _is_newer(gate: AccessFixture, version: int) -> bool:
     return gate.tokens is not None and gate.tokens.version > version
 
 
-async def _accepts(gate: Gate, token: str) -> bool:
+async def _accepts(gate: AccessFixture, token: str) -> bool:
     return isinstance(gate.check(token), Principal)
 
 

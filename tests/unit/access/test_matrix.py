@@ -6,10 +6,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from shared.runtime.access.permissions import PERMISSIONS, Bound
-from shared.runtime.catalogue import Service
+from shared.runtime.access.permissions import PERMISSIONS, TenantScope
+from shared.runtime.metric_catalogue import Service
 from shared.schemas.access import Role
-from tests.access import Gate, bearer
+from tests.support.access import AccessFixture, bearer
 from tests.unit.access.apps import Endpoint, app_of, endpoints, shared_app_of
 
 ENDPOINTS = list(endpoints())
@@ -71,7 +71,7 @@ async def test_on_its_own_tenant_a_role_may_do_what_the_table_says(endpoint: End
 
 @pytest.mark.parametrize("role", [each for each in Role if each is not Role.ADMIN])
 @pytest.mark.parametrize(
-    "endpoint", [each for each in ENDPOINTS if PERMISSIONS[each.operation or ""].bound is Bound.PATH], ids=str
+    "endpoint", [each for each in ENDPOINTS if PERMISSIONS[each.operation or ""].bound is TenantScope.PATH], ids=str
 )
 async def test_another_tenant_is_answered_like_one_that_is_not_there(endpoint: Endpoint, role: Role) -> None:
     status, headers, body = await ask(endpoint, "team-b", role)
@@ -89,7 +89,7 @@ async def test_absent_tenant_looks_to_its_own_caller_as_another_one_does() -> No
 
 async def test_another_tenants_route_is_answered_like_an_absent_one_of_ones_own() -> None:
     resolve = next(each for each in ENDPOINTS if each.operation == "routes.resolve")
-    gate = Gate(Service.DATA_PLANE)
+    gate = AccessFixture(Service.DATA_PLANE)
     headers = bearer(gate.admit(Role.RESOLVER))
     transport = httpx2.ASGITransport(app=app_of(Service.DATA_PLANE, gate))  # type: ignore[arg-type]
     async with httpx2.AsyncClient(transport=transport, base_url="http://test", headers=headers) as http:
@@ -114,13 +114,13 @@ async def test_audit_about_another_tenant_is_an_empty_page(endpoint: Endpoint) -
 @pytest.mark.parametrize("path", ["/health/live", "/metrics", "/schema", "/schema/openapi.json"])
 @pytest.mark.parametrize("service", Service)
 async def test_health_metrics_and_the_description_are_open_to_anyone(service: Service, path: str) -> None:
-    transport = httpx2.ASGITransport(app=app_of(service, Gate(service)))  # type: ignore[arg-type]
+    transport = httpx2.ASGITransport(app=app_of(service, AccessFixture(service)))  # type: ignore[arg-type]
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
         assert (await http.get(path)).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/api/v1/tenants", "/nowhere", "/health", "/metrics/x", "/schema.json", "/healthy"])
 async def test_nothing_else_is(path: str) -> None:
-    transport = httpx2.ASGITransport(app=app_of(Service.CONTROL_PLANE, Gate()))  # type: ignore[arg-type]
+    transport = httpx2.ASGITransport(app=app_of(Service.CONTROL_PLANE, AccessFixture()))  # type: ignore[arg-type]
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
         assert (await http.get(path)).status_code == 401

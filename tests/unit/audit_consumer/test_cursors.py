@@ -11,7 +11,7 @@ from audit_consumer.domain.cursors import Cursor
 from audit_consumer.domain.queries import AuditQuery, Filters
 from shared.schemas.events import Action
 from shared.schemas.validation import InvalidInput
-from tests.audit import EPOCH, an_event
+from tests.support.audit import EPOCH, an_event
 
 QUERY = AuditQuery(filters=Filters(tenant="team-a"), last=timedelta(days=7))
 CURSOR = Cursor(an_event().sort_key, "2026-01-01T00:00:00.000000Z")

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from audit_consumer.domain.events import LARGEST_REVISION, UnstorableChange, events_of, moment, moment_of
 from shared.schemas.events import Action, RouteState
 from shared.schemas.identity import RouteKey
-from tests.audit import EPOCH, audited
-from tests.factories import a_change, a_change_set
+from tests.support.audit import EPOCH, audited
+from tests.support.factories import a_change, a_change_set
 
 MOMENTS = st.datetimes(min_value=datetime(2, 1, 1), max_value=datetime(9998, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis adds the zone
 REVISIONS = st.integers(1, LARGEST_REVISION)

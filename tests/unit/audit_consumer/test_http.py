@@ -13,12 +13,12 @@ from audit_consumer.domain.events import AuditEvent
 from audit_consumer.errors import QueryTooSlow
 from shared.runtime.access.assembly import Access
 from shared.runtime.access.open_access import OpenAccess
-from shared.runtime.catalogue import Service
+from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.schemas.events import Action
-from tests.audit import EPOCH, an_event, client_of
-from tests.clocks import MovableClock
 from tests.fakes.audit_trail import FakeAuditTrail
+from tests.support.audit import EPOCH, an_event, client_of
+from tests.support.clocks import MovableClock
 
 DAY = 24 * 3600.0
 ROUTE = {"tenant": "team-a", "service": "payments", "env": "prod", "version": "v1"}

@@ -9,15 +9,15 @@ import pytest
 from audit_consumer.domain.events import LARGEST_REVISION
 from audit_consumer.domain.records import Place, Reason, Record
 from audit_consumer.service.ingestion import Ingestion
-from shared.runtime.catalogue import Service
+from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import DependencyUnavailable
 from shared.schemas.events import MAX_CHANGES, Heartbeat, RouteChanged, RouteEvent, encode
-from tests.audit import EPOCH, audited
-from tests.clocks import MovableClock
-from tests.factories import a_change, a_change_set, a_tenant, history
 from tests.fakes.audit_dead_letters import FakeDeadLetters
 from tests.fakes.audit_trail import FakeAuditTrail
+from tests.support.audit import EPOCH, audited
+from tests.support.clocks import MovableClock
+from tests.support.factories import a_change, a_change_set, a_tenant, history
 
 
 class Bench:

@@ -12,10 +12,10 @@ from audit_consumer.domain.queries import AuditQuery
 from audit_consumer.service.queries import AuditQueries
 from shared.schemas.events import RouteChanged
 from shared.schemas.validation import InvalidInput
-from tests.audit import an_event, audited
-from tests.audit_model import QUERIES, all_pages, change_sets, expected
-from tests.clocks import MovableClock
 from tests.fakes.audit_trail import FakeAuditTrail
+from tests.support.audit import an_event, audited
+from tests.support.audit_model import QUERIES, all_pages, change_sets, expected
+from tests.support.clocks import MovableClock
 
 HOUR = 3600.0
 

@@ -7,17 +7,17 @@ from audit_consumer.app import new_health
 from audit_consumer.domain.records import Record
 from audit_consumer.service.ingestion import Ingestion
 from audit_consumer.worker import INDEXES, AuditWorker
-from shared.runtime.catalogue import Service
+from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.schemas.events import encode
-from tests.audit import audited
-from tests.clocks import MovableClock
-from tests.factories import a_tenant, history
 from tests.fakes.audit_dead_letters import FakeDeadLetters
 from tests.fakes.audit_records import FakeRecords, FakeTopic
 from tests.fakes.audit_trail import FakeAuditTrail
-from tests.kafka import RawRecord
-from tests.waiting import eventually
+from tests.support.audit import audited
+from tests.support.clocks import MovableClock
+from tests.support.factories import a_tenant, history
+from tests.support.kafka import RawRecord
+from tests.support.waiting import eventually
 
 
 class Bench:

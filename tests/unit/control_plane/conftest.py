@@ -10,9 +10,9 @@ from control_plane.app import build_app, new_health
 from control_plane.settings import ControlPlaneSettings
 from shared.runtime.access.assembly import Access
 from shared.runtime.access.open_access import OpenAccess
-from shared.runtime.catalogue import Service
 from shared.runtime.health import Health
-from shared.runtime.http.context import RequestContext
+from shared.runtime.http.telemetry import TelemetryMiddleware
+from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from tests.fakes.control_plane_change_sets import FakeChangeSets, FakeHistory
 from tests.fakes.control_plane_event_log import FakeEventLog
@@ -54,7 +54,7 @@ def app(
     health: Health,
     dispatches: FakeDispatches,
     reports: FakeStatusReports,
-) -> RequestContext:
+) -> TelemetryMiddleware:
     return build_app(
         tenants=FakeTenants(registry),
         routes=FakeRoutes(registry),
@@ -74,7 +74,7 @@ def app(
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def client(app: RequestContext) -> AsyncIterator[httpx2.AsyncClient]:
+async def client(app: TelemetryMiddleware) -> AsyncIterator[httpx2.AsyncClient]:
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type]
     async with httpx2.AsyncClient(transport=transport, base_url="http://test/api/v1") as client:
         yield client

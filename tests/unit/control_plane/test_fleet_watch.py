@@ -7,11 +7,11 @@ from contextlib import suppress
 import pytest_asyncio
 
 from control_plane.service.fleet_watch import FleetWatch
-from shared.runtime.catalogue import Service
 from shared.runtime.clock import SystemClock
+from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from tests.fakes.control_plane_propagation import FakeStatusReports
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 LONG = 60.0
 

@@ -11,10 +11,10 @@ import pytest_asyncio
 from control_plane.domain.propagation import Position
 from control_plane.settings import ControlPlaneSettings
 from shared.runtime.health import Health
-from shared.runtime.http.context import RequestContext
+from shared.runtime.http.telemetry import TelemetryMiddleware
 from tests.fakes.control_plane_propagation import FakeDispatches, FakeStatusReports
-from tests.lifespan import lifespan_of
-from tests.waiting import eventually
+from tests.support.lifespan import lifespan_of
+from tests.support.waiting import eventually
 
 CHANGE = "/tenants/team-a/changes/1/propagation"
 LONG = 60.0
@@ -34,7 +34,7 @@ def settings(longest: float) -> ControlPlaneSettings:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def one_change(client: httpx2.AsyncClient, app: RequestContext) -> AsyncIterator[None]:
+async def one_change(client: httpx2.AsyncClient, app: TelemetryMiddleware) -> AsyncIterator[None]:
     """A tenant with one change set, which the relay has not published."""
     async with lifespan_of(app):
         await client.put("/tenants/team-a")

@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from control_plane.service.relay import Relay, RelayTiming
-from shared.runtime.catalogue import Service
+from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.schemas.events import Heartbeat
 from tests.fakes.control_plane_event_log import FakeEventLog
 from tests.fakes.control_plane_outbox import FakeOutbox
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 QUICK = RelayTiming(poll=0.01, heartbeat=0.02, follow=0.01, least_backoff=0.001, most_backoff=0.01)
 BY_SIGNAL_ONLY = RelayTiming(poll=60, heartbeat=60, follow=0.01)

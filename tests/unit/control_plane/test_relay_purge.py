@@ -6,8 +6,8 @@ from datetime import timedelta
 from control_plane.domain.requests import ANSWERS_KEPT
 from tests.fakes.control_plane_event_log import FakeEventLog
 from tests.fakes.control_plane_outbox import FakeOutbox
+from tests.support.waiting import eventually
 from tests.unit.control_plane.test_relay import QUICK, relaying
-from tests.waiting import eventually
 
 
 async def test_old_history_and_recorded_answers_are_purged_by_the_leader() -> None:

@@ -10,10 +10,10 @@ from control_plane.domain.token_buckets import Rate
 from control_plane.errors import TooManyWrites
 from control_plane.service.write_limits import WriteLimits
 from control_plane.settings import ControlPlaneSettings
-from shared.runtime.catalogue import Service
+from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
-from tests.clocks import MovableClock
 from tests.fakes.control_plane_registry import FakeRegistry
+from tests.support.clocks import MovableClock
 
 ROUTE = "/tenants/team-a/routes/payments/prod/v1"
 BODY = {"url": "https://one.example/"}

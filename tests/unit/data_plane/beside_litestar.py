@@ -10,16 +10,16 @@ from typing import Any
 from hypothesis import strategies as st
 
 from data_plane.app import build_app
-from data_plane.http.hot_path import HotPath
+from data_plane.http.fast_path.middleware import FastPath
 from shared.runtime.access.tokens import AccessKey
-from shared.runtime.catalogue import Service
 from shared.runtime.health import Health
+from shared.runtime.metric_catalogue import Service
 from shared.schemas.access import Role
 from shared.schemas.identity import RouteKey
-from tests.access import Gate, a_record
-from tests.asgi import Application, Request, answer_of
-from tests.clocks import MovableClock
 from tests.fakes.data_plane_world import Instance, World
+from tests.support.access import AccessFixture, a_record
+from tests.support.asgi import Application, Request, answer_of
+from tests.support.clocks import MovableClock
 
 TIMES = 5
 NEGATIVE_LIFE = 10
@@ -67,9 +67,9 @@ class Past:
 CREDENTIALS = {name: AccessKey.new() for name in ("own", "another tenant's", "admin", "expiring", "revoked", "unknown")}
 
 
-def gate_for(tenant: str, clock: MovableClock) -> Gate:
+def gate_for(tenant: str, clock: MovableClock) -> AccessFixture:
     """Access for the callers in CREDENTIALS: resolvers of the tenant or another one, and an admin."""
-    gate, soon = Gate(Service.DATA_PLANE, clock=clock), clock.now() + timedelta(seconds=60.5)
+    gate, soon = AccessFixture(Service.DATA_PLANE, clock=clock), clock.now() + timedelta(seconds=60.5)
     gate.keyring.put(a_record(CREDENTIALS["own"], role=Role.RESOLVER, tenant=tenant))
     gate.keyring.put(a_record(CREDENTIALS["another tenant's"], role=Role.RESOLVER, tenant=f"not-{tenant}"))
     gate.keyring.put(a_record(CREDENTIALS["admin"], role=Role.ADMIN))
@@ -96,16 +96,16 @@ class Subject:
             core.bulk,
             core.explainer,
             access=self.gate.access,
-            negative_life=NEGATIVE_LIFE,
+            negative_ttl=NEGATIVE_LIFE,
             health=health,
             metrics=metrics,
         )
         self.app: Application = app
         if hot:
-            self.app = HotPath(
+            self.app = FastPath(
                 app,
-                core.local_answers,
-                negative_life=NEGATIVE_LIFE,
+                core.l1_reader,
+                negative_ttl=NEGATIVE_LIFE,
                 authenticator=self.gate.authenticator,
                 health=health,
                 metrics=metrics,
@@ -176,12 +176,12 @@ async def _nothing(*_: object) -> None:
     raise AssertionError("this was left to Litestar")
 
 
-def over_nothing(instance: Instance, gate: Gate) -> Application:
+def over_nothing(instance: Instance, gate: AccessFixture) -> Application:
     """The instance's hot path, over nothing."""
-    return HotPath(
+    return FastPath(
         _nothing,
-        instance.core.local_answers,
-        negative_life=NEGATIVE_LIFE,
+        instance.core.l1_reader,
+        negative_ttl=NEGATIVE_LIFE,
         authenticator=gate.authenticator,
         health=Health({}),
         metrics=instance.metrics,

@@ -22,7 +22,7 @@ async def client_of(instance: Instance) -> AsyncIterator[httpx2.AsyncClient]:
         instance.core.bulk,
         instance.core.explainer,
         access=Access(OpenAccess()),
-        negative_life=10,
+        negative_ttl=10,
         health=Health({}),
         metrics=instance.metrics,
     )

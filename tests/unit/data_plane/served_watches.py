@@ -4,16 +4,16 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from data_plane.app import build_app
+from data_plane.http.sse.stream import Pace
 from data_plane.http.watch import watch_handler
-from data_plane.http.watch_response import Pace
-from shared.runtime.catalogue import Service
 from shared.runtime.health import Health
+from shared.runtime.metric_catalogue import Service
 from shared.schemas.access import Role
 from shared.schemas.identity import RouteKey
-from tests.access import Gate, bearer
 from tests.fakes.data_plane_world import KEY, Instance, World
-from tests.lifespan import Application
-from tests.streaming import OpenAnswer, opened
+from tests.support.access import AccessFixture, bearer
+from tests.support.lifespan import Application
+from tests.support.streaming import OpenAnswer, opened
 
 PATH = f"/api/v1/watch/{KEY.tenant}"
 QUICK = Pace(progress_seconds=0.05, slow_seconds=0.2)
@@ -24,7 +24,7 @@ class Served:
     """An instance behind its HTTP interface, and a caller that may watch."""
 
     def __init__(self, pace: Pace = UNHURRIED, **settings: Any) -> None:
-        self.gate = Gate(Service.DATA_PLANE)
+        self.gate = AccessFixture(Service.DATA_PLANE)
         self.key = self.gate.admit(Role.RESOLVER, KEY.tenant)
         self.world = World()
         self.instance: Instance = self.world.instance(knows_the_time=True, listening=True, **settings)
@@ -35,7 +35,7 @@ class Served:
             core.explainer,
             further=[watch_handler(core.watches, self.gate.authenticator, pace)],
             access=self.gate.access,
-            negative_life=10,
+            negative_ttl=10,
             health=Health({}),
             metrics=self.instance.metrics,
         )

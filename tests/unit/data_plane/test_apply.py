@@ -2,7 +2,7 @@
 
 import pytest
 
-from data_plane.service.freshness import SPREAD_SECONDS
+from data_plane.service.cache.freshness import SPREAD_SECONDS
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_world import KEY, Instance, World, told
 
@@ -138,7 +138,7 @@ async def test_redis_gets_what_it_missed_before_it_is_read_again(world: World) -
     gets = world.redis.gets
     await instance.resolve(OTHER)
     assert world.redis.gets == gets
-    assert await instance.core.shared.pay()
+    assert await instance.core.shared.flush_pending()
     assert world.redis.entries[KEY].url == "https://v2"
     assert not instance.notes
     await instance.resolve(RouteKey("team-a", "third", "prod", "v1"))
@@ -153,7 +153,7 @@ async def test_when_too_much_was_missed_redis_is_not_read_for_one_more_life(worl
     entries = [instance.core.applier._entry(event, key, event.changes[0]) for key in keys]  # noqa: SLF001 - many at once
     await instance.core.shared.push(entries)
     world.redis.is_down = False
-    assert await instance.core.shared.pay()
+    assert await instance.core.shared.flush_pending()
     assert len(world.redis.entries) == 10_000
     world.clock.advance(59)
     assert await instance.core.shared.get(keys[:1]) == [None]

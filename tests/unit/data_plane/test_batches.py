@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from data_plane.adapters.batches import Batcher
+from data_plane.adapters.micro_batches import Batcher
 
 
 class Server:

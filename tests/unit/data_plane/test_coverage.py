@@ -2,7 +2,7 @@
 
 import pytest
 
-from data_plane.domain.demand import Demand
+from data_plane.domain.read_consistency import ReadConsistency
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_world import KEY, Instance, World, told
 
@@ -130,8 +130,8 @@ async def test_an_answer_reflects_the_revision_of_the_last_event_applied_whateve
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     await instance.core.applier.apply([world.database.commit(OTHER, "https://other")])
     world.all_databases(down=True)
-    answer = await instance.resolve(demand=Demand(min_revision=2))
-    assert (told(answer), answer.entry.revision, answer.reflects) == ("https://v1 l1", 1, 2)
+    answer = await instance.resolve(demand=ReadConsistency(min_revision=2))
+    assert (told(answer), answer.entry.revision, answer.tenant_revision) == ("https://v1 l1", 1, 2)
 
 
 async def test_after_a_gap_an_older_entry_does_not_reflect_what_was_heard_since(world: World) -> None:
@@ -139,4 +139,4 @@ async def test_after_a_gap_an_older_entry_does_not_reflect_what_was_heard_since(
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     world.database.commit(KEY, "https://unheard")
     await instance.core.applier.apply([world.database.commit(OTHER, "https://other")])
-    assert told(await instance.resolve(demand=Demand(min_revision=3))) == "https://unheard replica"
+    assert told(await instance.resolve(demand=ReadConsistency(min_revision=3))) == "https://unheard replica"

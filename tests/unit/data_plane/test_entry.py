@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_plane.domain.entry import Entry, Lives, State, newest
+from data_plane.domain.entry import Entry, State, TtlPolicy, newest
 from tests.fakes.data_plane_world import KEY
 
-LIVES = Lives(positive=60, negative=10, max_stale=3600)
+LIVES = TtlPolicy(positive=60, negative=10, max_stale=3600)
 
 
 @st.composite

@@ -5,23 +5,25 @@ from hypothesis import strategies as st
 
 from data_plane.domain.entry import Entry, State
 from data_plane.domain.slot import route_of
-from data_plane.service.eviction import MAX_CHANCES
-from data_plane.service.local_cache import LocalCache
-from shared.runtime.catalogue import Service
+from data_plane.service.cache.l1 import L1Cache
+from data_plane.service.cache.s3_fifo import MAX_CHANCES
+from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.schemas.identity import RouteKey
 
 
 def _entry(number: int, revision: int = 1) -> Entry:
     key = RouteKey("team-a", f"service-{number}", "prod", "v1")
-    return Entry(key, State.ACTIVE, f"https://{number}.example.com/{revision}", revision, 0.0, 60.0, reflects=revision)
+    return Entry(
+        key, State.ACTIVE, f"https://{number}.example.com/{revision}", revision, 0.0, 60.0, tenant_revision=revision
+    )
 
 
-def _cache(capacity: int) -> LocalCache:
-    return LocalCache(capacity, Metrics(Service.DATA_PLANE))
+def _cache(capacity: int) -> L1Cache:
+    return L1Cache(capacity, Metrics(Service.DATA_PLANE))
 
 
-def _holds(cache: LocalCache, number: int) -> bool:
+def _holds(cache: L1Cache, number: int) -> bool:
     return cache.get(_entry(number).key) is not None
 
 

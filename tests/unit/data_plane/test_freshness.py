@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_plane.domain.entry import Entry, Lives, State
-from data_plane.service.freshness import SPREAD_SECONDS, Freshness
-from shared.runtime.catalogue import Service
+from data_plane.domain.entry import Entry, State, TtlPolicy
+from data_plane.service.cache.freshness import SPREAD_SECONDS, Freshness
+from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.schemas.identity import RouteKey
-from tests.clocks import MovableClock
+from tests.support.clocks import MovableClock
 
 STEP, TENTH = 0.05, 0.1
 KEYS = [RouteKey("team-a", f"s{number}", "prod", "v1") for number in range(1000)]
@@ -20,15 +20,15 @@ Doubting = Callable[[Freshness], None]
 
 
 def of_the_tenant(freshness: Freshness) -> None:
-    freshness.doubt("team-a")
+    freshness.mark_suspect("team-a")
 
 
 def of_all(freshness: Freshness) -> None:
-    freshness.doubt_all(["team-a"])
+    freshness.mark_all_suspect(["team-a"])
 
 
 def of_another(freshness: Freshness) -> None:
-    freshness.doubt("team-b")
+    freshness.mark_suspect("team-b")
 
 
 def nothing(_: Freshness) -> None:
@@ -41,7 +41,7 @@ def clock() -> MovableClock:
 
 
 def a_freshness(clock: MovableClock) -> Freshness:
-    return Freshness(Lives(), clock, Metrics(Service.DATA_PLANE))
+    return Freshness(TtlPolicy(), clock, Metrics(Service.DATA_PLANE))
 
 
 def read(key: RouteKey, clock: MovableClock) -> Entry:
@@ -49,11 +49,11 @@ def read(key: RouteKey, clock: MovableClock) -> Entry:
     return Entry(key, State.ACTIVE, "https://v1", 1, clock.monotonic(), float("inf"))
 
 
-@pytest.mark.parametrize("doubt", [of_the_tenant, of_all])
-def test_doubted_entries_are_not_read_again_all_at_once(clock: MovableClock, doubt: Doubting) -> None:
+@pytest.mark.parametrize("mark_suspect", [of_the_tenant, of_all])
+def test_doubted_entries_are_not_read_again_all_at_once(clock: MovableClock, mark_suspect: Doubting) -> None:
     freshness = a_freshness(clock)
     waiting = [read(key, clock) for key in KEYS]
-    doubt(freshness)
+    mark_suspect(freshness)
     for _ in range(round(SPREAD_SECONDS / TENTH)):
         before = len(waiting)
         waiting = [entry for entry in waiting if freshness.is_fresh(entry, clock.monotonic())]
@@ -62,16 +62,16 @@ def test_doubted_entries_are_not_read_again_all_at_once(clock: MovableClock, dou
     assert not [entry for entry in waiting if freshness.is_fresh(entry, clock.monotonic())]
 
 
-@pytest.mark.parametrize("doubt", [of_the_tenant, of_all])
+@pytest.mark.parametrize("mark_suspect", [of_the_tenant, of_all])
 @pytest.mark.parametrize("steps_between", [1, 20])
 def test_however_often_entries_are_doubted_each_is_read_again_in_time(
-    clock: MovableClock, doubt: Doubting, steps_between: int
+    clock: MovableClock, mark_suspect: Doubting, steps_between: int
 ) -> None:
     freshness = a_freshness(clock)
     held = {key: read(key, clock) for key in KEYS}
     for step in range(200):
         if step % steps_between == 0:
-            doubt(freshness)
+            mark_suspect(freshness)
         now = clock.monotonic()
         held |= {key: read(key, clock) for key, entry in held.items() if not freshness.is_fresh(entry, now)}
         # The first doubt of each came so many steps after it was read, at most.
@@ -93,11 +93,11 @@ def test_whatever_doubts_come_an_entry_is_fresh_until_its_first_one_and_not_much
     freshness = a_freshness(clock)
     read_so_far: list[Entry] = []
     doubts: list[tuple[float, Doubting]] = []
-    for seconds, doubt in steps:
+    for seconds, mark_suspect in steps:
         clock.advance(seconds)
         read_so_far += [read(key, clock) for key in (*KEYS[:5], FOREIGN)]
-        doubt(freshness)
-        doubts.append((clock.monotonic(), doubt))
+        mark_suspect(freshness)
+        doubts.append((clock.monotonic(), mark_suspect))
         for entry in read_so_far:
             first = _first_doubt(entry, doubts)
             is_fresh = freshness.is_fresh(entry, clock.monotonic())
@@ -107,4 +107,6 @@ def test_whatever_doubts_come_an_entry_is_fresh_until_its_first_one_and_not_much
 
 def _first_doubt(entry: Entry, doubts: list[tuple[float, Doubting]]) -> float | None:
     concerning = {of_all, of_another if entry.key == FOREIGN else of_the_tenant}
-    return next((moment for moment, doubt in doubts if doubt in concerning and moment >= entry.as_of), None)
+    return next(
+        (moment for moment, mark_suspect in doubts if mark_suspect in concerning and moment >= entry.as_of), None
+    )

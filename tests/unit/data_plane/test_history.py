@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from data_plane.domain.answer import Answer
 from data_plane.errors import RouteUnknown
-from data_plane.service.freshness import SPREAD_SECONDS
+from data_plane.service.cache.freshness import SPREAD_SECONDS
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_world import World
 
@@ -46,7 +46,9 @@ class Told:
             recent = self._world.database.urls_since(entry.key, now - answer.bound - ROUNDING)
             assert entry.url in recent, f"{entry.url} is older than its bound of {answer.bound} s: {recent}"
         newer = [each.event.revision for each in self._world.database.log if each.key == entry.key]
-        assert not [each for each in newer if entry.revision < each <= answer.reflects], "claims a revision it lacks"
+        assert not [each for each in newer if entry.revision < each <= answer.tenant_revision], (
+            "claims a revision it lacks"
+        )
 
 
 class ResolverHistory(RuleBasedStateMachine):
@@ -133,7 +135,7 @@ class ResolverHistory(RuleBasedStateMachine):
 
     @rule(which=_which)
     def write_what_redis_missed(self, which: int) -> None:
-        self.run(self.instances[which].core.shared.pay())
+        self.run(self.instances[which].core.shared.flush_pending())
 
     def teardown(self) -> None:
         try:
@@ -147,7 +149,7 @@ class ResolverHistory(RuleBasedStateMachine):
         for which, instance in enumerate(self.instances):
             self._finish(which)
             self.hear_the_next_events(which, len(self.world.database.log))
-            assert self.run(instance.core.shared.pay())
+            assert self.run(instance.core.shared.flush_pending())
         self.let_time_pass(SPREAD_SECONDS)
         now = self.world.clock.monotonic()
         for which, instance in enumerate(self.instances):

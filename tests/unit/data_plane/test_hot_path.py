@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.access import Gate
-from tests.asgi import Application, Request, answer_of
-from tests.clocks import MovableClock
 from tests.fakes.data_plane_world import KEY, World
+from tests.support.access import AccessFixture
+from tests.support.asgi import Application, Request, answer_of
+from tests.support.clocks import MovableClock
 from tests.unit.data_plane.beside_litestar import (
     CALLERS,
     CREDENTIALS,
@@ -104,7 +104,7 @@ def test_headers_out_of_the_ordinary_are_answered_as_by_litestar(headers: list[t
     assert_same(past, Request(PATH, headers=on_the_wire(headers)))
 
 
-async def _knowing(gate: Gate) -> Application:
+async def _knowing(gate: AccessFixture) -> Application:
     """A hot path that knows the route, over nothing."""
     world = World()
     instance = world.instance()

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from data_plane.http.answers import bound_text
-from data_plane.http.demands import demand_of
+from data_plane.http.request_headers import read_consistency_of
+from data_plane.http.responses import bound_text
 from tests.fakes.data_plane_world import KEY, World
 from tests.unit.data_plane.http_client import PATH, client_of
 
@@ -60,7 +60,7 @@ async def test_a_request_for_no_older_than_anyone_can_tell_is_a_409_that_says_ho
     ],
 )
 def test_max_age_is_read_as_rfc_9111_writes_it(header: str | None, max_age: float | None) -> None:
-    assert demand_of(header).max_age == max_age
+    assert read_consistency_of(header).max_age == max_age
 
 
 @pytest.mark.parametrize(("bound", "text"), [(None, "unknown"), (0.0, "0"), (0.0001, "1"), (1.2, "1200")])

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from data_plane.app import build_app
+from data_plane.http.sse.stream import Pace
 from data_plane.http.watch import watch_handler
-from data_plane.http.watch_response import Pace
 from shared.runtime.access.assembly import Access
 from shared.runtime.access.open_access import OpenAccess
 from shared.runtime.health import Health
 from tests.fakes.data_plane_world import KEY, World
-from tests.streaming import opened
+from tests.support.streaming import opened
 from tests.unit.data_plane.http_client import PATH, client_of
 
 WATCH = f"/api/v1/watch/{KEY.tenant}"
@@ -80,7 +80,7 @@ async def test_watching(world: World) -> None:
         core.explainer,
         further=[watch_handler(core.watches, anyone, Pace(60, 60))],
         access=Access(anyone),
-        negative_life=10,
+        negative_ttl=10,
         health=Health({}),
         metrics=instance.metrics,
     )

@@ -6,13 +6,13 @@ import re
 
 import pytest
 
-from data_plane.http.sse import ROUTES_AT_ONCE
-from data_plane.http.watch_response import Pace
+from data_plane.http.sse.framing import ROUTES_AT_ONCE
+from data_plane.http.sse.stream import Pace
 from shared.schemas.access import Role
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_world import KEY
+from tests.support.waiting import eventually
 from tests.unit.data_plane.served_watches import QUICK, Served, served_with_a_route
-from tests.waiting import eventually
 
 
 @pytest.fixture

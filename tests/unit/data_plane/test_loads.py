@@ -7,16 +7,16 @@ from contextvars import ContextVar
 import pytest
 
 from data_plane.domain.answer import Layer
-from data_plane.domain.demand import NO_DEMAND, Demand
 from data_plane.domain.entry import Entry, State
-from data_plane.service.load import Found
-from data_plane.service.loads import MOST_TOGETHER, Loads
-from shared.runtime.catalogue import Service
+from data_plane.domain.read_consistency import ANY, ReadConsistency
+from data_plane.service.loading.coalescer import MOST_TOGETHER, Loads
+from data_plane.service.loading.source_chain import Found
+from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.schemas.identity import RouteKey
 
 FIRST, SECOND = (RouteKey("team-a", name, "prod", "v1") for name in ("first", "second"))
-PICKY = Demand(min_revision=7)
+PICKY = ReadConsistency(min_revision=7)
 CALLER = ContextVar("caller", default="nobody in particular")
 
 
@@ -26,7 +26,7 @@ class Servers:
     def __init__(self) -> None:
         self.cached: set[RouteKey] = set()
         self.looks: list[list[RouteKey]] = []
-        self.reads: list[tuple[RouteKey, Demand]] = []
+        self.reads: list[tuple[RouteKey, ReadConsistency]] = []
         self.redis, self.databases = asyncio.Event(), asyncio.Event()
         self.reading = 0
         self.databases_know = True
@@ -44,12 +44,12 @@ class Servers:
             raise self.error
         return [_found(key, Layer.REDIS) if key in self.cached else None for key in keys]
 
-    def will_do(self, entry: Entry, demand: Demand) -> bool:
+    def satisfies(self, entry: Entry, demand: ReadConsistency) -> bool:
         if self.mistake:
             raise self.mistake
         return entry.revision >= demand.min_revision
 
-    async def read(self, key: RouteKey, demand: Demand) -> Found | None:
+    async def read(self, key: RouteKey, demand: ReadConsistency) -> Found | None:
         self.reads.append((key, demand))
         self.reading += 1
         self.asked_for.append(CALLER.get())
@@ -91,7 +91,7 @@ async def test_one_turn_is_one_look_and_only_what_it_misses_is_read(servers: Ser
     answers = [loads.find(key) for key in (FIRST, SECOND, FIRST)]
     assert [await _layer(each) for each in answers] == [Layer.REDIS, Layer.REPLICA, Layer.REDIS]
     assert servers.looks == [[FIRST, SECOND]]
-    assert servers.reads == [(SECOND, NO_DEMAND)]
+    assert servers.reads == [(SECOND, ANY)]
 
 
 async def test_what_is_missed_during_a_look_shares_the_next_one(servers: Servers) -> None:
@@ -156,7 +156,7 @@ async def test_a_load_that_takes_too_long_is_given_up_and_the_next_begins_anew(s
     assert servers.reading == 0
     gate.set()
     await _a_turn()
-    assert servers.reads.count((FIRST, NO_DEMAND)) == (1 if hanging == "databases" else 0)
+    assert servers.reads.count((FIRST, ANY)) == (1 if hanging == "databases" else 0)
     assert await _layer(loads.find(FIRST)) is Layer.REPLICA
 
 

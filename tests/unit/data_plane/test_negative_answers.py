@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from shared.schemas.identity import RouteKey
-from tests.asgi import Application, Request, answer_of
 from tests.fakes.data_plane_world import KEY, Instance, World
+from tests.support.asgi import Application, Request, answer_of
 from tests.unit.data_plane.beside_litestar import (
     CALLERS,
     HEADERS,

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_plane.domain.replica_fitness import EJECT_SECONDS, FAILURES, RETURN_SECONDS, SUCCESSES, ReplicaFitness
-from data_plane.service.replicas import Replicas
-from shared.runtime.catalogue import Service
+from data_plane.service.loading.replica_pool import ReplicaPool
+from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.schemas.identity import RouteKey
-from tests.clocks import MovableClock
 from tests.fakes.data_plane_database import FakePrimary, FakeRouteSource
 from tests.fakes.data_plane_world import KEY, World, told
+from tests.support.clocks import MovableClock
 
 BEHIND = EJECT_SECONDS + 1
 
@@ -30,37 +30,37 @@ def metrics() -> Metrics:
 
 
 @pytest.fixture
-def replicas(clock: MovableClock, metrics: Metrics) -> Replicas:
+def replicas(clock: MovableClock, metrics: Metrics) -> ReplicaPool:
     primary = FakePrimary(clock)
     sources = [FakeRouteSource(primary, f"replica-{number}") for number in (1, 2, 3)]
-    return Replicas(sources, clock=clock, metrics=metrics)
+    return ReplicaPool(sources, clock=clock, metrics=metrics)
 
 
-def asked(replicas: Replicas) -> list[str]:
+def asked(replicas: ReplicaPool) -> list[str]:
     return [each.name for each in replicas.fit()]
 
 
-def test_all_take_turns(replicas: Replicas) -> None:
+def test_all_take_turns(replicas: ReplicaPool) -> None:
     firsts = [asked(replicas)[0] for _ in range(6)]
     assert sorted(firsts) == sorted(["replica-1", "replica-2", "replica-3"] * 2)
     assert sorted(asked(replicas)) == ["replica-1", "replica-2", "replica-3"]
 
 
-def test_one_that_is_too_far_behind_is_left_out_at_once_and_asked_last(replicas: Replicas) -> None:
+def test_one_that_is_too_far_behind_is_left_out_at_once_and_asked_last(replicas: ReplicaPool) -> None:
     replicas.observe("replica-2", BEHIND + 5)
     replicas.observe("replica-3", BEHIND)
     assert asked(replicas) == ["replica-1"]
     assert [each.name for each in replicas.unfit()] == ["replica-3", "replica-2"]
 
 
-def test_one_that_is_silent_for_long_enough_is_left_out(replicas: Replicas) -> None:
+def test_one_that_is_silent_for_long_enough_is_left_out(replicas: ReplicaPool) -> None:
     for number in range(FAILURES):
         assert "replica-2" in asked(replicas), number
         replicas.observe("replica-2", None)
     assert "replica-2" not in asked(replicas)
 
 
-def test_it_is_asked_again_only_when_it_is_well_again_several_times_in_a_row(replicas: Replicas) -> None:
+def test_it_is_asked_again_only_when_it_is_well_again_several_times_in_a_row(replicas: ReplicaPool) -> None:
     replicas.observe("replica-2", BEHIND)
     for lag in [RETURN_SECONDS, 0.0, 0.0, None, 0.0, 0.0, RETURN_SECONDS + 1, *[0.0] * (SUCCESSES - 1)]:
         replicas.observe("replica-2", lag)
@@ -76,7 +76,7 @@ def lag_shown(metrics: Metrics, replica: str) -> float:
 
 
 def test_the_lag_shown_grows_while_the_replica_is_silent(
-    replicas: Replicas, clock: MovableClock, metrics: Metrics
+    replicas: ReplicaPool, clock: MovableClock, metrics: Metrics
 ) -> None:
     shown = []
     for lag in [3.0, 0.5, None, None, 0.25, None]:
@@ -86,7 +86,7 @@ def test_the_lag_shown_grows_while_the_replica_is_silent(
     assert shown == [3.0, 0.5, 1.5, 2.5, 0.25, 1.25]
 
 
-def test_a_replica_that_never_told_its_lag_may_be_behind_by_anything(replicas: Replicas, metrics: Metrics) -> None:
+def test_a_replica_that_never_told_its_lag_may_be_behind_by_anything(replicas: ReplicaPool, metrics: Metrics) -> None:
     replicas.observe("replica-1", 0.0)
     replicas.observe("replica-2", None)
     assert (lag_shown(metrics, "replica-1"), lag_shown(metrics, "replica-2")) == (0.0, math.inf)
@@ -98,8 +98,8 @@ def test_it_never_comes_back_without_good_answers_and_never_stays_beyond_the_lim
     for place, lag in enumerate(lags, start=1):
         changed = fitness.observe(lag)
         if lag is not None and lag > EJECT_SECONDS:
-            assert not fitness.is_fit
-        if changed and fitness.is_fit:
+            assert not fitness.is_usable
+        if changed and fitness.is_usable:
             assert all(each is not None and each < RETURN_SECONDS for each in lags[place - SUCCESSES : place])
 
 

@@ -36,7 +36,7 @@ async def test_life_is_end_to_end_and_not_per_layer(world: World) -> None:
 async def test_an_instance_told_to_keep_entries_for_less_does_so_with_those_of_others(world: World) -> None:
     world.database.commit(KEY, "https://v1")
     await world.instance().resolve()
-    brief = world.instance(positive_life_seconds=5)
+    brief = world.instance(positive_ttl_seconds=5)
     assert (await brief.resolve()).remaining == 5
     world.clock.advance(5)
     answer = await brief.resolve()

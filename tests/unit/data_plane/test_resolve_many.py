@@ -6,17 +6,17 @@ from typing import Any
 import pytest
 
 from data_plane.app import build_app
-from data_plane.domain.bulk import Result
-from data_plane.domain.demand import Demand
+from data_plane.domain.bulk_answer import Result
+from data_plane.domain.read_consistency import ReadConsistency
 from shared.runtime.access.assembly import Access
 from shared.runtime.access.open_access import OpenAccess
-from shared.runtime.catalogue import Service
 from shared.runtime.health import Health
+from shared.runtime.metric_catalogue import Service
 from shared.schemas.access import Role
 from shared.schemas.identity import RouteKey
-from tests.access import Gate, bearer
-from tests.asgi import Request, answer_of
 from tests.fakes.data_plane_world import KEY, Instance, World
+from tests.support.access import AccessFixture, bearer
+from tests.support.asgi import Request, answer_of
 
 ROUTE = {"tenant": "team-a", "service": "payments", "env": "prod", "version": "v1", "url": "https://v1", "revision": 1}
 
@@ -38,7 +38,7 @@ async def _send(instance: Instance, body: Any, access: Access, *headers: tuple[b
         core.bulk,
         core.explainer,
         access=access,
-        negative_life=10,
+        negative_ttl=10,
         health=Health({}, started=True),
         metrics=instance.metrics,
     )
@@ -121,7 +121,7 @@ async def test_a_request_that_cannot_be_answered_is_a_problem(world: World, body
 
 
 async def test_another_tenants_routes_are_answered_as_those_that_were_never_made(world: World) -> None:
-    gate, instance = Gate(Service.DATA_PLANE, clock=world.clock), world.instance()
+    gate, instance = AccessFixture(Service.DATA_PLANE, clock=world.clock), world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     [(name, value)] = bearer(gate.admit(Role.RESOLVER, "team-b")).items()
     absent, wrong = "team-b:payments:prod:v1", "team-a:payments:prod:"
@@ -175,8 +175,8 @@ async def test_what_is_demanded_is_demanded_of_each_key(world: World) -> None:
     instance = world.instance(resolve_deadline_seconds=0.1)
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     resolve = instance.core.bulk.resolve
-    [reached] = (await resolve([str(KEY)], demand=Demand(min_revision=1))).answers
-    [missed] = (await resolve([str(KEY)], demand=Demand(min_revision=2))).answers
+    [reached] = (await resolve([str(KEY)], demand=ReadConsistency(min_revision=1))).answers
+    [missed] = (await resolve([str(KEY)], demand=ReadConsistency(min_revision=2))).answers
     assert (reached.result, missed.result) == (Result.FOUND, Result.UNAVAILABLE)
     assert "up to revision 1, not 2" in missed.detail
 

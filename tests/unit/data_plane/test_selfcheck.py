@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from data_plane.domain.entry import Entry, State
 from data_plane.domain.reading import Reading
-from data_plane.service.selfcheck import contradicts
+from data_plane.service.loading.verifier import contradicts
 from tests.fakes.data_plane_world import KEY, Instance, World
 
 
@@ -18,15 +18,15 @@ def world() -> World:
 
 def counts(instance: Instance, layer: str) -> tuple[float, float]:
     """Samples of the layer, and how many of them were wrong."""
-    names = ("tm_selfcheck_samples_total", "tm_cache_incoherence_total")
+    names = ("tm_selfcheck_samples_total", "tm_cache_mismatches_total")
     return instance.count(names[0], layer=layer), instance.count(names[1], layer=layer)
 
 
 async def test_what_agrees_is_counted_and_not_reported(world: World) -> None:
     instance = world.instance()
-    await instance.core.selfcheck.sample()
+    await instance.core.verifier.sample()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
-    await instance.core.selfcheck.sample()
+    await instance.core.verifier.sample()
     assert (counts(instance, "l1"), counts(instance, "redis")) == ((1, 0), (1, 0))
 
 
@@ -34,7 +34,7 @@ async def test_what_is_merely_behind_is_not_reported(world: World) -> None:
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     world.database.commit(KEY, "https://v2")
-    await instance.core.selfcheck.sample()
+    await instance.core.verifier.sample()
     assert counts(instance, "l1") == (1, 0)
 
 
@@ -42,26 +42,26 @@ async def test_a_value_that_the_database_does_not_have_at_that_revision_is_repor
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     world.redis.entries[KEY] = replace(world.redis.entries[KEY], url="https://wrong")
-    await instance.core.selfcheck.sample()
+    await instance.core.verifier.sample()
     assert (counts(instance, "l1"), counts(instance, "redis")) == ((1, 0), (1, 1))
 
 
 async def test_a_change_that_was_applied_but_is_not_in_the_cache_is_reported(world: World) -> None:
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
-    world.redis.entries[KEY] = replace(world.redis.entries[KEY], reflects=2)
+    world.redis.entries[KEY] = replace(world.redis.entries[KEY], tenant_revision=2)
     world.database.commit(KEY, "https://v2")
-    await instance.core.selfcheck.sample()
+    await instance.core.verifier.sample()
     assert counts(instance, "redis") == (1, 1)
 
 
 async def test_it_reads_once_a_sample_and_nothing_without_a_database(world: World) -> None:
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
-    await instance.core.selfcheck.sample()
+    await instance.core.verifier.sample()
     assert (world.replica.reads, world.primary.reads) == (1, 0)
     world.all_databases(down=True)
-    await instance.core.selfcheck.sample()
+    await instance.core.verifier.sample()
     assert counts(instance, "l1") == (1, 0)
 
 
@@ -76,9 +76,9 @@ def test_two_true_views_of_one_history_never_contradict_each_other(changes: list
             (State.ACTIVE, f"https://{own[-1]}", own[-1], revision) if own else (State.ABSENT, None, revision, revision)
         )
 
-    state, url, revision, reflects = at(cached)
-    entry = Entry(KEY, state, url, revision, 0, 0, reflects=reflects)
-    assert not contradicts(entry, reflects, Reading(KEY, *at(read), as_of=0))
+    state, url, revision, tenant_revision = at(cached)
+    entry = Entry(KEY, state, url, revision, 0, 0, tenant_revision=tenant_revision)
+    assert not contradicts(entry, tenant_revision, Reading(KEY, *at(read), as_of=0))
 
 
 async def test_a_replica_that_is_left_out_does_not_hide_what_is_wrong(world: World) -> None:
@@ -87,5 +87,5 @@ async def test_a_replica_that_is_left_out_does_not_hide_what_is_wrong(world: Wor
     instance.core.replicas.observe("replica-1", 11.0)
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     world.redis.entries[KEY] = replace(world.redis.entries[KEY], url="https://wrong")
-    await instance.core.selfcheck.sample()
+    await instance.core.verifier.sample()
     assert counts(instance, "redis") == (1, 1)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from data_plane.service.single_flight import SingleFlight
+from data_plane.service.loading.single_flight import SingleFlight
 
 
 class SlowLoad:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from data_plane.adapters.snapshot_file import MOST_BYTES, SnapshotFile
-from data_plane.adapters.snapshot_format import END, MAGIC, frame_of, opening, parse
+from data_plane.adapters.snapshot.file import MOST_BYTES, SnapshotFile
+from data_plane.adapters.snapshot.format import END, MAGIC, frame_of, opening, parse
 from data_plane.domain.entry import State
 from data_plane.domain.remote_clock import RoundTrip
 from data_plane.domain.snapshot import HostTime, KeptRoute, Snapshot, SnapshotHead

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from data_plane.adapters.snapshot_file import SnapshotFile
-from data_plane.adapters.snapshot_format import MAGIC
-from data_plane.domain.demand import Demand
+from data_plane.adapters.snapshot.file import SnapshotFile
+from data_plane.adapters.snapshot.format import MAGIC
+from data_plane.domain.read_consistency import ReadConsistency
 from data_plane.errors import NotFreshEnough, RouteUnknown
-from data_plane.service.freshness import SPREAD_SECONDS
+from data_plane.service.cache.freshness import SPREAD_SECONDS
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_world import KEY, World, told
 from tests.unit.data_plane.restarts import instance_that_knows, restarted
@@ -46,7 +46,7 @@ async def test_past_its_life_it_is_asked_for_again_and_answered_stale_when_nobod
     with pytest.raises(RouteUnknown):
         await after.resolve(accept_stale=False)
     with pytest.raises(NotFreshEnough):
-        await after.resolve(demand=Demand(max_age=3600))
+        await after.resolve(demand=ReadConsistency(max_age=3600))
     world.all_databases(down=False)
     assert told(await after.resolve()) == "https://v1 replica"
 
@@ -112,7 +112,7 @@ async def test_what_is_not_caught_up_with_is_checked_before_it_is_answered(world
     after = await restarted(world)
     world.database.commit(KEY, None)
     world.clock.advance(SPREAD_SECONDS)  # while it waits for events
-    after.snapshots.doubt_restored()
+    after.snapshots.mark_restored_suspect()
     assert told(await after.resolve()) == "inactive replica"
 
 
@@ -123,7 +123,7 @@ async def test_what_is_not_caught_up_with_is_answered_stale_when_nobody_can_tell
     after = await restarted(world)
     assert told(await after.resolve()) == "https://v1 l1"
     world.clock.advance(SPREAD_SECONDS)
-    after.snapshots.doubt_restored()
+    after.snapshots.mark_restored_suspect()
     assert told(await after.resolve()) == "https://v1 l1 stale"
     with pytest.raises(RouteUnknown):
         await after.resolve(accept_stale=False)
@@ -137,7 +137,7 @@ async def test_what_others_have_read_since_it_started_is_good_enough_to_check_it
     world.redis.flush()
     await world.instance().resolve()
     world.all_databases(down=True)
-    after.snapshots.doubt_restored()
+    after.snapshots.mark_restored_suspect()
     assert told(await after.resolve()) == "https://v2 redis"
 
 
@@ -146,7 +146,7 @@ async def test_a_process_without_a_snapshot_has_nothing_to_doubt(world: World) -
     world.disk.kept = None
     after = await restarted(world)
     world.clock.advance(SPREAD_SECONDS)
-    after.snapshots.doubt_restored()
+    after.snapshots.mark_restored_suspect()
     assert told(await after.resolve()) == "https://v1 redis"
 
 
@@ -181,7 +181,7 @@ async def test_a_revision_that_is_missing_after_the_restart_is_noticed(world: Wo
     world.database.commit(OTHER, "https://unheard")
     await after.core.applier.apply([world.database.commit(OTHER, "https://heard")])
     assert after.count("tm_revision_gaps_total") == 1
-    assert (await after.resolve()).reflects == 2
+    assert (await after.resolve()).tenant_revision == 2
 
 
 async def test_what_was_proven_stays_proven_and_events_add_to_it(world: World) -> None:
@@ -191,9 +191,9 @@ async def test_what_was_proven_stays_proven_and_events_add_to_it(world: World) -
     await instance.snapshots.write(pause=0)
     after = await restarted(world)
     world.all_databases(down=True)
-    assert (await after.resolve(demand=Demand(min_revision=3))).reflects == 3
+    assert (await after.resolve(demand=ReadConsistency(min_revision=3))).tenant_revision == 3
     await after.core.applier.apply([world.database.commit(OTHER, "https://again")])
-    assert (await after.resolve(demand=Demand(min_revision=4))).reflects == 4
+    assert (await after.resolve(demand=ReadConsistency(min_revision=4))).tenant_revision == 4
 
 
 async def test_heartbeats_after_the_restart_prove_nothing_of_what_was_read_before_it(world: World) -> None:

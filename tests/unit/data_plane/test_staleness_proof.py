@@ -164,7 +164,7 @@ class Simulation:
         for partition in range(PARTITIONS):
             if not self._happens(faults, "delay"):
                 await resolver.hear(partition, self.random.choice([1, 3, 10_000]))
-        await resolver.core.shared.pay()
+        await resolver.core.shared.flush_pending()
 
     def _relay(self, *, paused: bool, freezes: bool) -> None:
         if freezes:
@@ -188,9 +188,9 @@ class Simulation:
         missing = [
             each.event.revision
             for each in self.primary.of_key.get(key, ())[-5:]
-            if answer.entry.revision < each.event.revision <= answer.reflects
+            if answer.entry.revision < each.event.revision <= answer.tenant_revision
         ]
-        assert not missing, f"{key} at {answer.reflects} lacks {missing}, {phase} at {self.time.now}"
+        assert not missing, f"{key} at {answer.tenant_revision} lacks {missing}, {phase} at {self.time.now}"
         if answer.bound is None:
             self.unknown += 1
             return

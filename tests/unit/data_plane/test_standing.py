@@ -3,7 +3,7 @@
 import math
 from datetime import UTC, datetime, timedelta
 
-from data_plane.adapters.postgres_standing import Standing
+from data_plane.adapters.postgres.replication_evidence import Standing
 from data_plane.domain.remote_clock import RemoteClock
 
 _NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

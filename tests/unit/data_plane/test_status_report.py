@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
-from data_plane.domain.heard import Heard
-from data_plane.service.status_report import StatusReporter
+from data_plane.domain.stream_coverage import StreamCoverage
+from data_plane.service.events.status_reporter import StatusReporter
 from shared.runtime.clock import SystemClock
 from shared.runtime.version import VERSION
 from shared.schemas.events import Heartbeat
 from shared.schemas.resolver_status import PartitionStatus
 from tests.fakes.data_plane_status_log import FakeStatusLog
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 NEVER = 3600.0
 AS_OF = datetime(2026, 3, 2, 16, 5, 12, tzinfo=UTC)
@@ -23,7 +23,7 @@ class Process:
 
     def __init__(self, *, change_seconds: float = 0.0, idle_seconds: float = NEVER) -> None:
         self.log = FakeStatusLog()
-        self.heard = Heard()
+        self.heard = StreamCoverage()
         self.heard.listen({0: 10, 1: 20}, at=0, resumed=False)
         self.reporter = StatusReporter(
             self.log,

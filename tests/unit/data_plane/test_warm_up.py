@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from data_plane.service.warm_up import AT_ONCE
+from data_plane.service.loading.warm_up import AT_ONCE
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_world import KEY, Instance, World, told
 
@@ -22,7 +22,9 @@ def keys(count: int) -> list[RouteKey]:
 
 
 def booted_from(instance: Instance) -> list[str]:
-    gauges = (instance.metrics.gauge("tm_boot_source_info").labels(each) for each in ("snapshot", "redis", "replica"))
+    gauges = (
+        instance.metrics.gauge("tm_warm_start_source_info").labels(each) for each in ("snapshot", "redis", "replica")
+    )
     return [gauge._labelvalues[0] for gauge in gauges if gauge._value.get()]  # noqa: SLF001
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from data_plane.domain.ending import Ending
+from data_plane.domain.close_reason import CloseReason
 from data_plane.errors import NoSuchTenant, RevisionGone, TooManyWatchers, WatchUnavailable
 from tests.fakes.data_plane_world import World
 from tests.unit.data_plane.watch_steps import OTHER, begin, change, ending_of, given, resume
@@ -23,7 +23,7 @@ async def test_a_watch_ends_when_changes_were_missed(world: World) -> None:
     _, watching = await begin(instance)
     await change(world)
     after = await change(world, instance)
-    assert await ending_of(watching) is Ending.GAP
+    assert await ending_of(watching) is CloseReason.GAP
     with pytest.raises(RevisionGone) as gone:
         await resume(instance, 1)
     assert gone.value.oldest == after.revision
@@ -36,7 +36,7 @@ async def test_a_watch_ends_when_the_stream_could_not_go_on_from_where_it_was(wo
     await change(world)
     world.clock.advance(1)
     instance.listen()
-    assert await ending_of(watching) is Ending.GAP
+    assert await ending_of(watching) is CloseReason.GAP
     with pytest.raises(RevisionGone):
         await resume(instance, 1)
     assert (await begin(instance))[0].revision == 2
@@ -60,7 +60,7 @@ async def test_a_watcher_that_falls_behind_what_is_kept_is_closed_and_counted(wo
         await change(world, instance)
     ending = await ending_of(watching)
     watching.end(ending)
-    assert ending is Ending.SLOW
+    assert ending is CloseReason.SLOW
     assert instance.count("tm_watch_closed_total", reason="slow") == 1
 
 
@@ -77,7 +77,7 @@ async def test_draining_ends_every_watch_and_begins_none(world: World) -> None:
     await change(world, instance)
     watches = [(await begin(instance))[1] for _ in range(3)]
     instance.core.watches.drain()
-    assert {await ending_of(each) for each in watches} == {Ending.DRAIN}
+    assert {await ending_of(each) for each in watches} == {CloseReason.DRAIN}
     assert instance.count("tm_watch_closed_total", reason="drain") == 3
     with pytest.raises(WatchUnavailable):
         await resume(instance, 1)
@@ -89,7 +89,7 @@ async def test_there_are_only_so_many_watchers_and_who_leaves_makes_room(world: 
     _, watching = await begin(instance)
     with pytest.raises(WatchUnavailable):
         await begin(instance)
-    watching.end(Ending.CLIENT)
+    watching.end(CloseReason.CLIENT)
     await begin(instance)
 
 
@@ -103,7 +103,7 @@ async def test_one_tenants_watchers_leave_places_for_those_of_others(world: Worl
     with pytest.raises(TooManyWatchers):
         await resume(instance, 1)
     await begin(instance, OTHER.tenant)
-    watching.end(Ending.CLIENT)
+    watching.end(CloseReason.CLIENT)
     await resume(instance, 1)
     with pytest.raises(TooManyWatchers):
         await begin(instance)

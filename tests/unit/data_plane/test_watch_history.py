@@ -13,9 +13,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from data_plane.domain.ending import WatchEnded
+from data_plane.domain.close_reason import WatchEnded
 from data_plane.errors import NoSuchTenant, RevisionGone, WatchUnavailable
-from data_plane.service.watching import Watching
+from data_plane.service.watch.subscription import Subscription
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_world import World
 
@@ -34,7 +34,7 @@ class Client:
         self._world = world
         self._routes: dict[RouteKey, str] = {}
         self.revision: int | None = None
-        self.watching: Watching | None = None
+        self.watching: Subscription | None = None
 
     async def connect(self, watches: Any) -> None:
         """Go on from where it was; from the beginning when that is gone."""

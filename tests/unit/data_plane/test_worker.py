@@ -7,13 +7,13 @@ from typing import cast
 
 import pytest
 
-from data_plane.service.freshness import SPREAD_SECONDS
+from data_plane.service.cache.freshness import SPREAD_SECONDS
 from data_plane.worker import EventListener, keep_primary_time, keep_redis_in_step, supervise
 from shared.runtime.health import DependencyHealth
 from shared.schemas.events import RouteChanged
 from tests.fakes.data_plane_events import FakeEventStream
 from tests.fakes.data_plane_world import KEY, Instance, World, told
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 
 class Listening:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from data_plane.domain.ending import Ending, WatchEnded
+from data_plane.domain.close_reason import CloseReason, WatchEnded
 from data_plane.domain.tenant_reading import TenantReading
-from data_plane.service.watching import Watching
+from data_plane.service.watch.subscription import Subscription
 from shared.schemas.events import RouteChanged
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_world import KEY, Instance, World
@@ -21,15 +21,15 @@ async def change(world: World, *instances: Instance, url: str | None = "https://
     return event
 
 
-async def begin(instance: Instance, tenant: str = KEY.tenant) -> tuple[TenantReading, Watching]:
+async def begin(instance: Instance, tenant: str = KEY.tenant) -> tuple[TenantReading, Subscription]:
     return await instance.core.watches.begin(tenant)
 
 
-async def resume(instance: Instance, since: int) -> Watching:
+async def resume(instance: Instance, since: int) -> Subscription:
     return await instance.core.watches.resume(KEY.tenant, since)
 
 
-async def given(watching: Watching) -> list[int]:
+async def given(watching: Subscription) -> list[int]:
     """The revisions of everything that is there for the watcher now."""
     revisions = []
     while (event := await watching.next(0)) is not None:
@@ -37,7 +37,7 @@ async def given(watching: Watching) -> list[int]:
     return revisions
 
 
-async def ending_of(watching: Watching) -> Ending:
+async def ending_of(watching: Subscription) -> CloseReason:
     with pytest.raises(WatchEnded) as ended:
         await watching.next(0)
     return ended.value.ending

@@ -8,11 +8,11 @@ from litestar import get, put
 from litestar.params import FromPath, FromQuery
 
 from shared.runtime.access.open_access import OpenAccess
-from shared.runtime.catalogue import Service
 from shared.runtime.health import DependencyHealth, Health
 from shared.runtime.http.application import build_application
-from shared.runtime.http.context import RequestContext
-from shared.runtime.http.problems import Kind
+from shared.runtime.http.problems import ProblemType
+from shared.runtime.http.telemetry import TelemetryMiddleware
+from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import DependencyUnavailable
 from shared.schemas.validation import FieldError, InvalidInput
@@ -39,12 +39,12 @@ async def thing(name: FromPath[str], limit: FromQuery[int]) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def client_of(health: Health) -> AsyncIterator[tuple[httpx2.AsyncClient, RequestContext]]:
+async def client_of(health: Health) -> AsyncIterator[tuple[httpx2.AsyncClient, TelemetryMiddleware]]:
     app = build_application(
         title="Test",
         description="A service with three ways to fail.",
         handlers=[fails, thing],
-        kinds={RouteConflict: Kind(409, "conflict", "Taken")},
+        problem_types={RouteConflict: ProblemType(409, "conflict", "Taken")},
         health=health,
         metrics=Metrics(Service.CONTROL_PLANE),
         authenticator=OpenAccess(),

@@ -11,13 +11,13 @@ from litestar.params import FromPath, RawBody
 from litestar.response import Stream
 
 from shared.runtime.access.open_access import OpenAccess
-from shared.runtime.catalogue import Service
 from shared.runtime.health import Health
 from shared.runtime.http.application import build_application
-from shared.runtime.http.bounds import Bounds, extend_deadline
 from shared.runtime.http.problems import MAX_BODY_BYTES
+from shared.runtime.http.request_limits import RequestLimits, extend_deadline
+from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 Client = httpx2.AsyncClient
 OPEN = {"operation": "tenants.list"}
@@ -49,7 +49,7 @@ def service() -> KeepsWaiting:
 
 
 @asynccontextmanager
-async def bounded(service: KeepsWaiting, bounds: Bounds) -> AsyncIterator[Client]:
+async def bounded(service: KeepsWaiting, limits: RequestLimits) -> AsyncIterator[Client]:
     @get("/waits", opt=OPEN)
     async def waits() -> str:
         await service.wait()
@@ -78,11 +78,11 @@ async def bounded(service: KeepsWaiting, bounds: Bounds) -> AsyncIterator[Client
         title="Test",
         description="A service that keeps one waiting.",
         handlers=[waits, asked_to_wait, streams, takes],
-        kinds={},
+        problem_types={},
         health=Health({}, started=True),
         metrics=Metrics(Service.CONTROL_PLANE),
         authenticator=OpenAccess(),
-        bounds=bounds,
+        limits=limits,
     )
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type]
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
@@ -108,7 +108,7 @@ async def _shed(client: Client, reason: str) -> float:
 
 
 async def test_a_request_that_takes_too_long_is_ended_with_a_503(service: KeepsWaiting) -> None:
-    async with bounded(service, Bounds(deadline_seconds=0.05)) as client:
+    async with bounded(service, RequestLimits(deadline_seconds=0.05)) as client:
         answer = await client.get("/waits")
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
         assert _slug(answer) == "deadline-exceeded"
@@ -118,7 +118,7 @@ async def test_a_request_that_takes_too_long_is_ended_with_a_503(service: KeepsW
 
 
 async def test_a_caller_who_asks_to_wait_gets_the_time(service: KeepsWaiting) -> None:
-    async with bounded(service, Bounds(deadline_seconds=0.05)) as client:
+    async with bounded(service, RequestLimits(deadline_seconds=0.05)) as client:
         assert (await client.get("/asked-to-wait/0.001")).status_code == 503
         async with asyncio.TaskGroup() as tasks:
             asked = tasks.create_task(client.get("/asked-to-wait/60"))
@@ -128,7 +128,10 @@ async def test_a_caller_who_asks_to_wait_gets_the_time(service: KeepsWaiting) ->
 
 
 async def test_an_answer_that_has_begun_is_neither_cut_off_nor_counted(service: KeepsWaiting) -> None:
-    async with bounded(service, Bounds(deadline_seconds=0.05, at_once=1)) as client, asyncio.TaskGroup() as tasks:
+    async with (
+        bounded(service, RequestLimits(deadline_seconds=0.05, at_once=1)) as client,
+        asyncio.TaskGroup() as tasks,
+    ):
         stream = tasks.create_task(client.get("/streams"))
         await _until(lambda: service.waiting == 1)
         await asyncio.sleep(0.1)
@@ -138,7 +141,7 @@ async def test_an_answer_that_has_begun_is_neither_cut_off_nor_counted(service: 
 
 
 async def test_more_requests_than_there_are_places_are_refused_at_once(service: KeepsWaiting) -> None:
-    async with bounded(service, Bounds(at_once=2)) as client:
+    async with bounded(service, RequestLimits(at_once=2)) as client:
         async with asyncio.TaskGroup() as tasks:
             accepted = [tasks.create_task(client.get("/waits")) for _ in range(2)]
             await _until(lambda: service.waiting == 2)
@@ -153,7 +156,7 @@ async def test_more_requests_than_there_are_places_are_refused_at_once(service: 
 
 
 async def test_places_are_free_again_after_deadlines(service: KeepsWaiting) -> None:
-    async with bounded(service, Bounds(deadline_seconds=0.02, at_once=1)) as client:
+    async with bounded(service, RequestLimits(deadline_seconds=0.02, at_once=1)) as client:
         for _ in range(3):
             assert _slug(await client.get("/waits")) == "deadline-exceeded"
         assert (await client.post("/takes", content=b"12")).json() == 2
@@ -171,7 +174,7 @@ async def test_places_are_free_again_after_deadlines(service: KeepsWaiting) -> N
 async def test_header_fields_beyond_the_limits_are_refused(
     service: KeepsWaiting, headers: list[tuple[str, str]], says: str
 ) -> None:
-    async with bounded(service, Bounds()) as client:
+    async with bounded(service, RequestLimits()) as client:
         answer = await client.post("/takes", content=b"", headers=headers)
         assert (answer.status_code, _slug(answer)) == (431, "headers-too-large")
         assert says in answer.json()["detail"]
@@ -183,7 +186,7 @@ async def test_a_body_beyond_the_limit_is_refused_also_when_its_length_is_not_to
             yield b"x" * 65_536
         yield b"x" * (total % 65_536)
 
-    async with bounded(service, Bounds()) as client:
+    async with bounded(service, RequestLimits()) as client:
         assert (await client.post("/takes", content=chunks(MAX_BODY_BYTES))).json() == MAX_BODY_BYTES
         for content in (b"x" * (MAX_BODY_BYTES + 1), chunks(MAX_BODY_BYTES + 1)):
             answer = await client.post("/takes", content=content)
@@ -202,7 +205,7 @@ async def test_options_names_every_method_of_a_path() -> None:
         title="Test",
         description="Two methods.",
         handlers=[show, make],
-        kinds={},
+        problem_types={},
         health=Health({}, started=True),
         metrics=Metrics(Service.CONTROL_PLANE),
         authenticator=OpenAccess(),

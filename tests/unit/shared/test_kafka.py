@@ -5,11 +5,11 @@ import asyncio
 import pytest
 from aiokafka.errors import KafkaConnectionError
 
-from shared.runtime.kafka import breaks_are_errors, start_client
+from shared.runtime.kafka.clients import raise_on_disconnect, start_client
 
 
 async def _wait_for(answer: "asyncio.Future[None]") -> None:
-    with breaks_are_errors():
+    with raise_on_disconnect():
         await answer
 
 

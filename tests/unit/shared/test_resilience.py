@@ -3,11 +3,11 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from shared.runtime.catalogue import Service
 from shared.runtime.health import DependencyHealth
+from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import OPEN_SECONDS, Breaker, BreakerState, DependencyUnavailable, Guard
-from tests.clocks import MovableClock
+from tests.support.clocks import MovableClock
 
 PLACES = 3
 

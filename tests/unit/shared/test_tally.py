@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.runtime.catalogue import LATENCY, Service
+from shared.runtime.metric_catalogue import LATENCY, Service
 from shared.runtime.metrics import Metrics
-from shared.runtime.tally import CountTally, DurationTally
+from shared.runtime.metrics_buffer import BufferedCounter, DurationTally
 
 
 def _durations(metrics: Metrics) -> list[str]:
@@ -36,7 +36,7 @@ def tally_sum(metrics: Metrics) -> float:
 def test_a_count_goes_to_every_counter_once() -> None:
     metrics = Metrics(Service.DATA_PLANE)
     loads = metrics.counter("tm_loads_total")
-    tally = CountTally(metrics, loads.labels("loaded").inc, loads.labels("failed").inc)
+    tally = BufferedCounter(metrics, loads.labels("loaded").inc, loads.labels("failed").inc)
     tally.count += 3
     for _ in range(2):
         text = metrics.exposition().decode()

@@ -7,12 +7,12 @@ import httpx2
 from litestar import get
 
 from shared.runtime.access.open_access import OpenAccess
-from shared.runtime.catalogue import Service
 from shared.runtime.health import Health
 from shared.runtime.http.application import build_application
-from shared.runtime.http.bounds import Bounds, wait_aside
+from shared.runtime.http.request_limits import RequestLimits, release_slot
+from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 OPEN = {"operation": "tenants.list"}
 
@@ -23,7 +23,7 @@ async def test_who_waits_aside_keeps_nobody_out_and_is_not_ended_before_its_time
     @get("/aside", opt=OPEN)
     async def aside() -> str:
         nonlocal waiting
-        wait_aside(60)
+        release_slot(60)
         waiting += 1
         await released.wait()
         return "done"
@@ -39,11 +39,11 @@ async def test_who_waits_aside_keeps_nobody_out_and_is_not_ended_before_its_time
         title="Test",
         description="A service that keeps some waiting.",
         handlers=[aside, quick],
-        kinds={},
+        problem_types={},
         health=Health({}, started=True),
         metrics=Metrics(Service.CONTROL_PLANE),
         authenticator=OpenAccess(),
-        bounds=Bounds(deadline_seconds=0.2, at_once=1),
+        limits=RequestLimits(deadline_seconds=0.2, at_once=1),
     )
     transport = httpx2.ASGITransport(app=app)  # type: ignore[arg-type]
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:

@@ -1,9 +1,9 @@
 from aiokafka import TopicPartition
 
-from shared.runtime.catalogue import Service
-from shared.runtime.kafka import ProgressWatchdog
+from shared.runtime.kafka.clients import ProgressWatchdog
+from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
-from tests.clocks import MovableClock
+from tests.support.clocks import MovableClock
 
 PARTITION = TopicPartition("route-events", 3)
 

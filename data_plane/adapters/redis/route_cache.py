@@ -1,0 +1,175 @@
+"""The shared cache in Redis."""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, RedisError
+
+from data_plane.adapters.micro_batches import Batcher
+from data_plane.adapters.redis.compare_and_set import SCRIPT
+from data_plane.adapters.redis.hot_keys import used_routes
+from data_plane.domain.entry import Entry, State
+from data_plane.domain.remote_clock import RemoteClock
+from data_plane.errors import UnreadableEntry
+from shared.runtime.clock import Clock
+from shared.runtime.metrics import Metrics
+from shared.runtime.resilience import Guard
+from shared.schemas.identity import RouteKey
+
+REDIS_FAILURES: tuple[type[Exception], ...] = (RedisError,)
+BATCH_SECONDS = 0.25
+"""Time for writing many entries at once; nobody who waits for an answer does that."""
+MOST_KEYS = 500
+"""In one write; larger ones would keep Redis from others for long."""
+_SCRIPT_ID = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
+
+
+class _Stored(msgspec.Struct, array_like=True, frozen=True):
+    revision: int
+    state: State
+    url: str
+    as_of_ms: int
+    expires_at_ms: int
+    proven_as_of_ms: int = 0
+    tenant_revision: int = 0
+
+
+_decoder = msgspec.msgpack.Decoder(_Stored)
+
+
+def connect(url: str, timeout: float) -> Redis:
+    """A client without hidden retries, and without timeouts of its own for each read and write: the guard has one for
+    the whole call. It connects when it is first used.
+    """
+    return Redis.from_url(url, retry=Retry(NoBackoff(), 0), socket_timeout=None, socket_connect_timeout=timeout)
+
+
+class RedisRouteCache:
+    """Entries under `route:<tenant>:<service>:<env>:<version>`, dated by Redis's own clock.
+
+    Instances and Redis need not agree on the time: every time that goes in or out is taken against Redis's clock as it
+    was read over the same connection. Errors of a round trip always shorten lives. What is proven of an entry is kept as
+    it is: on the primary's clock.
+    """
+
+    def __init__(self, client: Redis, *, guard: Guard, clock: Clock, metrics: Metrics, keep_seconds: float) -> None:
+        """`keep_seconds`: how long an entry is kept past its life."""
+        self._client = client
+        self._guard = guard
+        self._clock = clock
+        self._keep_ms = math.ceil(keep_seconds * 1000)
+        self._redis_clock = RemoteClock()
+        self._sizes = metrics.histogram("tm_load_batch_keys").labels("redis")
+        # One connection: what comes in meanwhile shares the next round trip.
+        self._fills = Batcher(self._store, at_once=1, largest=MOST_KEYS)
+
+    async def get(self, key: RouteKey) -> Entry | None:
+        (held,) = await self.get_many([key])
+        if isinstance(held, UnreadableEntry):
+            raise held
+        return held
+
+    async def get_many(self, keys: Sequence[RouteKey]) -> Sequence[Entry | UnreadableEntry | None]:
+        self._sizes.observe(len(keys))
+        sent = self._clock.monotonic()
+        async with self._guard.call(), self._client.pipeline(transaction=False) as pipeline:
+            pipeline.time()
+            pipeline.mget([_name(key) for key in keys])
+            time, values = await pipeline.execute()
+        now_ms = self._note_time(sent, time)
+        return [_held(key, value, sent, now_ms) for key, value in zip(keys, values, strict=True)]
+
+    async def put(self, entries: Sequence[Entry]) -> Sequence[Entry | None]:
+        if len(entries) == 1:
+            return [await self._fills.get(entries[0])]
+        return await self._store(entries, within=BATCH_SECONDS)
+
+    async def _store(self, entries: Sequence[Entry], within: float | None = None) -> Sequence[Entry | None]:
+        async with self._guard.call(within=within):
+            if self._redis_clock.earliest(self._clock.monotonic()) is None:
+                sent = self._clock.monotonic()
+                self._note_time(sent, await self._client.time())
+            sent = self._clock.monotonic()
+            replies = await self._compare_and_set([self._arguments(entry, sent) for entry in entries])
+        return [self._stood_in_the_way(entry, reply, sent) for entry, reply in zip(entries, replies, strict=True)]
+
+    async def used(self, most: int) -> Sequence[RouteKey]:
+        """The routes asked for lately; see `UsedRoutes`."""
+        return await used_routes(self._client, self._guard, most)
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    def _note_time(self, sent: float, time: tuple[int, int]) -> float:
+        seconds = time[0] + time[1] / 1e6
+        self._redis_clock.observe(sent=sent, received=self._clock.monotonic(), remote=seconds)
+        return seconds * 1000
+
+    def _arguments(self, entry: Entry, sent: float) -> tuple[bytes | str | int, ...]:
+        remaining, age = entry.expires_at - sent, sent - entry.as_of
+        sent_at = self._redis_clock.earliest(sent) or 0.0
+        return (
+            _name(entry.key),
+            entry.revision,
+            int(entry.state),
+            entry.url or "",
+            math.floor(remaining * 1000),
+            math.ceil(age * 1000),
+            math.floor(sent_at * 1000),
+            self._keep_ms,
+            math.floor(entry.proven_as_of * 1000) if math.isfinite(entry.proven_as_of) else 0,
+            entry.tenant_revision,
+        )
+
+    async def _compare_and_set(self, commands: Sequence[tuple[bytes | str | int, ...]]) -> list[Any]:
+        try:
+            return await self._run(commands)
+        except NoScriptError:
+            # Redis has restarted, or was never used before. Running a command twice changes nothing.
+            await self._client.script_load(SCRIPT)
+            return await self._run(commands)
+
+    async def _run(self, commands: Sequence[tuple[bytes | str | int, ...]]) -> list[Any]:
+        async with self._client.pipeline(transaction=False) as pipeline:
+            for command in commands:
+                pipeline.evalsha(_SCRIPT_ID, 1, *command)
+            return list(await pipeline.execute())
+
+    def _stood_in_the_way(self, entry: Entry, reply: list[Any], sent: float) -> Entry | None:
+        if reply[0] == 1:
+            return None
+        try:
+            return _entry(entry.key, reply[1], sent, reply[2])
+        except UnreadableEntry:
+            return None
+
+
+def _name(key: RouteKey) -> bytes:
+    return f"route:{key.tenant}:{key.service}:{key.env}:{key.version}".encode()
+
+
+def _held(key: RouteKey, value: bytes | None, sent: float, now_ms: float) -> Entry | UnreadableEntry | None:
+    try:
+        return None if value is None else _entry(key, value, sent, now_ms)
+    except UnreadableEntry as error:
+        return error
+
+
+def _entry(key: RouteKey, value: bytes, sent: float, now_ms: float) -> Entry:
+    """The stored entry in local time. Redis showed `now_ms` some time after `sent`."""
+    try:
+        stored = _decoder.decode(value)
+        offset = sent - now_ms / 1000
+        url = stored.url or None
+        as_of, expires_at = stored.as_of_ms / 1000 + offset, stored.expires_at_ms / 1000 + offset
+        proven = stored.proven_as_of_ms / 1000 if stored.proven_as_of_ms else -math.inf
+        tenant_revision = max(stored.revision, stored.tenant_revision)  # An earlier release did not write the latter.
+        return Entry(key, stored.state, url, stored.revision, as_of, expires_at, proven, tenant_revision)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise UnreadableEntry(f"route:{key} holds no entry: {error}") from error

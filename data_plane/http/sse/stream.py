@@ -1,0 +1,118 @@
+"""The response that stays open."""
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from litestar import Response
+from litestar.response.base import ASGIResponse
+from litestar.types import Receive, Send
+
+from data_plane.domain.close_reason import CloseReason, WatchEnded
+from data_plane.http.sse.framing import CONTENT_TYPE, RenderedChanges, end_event, greeting, progress_event
+from data_plane.service.watch.subscription import Subscription
+
+HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+"""The second one keeps nginx from collecting what is sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds between two signs of life, and how long a client may take for what it is sent."""
+
+    progress_seconds: float
+    slow_seconds: float
+
+
+class WatchResponse(Response[None]):
+    """Sends the first chunks, then every change as it comes, until either side ends it."""
+
+    def __init__(
+        self,
+        watching: Subscription,
+        first: Iterable[bytes],
+        rendered: RenderedChanges,
+        pace: Pace,
+        is_admitted: Callable[[], bool],
+    ) -> None:
+        """`is_admitted`: whether the caller's credential is still good; looked at before anything is sent."""
+        super().__init__(None)
+        self._stream = WatchStream(watching, first, rendered, pace, is_admitted)
+
+    def to_asgi_response(self, *_: Any, **__: Any) -> ASGIResponse:
+        """Litestar asks for this to send the response; what it has to add to it is not for streams."""
+        return self._stream
+
+
+class WatchStream(ASGIResponse):
+    """The stream itself."""
+
+    _should_set_content_length = False
+
+    def __init__(
+        self,
+        watching: Subscription,
+        first: Iterable[bytes],
+        rendered: RenderedChanges,
+        pace: Pace,
+        is_admitted: Callable[[], bool],
+    ) -> None:
+        super().__init__(media_type=CONTENT_TYPE, headers=HEADERS)
+        self._watching = watching
+        self._first = first
+        self._rendered = rendered
+        self._pace = pace
+        self._is_admitted = is_admitted
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """As every response; whatever happens, the watch has ended afterwards."""
+        leaving = asyncio.create_task(self._end_when_left(receive))
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            leaving.cancel()
+            self._watching.end(CloseReason.CLIENT)
+
+    async def send_body(self, send: Send, receive: Receive) -> None:
+        try:
+            await self._send_all(send)
+        except WatchEnded as ended:
+            if ended.ending not in (CloseReason.CLIENT, CloseReason.SLOW):
+                await self._hand_over(send, end_event(ended.ending))
+        except TimeoutError:
+            self._watching.end(CloseReason.SLOW)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _send_all(self, send: Send) -> None:
+        await self._hand_over(send, greeting(self._watching.tenant))
+        for chunk in self._first:
+            await self._hand_over(send, chunk)
+        loop, every = asyncio.get_running_loop(), self._pace.progress_seconds
+        due = loop.time() + random.uniform(0, every)  # noqa: S311 - so that not all watchers are sent it at once
+        while True:
+            event = await self._watching.next(max(0.0, due - loop.time()))
+            if not self._is_admitted():
+                self._watching.end(CloseReason.REVOKED)
+                raise WatchEnded(CloseReason.REVOKED)
+            if event is not None:
+                await self._hand_over(send, self._rendered.of(event))
+            elif loop.time() >= due:
+                await self._hand_over(send, progress_event(self._watching.revision, self._watching.as_of))
+                due = _next_due(due, every, loop.time())
+
+    async def _hand_over(self, send: Send, chunk: bytes) -> None:
+        """Raises TimeoutError when the client does not take it."""
+        async with asyncio.timeout(self._pace.slow_seconds):
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+
+    async def _end_when_left(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self._watching.end(CloseReason.CLIENT)
+
+
+def _next_due(due: float, every: float, now: float) -> float:
+    """After `now`. What a freeze has skipped stays so; each watcher keeps the moment of its own in the interval."""
+    return due + every * (1 + (now - due) // every)

@@ -1,0 +1,173 @@
+"""Parts of the control plane on real servers, put together as a test needs them."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import httpx2
+
+from control_plane.adapters.kafka.event_log import UNAVAILABLE as KAFKA_UNAVAILABLE
+from control_plane.adapters.kafka.event_log import KafkaEventLog
+from control_plane.adapters.postgres.change_sets import PostgresChangeSets
+from control_plane.adapters.postgres.history import PostgresHistory
+from control_plane.adapters.postgres.outbox import PostgresOutbox
+from control_plane.adapters.postgres.primary import UNAVAILABLE, Primary
+from control_plane.adapters.postgres.routes import PostgresRoutes
+from control_plane.adapters.postgres.tenants import PostgresTenants
+from control_plane.app import connected
+from control_plane.domain.changes import Attribution
+from control_plane.domain.intents import Intent
+from control_plane.domain.plans import NO_TERMS, Plan, Terms
+from control_plane.domain.quota import DEFAULT_ROUTES
+from control_plane.domain.requests import ChangeRequest
+from control_plane.ports import ChangeSets, History, Routes, Tenants
+from control_plane.settings import ControlPlaneSettings
+from shared.runtime.clock import SystemClock
+from shared.runtime.health import DependencyHealth
+from shared.runtime.http.telemetry import TelemetryMiddleware
+from shared.runtime.metric_catalogue import Service
+from shared.runtime.metrics import Metrics
+from shared.runtime.resilience import Guard
+from shared.schemas.events import RouteChanged, decode
+from shared.schemas.topics import ROUTE_EVENTS
+from tests.support.kafka import read_all
+
+
+def new_guard(
+    name: str, metrics: Metrics, failures: tuple[type[Exception], ...] = UNAVAILABLE, *, timeout: float = 5.0
+) -> Guard:
+    """A guard as production has it, with a health of its own."""
+    return Guard(
+        name,
+        timeout=timeout,
+        failures=failures,
+        clock=SystemClock(),
+        health=DependencyHealth(required=True),
+        metrics=metrics,
+    )
+
+
+@asynccontextmanager
+async def open_primary(
+    url: str, *, size: int = 10, deadline_seconds: float = 5.0, metrics: Metrics | None = None
+) -> AsyncIterator[Primary]:
+    """A pool on the primary."""
+    guard = new_guard("postgres", metrics or Metrics(Service.CONTROL_PLANE), timeout=deadline_seconds)
+    async with Primary(url, size=size, deadline_seconds=deadline_seconds, guard=guard) as primary:
+        yield primary
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """What tenants, their routes and their history are kept in."""
+
+    tenants: Tenants
+    routes: Routes
+    change_sets: ChangeSets
+    history: History
+
+    async def apply(self, intent: Intent, by: Attribution, terms: Terms = NO_TERMS) -> Plan:
+        """Apply what nobody asked for before."""
+        done = await self.change_sets.apply(ChangeRequest(intent, by, terms), {})
+        assert isinstance(done, Plan)
+        return done
+
+
+@asynccontextmanager
+async def open_registry(
+    url: str, *, size: int = 10, deadline_seconds: float = 5.0, most_routes: int = DEFAULT_ROUTES
+) -> AsyncIterator[Registry]:
+    """Tenants, routes and history on PostgreSQL."""
+    metrics = Metrics(Service.CONTROL_PLANE)
+    async with open_primary(url, size=size, deadline_seconds=deadline_seconds, metrics=metrics) as primary:
+        yield Registry(
+            PostgresTenants(primary),
+            PostgresRoutes(primary),
+            PostgresChangeSets(primary, metrics, most_routes=most_routes),
+            PostgresHistory(primary),
+        )
+
+
+@asynccontextmanager
+async def open_outbox(url: str, metrics: Metrics | None = None) -> AsyncIterator[PostgresOutbox]:
+    """The outbox on PostgreSQL."""
+    metrics = metrics or Metrics(Service.CONTROL_PLANE)
+    async with open_primary(url, metrics=metrics) as primary:
+        yield PostgresOutbox(primary, url, new_guard("outbox_relay", metrics))
+
+
+@asynccontextmanager
+async def open_event_log(bootstrap: str, *, publish_seconds: float = 6.0) -> AsyncIterator[KafkaEventLog]:
+    """Kafka as the relay sees it."""
+    guard = new_guard("kafka", Metrics(Service.CONTROL_PLANE), KAFKA_UNAVAILABLE, timeout=publish_seconds)
+    events = KafkaEventLog(bootstrap, "tests", guard)
+    try:
+        yield events
+    finally:
+        await events.close()
+
+
+@asynccontextmanager
+async def control_plane(url: str, bootstrap: str, **settings: Any) -> AsyncIterator[httpx2.AsyncClient]:
+    """A whole control plane in this process, relay and all, and a client of it."""
+    told = ControlPlaneSettings(
+        **{
+            "postgres_url": url,
+            "kafka_bootstrap": bootstrap,
+            "instance_id": f"cp-{secrets.token_hex(4)}",
+            "access": "off",
+            **settings,
+        }
+    )
+    app = connected(told)
+    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type]
+    async with serving(app), httpx2.AsyncClient(transport=transport, base_url="http://test/api/v1") as client:
+        yield client
+
+
+@asynccontextmanager
+async def serving(app: TelemetryMiddleware) -> AsyncIterator[None]:
+    """Starts and stops an application as a server does."""
+    to_app: asyncio.Queue[Any] = asyncio.Queue()
+    from_app: asyncio.Queue[Any] = asyncio.Queue()
+    scope: Any = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}
+    running = asyncio.create_task(app(scope, to_app.get, from_app.put))
+    await to_app.put({"type": "lifespan.startup"})
+    assert (await from_app.get())["type"] == "lifespan.startup.complete"
+    try:
+        yield
+    finally:
+        await to_app.put({"type": "lifespan.shutdown"})
+        await running
+
+
+async def leads(client: httpx2.AsyncClient) -> bool:
+    """Whether this control plane's relay is the active one."""
+    metrics = client.base_url.copy_with(path="/metrics")
+    return "tm_outbox_relay_leader 1.0" in (await client.get(metrics)).text
+
+
+async def unsent(url: str) -> int:
+    """How many events of this database wait for Kafka."""
+    connection = await asyncpg.connect(url)
+    try:
+        waiting: int = await connection.fetchval("SELECT count(*) FROM outbox WHERE sent_at IS NULL")
+    finally:
+        await connection.close()
+    return waiting
+
+
+async def all_published(url: str) -> bool:
+    """Whether Kafka has acknowledged every event of this database."""
+    return await unsent(url) == 0
+
+
+async def heard(bootstrap: str, *tenants: str) -> list[RouteChanged]:
+    """These tenants' events in Kafka, each tenant's in offset order. Other tests' records are left alone."""
+    keys = {each.encode() for each in tenants}
+    events = [decode(each.value) for each in await read_all(bootstrap, ROUTE_EVENTS.name) if each.key in keys]
+    return [each for each in events if isinstance(each, RouteChanged)]
