@@ -9,42 +9,42 @@ from control_plane.adapters.kafka.event_log import KafkaEventLog
 from control_plane.adapters.kafka.status_reports import KafkaStatusReports
 from control_plane.adapters.postgres.access_keys import PostgresAccessKeys
 from control_plane.adapters.postgres.change_sets import PostgresChangeSets
-from control_plane.adapters.postgres.dispatches import PostgresDispatches
 from control_plane.adapters.postgres.history import PostgresHistory
 from control_plane.adapters.postgres.outbox import PostgresOutbox
 from control_plane.adapters.postgres.primary import UNAVAILABLE as POSTGRES_UNAVAILABLE
 from control_plane.adapters.postgres.primary import Primary
+from control_plane.adapters.postgres.publications import PostgresDispatches
 from control_plane.adapters.postgres.routes import PostgresRoutes
 from control_plane.adapters.postgres.tenants import PostgresTenants
 from control_plane.domain.route_url import UrlRules
 from control_plane.errors import TooManyWrites
-from control_plane.http.access_keys import access_key_handlers
-from control_plane.http.changes import change_handlers
-from control_plane.http.history import history_handlers
-from control_plane.http.problem_types import PROBLEM_TYPES, absent_tenant
-from control_plane.http.propagation import propagation_handlers
-from control_plane.http.routes import route_handlers
-from control_plane.http.tenants import tenant_handlers
-from control_plane.http.write_limits import limited
+from control_plane.http.access_keys.handlers import access_key_handlers
+from control_plane.http.changes.handlers import change_handlers
+from control_plane.http.common.problem_types import PROBLEM_TYPES, absent_tenant
+from control_plane.http.common.rate_limits import limited
+from control_plane.http.history.handlers import history_handlers
+from control_plane.http.propagation.handlers import propagation_handlers
+from control_plane.http.routes.handlers import route_handlers
+from control_plane.http.tenants.handlers import tenant_handlers
 from control_plane.ports import (
     AccessKeys,
     ChangeSets,
-    Dispatches,
     EventLog,
     History,
     Outbox,
+    Publications,
     Routes,
     StatusReports,
     Tenants,
 )
 from control_plane.service.access_keys import AccessKeyService
-from control_plane.service.backlog_watch import BacklogWatch
 from control_plane.service.change_sets import ChangeSetService
-from control_plane.service.fleet_watch import FleetWatch
 from control_plane.service.history import HistoryService
 from control_plane.service.key_refresh import KeyRefresh
+from control_plane.service.outbox_monitor import OutboxMonitor
 from control_plane.service.propagation import PropagationService, WaitLimits
 from control_plane.service.relay import Relay, RelayTiming
+from control_plane.service.resolver_monitor import ResolverMonitor
 from control_plane.service.routes import RouteService
 from control_plane.service.tenants import TenantService
 from control_plane.service.write_limits import write_limits
@@ -88,7 +88,7 @@ def build_app(
     keys: AccessKeys,
     outbox: Outbox,
     events: EventLog,
-    dispatches: Dispatches,
+    publications: Publications,
     reports: StatusReports,
     revocations: EventLog,
     settings: ControlPlaneSettings,
@@ -106,16 +106,16 @@ def build_app(
         history=timedelta(days=settings.history_retention_days),
     )
     relay = Relay(outbox, events, timing=timing, metrics=metrics)
-    watch = BacklogWatch(outbox, health=health, metrics=metrics)
+    watch = OutboxMonitor(outbox, health=health, metrics=metrics)
     # A little before the deadline of the whole request, so that what fails is counted and says what it was.
     deadline = 0.95 * settings.write_deadline_seconds
     rules = UrlRules(settings.url_schemes, settings.url_link_local_allowed)
-    changes = ChangeSetService(change_sets, on_commit=relay.ring, deadline_seconds=deadline, metrics=metrics)
+    changes = ChangeSetService(change_sets, on_commit=relay.wake, deadline_seconds=deadline, metrics=metrics)
     past = HistoryService(history, deadline_seconds=deadline)
     clock = SystemClock()
-    fleet = FleetWatch(reports, clock=clock, metrics=metrics, notes=health.notes)
+    fleet = ResolverMonitor(reports, clock=clock, metrics=metrics, notes=health.notes)
     propagation = PropagationService(
-        dispatches,
+        publications,
         fleet,
         deadline_seconds=deadline,
         limits=WaitLimits(settings.propagation_wait_seconds, settings.propagation_waits_at_once),
@@ -123,7 +123,7 @@ def build_app(
         clock=clock,
     )
 
-    key_service = AccessKeyService(keys, access.keyring, revocations, on_commit=relay.ring, deadline_seconds=deadline)
+    key_service = AccessKeyService(keys, access.keyring, revocations, on_commit=relay.wake, deadline_seconds=deadline)
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
@@ -224,7 +224,7 @@ def connected(settings: ControlPlaneSettings) -> TelemetryMiddleware:
         keys=PostgresAccessKeys(primary),
         outbox=PostgresOutbox(primary, settings.postgres_url, relay_guard),
         events=events,
-        dispatches=PostgresDispatches(primary),
+        publications=PostgresDispatches(primary),
         reports=KafkaStatusReports(settings.kafka_bootstrap, settings.instance_id, clock=clock, metrics=metrics),
         revocations=revocations,
         settings=settings,

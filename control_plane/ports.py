@@ -10,8 +10,8 @@ from control_plane.domain.fleet import Report
 from control_plane.domain.history import ChangeSetSummary, CommittedChanges, HistoryFilter, NetChange, RouteThen
 from control_plane.domain.outbox import Acknowledged, Backlog, OutboxRecord, Unsent
 from control_plane.domain.plans import Plan
-from control_plane.domain.propagation import Dispatch
-from control_plane.domain.requests import Answer, ChangeRequest, Once
+from control_plane.domain.propagation import Publication
+from control_plane.domain.requests import ChangeRequest, IdempotencyKey, RecordedResponse
 from control_plane.domain.routes import Route, RouteFilter, RoutePosition, Tenant
 from shared.schemas.events import Heartbeat
 from shared.schemas.identity import RouteKey
@@ -58,7 +58,7 @@ class ChangeSets(Protocol):
         """What the request would do now, in the order of the wanted routes. Writes nothing."""
         ...
 
-    async def apply(self, request: ChangeRequest, headers: Mapping[str, str]) -> Plan | Answer:
+    async def apply(self, request: ChangeRequest, headers: Mapping[str, str]) -> Plan | RecordedResponse:
         """Make all of it true in one transaction: one revision and one event, or neither when it was so before.
 
         `headers` travel with the event. An Answer is what a request with the same key has got before. Raises KeyReused,
@@ -102,7 +102,7 @@ class AccessKeys(Protocol):
     Whatever changes is on its way to all services when the call returns.
     """
 
-    async def create(self, new: NewKey, once: Once[StoredKey] | None = None) -> StoredKey:
+    async def create(self, new: NewKey, once: IdempotencyKey[StoredKey] | None = None) -> StoredKey:
         """Raises NoSuchTenant; and AnsweredBefore and KeyReused where the same was wanted `once` before."""
         ...
 
@@ -116,7 +116,7 @@ class AccessKeys(Protocol):
         key_id: str,
         sha256: str,
         grace: timedelta | None,
-        once: Once[StoredKey] | None = None,
+        once: IdempotencyKey[StoredKey] | None = None,
     ) -> StoredKey:
         """Add a secret; the one before it stays good for `grace` (None: until the next rotation).
 
@@ -202,10 +202,10 @@ class EventLog(Protocol):
         ...
 
 
-class Dispatches(Protocol):
+class Publications(Protocol):
     """Committed change sets on their way to the resolvers."""
 
-    async def get(self, tenant: str, revision: int) -> Dispatch:
+    async def get(self, tenant: str, revision: int) -> Publication:
         """Raises DependencyUnavailable, NoSuchTenant, NoSuchRevision, and HistoryPurged for what is no longer kept."""
         ...
 

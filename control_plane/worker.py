@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from control_plane.service.backlog_watch import BacklogWatch
-from control_plane.service.fleet_watch import FleetWatch
 from control_plane.service.key_refresh import KeyRefresh
+from control_plane.service.outbox_monitor import OutboxMonitor
 from control_plane.service.relay import Relay
+from control_plane.service.resolver_monitor import ResolverMonitor
 
 _log = structlog.get_logger(__name__)
 
@@ -26,7 +26,7 @@ async def refreshing(keys: KeyRefresh) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def running(relay: Relay, watch: BacklogWatch, *, stop_seconds: float) -> AsyncIterator[None]:
+async def running(relay: Relay, watch: OutboxMonitor, *, stop_seconds: float) -> AsyncIterator[None]:
     """Both run while the block does. At its end the relay finishes what it has begun, within `stop_seconds`."""
     async with asyncio.TaskGroup() as tasks:
         relaying = tasks.create_task(relay.run(), name="outbox relay")
@@ -41,7 +41,7 @@ async def running(relay: Relay, watch: BacklogWatch, *, stop_seconds: float) -> 
 
 
 @asynccontextmanager
-async def watching(fleet: FleetWatch) -> AsyncIterator[None]:
+async def watching(fleet: ResolverMonitor) -> AsyncIterator[None]:
     """The resolvers' reports are heard while the block runs."""
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(fleet.run(), name="fleet watch")

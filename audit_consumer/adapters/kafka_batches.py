@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from aiokafka import ConsumerRecord, TopicPartition
 
-from audit_consumer.domain.records import Batch, Place, Record
+from audit_consumer.domain.records import Batch, Record, RecordPosition
 from shared.schemas.topics import MAX_RECORD_BYTES
 
 LARGEST_BATCH_BYTES = 2 * MAX_RECORD_BYTES
@@ -16,7 +16,7 @@ This is some 30,000 changes, 30 writes."""
 Found: TypeAlias = Mapping[TopicPartition, Sequence[ConsumerRecord[bytes, bytes]]]
 
 
-def cut(found: Found, most: int = LARGEST_BATCH_BYTES) -> tuple[Found, dict[TopicPartition, int]]:
+def limit_bytes(found: Found, most: int = LARGEST_BATCH_BYTES) -> tuple[Found, dict[TopicPartition, int]]:
     """The records that fit into so many bytes, at least one, and by partition the first offset of those that do not."""
     taken: dict[TopicPartition, Sequence[ConsumerRecord[bytes, bytes]]] = {}
     left: dict[TopicPartition, int] = {}
@@ -52,4 +52,6 @@ def batch_of(found: Found, generation: int) -> Batch:
 
 
 def _record(found: ConsumerRecord[bytes, bytes]) -> Record:
-    return Record(Place(found.topic, found.partition, found.offset), found.key, found.value, tuple(found.headers))
+    return Record(
+        RecordPosition(found.topic, found.partition, found.offset), found.key, found.value, tuple(found.headers)
+    )

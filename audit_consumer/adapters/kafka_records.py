@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
-from audit_consumer.adapters.kafka_batches import batch_of, cut
+from audit_consumer.adapters.kafka_batches import batch_of, limit_bytes
 from audit_consumer.domain.records import Batch
 from audit_consumer.errors import AssignmentLost
 from shared.runtime.kafka.clients import ProgressWatchdog, new_consumer, raise_on_disconnect, start_client
@@ -73,7 +73,7 @@ class KafkaRecords:
             await self.close()
             raise DependencyUnavailable(self._guard.name, f"{type(error).__name__}: {error}") from error
         # Nothing was awaited since the records were taken out of the consumer: they are of this generation.
-        taken, left = cut(found)
+        taken, left = limit_bytes(found)
         for partition, offset in left.items():
             consumer.seek(partition, offset)
         return batch_of(taken, self._generation)

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RecordPosition:
     """Where a record stands."""
 
     topic: str
@@ -22,7 +22,7 @@ class Place:
 class Record:
     """A record as received."""
 
-    place: Place
+    place: RecordPosition
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes | None]] = ()

@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 
 from audit_consumer.domain.events import AuditEvent, UnstorableChange, events_of
-from audit_consumer.domain.records import DeadLetter, Place, Reason, Record
+from audit_consumer.domain.records import DeadLetter, Reason, Record, RecordPosition
 from audit_consumer.ports import AuditWriter, DeadLetters, Refusal
 from shared.runtime.clock import Clock
 from shared.runtime.metrics import Metrics
@@ -49,7 +49,7 @@ class Ingestion:
         self._writer = writer
         self._dead_letters = dead_letters
         self._clock = clock
-        self._first_failures: dict[Place, datetime] = {}
+        self._first_failures: dict[RecordPosition, datetime] = {}
         outcomes = metrics.counter("tm_audit_events_total")
         self._stored = outcomes.labels("stored")
         self._duplicate = outcomes.labels("duplicate")
@@ -70,7 +70,7 @@ class Ingestion:
         for start in range(0, len(reading.events), WRITE_AT_ONCE):
             refusals += await self._store(reading.events[start : start + WRITE_AT_ONCE])
         for failure in [*reading.failures, *_unstorable(refusals, reading.carriers)]:
-            await self._bury(failure)
+            await self._send_to_dlq(failure)
         self._skipped.inc(reading.skipped)
         self._first_failures.clear()
 
@@ -109,7 +109,7 @@ class Ingestion:
         _log_stored(done.stored)
         return done.refused
 
-    async def _bury(self, failure: _Failure) -> None:
+    async def _send_to_dlq(self, failure: _Failure) -> None:
         now = self._clock.now()
         first = self._first_failures.setdefault(failure.record.place, now)
         await self._dead_letters.put(DeadLetter(failure.record, failure.reason, failure.detail, first, now))

@@ -62,7 +62,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class TenantState:
     """What the source of truth says at one moment, as far as an intent is concerned.
 
     `routes`: as they stand. `active`: how many of the tenant's routes are active. `undone`: the changes to take back.
@@ -92,7 +92,7 @@ class Terms:
 NO_TERMS = Terms()
 
 
-def make_plan(intent: Intent, terms: Terms, standing: Standing) -> Plan:
+def make_plan(intent: Intent, terms: Terms, standing: TenantState) -> Plan:
     """What the intent comes to. Raises what forbids it:
 
     NoSuchRoutes, PreconditionFailed, RevisionMismatch, RevertConflict, MassDeactivation, TooManyChanges.
@@ -113,7 +113,7 @@ def make_plan(intent: Intent, terms: Terms, standing: Standing) -> Plan:
     return plan
 
 
-def wanted_by(intent: Intent, standing: Standing) -> tuple[WantedRoute, ...]:
+def wanted_by(intent: Intent, standing: TenantState) -> tuple[WantedRoute, ...]:
     """The routes an intent speaks of, as it wants them."""
     if isinstance(intent, WantedChangeSet):
         return intent.routes
@@ -134,7 +134,7 @@ def _check_route(terms: Terms, wanted: Sequence[WantedRoute], routes: Mapping[Ro
             raise PreconditionFailed(each.key, route.revision if route else None)
 
 
-def _check_intent(intent: Intent, plan: Plan, standing: Standing) -> None:
+def _check_intent(intent: Intent, plan: Plan, standing: TenantState) -> None:
     if isinstance(intent, DesiredSet | RevertTo) and not intent.allow_mass_deactivation:
         gone = plan.counts()[Action.DEACTIVATED]
         if gone * 100 > standing.active * MASS_PERCENT:

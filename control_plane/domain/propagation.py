@@ -21,7 +21,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Dispatch:
+class Publication:
     """A committed change set on its way to the resolvers; `age_seconds` old, on the primary's clock, when looked at.
 
     `position` is None before Kafka has it, and again when it was there for so long that its place is no longer kept.
@@ -60,7 +60,7 @@ def _heard_until(status: ResolverStatus, moment: datetime) -> bool:
     return bool(status.partitions) and all(map(has, status.partitions))
 
 
-class Stand(StrEnum):
+class ApplyState(StrEnum):
     """How a process stands to a change set."""
 
     APPLIED = "applied"
@@ -74,7 +74,7 @@ class Progress:
     """One process. `lag_seconds`: for how long the change set has been committed and not applied here; 0 when it is."""
 
     status: ResolverStatus
-    stand: Stand
+    apply_state: ApplyState
     silent_seconds: float
     lag_records: int | None
     lag_seconds: float
@@ -84,23 +84,25 @@ class Progress:
 class Propagation:
     """A change set, and how every process stands to it."""
 
-    dispatch: Dispatch
+    publication: Publication
     processes: tuple[Progress, ...]
 
     @property
     def is_live_everywhere(self) -> bool:
         """Whether every process that is not gone has applied it, and there is one."""
-        stands = {each.stand for each in self.processes}
-        return Stand.APPLIED in stands and Stand.LAGGING not in stands
+        apply_states = {each.apply_state for each in self.processes}
+        return ApplyState.APPLIED in apply_states and ApplyState.LAGGING not in apply_states
 
 
-def propagation_of(dispatch: Dispatch, members: Iterable[Member], age_seconds: float) -> Propagation:
+def propagation_of(publication: Publication, members: Iterable[Member], age_seconds: float) -> Propagation:
     """How these processes stand to a change set that is `age_seconds` old by now."""
-    return Propagation(dispatch, tuple(_progress(dispatch, each, age_seconds) for each in members))
+    return Propagation(publication, tuple(_progress(publication, each, age_seconds) for each in members))
 
 
-def _progress(dispatch: Dispatch, member: Member, age_seconds: float) -> Progress:
-    applied = dispatch.is_applied(member.status)
-    stand = Stand.GONE if member.is_gone else Stand.APPLIED if applied else Stand.LAGGING
-    lag = dispatch.lag_records(member.status)
-    return Progress(member.status, stand, member.silent_seconds, 0 if applied else lag, 0.0 if applied else age_seconds)
+def _progress(publication: Publication, member: Member, age_seconds: float) -> Progress:
+    applied = publication.is_applied(member.status)
+    apply_state = ApplyState.GONE if member.is_gone else ApplyState.APPLIED if applied else ApplyState.LAGGING
+    lag = publication.lag_records(member.status)
+    return Progress(
+        member.status, apply_state, member.silent_seconds, 0 if applied else lag, 0.0 if applied else age_seconds
+    )

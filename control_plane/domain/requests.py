@@ -16,7 +16,7 @@ ANSWERS_KEPT = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RecordedResponse:
     """What a caller is told: an HTTP status, the headers that belong to the body, and the body as sent."""
 
     status: int
@@ -25,7 +25,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Once(Generic[_D]):
+class IdempotencyKey(Generic[_D]):
     """The caller's wish to have a request carried out once, however often it is sent.
 
     `fingerprint` tells the request from any other; `answer` makes what is recorded, from what was done.
@@ -33,7 +33,7 @@ class Once(Generic[_D]):
 
     key: str
     fingerprint: bytes
-    answer: Callable[[_D], Answer]
+    answer: Callable[[_D], RecordedResponse]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,4 +43,4 @@ class ChangeRequest:
     intent: Intent
     attribution: Attribution
     terms: Terms = NO_TERMS
-    once: Once[Plan] | None = None
+    once: IdempotencyKey[Plan] | None = None

@@ -8,7 +8,7 @@ import structlog
 
 from control_plane.domain.access_keys import NewKey, StoredKey
 from control_plane.domain.outbox import OutboxRecord
-from control_plane.domain.requests import Once
+from control_plane.domain.requests import IdempotencyKey
 from control_plane.errors import NotPublished
 from control_plane.ports import AccessKeys, EventLog
 from shared.runtime.access.keyring import Keyring
@@ -52,7 +52,7 @@ class AccessKeyService:
         role: Role,
         expires_at: datetime | None,
         created_by: str,
-        once: Once[StoredKey] | None = None,
+        once: IdempotencyKey[StoredKey] | None = None,
     ) -> tuple[StoredKey, AccessKey]:
         """A new key, and its text, which nobody can ask for again. Raises NoSuchTenant, AnsweredBefore, KeyReused."""
         secret = AccessKey.new()
@@ -74,7 +74,7 @@ class AccessKeyService:
         key_id: str,
         grace: timedelta | None,
         by: str,
-        once: Once[StoredKey] | None = None,
+        once: IdempotencyKey[StoredKey] | None = None,
     ) -> tuple[StoredKey, AccessKey]:
         """A second secret for the key; the older one stays good for `grace`, or until the next rotation.
 

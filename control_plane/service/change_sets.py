@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import structlog
 
 from control_plane.domain.plans import Plan
-from control_plane.domain.requests import Answer, ChangeRequest
+from control_plane.domain.requests import ChangeRequest, RecordedResponse
 from control_plane.errors import (
     HistoryPurged,
     KeyReused,
@@ -51,7 +51,7 @@ class ChangeSetService:
         self._changes = metrics.counter("tm_changes_total")
         self._sizes = metrics.histogram("tm_change_set_changes")
 
-    async def carry_out(self, request: ChangeRequest) -> Plan | Answer:
+    async def carry_out(self, request: ChangeRequest) -> Plan | RecordedResponse:
         """Apply the request, or only plan it when it is a dry run. An Answer is what it has got when it came before."""
         if request.terms.dry_run:
             async with asyncio.timeout(self._deadline):

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from control_plane.domain.propagation import Dispatch, Propagation, propagation_of
+from control_plane.domain.propagation import Propagation, Publication, propagation_of
 from control_plane.errors import PropagationUnknown, TooManyWaiting
-from control_plane.ports import Dispatches
-from control_plane.service.fleet_watch import FleetWatch
+from control_plane.ports import Publications
+from control_plane.service.resolver_monitor import ResolverMonitor
 from shared.runtime.clock import Clock
 
 LOOK_SECONDS = 0.5
@@ -30,8 +30,8 @@ class PropagationService:
 
     def __init__(
         self,
-        dispatches: Dispatches,
-        fleet: FleetWatch,
+        publications: Publications,
+        fleet: ResolverMonitor,
         *,
         deadline_seconds: float,
         limits: WaitLimits,
@@ -39,7 +39,7 @@ class PropagationService:
         clock: Clock,
     ) -> None:
         """`is_ending`: whether this process is about to stop, and nobody should wait in it any longer."""
-        self._dispatches = dispatches
+        self._dispatches = publications
         self._fleet = fleet
         self._deadline = deadline_seconds
         self._limits = limits
@@ -62,29 +62,29 @@ class PropagationService:
 
     async def _look_until(self, until: float, tenant: str, revision: int) -> Propagation:
         poll = _FIRST_POLL
-        dispatch, found_at = await self._find(tenant, revision), self._clock.monotonic()
+        publication, found_at = await self._find(tenant, revision), self._clock.monotonic()
         while True:
-            seen = self._seen(dispatch, found_at)
+            seen = self._seen(publication, found_at)
             left = until - self._clock.monotonic()
             if left <= 0 or self._is_ending() or (seen is not None and seen.is_live_everywhere):
                 break
-            if dispatch.is_published:
+            if publication.is_published:
                 await self._fleet.news(min(left, LOOK_SECONDS))
             else:
                 await asyncio.sleep(min(left, poll))
                 poll = min(2 * poll, _LONGEST_POLL)
-                dispatch, found_at = await self._find(tenant, revision), self._clock.monotonic()
+                publication, found_at = await self._find(tenant, revision), self._clock.monotonic()
         if seen is None:
-            raise PropagationUnknown(tenant, revision, published=dispatch.is_published)
+            raise PropagationUnknown(tenant, revision, published=publication.is_published)
         return seen
 
-    def _seen(self, dispatch: Dispatch, found_at: float) -> Propagation | None:
+    def _seen(self, publication: Publication, found_at: float) -> Propagation | None:
         members = self._fleet.members()
         if members is None:
             return None
-        return propagation_of(dispatch, members, dispatch.age_seconds + self._clock.monotonic() - found_at)
+        return propagation_of(publication, members, publication.age_seconds + self._clock.monotonic() - found_at)
 
-    async def _find(self, tenant: str, revision: int) -> Dispatch:
+    async def _find(self, tenant: str, revision: int) -> Publication:
         async with asyncio.timeout(self._deadline):
             return await self._dispatches.get(tenant, revision)
 

@@ -48,7 +48,7 @@ class Relay:
         self._stopping = False
         self._due: Heartbeat | None = None
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """Say that this process committed an event."""
         self._wake.set()
 

@@ -15,7 +15,7 @@ _AT_ONCE_RETRY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RateLimitStatus:
     """A policy's name and rate, and the level of the caller's bucket under it."""
 
     policy: str
@@ -61,11 +61,11 @@ class WriteLimits:
         if not self._in_flight[tenant]:
             del self._in_flight[tenant]
 
-    def standings(self, tenant: str | None, credential: str) -> Sequence[Standing]:
+    def statuses(self, tenant: str | None, credential: str) -> Sequence[RateLimitStatus]:
         """Where the caller stands under each policy."""
         now = self._clock.monotonic()
         return [
-            Standing(policy, self._buckets[policy].rate, self._buckets[policy].level(name, now))
+            RateLimitStatus(policy, self._buckets[policy].rate, self._buckets[policy].level(name, now))
             for policy, name in _callers(tenant, credential).items()
             if policy in self._buckets
         ]

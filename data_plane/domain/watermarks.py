@@ -6,7 +6,7 @@ from enum import Enum, auto
 _NOTHING = range(0)
 
 
-class Progress(Enum):
+class RevisionOrder(Enum):
     """What an event's revision was against those applied before."""
 
     FIRST = auto()
@@ -40,14 +40,14 @@ class Watermarks:
         for tenant, revision in newest.items():
             self._applied.setdefault(tenant, range(revision + 1, revision + 1))
 
-    def advance(self, tenant: str, revision: int) -> Progress:
+    def advance(self, tenant: str, revision: int) -> RevisionOrder:
         """Note that the tenant's revision is applied, and tell how it relates to what was before."""
         applied = self._applied.get(tenant)
         if applied is None:
             self._applied[tenant] = range(revision, revision + 1)
-            return Progress.FIRST
+            return RevisionOrder.FIRST
         if revision < applied.stop:
-            return Progress.DUPLICATE if revision == applied.stop - 1 else Progress.OLDER
+            return RevisionOrder.DUPLICATE if revision == applied.stop - 1 else RevisionOrder.OLDER
         is_next = revision == applied.stop
         self._applied[tenant] = range(applied.start if is_next else revision, revision + 1)
-        return Progress.NEXT if is_next else Progress.GAP
+        return RevisionOrder.NEXT if is_next else RevisionOrder.GAP

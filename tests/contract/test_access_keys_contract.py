@@ -10,7 +10,7 @@ import pytest_asyncio
 from control_plane.adapters.postgres.access_keys import PostgresAccessKeys
 from control_plane.adapters.postgres.tenants import PostgresTenants
 from control_plane.domain.access_keys import NewKey, StoredKey
-from control_plane.domain.requests import Answer, Once
+from control_plane.domain.requests import IdempotencyKey, RecordedResponse
 from control_plane.errors import AnsweredBefore, KeyReused, NoSuchKey, NoSuchTenant
 from control_plane.ports import AccessKeys
 from shared.runtime.access.tokens import AccessKey
@@ -92,24 +92,26 @@ async def test_an_expired_key_gets_no_secret_that_could_never_be_used_and_can_be
 
 @pytest.mark.parametrize("tenant", ["team-a", None])
 async def test_what_is_wanted_once_is_done_once(keys: AccessKeys, tenant: str | None) -> None:
-    once: Once[StoredKey] = Once("k1", b"create", lambda stored: Answer(201, {"a": "b"}, stored.key_id.encode()))
+    once: IdempotencyKey[StoredKey] = IdempotencyKey(
+        "k1", b"create", lambda stored: RecordedResponse(201, {"a": "b"}, stored.key_id.encode())
+    )
     made = await keys.create(_new(tenant), once)
     with pytest.raises(AnsweredBefore) as before:
         await keys.create(_new(tenant), once)
-    assert before.value.answer == Answer(201, {"a": "b"}, made.key_id.encode())
+    assert before.value.answer == RecordedResponse(201, {"a": "b"}, made.key_id.encode())
     assert [each.key_id for each in await keys.page(tenant, None, 10)] == [made.key_id]
 
-    rotation: Once[StoredKey] = Once("k2", b"rotate", lambda _: Answer(200, {}, b""))
+    rotation: IdempotencyKey[StoredKey] = IdempotencyKey("k2", b"rotate", lambda _: RecordedResponse(200, {}, b""))
     rotated = await keys.rotate(tenant, made.key_id, AccessKey.new().sha256, None, rotation)
     with pytest.raises(AnsweredBefore):
         await keys.rotate(tenant, made.key_id, AccessKey.new().sha256, None, rotation)
     assert await keys.page(tenant, None, 10) == [rotated]
     with pytest.raises(KeyReused):
-        await keys.create(_new(tenant), Once("k2", b"another", once.answer))
+        await keys.create(_new(tenant), IdempotencyKey("k2", b"another", once.answer))
 
 
 async def test_of_several_at_once_one_is_done(keys: AccessKeys) -> None:
-    once: Once[StoredKey] = Once("k1", b"create", lambda _: Answer(201, {}, b""))
+    once: IdempotencyKey[StoredKey] = IdempotencyKey("k1", b"create", lambda _: RecordedResponse(201, {}, b""))
 
     async def create() -> bool:
         try:

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from audit_consumer.adapters.kafka_dead_letters import headers_of
-from audit_consumer.domain.records import DeadLetter, Place, Reason, Record
+from audit_consumer.domain.records import DeadLetter, Reason, Record, RecordPosition
 from audit_consumer.ports import DeadLetters
 from deploy.local.stack import Stack
 from shared.schemas.topics import MAX_RECORD_BYTES, ROUTE_EVENTS_DLQ
@@ -53,7 +53,7 @@ def queue(request: pytest.FixtureRequest) -> Queue:
 
 
 def a_letter(key: bytes | None, value: bytes | None, *headers: tuple[str, bytes | None]) -> DeadLetter:
-    record = Record(Place("route-events", 3, 17), key, value, headers)
+    record = Record(RecordPosition("route-events", 3, 17), key, value, headers)
     return DeadLetter(record, Reason.MALFORMED, "no JSON", EPOCH, EPOCH + timedelta(seconds=1))
 
 

@@ -8,14 +8,14 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 
-from control_plane.adapters.postgres.dispatches import PostgresDispatches
+from control_plane.adapters.postgres.publications import PostgresDispatches
 from control_plane.domain.changes import Attribution, WantedChangeSet, WantedRoute
 from control_plane.domain.outbox import Acknowledged
 from control_plane.domain.plans import NO_TERMS
 from control_plane.domain.propagation import Position
 from control_plane.domain.requests import ChangeRequest
 from control_plane.errors import NoSuchRevision, NoSuchTenant
-from control_plane.ports import ChangeSets, Dispatches, OutboxSession, Tenants
+from control_plane.ports import ChangeSets, OutboxSession, Publications, Tenants
 from shared.schemas.identity import RouteKey
 from tests.fakes.control_plane_change_sets import FakeChangeSets
 from tests.fakes.control_plane_propagation import FakeDispatches
@@ -31,7 +31,7 @@ ADA = Attribution("ada", "release 42", "req-1")
 class Subject:
     """Dispatches, and what happens to the change sets they are of."""
 
-    dispatches: Dispatches
+    publications: Publications
     tenants: Tenants
     change_sets: ChangeSets
     publish: Callable[[str, int, Position], Awaitable[None]]
@@ -63,15 +63,15 @@ async def subject(behind: Database | None) -> AsyncIterator[Subject]:
 
 def _fake() -> Subject:
     registry = FakeRegistry()
-    dispatches = FakeDispatches(registry)
+    publications = FakeDispatches(registry)
 
     async def publish(tenant: str, revision: int, place: Position) -> None:
-        dispatches.landed[tenant, revision] = place
+        publications.landed[tenant, revision] = place
 
     async def forget() -> None:
-        dispatches.landed.update(dict.fromkeys(dispatches.landed))
+        publications.landed.update(dict.fromkeys(publications.landed))
 
-    return Subject(dispatches, FakeTenants(registry), FakeChangeSets(registry), publish, forget)
+    return Subject(publications, FakeTenants(registry), FakeChangeSets(registry), publish, forget)
 
 
 async def _postgres(url: str, opened: AsyncExitStack) -> Subject:
@@ -92,10 +92,10 @@ async def _postgres(url: str, opened: AsyncExitStack) -> Subject:
 
 
 async def test_a_change_set_has_no_position_until_kafka_acknowledged_it(subject: Subject) -> None:
-    waiting = await subject.dispatches.get("team-a", 1)
+    waiting = await subject.publications.get("team-a", 1)
     assert (waiting.is_published, waiting.position) == (False, None)
     await subject.publish("team-a", 1, Position(3, 42))
-    landed = await subject.dispatches.get("team-a", 1)
+    landed = await subject.publications.get("team-a", 1)
     assert (landed.is_published, landed.position) == (True, Position(3, 42))
     assert landed.committed_at == waiting.committed_at
     assert landed.age_seconds > waiting.age_seconds >= 0
@@ -106,20 +106,22 @@ async def test_each_change_set_has_a_position_of_its_own(subject: Subject) -> No
     await subject.commit("team-b", "http://one")
     await subject.publish("team-b", 1, Position(5, 7))
     await subject.commit("team-a", "http://two")
-    places = [(await subject.dispatches.get(*each)).position for each in (("team-a", 1), ("team-b", 1), ("team-a", 2))]
+    places = [
+        (await subject.publications.get(*each)).position for each in (("team-a", 1), ("team-b", 1), ("team-a", 2))
+    ]
     assert places == [Position(3, 42), Position(5, 7), None]
 
 
 async def test_what_was_published_long_ago_is_published_somewhere(subject: Subject) -> None:
     await subject.publish("team-a", 1, Position(3, 42))
     await subject.forget()
-    past = await subject.dispatches.get("team-a", 1)
+    past = await subject.publications.get("team-a", 1)
     assert (past.is_published, past.position) == (True, None)
 
 
 async def test_only_what_was_committed_is_dispatched(subject: Subject) -> None:
     for revision in (0, 2):
         with pytest.raises(NoSuchRevision):
-            await subject.dispatches.get("team-a", revision)
+            await subject.publications.get("team-a", revision)
     with pytest.raises(NoSuchTenant):
-        await subject.dispatches.get("team-c", 1)
+        await subject.publications.get("team-c", 1)

@@ -10,7 +10,7 @@ from control_plane.domain.changes import Attribution, WantedChangeSet, WantedRou
 from control_plane.domain.history import HistoryFilter, NetChange, RouteThen
 from control_plane.domain.intents import DesiredSet, Revert, RevertTo, Scope
 from control_plane.domain.plans import NO_TERMS, Plan, Terms
-from control_plane.domain.requests import Answer, ChangeRequest, Once
+from control_plane.domain.requests import ChangeRequest, IdempotencyKey, RecordedResponse
 from control_plane.domain.routes import RouteFilter, RoutePosition
 from control_plane.errors import (
     KeyReused,
@@ -136,13 +136,13 @@ async def test_what_the_terms_exclude_is_not_done(registry: Registry) -> None:
 
 
 async def test_a_key_brings_back_what_was_answered(registry: Registry) -> None:
-    def answer(plan: Plan) -> Answer:
-        return Answer(200, {"ETag": f'"{plan.revision}"'}, b"done")
+    def answer(plan: Plan) -> RecordedResponse:
+        return RecordedResponse(200, {"ETag": f'"{plan.revision}"'}, b"done")
 
-    once = Once("k1", b"fingerprint", answer)
+    once = IdempotencyKey("k1", b"fingerprint", answer)
     request = ChangeRequest(_puts((V1, "http://three")), ADA, once=once)
     assert isinstance(await registry.change_sets.apply(request, {}), Plan)
-    assert await registry.change_sets.apply(request, {}) == Answer(200, {"ETag": '"4"'}, b"done")
+    assert await registry.change_sets.apply(request, {}) == RecordedResponse(200, {"ETag": '"4"'}, b"done")
     with pytest.raises(KeyReused):
         await registry.change_sets.apply(replace(request, once=replace(once, fingerprint=b"other")), {})
     assert (await registry.tenants.get("team-a")).revision == 4

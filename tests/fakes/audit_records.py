@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from audit_consumer.domain.records import Batch, Place, Record
+from audit_consumer.domain.records import Batch, Record, RecordPosition
 from audit_consumer.errors import AssignmentLost
 from shared.runtime.resilience import DependencyUnavailable
 from shared.schemas.topics import ROUTE_EVENTS
@@ -18,10 +18,10 @@ class FakeTopic:
     partitions: defaultdict[int, list[Record]] = field(default_factory=lambda: defaultdict(list))
     committed: dict[int, int] = field(default_factory=dict)
 
-    def append(self, raw: RawRecord) -> Place:
+    def append(self, raw: RawRecord) -> RecordPosition:
         """Put a record at the end of its partition."""
         partition = self.partitions[raw.partition or 0]
-        place = Place(ROUTE_EVENTS.name, raw.partition or 0, len(partition))
+        place = RecordPosition(ROUTE_EVENTS.name, raw.partition or 0, len(partition))
         partition.append(Record(place, raw.key, raw.value, raw.headers))
         return place
 

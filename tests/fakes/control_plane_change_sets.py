@@ -6,9 +6,9 @@ from dataclasses import replace
 from control_plane.domain.changes import WantedChangeSet
 from control_plane.domain.history import ChangeSetSummary, CommittedChanges, HistoryFilter, NetChange, RouteThen
 from control_plane.domain.intents import DesiredSet, Intent, Revert
-from control_plane.domain.plans import Plan, Standing, make_plan
+from control_plane.domain.plans import Plan, TenantState, make_plan
 from control_plane.domain.quota import keep_quota
-from control_plane.domain.requests import Answer, ChangeRequest
+from control_plane.domain.requests import ChangeRequest, RecordedResponse
 from control_plane.domain.routes import RouteFilter, RoutePosition
 from control_plane.errors import KeyReused, NoSuchRevision
 from shared.schemas.events import RouteChange
@@ -25,7 +25,7 @@ class FakeChangeSets:
     async def plan(self, request: ChangeRequest) -> Plan:
         return self._plan(request, self._standing(request.intent))
 
-    async def apply(self, request: ChangeRequest, headers: Mapping[str, str]) -> Plan | Answer:
+    async def apply(self, request: ChangeRequest, headers: Mapping[str, str]) -> Plan | RecordedResponse:
         standing = self._standing(request.intent)
         once = request.once
         if once and (recorded := self._registry.answers.get((request.intent.tenant, once.key))):
@@ -39,24 +39,24 @@ class FakeChangeSets:
             self._registry.answers[plan.tenant, once.key] = once.fingerprint, once.answer(plan)
         return plan
 
-    def _plan(self, request: ChangeRequest, standing: Standing) -> Plan:
+    def _plan(self, request: ChangeRequest, standing: TenantState) -> Plan:
         plan = make_plan(request.intent, request.terms, standing)
         routes = sum(key.tenant == plan.tenant for key in self._registry.routes)
         return keep_quota(plan, routes, self._registry.most_routes)
 
-    def _standing(self, intent: Intent) -> Standing:
+    def _standing(self, intent: Intent) -> TenantState:
         registry = self._registry
         now, tenant = registry.begin(), registry.tenant(intent.tenant)
         routes = {key: route for key, route in registry.routes.items() if key.tenant == tenant.name}
         active = sum(each.is_active for each in routes.values())
         if isinstance(intent, WantedChangeSet):
-            return Standing(tenant.revision, now, routes)
+            return TenantState(tenant.revision, now, routes)
         if isinstance(intent, DesiredSet):
             inside = {key: route for key, route in routes.items() if intent.scope.holds(key)}
-            return Standing(tenant.revision, now, inside, active=active)
+            return TenantState(tenant.revision, now, inside, active=active)
         past = Past(registry, tenant.name)
         undone = past.changes_of(intent.revision) if isinstance(intent, Revert) else past.first_after(intent.revision)
-        return Standing(tenant.revision, now, routes, active=active, undone=undone)
+        return TenantState(tenant.revision, now, routes, active=active, undone=undone)
 
     def _commit(self, plan: Plan, request: ChangeRequest, headers: Mapping[str, str]) -> None:
         registry = self._registry

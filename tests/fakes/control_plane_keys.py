@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from control_plane.domain.access_keys import KeyNews, NewKey, StoredKey
-from control_plane.domain.requests import Answer, Once
+from control_plane.domain.requests import IdempotencyKey, RecordedResponse
 from control_plane.errors import AnsweredBefore, KeyReused, NoSuchKey
 from tests.fakes.control_plane_registry import FakeRegistry
 
@@ -16,9 +16,9 @@ class FakeAccessKeys:
 
     registry: FakeRegistry
     keys: dict[str, StoredKey] = field(default_factory=dict)
-    answers: dict[tuple[str | None, str], tuple[bytes, Answer]] = field(default_factory=dict)
+    answers: dict[tuple[str | None, str], tuple[bytes, RecordedResponse]] = field(default_factory=dict)
 
-    async def create(self, new: NewKey, once: Once[StoredKey] | None = None) -> StoredKey:
+    async def create(self, new: NewKey, once: IdempotencyKey[StoredKey] | None = None) -> StoredKey:
         now = self._begin(new.tenant)
         self._refuse_repeated(new.tenant, once)
         self.keys[new.key_id] = StoredKey(
@@ -49,7 +49,7 @@ class FakeAccessKeys:
         key_id: str,
         sha256: str,
         grace: timedelta | None,
-        once: Once[StoredKey] | None = None,
+        once: IdempotencyKey[StoredKey] | None = None,
     ) -> StoredKey:
         self._refuse_repeated(tenant, once)
         now, key = self._begin(tenant, known=False), self._live(tenant, key_id)
@@ -74,14 +74,14 @@ class FakeAccessKeys:
             self.registry.tenant(tenant)
         return now
 
-    def _refuse_repeated(self, tenant: str | None, once: Once[StoredKey] | None) -> None:
+    def _refuse_repeated(self, tenant: str | None, once: IdempotencyKey[StoredKey] | None) -> None:
         recorded = self.answers.get((tenant, once.key)) if once else None
         if once and recorded:
             if recorded[0] != once.fingerprint:
                 raise KeyReused(once.key)
             raise AnsweredBefore(recorded[1])
 
-    def _recorded(self, key: StoredKey, once: Once[StoredKey] | None) -> StoredKey:
+    def _recorded(self, key: StoredKey, once: IdempotencyKey[StoredKey] | None) -> StoredKey:
         if once:
             self.answers[key.tenant, once.key] = once.fingerprint, once.answer(key)
         return key

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from control_plane.domain.fleet import Report
-from control_plane.domain.propagation import Dispatch, Position
+from control_plane.domain.propagation import Position, Publication
 from control_plane.errors import NoSuchRevision, ReportsInterrupted
 from shared.schemas.resolver_status import PartitionStatus, ResolverStatus
 from tests.fakes.control_plane_registry import FakeRegistry
@@ -22,7 +22,7 @@ class FakeDispatches:
     landed: dict[tuple[str, int], Position | None] = field(default_factory=dict)
     looks: int = 0
 
-    async def get(self, tenant: str, revision: int) -> Dispatch:
+    async def get(self, tenant: str, revision: int) -> Publication:
         self.looks += 1
         now, known = self.registry.begin(), self.registry.tenant(tenant)
         if not 1 <= revision <= known.revision:
@@ -30,7 +30,7 @@ class FakeDispatches:
         committed_at = self.registry.committed_of(tenant)[revision - 1].committed_at
         published = (tenant, revision) in self.landed
         age = (now - committed_at).total_seconds()
-        return Dispatch(tenant, revision, committed_at, age, published, self.landed.get((tenant, revision)))
+        return Publication(tenant, revision, committed_at, age, published, self.landed.get((tenant, revision)))
 
 
 class FakeStatusReports:

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 import asyncpg
 import msgspec
 
-from control_plane.adapters.postgres.answers import record, recorded_answer
+from control_plane.adapters.postgres.idempotency import record, recorded_answer
 from control_plane.adapters.postgres.primary import Connection, Primary
 from control_plane.domain.access_keys import KeyNews, NewKey, StoredKey
-from control_plane.domain.requests import Once
+from control_plane.domain.requests import IdempotencyKey
 from control_plane.errors import AnsweredBefore, NoSuchKey, NoSuchTenant
 from shared.runtime import correlation
 from shared.schemas.access import Role, encode
@@ -63,7 +63,7 @@ class PostgresAccessKeys:
     def __init__(self, primary: Primary) -> None:
         self._primary = primary
 
-    async def create(self, new: NewKey, once: Once[StoredKey] | None = None) -> StoredKey:
+    async def create(self, new: NewKey, once: IdempotencyKey[StoredKey] | None = None) -> StoredKey:
         async with self._of(new.tenant) as connection:
             await _refuse_repeated(connection, new.tenant, once)
             values = (new.key_id, new.tenant, new.subject, new.role, new.sha256, new.created_by, new.expires_at)
@@ -86,7 +86,7 @@ class PostgresAccessKeys:
         key_id: str,
         sha256: str,
         grace: timedelta | None,
-        once: Once[StoredKey] | None = None,
+        once: IdempotencyKey[StoredKey] | None = None,
     ) -> StoredKey:
         async with self._of(tenant) as connection:
             await _refuse_repeated(connection, tenant, once)
@@ -120,7 +120,7 @@ class PostgresAccessKeys:
         return self._primary.platform() if tenant is None else self._primary.transaction(tenant)
 
 
-async def _refuse_repeated(connection: Connection, tenant: str | None, once: Once[StoredKey] | None) -> None:
+async def _refuse_repeated(connection: Connection, tenant: str | None, once: IdempotencyKey[StoredKey] | None) -> None:
     if once is None:
         return
     # No row stands for the platform that could be locked.
@@ -141,7 +141,7 @@ async def _lock_live(connection: Connection, tenant: str | None, key_id: str) ->
 
 
 async def _published(
-    connection: Connection, tenant: str | None, key_id: str, once: Once[StoredKey] | None
+    connection: Connection, tenant: str | None, key_id: str, once: IdempotencyKey[StoredKey] | None
 ) -> StoredKey:
     row = await connection.fetchrow(_GET, tenant, key_id)
     assert row is not None  # noqa: S101 - written in this transaction

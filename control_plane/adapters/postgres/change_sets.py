@@ -7,15 +7,15 @@ from datetime import datetime
 import asyncpg
 import msgspec
 
-from control_plane.adapters.postgres.answers import record, recorded_answer
 from control_plane.adapters.postgres.change_set_sql import LOCK, WRITE
-from control_plane.adapters.postgres.past import KnownTenant, find_tenant
+from control_plane.adapters.postgres.idempotency import record, recorded_answer
 from control_plane.adapters.postgres.primary import Connection, Primary
-from control_plane.adapters.postgres.standing import read_standing
-from control_plane.adapters.postgres.turns import Turns
+from control_plane.adapters.postgres.tenant_history import KnownTenant, find_tenant
+from control_plane.adapters.postgres.tenant_locks import Turns
+from control_plane.adapters.postgres.tenant_state import read_standing
 from control_plane.domain.plans import Plan, make_plan
 from control_plane.domain.quota import DEFAULT_ROUTES, keep_quota
-from control_plane.domain.requests import Answer, ChangeRequest
+from control_plane.domain.requests import ChangeRequest, RecordedResponse
 from control_plane.errors import TenantBusy
 from shared.runtime.ids import new_id
 from shared.runtime.metrics import Metrics
@@ -39,7 +39,7 @@ class PostgresChangeSets:
             standing = await read_standing(connection, tenant, request.intent)
             return keep_quota(make_plan(request.intent, request.terms, standing), tenant.routes, self._most_routes)
 
-    async def apply(self, request: ChangeRequest, headers: Mapping[str, str]) -> Plan | Answer:
+    async def apply(self, request: ChangeRequest, headers: Mapping[str, str]) -> Plan | RecordedResponse:
         async with self._turns.of(request.intent.tenant):
             started = time.perf_counter()
             async with self._primary.transaction(request.intent.tenant) as connection:
@@ -48,7 +48,9 @@ class PostgresChangeSets:
                 self._durations.observe(time.perf_counter() - started)
         return done
 
-    async def _apply(self, connection: Connection, request: ChangeRequest, headers: Mapping[str, str]) -> Plan | Answer:
+    async def _apply(
+        self, connection: Connection, request: ChangeRequest, headers: Mapping[str, str]
+    ) -> Plan | RecordedResponse:
         tenant = await _lock(connection, request.intent.tenant)
         once = request.once
         if once is not None and (recorded := await recorded_answer(connection, tenant.id, once)):

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import asyncpg
 
 from control_plane.adapters.postgres import history_sql as sql
-from control_plane.adapters.postgres.past import KnownTenant, changes_of, find_tenant, require
 from control_plane.adapters.postgres.primary import Primary
+from control_plane.adapters.postgres.tenant_history import KnownTenant, changes_of, find_tenant, require
 from control_plane.domain.history import ChangeSetSummary, CommittedChanges, HistoryFilter, NetChange, RouteThen
 from control_plane.domain.routes import RouteFilter, RoutePosition
 from shared.schemas.events import RouteState

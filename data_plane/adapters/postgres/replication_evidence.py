@@ -45,7 +45,7 @@ ORDER BY asked.place
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ReplicationEvidence:
     """Until when a server is known to have heard everything, in local monotonic seconds (-inf: not known).
 
     `in_snapshot`: for the snapshot that was just read. `shown_afterwards`: for every later one on the connection.

@@ -8,7 +8,7 @@ import asyncpg
 
 from data_plane.adapters.micro_batches import Batcher
 from data_plane.adapters.postgres import hot_keys as postgres_used
-from data_plane.adapters.postgres.replication_evidence import READ, STANDING, Standing
+from data_plane.adapters.postgres.replication_evidence import READ, STANDING, ReplicationEvidence
 from data_plane.adapters.postgres.sessions import NotConnected, Sessions
 from data_plane.domain.entry import State
 from data_plane.domain.reading import Reading
@@ -79,7 +79,7 @@ class PostgresRouteSource:
             standing, before = self._standing(rows[0], sent), session.memory
             session.memory = max(before, standing.shown_afterwards)
         as_of = max(before, standing.in_snapshot)
-        proven = Standing.proven_as_of(rows[0])
+        proven = ReplicationEvidence.proven_as_of(rows[0])
         return [_reading(key, row, as_of, proven) for key, row in zip(keys, rows, strict=True)]
 
     async def used(self, most: int) -> Sequence[RouteKey]:
@@ -106,8 +106,10 @@ class PostgresRouteSource:
         sent = self._clock.monotonic()
         return self._standing(await connection.fetchrow(STANDING), sent).shown_afterwards
 
-    def _standing(self, row: Any, sent: float) -> Standing:
-        return Standing.of(row, sent=sent, received=self._clock.monotonic(), primary_clock=self._primary_clock)
+    def _standing(self, row: Any, sent: float) -> ReplicationEvidence:
+        return ReplicationEvidence.of(
+            row, sent=sent, received=self._clock.monotonic(), primary_clock=self._primary_clock
+        )
 
 
 def _columns(keys: Sequence[RouteKey]) -> tuple[list[str], list[str], list[str], list[str]]:

@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from data_plane.adapters.postgres.replication_evidence import Standing
+from data_plane.adapters.postgres.replication_evidence import ReplicationEvidence
 from data_plane.adapters.postgres.sessions import NotConnected, Sessions
 from data_plane.domain.tenant_reading import ActiveRoute, TenantReading
 from shared.runtime.clock import Clock
@@ -60,7 +60,7 @@ class PostgresTenantSource:
 def _reading(tenant: str, row: Any, asked: float) -> TenantReading:
     routes = _routes.decode(row["routes"]) if row["routes"] else ()
     newest_at = -math.inf if row["is_standby"] else asked
-    return TenantReading(tenant, row["revision"], routes, Standing.proven_as_of(row), newest_at)
+    return TenantReading(tenant, row["revision"], routes, ReplicationEvidence.proven_as_of(row), newest_at)
 
 
 async def _nothing(_: "asyncpg.Connection[Any]") -> None:

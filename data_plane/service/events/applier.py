@@ -8,7 +8,7 @@ import structlog
 from data_plane.domain.entry import Entry, State, TtlPolicy, newest
 from data_plane.domain.remote_clock import RemoteClock
 from data_plane.domain.stream_coverage import StreamCoverage
-from data_plane.domain.watermarks import Progress, Watermarks
+from data_plane.domain.watermarks import RevisionOrder, Watermarks
 from data_plane.service.cache.freshness import Freshness
 from data_plane.service.cache.l1 import L1Cache
 from data_plane.service.cache.l2 import L2Cache
@@ -23,11 +23,11 @@ FEW = 20
 
 _log = structlog.get_logger(__name__)
 _OUTCOMES = {
-    Progress.FIRST: "applied",
-    Progress.NEXT: "applied",
-    Progress.GAP: "applied",
-    Progress.DUPLICATE: "duplicate",
-    Progress.OLDER: "older",
+    RevisionOrder.FIRST: "applied",
+    RevisionOrder.NEXT: "applied",
+    RevisionOrder.GAP: "applied",
+    RevisionOrder.DUPLICATE: "duplicate",
+    RevisionOrder.OLDER: "older",
 }
 
 
@@ -107,13 +107,13 @@ class EventApplier:
     def _count(self, event: RouteChanged, level: int) -> None:
         progress = self._watermarks.advance(event.tenant, event.revision)
         self._events[_OUTCOMES[progress]].inc()
-        if progress is Progress.GAP:
+        if progress is RevisionOrder.GAP:
             self._gaps.inc()
             self._freshness.mark_suspect(event.tenant)
             self._heard.missed(event.tenant, self._clock.monotonic())
             _log.warning("revisions of a tenant went unheard", tenant=event.tenant, revision=event.revision)
         took = self._since(event)
-        if progress in (Progress.FIRST, Progress.NEXT, Progress.GAP):
+        if progress in (RevisionOrder.FIRST, RevisionOrder.NEXT, RevisionOrder.GAP):
             self._propagation.observe(took)
         _log.log(
             level,

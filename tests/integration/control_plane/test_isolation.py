@@ -13,7 +13,7 @@ from control_plane.adapters.postgres.tenants import PostgresTenants
 from control_plane.domain.access_keys import NewKey
 from control_plane.domain.changes import Attribution, WantedChangeSet, WantedRoute
 from control_plane.domain.plans import Plan
-from control_plane.domain.requests import Answer, ChangeRequest, Once
+from control_plane.domain.requests import ChangeRequest, IdempotencyKey, RecordedResponse
 from control_plane.errors import NoSuchKey, NoSuchTenant
 from shared.runtime.access.tokens import AccessKey
 from shared.runtime.metric_catalogue import Service
@@ -34,7 +34,9 @@ async def primary(database: Database) -> AsyncIterator[Primary]:
         for tenant in ("team-a", "team-b"):
             await PostgresTenants(primary).create(tenant)
             wanted = WantedRoute(RouteKey(tenant, "payments", "prod", "v1"), is_active=True, url="http://v1")
-            answered: Once[Plan] = Once(f"key-of-{tenant}", b"1" * 32, lambda _: Answer(200, {}, b""))
+            answered: IdempotencyKey[Plan] = IdempotencyKey(
+                f"key-of-{tenant}", b"1" * 32, lambda _: RecordedResponse(200, {}, b"")
+            )
             asked = ChangeRequest(WantedChangeSet(tenant, (wanted,)), Attribution("ada", None, "req-1"), once=answered)
             await change_sets.apply(asked, {})
             await PostgresAccessKeys(primary).create(a_new_key(tenant))

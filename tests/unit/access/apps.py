@@ -59,7 +59,7 @@ def app_of(service: Service, gate: AccessFixture) -> TelemetryMiddleware:
             outbox=FakeOutbox(),
             events=FakeEventLog(),
             revocations=FakeEventLog(),
-            dispatches=FakeDispatches(registry),
+            publications=FakeDispatches(registry),
             reports=FakeStatusReports(),
             settings=ControlPlaneSettings(),
             health=control_health(),

@@ -7,7 +7,7 @@ from aiokafka import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit_consumer.adapters.kafka_batches import batch_of, cut
+from audit_consumer.adapters.kafka_batches import batch_of, limit_bytes
 
 
 @dataclass
@@ -37,7 +37,7 @@ SIZES = st.dictionaries(st.integers(0, 7), st.lists(st.integers(0, 50), min_size
 @given(SIZES, st.integers(1, 120))
 def test_what_is_not_taken_begins_where_what_is_taken_ends(sizes: dict[int, list[int]], most: int) -> None:
     given_out = found(sizes)
-    taken, left = cut(given_out, most)
+    taken, left = limit_bytes(given_out, most)
     for partition, records in given_out.items():
         part = list(taken.get(partition, ()))
         assert part == records[: len(part)]
@@ -46,7 +46,7 @@ def test_what_is_not_taken_begins_where_what_is_taken_ends(sizes: dict[int, list
 
 @given(SIZES, st.integers(1, 120))
 def test_a_batch_is_within_its_size_or_one_record(sizes: dict[int, list[int]], most: int) -> None:
-    taken, _ = cut(found(sizes), most)
+    taken, _ = limit_bytes(found(sizes), most)
     records = [record for each in taken.values() for record in each]
     assert records
     assert len(records) == 1 or sum(len(each.value or b"") for each in records) <= most

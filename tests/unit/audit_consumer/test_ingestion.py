@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from audit_consumer.domain.events import LARGEST_REVISION
-from audit_consumer.domain.records import Place, Reason, Record
+from audit_consumer.domain.records import Reason, Record, RecordPosition
 from audit_consumer.service.ingestion import Ingestion
 from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
@@ -42,7 +42,7 @@ class Bench:
 def records_of(*values: bytes | RouteEvent | None) -> list[Record]:
     encoded = [each if isinstance(each, bytes | None) else encode(each) for each in values]
     return [
-        Record(Place("route-events", 3, 100 + offset), b"key", value, (("traceparent", b"00-1"),))
+        Record(RecordPosition("route-events", 3, 100 + offset), b"key", value, (("traceparent", b"00-1"),))
         for offset, value in enumerate(encoded)
     ]
 
@@ -110,7 +110,7 @@ async def test_poison_goes_to_the_dead_letter_queue_and_the_rest_is_stored(value
     assert set(bench.trail.events) == ids(good)
     (letter,) = bench.dead_letters.letters
     assert (letter.record.value, letter.record.key, letter.reason) == (value, b"key", reason)
-    assert letter.record.place == Place("route-events", 3, 101)
+    assert letter.record.place == RecordPosition("route-events", 3, 101)
     assert letter.record.headers == (("traceparent", b"00-1"),)
     assert letter.detail
 

@@ -38,7 +38,7 @@ def health() -> Health:
 
 
 @pytest.fixture
-def dispatches(registry: FakeRegistry) -> FakeDispatches:
+def publications(registry: FakeRegistry) -> FakeDispatches:
     return FakeDispatches(registry)
 
 
@@ -52,7 +52,7 @@ def app(
     registry: FakeRegistry,
     settings: ControlPlaneSettings,
     health: Health,
-    dispatches: FakeDispatches,
+    publications: FakeDispatches,
     reports: FakeStatusReports,
 ) -> TelemetryMiddleware:
     return build_app(
@@ -63,7 +63,7 @@ def app(
         keys=FakeAccessKeys(registry),
         outbox=FakeOutbox(),
         events=FakeEventLog(),
-        dispatches=dispatches,
+        publications=publications,
         reports=reports,
         revocations=FakeEventLog(),
         settings=settings,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from control_plane.domain.routes import RoutePosition
-from control_plane.http import cursors
+from control_plane.http.common import cursors
 from shared.schemas.identity import NAME_PATTERN, VERSION_PATTERN
 
 names = st.from_regex(NAME_PATTERN, fullmatch=True)

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest_asyncio
 
-from control_plane.service.fleet_watch import FleetWatch
+from control_plane.service.resolver_monitor import ResolverMonitor
 from shared.runtime.clock import SystemClock
 from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
@@ -23,7 +23,7 @@ class Watched:
         self.reports = FakeStatusReports()
         self.metrics = Metrics(Service.CONTROL_PLANE)
         self.notes: dict[str, str] = {}
-        self.watch = FleetWatch(self.reports, clock=SystemClock(), metrics=self.metrics, notes=self.notes)
+        self.watch = ResolverMonitor(self.reports, clock=SystemClock(), metrics=self.metrics, notes=self.notes)
 
     async def knows(self, *names: str) -> bool:
         members = self.watch.members()

@@ -48,13 +48,13 @@ async def _is_known(client: httpx2.AsyncClient) -> bool:
     return (await client.get(CHANGE)).status_code == 200
 
 
-async def waiting(client: httpx2.AsyncClient, dispatches: FakeDispatches) -> "asyncio.Task[httpx2.Response]":
+async def waiting(client: httpx2.AsyncClient, publications: FakeDispatches) -> "asyncio.Task[httpx2.Response]":
     """A call that waits, and has begun to."""
-    looks = dispatches.looks
+    looks = publications.looks
     task = asyncio.create_task(client.get(CHANGE, params={"wait": LONG}))
 
     async def has_looked() -> bool:
-        return dispatches.looks > looks
+        return publications.looks > looks
 
     await eventually(has_looked)
     return task
@@ -73,9 +73,9 @@ async def test_before_it_is_in_kafka_nobody_has_it(client: httpx2.AsyncClient, r
 
 
 async def test_each_process_is_told_with_how_much_it_lacks(
-    client: httpx2.AsyncClient, dispatches: FakeDispatches, reports: FakeStatusReports
+    client: httpx2.AsyncClient, publications: FakeDispatches, reports: FakeStatusReports
 ) -> None:
-    dispatches.landed["team-a", 1] = Position(0, 100)
+    publications.landed["team-a", 1] = Position(0, 100)
     reports.tell("a", 101)
     reports.tell("b", 98)
     answer = await client.get(CHANGE, params={"wait": 0.05})
@@ -87,12 +87,12 @@ async def test_each_process_is_told_with_how_much_it_lacks(
 
 
 async def test_the_wait_ends_when_the_last_one_has_applied_it(
-    client: httpx2.AsyncClient, dispatches: FakeDispatches, reports: FakeStatusReports
+    client: httpx2.AsyncClient, publications: FakeDispatches, reports: FakeStatusReports
 ) -> None:
     reports.tell("a", 101)
     reports.tell("b", 100)
-    task = await waiting(client, dispatches)
-    dispatches.landed["team-a", 1] = Position(0, 100)
+    task = await waiting(client, publications)
+    publications.landed["team-a", 1] = Position(0, 100)
     assert states(await client.get(CHANGE, params={"wait": 0.05})) == {"a": "applied", "b": "lagging"}
     assert not task.done()
     reports.tell("b", 101)
@@ -100,40 +100,40 @@ async def test_the_wait_ends_when_the_last_one_has_applied_it(
 
 
 async def test_the_wait_ends_when_the_last_one_that_lags_withdraws(
-    client: httpx2.AsyncClient, dispatches: FakeDispatches, reports: FakeStatusReports
+    client: httpx2.AsyncClient, publications: FakeDispatches, reports: FakeStatusReports
 ) -> None:
-    dispatches.landed["team-a", 1] = Position(0, 100)
+    publications.landed["team-a", 1] = Position(0, 100)
     reports.tell("a", 101)
     reports.tell("b", 100)
-    task = await waiting(client, dispatches)
+    task = await waiting(client, publications)
     reports.withdraw("b")
     assert states(await task) == {"a": "applied"}
 
 
 async def test_nobody_waits_in_a_process_that_is_about_to_stop(
-    client: httpx2.AsyncClient, health: Health, dispatches: FakeDispatches, reports: FakeStatusReports
+    client: httpx2.AsyncClient, health: Health, publications: FakeDispatches, reports: FakeStatusReports
 ) -> None:
     reports.tell("a", 1)
-    task = await waiting(client, dispatches)
+    task = await waiting(client, publications)
     health.draining = True
     assert states(await task) == {"a": "lagging"}
 
 
 async def test_who_waits_takes_no_place_from_others_and_is_bounded_by_itself(
-    client: httpx2.AsyncClient, dispatches: FakeDispatches, reports: FakeStatusReports
+    client: httpx2.AsyncClient, publications: FakeDispatches, reports: FakeStatusReports
 ) -> None:
-    tasks = [await waiting(client, dispatches) for _ in range(3)]
+    tasks = [await waiting(client, publications) for _ in range(3)]
     assert (await client.get("/tenants/team-a")).status_code == 200
     refused = await client.get(CHANGE, params={"wait": LONG})
     assert (refused.status_code, refused.json()["type"]) == (503, "urn:traffic-manager:problem:too-many-waiting")
     assert (await client.get(CHANGE)).status_code == 200
-    dispatches.landed["team-a", 1] = Position(0, 100)
+    publications.landed["team-a", 1] = Position(0, 100)
     reports.tell("a", 101)
     assert [(await each).json()["live_everywhere"] for each in tasks] == [True, True, True]
 
 
 async def test_without_kafka_it_is_said_to_be_unknown(
-    client: httpx2.AsyncClient, dispatches: FakeDispatches, reports: FakeStatusReports
+    client: httpx2.AsyncClient, publications: FakeDispatches, reports: FakeStatusReports
 ) -> None:
     async def is_unknown() -> httpx2.Response | None:
         answer = await client.get(CHANGE, params={"wait": 0.01})
@@ -141,7 +141,7 @@ async def test_without_kafka_it_is_said_to_be_unknown(
 
     reports.tell("a", 101)
     reports.interrupt()
-    dispatches.landed["team-a", 1] = Position(0, 100)
+    publications.landed["team-a", 1] = Position(0, 100)
     problem = await eventually(is_unknown)
     assert problem.json()["type"] == "urn:traffic-manager:problem:propagation-unknown"
     assert "It is in Kafka;" in problem.json()["detail"]

@@ -7,18 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from control_plane.domain.fleet import Member
-from control_plane.domain.propagation import LONGEST_COMMIT, Dispatch, Position, Stand, propagation_of
+from control_plane.domain.propagation import LONGEST_COMMIT, ApplyState, Position, Publication, propagation_of
 from shared.schemas.resolver_status import GONE_SECONDS, PartitionStatus, ResolverStatus
 from tests.fakes.control_plane_propagation import STARTED, status_of
 
 COMMITTED = datetime(2026, 3, 2, 16, 5, 12, tzinfo=UTC)
-LANDED = Dispatch("team-a", 42, COMMITTED, 1.0, True, Position(0, 100))
-WAITING = Dispatch("team-a", 42, COMMITTED, 1.0, False, None)
-LONG_AGO = Dispatch("team-a", 42, COMMITTED, 90_000, True, None)
+LANDED = Publication("team-a", 42, COMMITTED, 1.0, True, Position(0, 100))
+WAITING = Publication("team-a", 42, COMMITTED, 1.0, False, None)
+LONG_AGO = Publication("team-a", 42, COMMITTED, 90_000, True, None)
 
 
-def stands(dispatch: Dispatch, *members: Member) -> list[str]:
-    return [each.stand.value for each in propagation_of(dispatch, members, dispatch.age_seconds).processes]
+def apply_states(publication: Publication, *members: Member) -> list[str]:
+    return [each.apply_state.value for each in propagation_of(publication, members, publication.age_seconds).processes]
 
 
 def member(next_offset: int, silent: float = 1.0, as_of: datetime | None = None) -> Member:
@@ -26,28 +26,28 @@ def member(next_offset: int, silent: float = 1.0, as_of: datetime | None = None)
 
 
 @pytest.mark.parametrize(
-    ("next_offset", "stand", "records"),
+    ("next_offset", "apply_state", "records"),
     [(0, "lagging", 101), (100, "lagging", 1), (101, "applied", 0), (999, "applied", 0)],
 )
-def test_a_process_has_applied_what_stands_before_its_offset(next_offset: int, stand: str, records: int) -> None:
+def test_a_process_has_applied_what_stands_before_its_offset(next_offset: int, apply_state: str, records: int) -> None:
     [progress] = propagation_of(LANDED, [member(next_offset)], age_seconds=3.5).processes
-    assert (progress.stand, progress.lag_records) == (stand, records)
+    assert (progress.apply_state, progress.lag_records) == (apply_state, records)
     assert progress.lag_seconds == (3.5 if records else 0)
 
 
 def test_a_process_that_does_not_read_the_partition_lags_by_nobody_knows_how_much() -> None:
     elsewhere = Member(status_of("elsewhere", 999, partition=1), 1.0)
     [progress] = propagation_of(LANDED, [elsewhere], 1.0).processes
-    assert (progress.stand, progress.lag_records) == (Stand.LAGGING, None)
+    assert (progress.apply_state, progress.lag_records) == (ApplyState.LAGGING, None)
 
 
 def test_nobody_has_applied_what_kafka_does_not_have() -> None:
-    assert stands(WAITING, member(999, as_of=COMMITTED + timedelta(hours=1))) == ["lagging"]
+    assert apply_states(WAITING, member(999, as_of=COMMITTED + timedelta(hours=1))) == ["lagging"]
 
 
 def test_what_was_published_long_ago_is_applied_by_who_heard_a_later_heartbeat_in_every_partition() -> None:
     late, early = COMMITTED + LONGEST_COMMIT, COMMITTED + LONGEST_COMMIT - timedelta(milliseconds=1)
-    assert stands(LONG_AGO, member(5, as_of=late), member(5, as_of=early), member(5)) == [
+    assert apply_states(LONG_AGO, member(5, as_of=late), member(5, as_of=early), member(5)) == [
         "applied",
         "lagging",
         "lagging",
@@ -56,11 +56,11 @@ def test_what_was_published_long_ago_is_applied_by_who_heard_a_later_heartbeat_i
         PartitionStatus(partition=each, next_offset=1, as_of=as_of) for each, as_of in enumerate((late, early))
     )
     status = ResolverStatus(instance="both", version="1", started_at=STARTED, partitions=both)
-    assert stands(LONG_AGO, Member(status, 1.0)) == ["lagging"]
+    assert apply_states(LONG_AGO, Member(status, 1.0)) == ["lagging"]
 
 
 def test_a_silent_process_is_gone_whatever_it_has_applied() -> None:
-    assert stands(LANDED, member(101, GONE_SECONDS), member(1, GONE_SECONDS)) == ["gone", "gone"]
+    assert apply_states(LANDED, member(101, GONE_SECONDS), member(1, GONE_SECONDS)) == ["gone", "gone"]
 
 
 def test_live_everywhere_means_that_somebody_is_left_and_nobody_lags() -> None:
@@ -79,7 +79,7 @@ def test_a_change_set_is_never_live_before_one_of_an_earlier_offset(told: list[t
     members = [Member(status_of(str(number), next_offset), silent) for number, (next_offset, silent) in enumerate(told)]
 
     def is_live(at: int) -> bool:
-        return propagation_of(Dispatch("t", 1, COMMITTED, 1, True, Position(0, at)), members, 1).is_live_everywhere
+        return propagation_of(Publication("t", 1, COMMITTED, 1, True, Position(0, at)), members, 1).is_live_everywhere
 
     assert is_live(offset) <= is_live(max(0, offset - 1))
     live = [next_offset for next_offset, silent in told if silent < GONE_SECONDS]

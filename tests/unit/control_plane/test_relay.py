@@ -49,7 +49,7 @@ async def test_a_commit_in_this_process_is_published_without_waiting_for_the_pol
     async with relaying(outbox, events, BY_SIGNAL_ONLY) as relay:
         await eventually(lambda: _has_heartbeat(events))
         outbox.commit("team-a", b"1")
-        relay.ring()
+        relay.wake()
         await eventually(lambda: _all_sent(outbox))
 
 
@@ -59,7 +59,7 @@ async def test_a_commit_in_another_process_is_published_by_the_leader() -> None:
         await eventually(lambda: _has_heartbeat(events))
         async with relaying(outbox, unused, BY_SIGNAL_ONLY) as follower:
             outbox.commit("team-a", b"1")
-            follower.ring()
+            follower.wake()
             await eventually(lambda: _all_sent(outbox))
     assert unused.log == []
 

@@ -135,4 +135,4 @@ def test_without_rates_nothing_is_limited() -> None:
     for _ in range(1000):
         guard.enter("team-a", "ci")
         guard.leave("team-a")
-    assert list(guard.standings("team-a", "ci")) == []
+    assert list(guard.statuses("team-a", "ci")) == []

@@ -3,7 +3,7 @@
 import math
 from datetime import UTC, datetime, timedelta
 
-from data_plane.adapters.postgres.replication_evidence import Standing
+from data_plane.adapters.postgres.replication_evidence import ReplicationEvidence
 from data_plane.domain.remote_clock import RemoteClock
 
 _NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -16,8 +16,8 @@ def _row(**shown: object) -> dict[str, object]:
     return {"is_standby": True, "server_time": _NOON, **nothing, **shown}
 
 
-def _standing(row: dict[str, object], primary_clock: RemoteClock | None = None) -> Standing:
-    return Standing.of(row, sent=SENT, received=RECEIVED, primary_clock=primary_clock or RemoteClock())
+def _standing(row: dict[str, object], primary_clock: RemoteClock | None = None) -> ReplicationEvidence:
+    return ReplicationEvidence.of(row, sent=SENT, received=RECEIVED, primary_clock=primary_clock or RemoteClock())
 
 
 def _ago(seconds: float) -> datetime:
@@ -25,15 +25,15 @@ def _ago(seconds: float) -> datetime:
 
 
 def test_a_primary_is_right_as_of_when_it_was_asked() -> None:
-    assert _standing(_row(is_standby=False)) == Standing(SENT, SENT)
+    assert _standing(_row(is_standby=False)) == ReplicationEvidence(SENT, SENT)
 
 
 def test_a_standby_without_evidence_is_of_unknown_age() -> None:
-    assert _standing(_row()) == Standing(-math.inf, -math.inf)
+    assert _standing(_row()) == ReplicationEvidence(-math.inf, -math.inf)
 
 
 def test_a_heartbeat_in_the_snapshot_dates_the_snapshot() -> None:
-    assert _standing(_row(heartbeat=_ago(3))) == Standing(SENT - 3, SENT - 3)
+    assert _standing(_row(heartbeat=_ago(3))) == ReplicationEvidence(SENT - 3, SENT - 3)
 
 
 def test_what_the_wal_receiver_heard_dates_later_snapshots_only() -> None:

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from control_plane.http.answers import EXAMPLE_ROUTE
-from control_plane.http.change_payloads import PlanBody, PlannedChange, RouteValue
-from control_plane.http.history_payloads import (
+from control_plane.http.changes.payloads import PlanBody, PlannedChange, RouteValue
+from control_plane.http.common.responses import EXAMPLE_ROUTE
+from control_plane.http.history.payloads import (
     ChangeSetPage,
     ChangeSetSummaryBody,
     CommittedChangeSetBody,
@@ -13,7 +13,7 @@ from control_plane.http.history_payloads import (
     RoutesThen,
     RouteThenBody,
 )
-from control_plane.http.payloads import RoutePage
+from control_plane.http.routes.payloads import RoutePage
 
 _NEXT = "cGF5bWVudHM6cHJvZDp2Mg"
 _URL = EXAMPLE_ROUTE.url

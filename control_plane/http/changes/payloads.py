@@ -6,7 +6,7 @@ import msgspec
 
 from control_plane.domain.changes import Outcome
 from control_plane.domain.plans import Plan
-from control_plane.http.payloads import Reason
+from control_plane.http.routes.payloads import Reason
 from shared.schemas.events import MAX_CHANGES, RouteChange, RouteState
 from shared.schemas.identity import NAME_SCHEMA, VERSION_SCHEMA
 

@@ -60,9 +60,9 @@ def _parameters(query: type[msgspec.Struct]) -> list[dict[str, Any]]:
 
 def _parameter(name: str, schema: dict[str, Any], *, required: bool) -> dict[str, Any]:
     # "or null" is how a struct says that a parameter may be left out.
-    shown = schema["anyOf"][0] if "anyOf" in schema else schema
-    described = {"description": shown["description"]} if "description" in shown else {}
-    return {"name": name, "in": "query", "required": required, **described, "schema": shown}
+    example_response = schema["anyOf"][0] if "anyOf" in schema else schema
+    described = {"description": example_response["description"]} if "description" in example_response else {}
+    return {"name": name, "in": "query", "required": required, **described, "schema": example_response}
 
 
 def _schema(struct: type[msgspec.Struct]) -> dict[str, Any]:

@@ -9,16 +9,16 @@ from litestar.params import PathParameter, RawBody
 
 from control_plane.domain.access_keys import StoredKey
 from control_plane.errors import NoSuchKey
-from control_plane.http import cursors
-from control_plane.http.answers import REPLAYED, shown
-from control_plane.http.key_answers import ANSWERS_GIVEN_AGAIN, EXAMPLE_KEY, EXAMPLE_SECRET, secret_answer
-from control_plane.http.key_payloads import KeyBody, KeyPage, NewPlatformKey, NewTenantKey, Rotation, SecretBody
-from control_plane.http.key_requests import accept_key_id, accept_key_page, accept_new_key, accept_rotation
-from control_plane.http.operations import REPEATABLE, change_of, query_of
-from control_plane.http.payloads import KeyQuery
-from control_plane.http.problem_types import INVALID, KEY_REUSED, PROBLEM_TYPES, UNAVAILABLE
-from control_plane.http.requests import AnyRequest, accept_tenant
-from control_plane.http.tenants import TenantName
+from control_plane.http.access_keys.parsing import accept_key_id, accept_key_page, accept_new_key, accept_rotation
+from control_plane.http.access_keys.payloads import KeyBody, KeyPage, NewPlatformKey, NewTenantKey, Rotation, SecretBody
+from control_plane.http.access_keys.responses import ANSWERS_GIVEN_AGAIN, EXAMPLE_KEY, EXAMPLE_SECRET, secret_answer
+from control_plane.http.common import cursors
+from control_plane.http.common.openapi import REPEATABLE, change_of, query_of
+from control_plane.http.common.problem_types import INVALID, KEY_REUSED, PROBLEM_TYPES, UNAVAILABLE
+from control_plane.http.common.responses import REPLAYED, example_response
+from control_plane.http.routes.parsing import AnyRequest, accept_tenant
+from control_plane.http.routes.payloads import KeyQuery
+from control_plane.http.tenants.handlers import TenantName
 from control_plane.service.access_keys import AccessKeyService
 from shared.runtime.http.authentication import principal_of
 from shared.runtime.http.problems import documented
@@ -32,12 +32,12 @@ _TAGS = ["Access keys"]
 _PROBLEMS = documented(INVALID, UNAVAILABLE)
 _OF_KEY = {**documented(PROBLEM_TYPES[NoSuchKey]), **_PROBLEMS}
 _LISTED = {
-    200: shown("A page of keys", KeyPage(access_keys=[EXAMPLE_KEY], next_cursor="N2pQMnM5WHc0S2JN")),
+    200: example_response("A page of keys", KeyPage(access_keys=[EXAMPLE_KEY], next_cursor="N2pQMnM5WHc0S2JN")),
     **_PROBLEMS,
 }
 _ONCE = documented(KEY_REUSED)
-_CREATED = {201: shown("Created; the key is shown once", EXAMPLE_SECRET), **_PROBLEMS, **_ONCE}
-_ROTATED = {200: shown("Rotated; the new key is shown once", EXAMPLE_SECRET), **_OF_KEY, **_ONCE}
+_CREATED = {201: example_response("Created; the key is shown once", EXAMPLE_SECRET), **_PROBLEMS, **_ONCE}
+_ROTATED = {200: example_response("Rotated; the new key is shown once", EXAMPLE_SECRET), **_OF_KEY, **_ONCE}
 
 
 def _operation(name: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from litestar.enums import ScopeType
 from litestar.handlers import BaseRouteHandler
 from litestar.types import ASGIApp, ControllerRouterHandler, Message, Receive, Scope, Send
 
-from control_plane.service.write_limits import Standing, WriteLimits
+from control_plane.service.write_limits import RateLimitStatus, WriteLimits
 from shared.runtime.http.authentication import principal_of
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -47,8 +47,8 @@ def limited(handlers: Sequence[ControllerRouterHandler], limits: WriteLimits) ->
             async def send_with_standings(message: Message) -> None:
                 write = scope["state"].get(_STATE)
                 if message["type"] == "http.response.start" and write is not None:
-                    standings = limits.standings(write.tenant, write.credential)
-                    message["headers"] = [*message["headers"], *_fields(standings)]
+                    statuses = limits.statuses(write.tenant, write.credential)
+                    message["headers"] = [*message["headers"], *_fields(statuses)]
                 await send(message)
 
             try:
@@ -63,11 +63,11 @@ def limited(handlers: Sequence[ControllerRouterHandler], limits: WriteLimits) ->
     return Router("/", route_handlers=handlers, guards=[admit], middleware=[telling])
 
 
-def _fields(standings: Sequence[Standing]) -> list[tuple[bytes, bytes]]:
-    if not standings:
+def _fields(statuses: Sequence[RateLimitStatus]) -> list[tuple[bytes, bytes]]:
+    if not statuses:
         return []
-    policies = (f'"{each.policy}";q={each.rate.burst};w={each.rate.window_seconds}' for each in standings)
-    levels = (f'"{each.policy}";r={each.level.remaining};t={math.ceil(each.level.full_after)}' for each in standings)
+    policies = (f'"{each.policy}";q={each.rate.burst};w={each.rate.window_seconds}' for each in statuses)
+    levels = (f'"{each.policy}";r={each.level.remaining};t={math.ceil(each.level.full_after)}' for each in statuses)
     return [
         (b"ratelimit-policy", ", ".join(policies).encode()),
         (b"ratelimit", ", ".join(levels).encode()),

@@ -9,8 +9,8 @@ from litestar.types import ExceptionHandlersMap
 
 from control_plane.domain.plans import Plan
 from control_plane.errors import HistoryPurged, NoSuchRoutes, PlanRefused, RevertConflict
-from control_plane.http.change_payloads import PlanBody
-from control_plane.http.problem_types import PROBLEM_TYPES
+from control_plane.http.changes.payloads import PlanBody
+from control_plane.http.common.problem_types import PROBLEM_TYPES
 from shared.runtime.http.problems import CONTENT_TYPE, Problem, respond
 
 _P = TypeVar("_P", bound=Problem)
@@ -66,7 +66,7 @@ PLAN_REFUSALS: ExceptionHandlersMap = {PlanRefused: _with_plan, HistoryPurged: _
 HISTORY_REFUSALS: ExceptionHandlersMap = {HistoryPurged: _with_oldest}
 
 
-def told(kind: type[Exception], into: type[Problem]) -> dict[int, ResponseSpec]:
+def problem_response(kind: type[Exception], into: type[Problem]) -> dict[int, ResponseSpec]:
     """The OpenAPI entry of such a problem."""
     known = PROBLEM_TYPES[kind]
     return {

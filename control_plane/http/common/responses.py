@@ -11,10 +11,10 @@ from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 
 from control_plane.domain.plans import Plan
-from control_plane.domain.requests import Answer
+from control_plane.domain.requests import RecordedResponse
 from control_plane.domain.routes import Route
-from control_plane.http.change_payloads import PlanBody
-from control_plane.http.payloads import RouteBody, TenantBody
+from control_plane.http.changes.payloads import PlanBody
+from control_plane.http.routes.payloads import RouteBody, TenantBody
 from shared.schemas.events import Action
 
 _B = TypeVar("_B", bound=msgspec.Struct)
@@ -60,31 +60,31 @@ def route_answer(route: Route) -> Response[RouteBody]:
     return Response(RouteBody.of(route), headers={"ETag": _tag(route.revision)})
 
 
-def told_of_route(plan: Plan) -> Answer:
+def route_responses(plan: Plan) -> RecordedResponse:
     """What a change of a single route is answered with: the route as it stands, tagged with its revision."""
     (outcome,) = plan.outcomes
     created = outcome.change is not None and outcome.change.action is Action.CREATED
     headers = {"ETag": _tag(outcome.route.revision), REVISION_HEADER: str(plan.revision)}
-    return Answer(201 if created else 200, headers, msgspec.json.encode(RouteBody.of(outcome.route)))
+    return RecordedResponse(201 if created else 200, headers, msgspec.json.encode(RouteBody.of(outcome.route)))
 
 
-def told_of_plan(plan: Plan) -> Answer:
+def plan_responses(plan: Plan) -> RecordedResponse:
     """What a change set is answered with, tagged with the tenant's revision."""
     headers = {"ETag": _tag(plan.revision), REVISION_HEADER: str(plan.revision)}
-    return Answer(200, headers, msgspec.json.encode(PlanBody.of(plan)))
+    return RecordedResponse(200, headers, msgspec.json.encode(PlanBody.of(plan)))
 
 
-def respond_to_change(done: Plan | Answer, tell: Callable[[Plan], Answer]) -> Response[bytes]:
+def respond_to_change(done: Plan | RecordedResponse, tell: Callable[[Plan], RecordedResponse]) -> Response[bytes]:
     """The response to a change: the recorded answer as it was, or what there is to tell of a new plan."""
     return _response(tell(done), {}) if isinstance(done, Plan) else replayed(done)
 
 
-def replayed(answer: Answer) -> Response[bytes]:
+def replayed(answer: RecordedResponse) -> Response[bytes]:
     """The recorded answer to an earlier request."""
     return _response(answer, {REPLAYED_HEADER: "true"})
 
 
-def _response(answer: Answer, further: Mapping[str, str]) -> Response[bytes]:
+def _response(answer: RecordedResponse, further: Mapping[str, str]) -> Response[bytes]:
     return Response(
         answer.body, status_code=answer.status, headers={**answer.headers, **further}, media_type=MediaType.JSON
     )
@@ -94,12 +94,12 @@ def _tag(revision: int) -> str:
     return f'"{revision}"'
 
 
-def shown(description: str, example: _B) -> ResponseSpec:
+def example_response(description: str, example: _B) -> ResponseSpec:
     """How an answer of the example's type is documented."""
-    return shown_any(description, example)
+    return example_response_of_any(description, example)
 
 
-def shown_any(description: str, *examples: msgspec.Struct) -> ResponseSpec:
+def example_response_of_any(description: str, *examples: msgspec.Struct) -> ResponseSpec:
     """How an answer is documented that is of one of the examples' types."""
     values: list[Any] = [msgspec.to_builtins(each) for each in examples]
     summaries = ["As JSON"] if len(values) == 1 else [type(each).__name__ for each in examples]

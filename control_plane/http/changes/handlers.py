@@ -9,21 +9,28 @@ from litestar.params import PathParameter, RawBody
 from control_plane.domain.requests import ChangeRequest
 from control_plane.domain.route_url import UrlRules
 from control_plane.errors import HistoryPurged, RevisionMismatch
-from control_plane.http.answers import PLAN_TAG, REPLAYED, TENANT_REVISION, respond_to_change, shown, told_of_plan
-from control_plane.http.change_payloads import ChangeSetBody, DesiredSetBody, RevertTerms, SweepingTerms
-from control_plane.http.change_requests import (
+from control_plane.http.changes.parsing import (
     accept_change_set,
     accept_desired_set,
     accept_revert,
     accept_revert_to,
 )
-from control_plane.http.examples import EXAMPLE_CHANGE_SET, EXAMPLE_DESIRED_SET, EXAMPLE_PLAN
-from control_plane.http.operations import REPEATABLE, change_of
-from control_plane.http.payloads import ScopeQuery
-from control_plane.http.problem_types import INVALID, KEY_REUSED, NOT_FOUND, TOO_LARGE, UNAVAILABLE
-from control_plane.http.refusals import PLAN_REFUSALS, PlanProblem, PurgedProblem, told
-from control_plane.http.requests import AnyRequest, traced
-from control_plane.http.tenants import TenantName
+from control_plane.http.changes.payloads import ChangeSetBody, DesiredSetBody, RevertTerms, SweepingTerms
+from control_plane.http.common.examples import EXAMPLE_CHANGE_SET, EXAMPLE_DESIRED_SET, EXAMPLE_PLAN
+from control_plane.http.common.openapi import REPEATABLE, change_of
+from control_plane.http.common.problem_details import PLAN_REFUSALS, PlanProblem, PurgedProblem, problem_response
+from control_plane.http.common.problem_types import INVALID, KEY_REUSED, NOT_FOUND, TOO_LARGE, UNAVAILABLE
+from control_plane.http.common.responses import (
+    PLAN_TAG,
+    REPLAYED,
+    TENANT_REVISION,
+    example_response,
+    plan_responses,
+    respond_to_change,
+)
+from control_plane.http.routes.parsing import AnyRequest, traced
+from control_plane.http.routes.payloads import ScopeQuery
+from control_plane.http.tenants.handlers import TenantName
 from control_plane.service.change_sets import ChangeSetService
 from shared.runtime.http.problems import documented
 
@@ -34,12 +41,12 @@ RevisionNumber = Annotated[
 _TENANT = "/api/v1/tenants/{tenant:str}"
 _TAGS = ["Changes"]
 _SET = {
-    200: shown("What was changed; or what would be, when it is a dry run", EXAMPLE_PLAN),
+    200: example_response("What was changed; or what would be, when it is a dry run", EXAMPLE_PLAN),
     **documented(INVALID, NOT_FOUND, TOO_LARGE, UNAVAILABLE),
-    **told(RevisionMismatch, PlanProblem),
+    **problem_response(RevisionMismatch, PlanProblem),
 }
 _ONCE = {**_SET, **documented(KEY_REUSED)}
-_UNDONE = {**_ONCE, **told(HistoryPurged, PurgedProblem)}
+_UNDONE = {**_ONCE, **problem_response(HistoryPurged, PurgedProblem)}
 _HEADERS = [PLAN_TAG, TENANT_REVISION]
 
 
@@ -48,7 +55,7 @@ def change_handlers(changes: ChangeSetService, rules: UrlRules) -> list[HTTPRout
 
     async def carry_out(request: AnyRequest, what: str, wanted: ChangeRequest) -> Response[bytes]:
         with traced(request, what):
-            return respond_to_change(await changes.carry_out(wanted), told_of_plan)
+            return respond_to_change(await changes.carry_out(wanted), plan_responses)
 
     @post(
         f"{_TENANT}/changes",

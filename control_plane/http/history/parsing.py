@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 import msgspec
 
 from control_plane.domain.routes import RoutePosition
-from control_plane.http import cursors
-from control_plane.http.change_requests import read_revision
-from control_plane.http.history_payloads import DiffQuery, HistoryQuery
-from control_plane.http.propagation_payloads import PropagationQuery
-from control_plane.http.requests import AnyRequest, read_cursor, read_parameters, refuse
+from control_plane.http.changes.parsing import read_revision
+from control_plane.http.common import cursors
+from control_plane.http.history.payloads import DiffQuery, HistoryQuery
+from control_plane.http.propagation.payloads import PropagationQuery
+from control_plane.http.routes.parsing import AnyRequest, read_cursor, read_parameters, refuse
 from shared.schemas.identity import name_errors
 from shared.schemas.validation import FieldError, InvalidInput
 

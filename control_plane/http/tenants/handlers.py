@@ -7,12 +7,12 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import PathParameter, RawBody
 
 from control_plane.errors import NoSuchTenant
-from control_plane.http import cursors
-from control_plane.http.answers import EXAMPLE_TENANT, shown
-from control_plane.http.operations import change_of, query_of
-from control_plane.http.payloads import Nothing, TenantBody, TenantPage, TenantQuery
-from control_plane.http.problem_types import INVALID, PROBLEM_TYPES, UNAVAILABLE
-from control_plane.http.requests import AnyRequest, accept_new_tenant, accept_tenant, accept_tenant_page
+from control_plane.http.common import cursors
+from control_plane.http.common.openapi import change_of, query_of
+from control_plane.http.common.problem_types import INVALID, PROBLEM_TYPES, UNAVAILABLE
+from control_plane.http.common.responses import EXAMPLE_TENANT, example_response
+from control_plane.http.routes.parsing import AnyRequest, accept_new_tenant, accept_tenant, accept_tenant_page
+from control_plane.http.routes.payloads import Nothing, TenantBody, TenantPage, TenantQuery
 from control_plane.service.tenants import TenantService
 from shared.runtime.http.problems import documented
 from shared.schemas.identity import NAME_SCHEMA
@@ -38,8 +38,8 @@ def tenant_handlers(tenants: TenantService) -> list[HTTPRouteHandler]:
         summary="Create a tenant",
         operation_class=change_of(Nothing, required=False, empty={}),
         responses={
-            200: shown("It existed before", EXAMPLE_TENANT),
-            201: shown("Created", EXAMPLE_TENANT),
+            200: example_response("It existed before", EXAMPLE_TENANT),
+            201: example_response("Created", EXAMPLE_TENANT),
             **_PROBLEMS,
         },
     )
@@ -53,7 +53,11 @@ def tenant_handlers(tenants: TenantService) -> list[HTTPRouteHandler]:
         tags=_TAGS,
         opt={"operation": "tenants.show"},
         summary="Show a tenant",
-        responses={200: shown("The tenant", EXAMPLE_TENANT), **documented(PROBLEM_TYPES[NoSuchTenant]), **_PROBLEMS},
+        responses={
+            200: example_response("The tenant", EXAMPLE_TENANT),
+            **documented(PROBLEM_TYPES[NoSuchTenant]),
+            **_PROBLEMS,
+        },
     )
     async def show_tenant(tenant: TenantName) -> TenantBody:
         return TenantBody.of(await tenants.get(accept_tenant(tenant)))
@@ -65,7 +69,7 @@ def tenant_handlers(tenants: TenantService) -> list[HTTPRouteHandler]:
         summary="List tenants by name",
         operation_class=query_of(TenantQuery),
         responses={
-            200: shown("A page of tenants", TenantPage(tenants=[EXAMPLE_TENANT], next_cursor="dGVhbS1h")),
+            200: example_response("A page of tenants", TenantPage(tenants=[EXAMPLE_TENANT], next_cursor="dGVhbS1h")),
             **_PROBLEMS,
         },
     )

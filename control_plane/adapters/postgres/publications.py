@@ -2,9 +2,9 @@
 
 import asyncpg
 
-from control_plane.adapters.postgres.past import KnownTenant, find_tenant, require
 from control_plane.adapters.postgres.primary import Primary
-from control_plane.domain.propagation import Dispatch, Position
+from control_plane.adapters.postgres.tenant_history import KnownTenant, find_tenant, require
+from control_plane.domain.propagation import Position, Publication
 
 # A change set whose outbox row is gone was published: rows are purged some time after that. Those of before the link
 # was kept were published, too.
@@ -24,7 +24,7 @@ class PostgresDispatches:
     def __init__(self, primary: Primary) -> None:
         self._primary = primary
 
-    async def get(self, tenant: str, revision: int) -> Dispatch:
+    async def get(self, tenant: str, revision: int) -> Publication:
         async with self._primary.snapshot(tenant) as connection:
             known = await find_tenant(connection, tenant)
             await require(connection, known, revision, least=1)
@@ -33,6 +33,6 @@ class PostgresDispatches:
         return _dispatch(known, revision, row)
 
 
-def _dispatch(tenant: KnownTenant, revision: int, row: asyncpg.Record) -> Dispatch:
+def _dispatch(tenant: KnownTenant, revision: int, row: asyncpg.Record) -> Publication:
     place = None if row["kafka_offset"] is None else Position(row["kafka_partition"], row["kafka_offset"])
-    return Dispatch(tenant.name, revision, row["committed_at"], row["age_seconds"], row["is_published"], place)
+    return Publication(tenant.name, revision, row["committed_at"], row["age_seconds"], row["is_published"], place)

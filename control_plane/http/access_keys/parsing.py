@@ -4,13 +4,13 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from control_plane.domain.access_keys import StoredKey
-from control_plane.domain.requests import Once
+from control_plane.domain.requests import IdempotencyKey
 from control_plane.errors import NoSuchKey
-from control_plane.http import cursors
-from control_plane.http.key_answers import told_of_creation, told_of_rotation
-from control_plane.http.key_payloads import NewPlatformKey, NewTenantKey, Rotation
-from control_plane.http.payloads import KeyQuery
-from control_plane.http.requests import AnyRequest, read_cursor, read_once, read_parameters
+from control_plane.http.access_keys.payloads import NewPlatformKey, NewTenantKey, Rotation
+from control_plane.http.access_keys.responses import creation_responses, rotation_responses
+from control_plane.http.common import cursors
+from control_plane.http.routes.parsing import AnyRequest, read_cursor, read_once, read_parameters
+from control_plane.http.routes.payloads import KeyQuery
 from shared.runtime.http.payload import read_body
 from shared.schemas.access import is_key_id
 from shared.schemas.identity import name_errors
@@ -21,19 +21,19 @@ _N = TypeVar("_N", NewTenantKey, NewPlatformKey)
 
 def accept_new_key(
     request: AnyRequest, tenant: str | None, body: bytes, into: type[_N]
-) -> tuple[_N, Once[StoredKey] | None]:
+) -> tuple[_N, IdempotencyKey[StoredKey] | None]:
     """The key that is asked for, and whether once only. It must not have ended already."""
     new, errors = read_body(body, into, {"expires_at": _refuse_past})
-    once, once_errors = read_once(request, body, told_of_creation)
+    once, once_errors = read_once(request, body, creation_responses)
     return _accepted(new, _tenant_errors(tenant) + errors + once_errors), once
 
 
 def accept_rotation(
     request: AnyRequest, tenant: str | None, key_id: str, body: bytes
-) -> tuple[timedelta | None, Once[StoredKey] | None]:
+) -> tuple[timedelta | None, IdempotencyKey[StoredKey] | None]:
     """How long the older secret stays good, and whether this is asked for once only; a body may be missing or empty."""
     rotation, errors = read_body(body or b"{}", Rotation)
-    once, once_errors = read_once(request, body, told_of_rotation)
+    once, once_errors = read_once(request, body, rotation_responses)
     seconds = _accepted(rotation, _tenant_errors(tenant) + errors + once_errors).grace_seconds
     accept_key_id(key_id)
     return None if seconds is None else timedelta(seconds=seconds), once

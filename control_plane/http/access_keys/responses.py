@@ -8,10 +8,10 @@ from litestar import Request, Response
 from litestar.types import ExceptionHandlersMap
 
 from control_plane.domain.access_keys import StoredKey
-from control_plane.domain.requests import Answer
+from control_plane.domain.requests import RecordedResponse
 from control_plane.errors import AnsweredBefore
-from control_plane.http.answers import replayed
-from control_plane.http.key_payloads import KeyBody, SecretBody
+from control_plane.http.access_keys.payloads import KeyBody, SecretBody
+from control_plane.http.common.responses import replayed
 from shared.runtime.access.tokens import AccessKey
 from shared.schemas.access import Role
 
@@ -39,22 +39,24 @@ def secret_answer(stored: StoredKey, secret: AccessKey, *, status: int) -> Respo
     return Response(body, status_code=status, headers=NOT_TO_BE_KEPT)
 
 
-def told_of_creation(stored: StoredKey) -> Answer:
+def creation_responses(stored: StoredKey) -> RecordedResponse:
     """What is recorded of a creation: everything but the secret."""
     return _without_secret(stored, 201)
 
 
-def told_of_rotation(stored: StoredKey) -> Answer:
+def rotation_responses(stored: StoredKey) -> RecordedResponse:
     """What is recorded of a rotation: everything but the secret."""
     return _without_secret(stored, 200)
 
 
-def _without_secret(stored: StoredKey, status: int) -> Answer:
-    return Answer(status, NOT_TO_BE_KEPT, msgspec.json.encode(SecretBody(key=None, access_key=KeyBody.of(stored))))
+def _without_secret(stored: StoredKey, status: int) -> RecordedResponse:
+    return RecordedResponse(
+        status, NOT_TO_BE_KEPT, msgspec.json.encode(SecretBody(key=None, access_key=KeyBody.of(stored)))
+    )
 
 
 def _again(_: Request[Any, Any, Any], before: AnsweredBefore) -> Response[bytes]:
-    assert isinstance(before.answer, Answer)  # noqa: S101 - the errors stand below the domain and cannot name it
+    assert isinstance(before.answer, RecordedResponse)  # noqa: S101 - the errors stand below the domain and cannot name it
     return replayed(before.answer)
 
 

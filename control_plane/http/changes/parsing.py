@@ -9,17 +9,16 @@ from control_plane.domain.plans import Terms
 from control_plane.domain.requests import ChangeRequest
 from control_plane.domain.route_url import RefusedUrl, UrlRules
 from control_plane.errors import TooManyChanges
-from control_plane.http.answers import told_of_plan
-from control_plane.http.change_payloads import (
+from control_plane.http.changes.payloads import (
     ChangeBody,
     ChangeTerms,
     DesiredRouteBody,
     RevertTerms,
     SweepingTerms,
 )
-from control_plane.http.conditions import refuse_preconditions
-from control_plane.http.payloads import ScopeQuery
-from control_plane.http.requests import (
+from control_plane.http.common.preconditions import refuse_preconditions
+from control_plane.http.common.responses import plan_responses
+from control_plane.http.routes.parsing import (
     AnyRequest,
     attribute,
     named,
@@ -27,6 +26,7 @@ from control_plane.http.requests import (
     read_parameters,
     refuse,
 )
+from control_plane.http.routes.payloads import ScopeQuery
 from shared.runtime.http.payload import read_body, read_element, read_list_body
 from shared.schemas.events import MAX_CHANGES
 from shared.schemas.identity import RouteKey, name_errors
@@ -61,7 +61,7 @@ def accept_desired_set(request: AnyRequest, tenant: str, body: bytes, rules: Url
         terms,
         errors,
         tenant,
-        lambda told: DesiredSet(tenant, routes, scope, told.allow_mass_deactivation),
+        lambda problem_response: DesiredSet(tenant, routes, scope, problem_response.allow_mass_deactivation),
     )
 
 
@@ -69,7 +69,9 @@ def accept_revert(request: AnyRequest, tenant: str, revision: str, body: bytes) 
     """What a POST that undoes a change set asks for; a body may be missing or empty."""
     terms, errors = read_body(body or b"{}", RevertTerms)
     number = read_revision(revision, errors)
-    return _request(request, body, terms, errors, tenant, lambda told: Revert(tenant, number, told.force))
+    return _request(
+        request, body, terms, errors, tenant, lambda problem_response: Revert(tenant, number, problem_response.force)
+    )
 
 
 def accept_revert_to(request: AnyRequest, tenant: str, revision: str, body: bytes) -> ChangeRequest:
@@ -77,7 +79,12 @@ def accept_revert_to(request: AnyRequest, tenant: str, revision: str, body: byte
     terms, errors = read_body(body or b"{}", SweepingTerms)
     number = read_revision(revision, errors)
     return _request(
-        request, body, terms, errors, tenant, lambda told: RevertTo(tenant, number, told.allow_mass_deactivation)
+        request,
+        body,
+        terms,
+        errors,
+        tenant,
+        lambda problem_response: RevertTo(tenant, number, problem_response.allow_mass_deactivation),
     )
 
 
@@ -97,7 +104,7 @@ def _request(
     tenant: str,
     intent: Callable[[_T], Any],
 ) -> ChangeRequest:
-    once, key_errors = (None, []) if repeatable is None else read_once(request, repeatable, told_of_plan)
+    once, key_errors = (None, []) if repeatable is None else read_once(request, repeatable, plan_responses)
     if given is not None and given.reason and "\0" in given.reason:
         errors.append(FieldError("/reason", "must not hold a NUL character, which PostgreSQL cannot store"))
     refuse(name_errors(tenant=tenant) + errors + key_errors + refuse_preconditions(request.headers))

@@ -20,7 +20,7 @@ _log = structlog.get_logger(__name__)
 _NOTE = "resolvers"
 
 
-class FleetWatch:
+class ResolverMonitor:
     """Listens for ever; what it knows is current while it listens, and unknown otherwise."""
 
     def __init__(

@@ -4,15 +4,15 @@ from litestar import get
 from litestar.handlers import HTTPRouteHandler
 
 from control_plane.errors import HistoryPurged
-from control_plane.http.answers import shown
-from control_plane.http.changes import RevisionNumber
-from control_plane.http.history_requests import accept_propagation
-from control_plane.http.operations import query_of
-from control_plane.http.problem_types import INVALID, NOT_FOUND, UNAVAILABLE
-from control_plane.http.propagation_payloads import EXAMPLE_PROPAGATION, PropagationBody, PropagationQuery
-from control_plane.http.refusals import HISTORY_REFUSALS, PurgedProblem, told
-from control_plane.http.requests import AnyRequest
-from control_plane.http.tenants import TenantName
+from control_plane.http.changes.handlers import RevisionNumber
+from control_plane.http.common.openapi import query_of
+from control_plane.http.common.problem_details import HISTORY_REFUSALS, PurgedProblem, problem_response
+from control_plane.http.common.problem_types import INVALID, NOT_FOUND, UNAVAILABLE
+from control_plane.http.common.responses import example_response
+from control_plane.http.history.parsing import accept_propagation
+from control_plane.http.propagation.payloads import EXAMPLE_PROPAGATION, PropagationBody, PropagationQuery
+from control_plane.http.routes.parsing import AnyRequest
+from control_plane.http.tenants.handlers import TenantName
 from control_plane.service.propagation import PropagationService
 from shared.runtime.http.problems import documented
 from shared.runtime.http.request_limits import release_slot
@@ -27,9 +27,9 @@ def propagation_handlers(propagation: PropagationService, deadline_seconds: floa
         summary="Show which resolvers have applied a change set, or wait until all have",
         operation_class=query_of(PropagationQuery),
         responses={
-            200: shown("How every resolver process stands to it", EXAMPLE_PROPAGATION),
+            200: example_response("How every resolver process stands to it", EXAMPLE_PROPAGATION),
             **documented(INVALID, NOT_FOUND, UNAVAILABLE),
-            **told(HistoryPurged, PurgedProblem),
+            **problem_response(HistoryPurged, PurgedProblem),
         },
         exception_handlers=HISTORY_REFUSALS,
         opt={"operation": "changes.propagation"},

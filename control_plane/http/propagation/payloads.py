@@ -5,7 +5,7 @@ from typing import Annotated
 
 import msgspec
 
-from control_plane.domain.propagation import Progress, Propagation, Stand
+from control_plane.domain.propagation import ApplyState, Progress, Propagation
 
 
 class PropagationQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +29,7 @@ class ProcessBody(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     instance: str
-    state: Stand
+    state: ApplyState
     lag_records: int | None
     lag_seconds: float
     silent_seconds: float
@@ -41,7 +41,7 @@ class ProcessBody(msgspec.Struct, frozen=True, kw_only=True):
         status = progress.status
         return cls(
             instance=status.instance,
-            state=progress.stand,
+            state=progress.apply_state,
             lag_records=progress.lag_records,
             lag_seconds=round(progress.lag_seconds, 3),
             silent_seconds=round(progress.silent_seconds, 3),
@@ -62,18 +62,18 @@ class PropagationBody(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, propagation: Propagation) -> "PropagationBody":
-        dispatch = propagation.dispatch
+        publication = propagation.publication
         return cls(
-            tenant=dispatch.tenant,
-            revision=dispatch.revision,
-            committed_at=dispatch.committed_at,
-            published=dispatch.is_published,
+            tenant=publication.tenant,
+            revision=publication.revision,
+            committed_at=publication.committed_at,
+            published=publication.is_published,
             live_everywhere=propagation.is_live_everywhere,
             instances=[ProcessBody.of(each) for each in propagation.processes],
         )
 
 
-def _example(name: str, state: Stand, lag_records: int, lag_seconds: float, silent_seconds: float) -> ProcessBody:
+def _example(name: str, state: ApplyState, lag_records: int, lag_seconds: float, silent_seconds: float) -> ProcessBody:
     return ProcessBody(
         instance=name,
         state=state,
@@ -92,7 +92,7 @@ EXAMPLE_PROPAGATION = PropagationBody(
     published=True,
     live_everywhere=False,
     instances=[
-        _example("resolver-7d4f-1b9c0e", Stand.APPLIED, 0, 0, 0.8),
-        _example("resolver-9a3b-c25d71", Stand.LAGGING, 3, 4.2, 6.1),
+        _example("resolver-7d4f-1b9c0e", ApplyState.APPLIED, 0, 0, 0.8),
+        _example("resolver-9a3b-c25d71", ApplyState.LAGGING, 3, 4.2, 6.1),
     ],
 )

@@ -12,7 +12,7 @@ from shared.runtime.resilience import DependencyUnavailable
 _log = structlog.get_logger(__name__)
 
 
-class BacklogWatch:
+class OutboxMonitor:
     """Samples the backlog: its metrics, its line in the readiness answer, and whether PostgreSQL answers at all.
 
     A process that is not ready gets no requests, so that nothing else would notice that PostgreSQL is back.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from control_plane.domain.plans import Terms
-from control_plane.domain.requests import Answer, Once
+from control_plane.domain.requests import IdempotencyKey, RecordedResponse
 from shared.schemas.validation import FieldError
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
@@ -50,8 +50,8 @@ def _revisions(match: str) -> frozenset[int] | None:
 
 
 def read_idempotency(
-    headers: Mapping[str, str], request_line: str, body: bytes, answer: Callable[[_D], Answer]
-) -> tuple[Once[_D] | None, list[FieldError]]:
+    headers: Mapping[str, str], request_line: str, body: bytes, answer: Callable[[_D], RecordedResponse]
+) -> tuple[IdempotencyKey[_D] | None, list[FieldError]]:
     """The wish in the `Idempotency-Key` header; None without one. Method, path, query and body make the request."""
     key = headers.get(IDEMPOTENCY_KEY)
     if key is None:
@@ -59,4 +59,4 @@ def read_idempotency(
     if not _KEY.fullmatch(key):
         return None, [FieldError(f"/{IDEMPOTENCY_KEY}", "must be 1 to 255 printable ASCII characters without spaces")]
     fingerprint = hashlib.sha256(request_line.encode() + b"\0" + body).digest()
-    return Once(key, fingerprint, answer), []
+    return IdempotencyKey(key, fingerprint, answer), []

@@ -6,8 +6,8 @@ from typing import Annotated
 import msgspec
 
 from control_plane.domain.history import ChangeSetSummary, CommittedChanges, NetChange, RouteThen
-from control_plane.http.change_payloads import PlannedChange, RouteValue
-from control_plane.http.payloads import PageQuery
+from control_plane.http.changes.payloads import PlannedChange, RouteValue
+from control_plane.http.routes.payloads import PageQuery
 
 
 class ChangeSetSummaryBody(msgspec.Struct, frozen=True, kw_only=True):

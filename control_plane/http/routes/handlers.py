@@ -8,25 +8,31 @@ from litestar.params import PathParameter, RawBody
 
 from control_plane.domain.route_url import UrlRules
 from control_plane.errors import HistoryPurged
-from control_plane.http.answers import (
+from control_plane.http.common.cursors import cursor_after
+from control_plane.http.common.examples import EXAMPLE_ROUTES, EXAMPLE_ROUTES_THEN
+from control_plane.http.common.openapi import CONDITIONAL, REPEATABLE, change_of, query_of
+from control_plane.http.common.problem_details import HISTORY_REFUSALS, PurgedProblem, problem_response
+from control_plane.http.common.problem_types import (
+    INVALID,
+    KEY_REUSED,
+    NOT_FOUND,
+    PRECONDITION,
+    QUOTA_REACHED,
+    UNAVAILABLE,
+)
+from control_plane.http.common.responses import (
     EXAMPLE_ROUTE,
     REPLAYED,
     REVISION_TAG,
     TENANT_REVISION,
+    example_response,
+    example_response_of_any,
     respond_to_change,
     route_answer,
-    shown,
-    shown_any,
-    told_of_route,
+    route_responses,
 )
-from control_plane.http.cursors import cursor_after
-from control_plane.http.examples import EXAMPLE_ROUTES, EXAMPLE_ROUTES_THEN
-from control_plane.http.history_payloads import RoutesThen, RouteThenBody
-from control_plane.http.operations import CONDITIONAL, REPEATABLE, change_of, query_of
-from control_plane.http.payloads import ChangeReason, PutRoute, RouteBody, RoutePage, RouteQuery
-from control_plane.http.problem_types import INVALID, KEY_REUSED, NOT_FOUND, PRECONDITION, QUOTA_REACHED, UNAVAILABLE
-from control_plane.http.refusals import HISTORY_REFUSALS, PurgedProblem, told
-from control_plane.http.requests import (
+from control_plane.http.history.payloads import RoutesThen, RouteThenBody
+from control_plane.http.routes.parsing import (
     AnyRequest,
     accept_key,
     accept_put,
@@ -34,7 +40,8 @@ from control_plane.http.requests import (
     accept_state_change,
     traced,
 )
-from control_plane.http.tenants import TenantName
+from control_plane.http.routes.payloads import ChangeReason, PutRoute, RouteBody, RoutePage, RouteQuery
+from control_plane.http.tenants.handlers import TenantName
 from control_plane.service.change_sets import ChangeSetService
 from control_plane.service.history import HistoryService
 from control_plane.service.routes import RouteService
@@ -59,7 +66,7 @@ _STATE_CHANGE, _REPEATABLE_STATE_CHANGE = (
     change_of(ChangeReason, required=False, headers=headers, with_reason={"reason": "release 42"}, empty={})
     for headers in (CONDITIONAL, CONDITIONAL + REPEATABLE)
 )
-_CHANGED = {200: shown("The route as it stands now", EXAMPLE_ROUTE), **_PROBLEMS, **documented(PRECONDITION)}
+_CHANGED = {200: example_response("The route as it stands now", EXAMPLE_ROUTE), **_PROBLEMS, **documented(PRECONDITION)}
 _CHANGED_ONCE = {**_CHANGED, **documented(KEY_REUSED)}
 
 
@@ -80,7 +87,7 @@ def route_handlers(
             prepare={"url": EXAMPLE_ROUTE.url, "is_active": False},
         ),
         response_headers=[REVISION_TAG, TENANT_REVISION],
-        responses={201: shown("Created", EXAMPLE_ROUTE), **_CHANGED, **documented(QUOTA_REACHED)},
+        responses={201: example_response("Created", EXAMPLE_ROUTE), **_CHANGED, **documented(QUOTA_REACHED)},
         opt={"operation": "routes.put"},
     )
     async def put_route(
@@ -92,14 +99,14 @@ def route_handlers(
         """
         wanted = accept_put(request, (tenant, service, env, version), body, rules)
         with traced(request, "put route"):
-            return respond_to_change(await changes.carry_out(wanted), told_of_route)
+            return respond_to_change(await changes.carry_out(wanted), route_responses)
 
     @get(
         _ONE,
         tags=_TAGS,
         summary="Show a route, active or not",
         response_headers=[REVISION_TAG],
-        responses={200: shown("The route", EXAMPLE_ROUTE), **_PROBLEMS},
+        responses={200: example_response("The route", EXAMPLE_ROUTE), **_PROBLEMS},
         opt={"operation": "routes.show"},
     )
     async def show_route(
@@ -122,9 +129,9 @@ def route_handlers(
     ) -> Response[bytes]:
         """With the URL that it has. Idempotent."""
         path = (tenant, service, env, version)
-        wanted = accept_state_change(request, path, body, is_active=True, answer=told_of_route)
+        wanted = accept_state_change(request, path, body, is_active=True, answer=route_responses)
         with traced(request, "activate route"):
-            return respond_to_change(await changes.carry_out(wanted), told_of_route)
+            return respond_to_change(await changes.carry_out(wanted), route_responses)
 
     @post(
         _ONE + "/deactivate",
@@ -141,9 +148,9 @@ def route_handlers(
     ) -> Response[bytes]:
         """It is resolved no more, and stays to be shown and activated again. Idempotent."""
         path = (tenant, service, env, version)
-        wanted = accept_state_change(request, path, body, is_active=False, answer=told_of_route)
+        wanted = accept_state_change(request, path, body, is_active=False, answer=route_responses)
         with traced(request, "deactivate route"):
-            return respond_to_change(await changes.carry_out(wanted), told_of_route)
+            return respond_to_change(await changes.carry_out(wanted), route_responses)
 
     @delete(
         _ONE,
@@ -161,7 +168,7 @@ def route_handlers(
         """Nothing is removed: a route that was once there keeps its revision."""
         wanted = accept_state_change(request, (tenant, service, env, version), body, is_active=False)
         with traced(request, "deactivate route"):
-            return respond_to_change(await changes.carry_out(wanted), told_of_route)
+            return respond_to_change(await changes.carry_out(wanted), route_responses)
 
     @get(
         _LIST,
@@ -169,9 +176,9 @@ def route_handlers(
         summary="List a tenant's routes by service, env and version, now or at a revision",
         operation_class=query_of(RouteQuery),
         responses={
-            200: shown_any("A page of routes", EXAMPLE_ROUTES, EXAMPLE_ROUTES_THEN),
+            200: example_response_of_any("A page of routes", EXAMPLE_ROUTES, EXAMPLE_ROUTES_THEN),
             **_PROBLEMS,
-            **told(HistoryPurged, PurgedProblem),
+            **problem_response(HistoryPurged, PurgedProblem),
         },
         exception_handlers=HISTORY_REFUSALS,
         opt={"operation": "routes.list"},

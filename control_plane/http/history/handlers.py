@@ -5,11 +5,15 @@ from litestar.handlers import HTTPRouteHandler
 
 from control_plane.domain.history import HistoryFilter
 from control_plane.errors import HistoryPurged
-from control_plane.http import cursors
-from control_plane.http.answers import shown
-from control_plane.http.changes import RevisionNumber
-from control_plane.http.examples import EXAMPLE_COMMITTED, EXAMPLE_DIFF, EXAMPLE_HISTORY
-from control_plane.http.history_payloads import (
+from control_plane.http.changes.handlers import RevisionNumber
+from control_plane.http.common import cursors
+from control_plane.http.common.examples import EXAMPLE_COMMITTED, EXAMPLE_DIFF, EXAMPLE_HISTORY
+from control_plane.http.common.openapi import query_of
+from control_plane.http.common.problem_details import HISTORY_REFUSALS, PurgedProblem, problem_response
+from control_plane.http.common.problem_types import INVALID, NOT_FOUND, UNAVAILABLE
+from control_plane.http.common.responses import example_response
+from control_plane.http.history.parsing import accept_diff, accept_history, accept_revision
+from control_plane.http.history.payloads import (
     ChangeSetPage,
     ChangeSetSummaryBody,
     CommittedChangeSetBody,
@@ -18,19 +22,15 @@ from control_plane.http.history_payloads import (
     HistoryQuery,
     net_change,
 )
-from control_plane.http.history_requests import accept_diff, accept_history, accept_revision
-from control_plane.http.operations import query_of
-from control_plane.http.problem_types import INVALID, NOT_FOUND, UNAVAILABLE
-from control_plane.http.refusals import HISTORY_REFUSALS, PurgedProblem, told
-from control_plane.http.requests import AnyRequest
-from control_plane.http.tenants import TenantName
+from control_plane.http.routes.parsing import AnyRequest
+from control_plane.http.tenants.handlers import TenantName
 from control_plane.service.history import HistoryService
 from shared.runtime.http.problems import documented
 
 _TENANT = "/api/v1/tenants/{tenant:str}"
 _TAGS = ["History"]
 _PROBLEMS = documented(INVALID, NOT_FOUND, UNAVAILABLE)
-_PURGED = {**_PROBLEMS, **told(HistoryPurged, PurgedProblem)}
+_PURGED = {**_PROBLEMS, **problem_response(HistoryPurged, PurgedProblem)}
 
 
 def history_handlers(history: HistoryService) -> list[HTTPRouteHandler]:
@@ -41,7 +41,7 @@ def history_handlers(history: HistoryService) -> list[HTTPRouteHandler]:
         tags=_TAGS,
         summary="List a tenant's change sets, newest first",
         operation_class=query_of(HistoryQuery),
-        responses={200: shown("A page of change sets", EXAMPLE_HISTORY), **_PROBLEMS},
+        responses={200: example_response("A page of change sets", EXAMPLE_HISTORY), **_PROBLEMS},
         opt={"operation": "changes.list"},
     )
     async def list_changes(request: AnyRequest, tenant: TenantName) -> ChangeSetPage:
@@ -56,7 +56,7 @@ def history_handlers(history: HistoryService) -> list[HTTPRouteHandler]:
         f"{_TENANT}/changes/{{revision:str}}",
         tags=_TAGS,
         summary="Show a change set",
-        responses={200: shown("The change set", EXAMPLE_COMMITTED), **_PURGED},
+        responses={200: example_response("The change set", EXAMPLE_COMMITTED), **_PURGED},
         exception_handlers=HISTORY_REFUSALS,
         opt={"operation": "changes.show"},
     )
@@ -69,7 +69,7 @@ def history_handlers(history: HistoryService) -> list[HTTPRouteHandler]:
         tags=_TAGS,
         summary="Compare a tenant at two revisions",
         operation_class=query_of(DiffQuery),
-        responses={200: shown("A page of routes that differ", EXAMPLE_DIFF), **_PURGED},
+        responses={200: example_response("A page of routes that differ", EXAMPLE_DIFF), **_PURGED},
         exception_handlers=HISTORY_REFUSALS,
         opt={"operation": "changes.compare"},
     )

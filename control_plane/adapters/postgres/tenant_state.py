@@ -6,17 +6,17 @@ from dataclasses import replace
 import asyncpg
 
 from control_plane.adapters.postgres.change_set_sql import ACTIVE, CURRENT, IN_SCOPE
-from control_plane.adapters.postgres.past import KnownTenant, changes_of, first_changes_after
 from control_plane.adapters.postgres.primary import Connection
 from control_plane.adapters.postgres.rows import route_from
+from control_plane.adapters.postgres.tenant_history import KnownTenant, changes_of, first_changes_after
 from control_plane.domain.changes import WantedChangeSet
 from control_plane.domain.intents import DesiredSet, Intent, Revert, undoing
-from control_plane.domain.plans import Standing
+from control_plane.domain.plans import TenantState
 from shared.schemas.events import RouteChange
 from shared.schemas.identity import RouteKey
 
 
-async def read_standing(connection: Connection, tenant: KnownTenant, intent: Intent) -> Standing:
+async def read_standing(connection: Connection, tenant: KnownTenant, intent: Intent) -> TenantState:
     """Raises NoSuchRevision and HistoryPurged where the intent goes back to a revision."""
     if isinstance(intent, WantedChangeSet):
         return await _of_keys(connection, tenant, [each.key for each in intent.routes])
@@ -33,7 +33,7 @@ async def read_standing(connection: Connection, tenant: KnownTenant, intent: Int
 
 async def _of_keys(
     connection: Connection, tenant: KnownTenant, keys: Sequence[RouteKey], undone: Sequence[RouteChange] = ()
-) -> Standing:
+) -> TenantState:
     rows = await connection.fetch(
         CURRENT,
         tenant.id,
@@ -43,14 +43,14 @@ async def _of_keys(
     )
     now = rows[0]["now"] if rows else await connection.fetchval("SELECT clock_timestamp()")
     routes = {key: route_from(key, row) for key, row in zip(keys, rows, strict=True) if row["url"] is not None}
-    return Standing(tenant.revision, now, routes, undone=undone)
+    return TenantState(tenant.revision, now, routes, undone=undone)
 
 
-async def _within(connection: Connection, tenant: KnownTenant, wanted: DesiredSet) -> Standing:
+async def _within(connection: Connection, tenant: KnownTenant, wanted: DesiredSet) -> TenantState:
     rows = await connection.fetch(IN_SCOPE, tenant.id, wanted.scope.service, wanted.scope.env)
     routes = {key: route_from(key, row) for row in rows for key in [_key(tenant, row)]}
     counted = await _counted(connection, tenant)
-    return Standing(tenant.revision, counted["now"], routes, active=counted["active"])
+    return TenantState(tenant.revision, counted["now"], routes, active=counted["active"])
 
 
 async def _counted(connection: Connection, tenant: KnownTenant) -> asyncpg.Record:

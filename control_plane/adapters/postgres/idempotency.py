@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from control_plane.adapters.postgres.primary import Connection
-from control_plane.domain.requests import ANSWERS_KEPT, Answer, Once
+from control_plane.domain.requests import ANSWERS_KEPT, IdempotencyKey, RecordedResponse
 from control_plane.errors import KeyReused
 
 _FIND = """
@@ -24,7 +24,9 @@ ON CONFLICT (tenant_id, key) DO UPDATE SET
 """
 
 
-async def recorded_answer(connection: Connection, tenant_id: int | None, once: Once[Any]) -> Answer | None:
+async def recorded_answer(
+    connection: Connection, tenant_id: int | None, once: IdempotencyKey[Any]
+) -> RecordedResponse | None:
     """The answer that the request got before; None when it is new. No tenant: one about the platform. Raises KeyReused.
 
     To be called with a lock held, so that of two requests with one key the second finds what the first has recorded.
@@ -35,10 +37,12 @@ async def recorded_answer(connection: Connection, tenant_id: int | None, once: O
         return None
     if found["fingerprint"] != once.fingerprint:
         raise KeyReused(once.key)
-    return Answer(found["status"], msgspec.json.decode(found["headers"], type=dict[str, str]), found["body"])
+    return RecordedResponse(found["status"], msgspec.json.decode(found["headers"], type=dict[str, str]), found["body"])
 
 
-async def record(connection: Connection, tenant_id: int | None, once: Once[Any], answer: Answer, now: datetime) -> None:
+async def record(
+    connection: Connection, tenant_id: int | None, once: IdempotencyKey[Any], answer: RecordedResponse, now: datetime
+) -> None:
     """Keep the answer for whoever sends the request again."""
     headers = msgspec.json.encode(answer.headers).decode()
     await connection.execute(_RECORD, tenant_id, once.key, once.fingerprint, answer.status, headers, answer.body, now)

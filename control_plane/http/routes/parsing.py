@@ -10,12 +10,12 @@ from litestar import Request
 
 from control_plane.domain.changes import Attribution, WantedChangeSet, WantedRoute
 from control_plane.domain.plans import Plan
-from control_plane.domain.requests import Answer, ChangeRequest, Once
+from control_plane.domain.requests import ChangeRequest, IdempotencyKey, RecordedResponse
 from control_plane.domain.route_url import UrlRules
 from control_plane.domain.routes import RouteFilter, RoutePosition
-from control_plane.http import cursors
-from control_plane.http.conditions import read_idempotency, read_preconditions
-from control_plane.http.payloads import ChangeReason, Nothing, PutRoute, RouteQuery, TenantQuery
+from control_plane.http.common import cursors
+from control_plane.http.common.preconditions import read_idempotency, read_preconditions
+from control_plane.http.routes.payloads import ChangeReason, Nothing, PutRoute, RouteQuery, TenantQuery
 from shared.runtime import correlation, tracing
 from shared.runtime.http.authentication import principal_of
 from shared.runtime.http.payload import read_body, read_query
@@ -67,7 +67,7 @@ def accept_state_change(
     body: bytes,
     *,
     is_active: bool,
-    answer: Callable[[Plan], Answer] | None = None,
+    answer: Callable[[Plan], RecordedResponse] | None = None,
 ) -> ChangeRequest:
     """What an activation or deactivation asks for; a body may be missing or empty. With an `answer` it is repeatable."""
     given, errors = read_body(body or b"{}", ChangeReason, {"reason": refuse_nul})
@@ -81,8 +81,8 @@ def accept_state_change(
 
 
 def read_once(
-    request: AnyRequest, body: bytes, answer: Callable[[_T], Answer]
-) -> tuple[Once[_T] | None, list[FieldError]]:
+    request: AnyRequest, body: bytes, answer: Callable[[_T], RecordedResponse]
+) -> tuple[IdempotencyKey[_T] | None, list[FieldError]]:
     """The wish to have the request carried out once."""
     url = request.url
     return read_idempotency(request.headers, f"{request.method} {url.path}?{url.query}", body, answer)
