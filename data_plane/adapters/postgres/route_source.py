@@ -6,7 +6,6 @@ from typing import Any
 
 import asyncpg
 
-from data_plane.adapters.micro_batches import Batcher
 from data_plane.adapters.postgres import hot_keys as postgres_used
 from data_plane.adapters.postgres.replication_evidence import READ, STANDING, ReplicationEvidence
 from data_plane.adapters.postgres.sessions import NotConnected, Sessions
@@ -16,6 +15,7 @@ from data_plane.domain.remote_clock import RemoteClock
 from shared.runtime.clock import Clock
 from shared.runtime.health import DependencyHealth
 from shared.runtime.metrics import Metrics
+from shared.runtime.micro_batcher import BatchedCall
 from shared.runtime.resilience import DependencyUnavailable, Guard
 from shared.schemas.identity import RouteKey
 
@@ -50,7 +50,7 @@ class PostgresRouteSource:
         self._primary_clock = primary_clock
         source = "primary" if name == "postgres" else "replica"
         sizes = metrics.histogram("tm_load_batch_keys").labels(source)
-        self._reads = Batcher(self._read, at_once=connections, largest=MOST_KEYS, sizes=sizes)
+        self._reads = BatchedCall(self._read, max_concurrent=connections, max_size=MOST_KEYS, sizes=sizes)
         self._sessions = Sessions(name, url, connections, greet=self._greet, on_down=health.mark_down)
 
     async def keep_open(self) -> None:
@@ -67,7 +67,7 @@ class PostgresRouteSource:
         return True
 
     async def read(self, key: RouteKey) -> Reading:
-        return await self._reads.get(key)
+        return await self._reads(key)
 
     async def _read(self, keys: Sequence[RouteKey]) -> Sequence[Reading]:
         self._check()

@@ -11,7 +11,6 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
-from data_plane.adapters.micro_batches import Batcher
 from data_plane.adapters.redis.compare_and_set import SCRIPT
 from data_plane.adapters.redis.hot_keys import used_routes
 from data_plane.domain.entry import Entry, State
@@ -19,6 +18,7 @@ from data_plane.domain.remote_clock import RemoteClock
 from data_plane.errors import UnreadableEntry
 from shared.runtime.clock import Clock
 from shared.runtime.metrics import Metrics
+from shared.runtime.micro_batcher import BatchedCall
 from shared.runtime.resilience import Guard
 from shared.schemas.identity import RouteKey
 
@@ -67,7 +67,7 @@ class RedisRouteCache:
         self._redis_clock = RemoteClock()
         self._sizes = metrics.histogram("tm_load_batch_keys").labels("redis")
         # One connection: what comes in meanwhile shares the next round trip.
-        self._fills = Batcher(self._store, at_once=1, largest=MOST_KEYS)
+        self._fills = BatchedCall(self._store, max_concurrent=1, max_size=MOST_KEYS)
 
     async def get(self, key: RouteKey) -> Entry | None:
         (held,) = await self.get_many([key])
@@ -87,7 +87,7 @@ class RedisRouteCache:
 
     async def put(self, entries: Sequence[Entry]) -> Sequence[Entry | None]:
         if len(entries) == 1:
-            return [await self._fills.get(entries[0])]
+            return [await self._fills(entries[0])]
         return await self._store(entries, within=BATCH_SECONDS)
 
     async def _store(self, entries: Sequence[Entry], within: float | None = None) -> Sequence[Entry | None]:
