@@ -7,13 +7,13 @@ from typing import Protocol
 
 from control_plane.domain.access_keys import KeyNews, NewKey, StoredKey
 from control_plane.domain.fleet import Report
-from control_plane.domain.history import ChangeSetSummary, CommittedChanges, HistoryFilter, NetChange, RouteThen
+from control_plane.domain.history import ChangeSetSummary, CommittedChanges, HistoryFilter
 from control_plane.domain.outbox import Acknowledged, Backlog, OutboxRecord, Unsent
 from control_plane.domain.plans import Plan
 from control_plane.domain.propagation import Publication
 from control_plane.domain.requests import ChangeRequest, IdempotencyKey, RecordedResponse
-from control_plane.domain.routes import Route, RouteFilter, RoutePosition, Tenant
-from shared.schemas.events import Heartbeat
+from control_plane.domain.routes import PastRoute, Route, RouteFilter, RoutePosition, Tenant
+from shared.schemas.events import Heartbeat, RouteChange
 from shared.schemas.identity import RouteKey
 
 
@@ -85,13 +85,13 @@ class History(Protocol):
 
     async def diff(
         self, tenant: str, first: int, last: int, after: RoutePosition | None, limit: int
-    ) -> Sequence[NetChange]:
+    ) -> Sequence[RouteChange]:
         """Up to `limit` routes that differ between two revisions, by service, env and version."""
         ...
 
     async def routes_at(
         self, tenant: str, revision: int, matching: RouteFilter, after: RoutePosition | None, limit: int
-    ) -> Sequence[RouteThen]:
+    ) -> Sequence[PastRoute]:
         """Up to `limit` of the routes as they were at a revision, by service, env and version."""
         ...
 

@@ -6,8 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from audit_consumer.domain.events import AuditEvent, moment_of
-from shared.schemas.events import Action, RouteState
+from shared.schemas.events import Action
 from shared.schemas.identity import RouteKey
+from shared.schemas.route_value import RouteState
 
 
 def to_document(event: AuditEvent) -> dict[str, Any]:

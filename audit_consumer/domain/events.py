@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from shared.schemas.events import Action, RouteChanged, RouteState
+from shared.schemas.events import Action, RouteChanged
 from shared.schemas.identity import RouteKey
+from shared.schemas.route_value import RouteState
 
 LARGEST_REVISION = 2**63 - 1
 """What MongoDB can hold; at one change set a nanosecond, a tenant gets there after 292 years."""

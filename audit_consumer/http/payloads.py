@@ -7,7 +7,8 @@ import msgspec
 
 from audit_consumer.domain.events import AuditEvent
 from audit_consumer.domain.queries import Page
-from shared.schemas.events import Action, RouteState
+from shared.schemas.events import Action
+from shared.schemas.route_value import RouteState
 
 
 class AuditedRoute(msgspec.Struct, frozen=True):

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Self
 
 from control_plane.domain.routes import Route
 from control_plane.errors import NoSuchRoutes, TooManyChanges
-from shared.schemas.events import MAX_CHANGES, Action, RouteChange
+from shared.schemas.events import MAX_CHANGES, RouteChange
 from shared.schemas.identity import RouteKey
+from shared.schemas.route_value import RouteValue
 from shared.schemas.validation import FieldError, InvalidInput
 
 
@@ -18,6 +20,16 @@ class WantedRoute:
     key: RouteKey
     is_active: bool
     url: str | None = None
+
+    @classmethod
+    def with_value(cls, key: RouteKey, value: RouteValue) -> Self:
+        """The wish that a route has exactly this value."""
+        return cls(key, value.is_active, value.url)
+
+    def applied_to(self, current: RouteValue | None) -> RouteValue | None:
+        """The route's value once this is applied; None when the route neither exists nor is given a URL."""
+        url = self.url if self.url is not None or current is None else current.url
+        return None if url is None else RouteValue(url, self.is_active)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,42 +101,25 @@ def decide(
 ) -> tuple[Outcome, ...]:
     """What becomes of the wanted routes at the tenant's next revision, given each as it stands (None: absent).
 
-    A route that changes between active and inactive is `activated` or `deactivated`, with its new URL where that
-    changes too; `updated` means that only the URL changes. Raises NoSuchRoutes, naming every one that neither exists
-    nor is given a URL.
+    Raises NoSuchRoutes, naming every route that neither exists nor is given a URL.
     """
-    pairs = list(zip(wanted, current, strict=True))
-    missing = {place: each.key for place, (each, route) in enumerate(pairs) if route is None and each.url is None}
+    outcomes = []
+    missing = {}
+    for place, (each, route) in enumerate(zip(wanted, current, strict=True)):
+        value = each.applied_to(route.value if route else None)
+        if value is None:
+            missing[place] = each.key
+        else:
+            outcomes.append(_outcome(each.key, route, value, revision, now))
     if missing:
         raise NoSuchRoutes(missing)
-    return tuple(_outcome(route, each, revision, now) for each, route in pairs)
+    return tuple(outcomes)
 
 
-def _outcome(current: Route | None, wanted: WantedRoute, revision: int, now: datetime) -> Outcome:
+def _outcome(key: RouteKey, current: Route | None, value: RouteValue, revision: int, now: datetime) -> Outcome:
     if current is None:
-        created = Route(wanted.key, wanted.url or "", wanted.is_active, revision, now, now)
-        return Outcome(created, _change(Action.CREATED, None, created))
-    route = replace(current, url=wanted.url or current.url, is_active=wanted.is_active)
-    if route == current:
+        return Outcome(Route(key, value, revision, now, now), RouteChange.between(key, None, value))
+    if value == current.value:
         return Outcome(current, None)
-    route = replace(route, revision=revision, updated_at=now)
-    return Outcome(route, _change(_action(current, route), current, route))
-
-
-def _action(before: Route, after: Route) -> Action:
-    if before.is_active == after.is_active:
-        return Action.UPDATED
-    return Action.ACTIVATED if after.is_active else Action.DEACTIVATED
-
-
-def _change(action: Action, before: Route | None, after: Route) -> RouteChange:
-    return RouteChange(
-        action=action,
-        service=after.key.service,
-        env=after.key.env,
-        version=after.key.version,
-        url=after.url,
-        is_active=after.is_active,
-        previous_url=before.url if before else None,
-        previous_state=before.state if before else None,
-    )
+    route = replace(current, value=value, revision=revision, updated_at=now)
+    return Outcome(route, RouteChange.between(key, current.value, value))

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.schemas.events import Action, RouteChange
-from shared.schemas.identity import RouteKey
+from shared.schemas.events import RouteChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,28 +32,3 @@ class HistoryFilter:
 
     changed_by: str | None = None
     since: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RouteThen:
-    """A route as it was at a revision."""
-
-    key: RouteKey
-    url: str
-    is_active: bool
-
-
-@dataclass(frozen=True, slots=True)
-class NetChange:
-    """How a route differs between two revisions; no `before`: it was created between them."""
-
-    before: RouteThen | None
-    after: RouteThen
-
-    @property
-    def action(self) -> Action:
-        if self.before is None:
-            return Action.CREATED
-        if self.before.is_active == self.after.is_active:
-            return Action.UPDATED
-        return Action.ACTIVATED if self.after.is_active else Action.DEACTIVATED

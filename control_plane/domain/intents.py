@@ -6,8 +6,9 @@ from typing import TypeAlias
 
 from control_plane.domain.changes import WantedChangeSet, WantedRoute, refuse_inconsistent
 from control_plane.domain.routes import Route
-from shared.schemas.events import RouteChange, RouteState
+from shared.schemas.events import RouteChange
 from shared.schemas.identity import RouteKey
+from shared.schemas.route_value import RouteValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class DesiredSet:
     def wanted(self, standing: Mapping[RouteKey, Route]) -> tuple[WantedRoute, ...]:
         """The named routes, then those within the scope that must go, given all that stand within it."""
         named = {each.key for each in self.routes}
-        gone = sorted(key for key, route in standing.items() if route.is_active and key not in named)
+        gone = sorted(key for key, route in standing.items() if route.value.is_active and key not in named)
         return (*self.routes, *(WantedRoute(key, is_active=False) for key in gone))
 
 
@@ -70,11 +71,8 @@ Intent: TypeAlias = WantedChangeSet | DesiredSet | Revert | RevertTo
 
 def undoing(tenant: str, changes: Sequence[RouteChange]) -> tuple[WantedRoute, ...]:
     """The routes as they were before these changes. Rows are never deleted: a created route becomes inactive."""
-    return tuple(
-        WantedRoute(
-            RouteKey(tenant, each.service, each.env, each.version),
-            is_active=each.previous_state is RouteState.ACTIVE,
-            url=each.previous_url,
-        )
-        for each in changes
-    )
+    return tuple(_before(each.key(tenant), each.previous) for each in changes)
+
+
+def _before(key: RouteKey, previous: RouteValue | None) -> WantedRoute:
+    return WantedRoute(key, is_active=False) if previous is None else WantedRoute.with_value(key, previous)

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.schemas.events import RouteState
 from shared.schemas.identity import RouteKey
+from shared.schemas.route_value import RouteValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +21,18 @@ class Route:
     """A route as it stands; `revision` is the tenant's that last changed it."""
 
     key: RouteKey
-    url: str
-    is_active: bool
+    value: RouteValue
     revision: int
     created_at: datetime
     updated_at: datetime
 
-    @property
-    def state(self) -> RouteState:
-        return RouteState.ACTIVE if self.is_active else RouteState.INACTIVE
+
+@dataclass(frozen=True, slots=True)
+class PastRoute:
+    """A route as it was at an earlier revision of its tenant."""
+
+    key: RouteKey
+    value: RouteValue
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Sequence
 
-from control_plane.domain.history import ChangeSetSummary, CommittedChanges, HistoryFilter, NetChange, RouteThen
-from control_plane.domain.routes import RouteFilter, RoutePosition
+from control_plane.domain.history import ChangeSetSummary, CommittedChanges, HistoryFilter
+from control_plane.domain.routes import PastRoute, RouteFilter, RoutePosition
 from control_plane.ports import History
+from shared.schemas.events import RouteChange
 
 
 class HistoryService:
@@ -29,14 +30,14 @@ class HistoryService:
 
     async def diff(
         self, tenant: str, first: int, last: int, after: RoutePosition | None, limit: int
-    ) -> Sequence[NetChange]:
+    ) -> Sequence[RouteChange]:
         """The net difference between two revisions, by service, env and version."""
         async with asyncio.timeout(self._deadline):
             return await self._history.diff(tenant, first, last, after, limit)
 
     async def routes_at(
         self, tenant: str, revision: int, matching: RouteFilter, after: RoutePosition | None, limit: int
-    ) -> Sequence[RouteThen]:
+    ) -> Sequence[PastRoute]:
         """The tenant's routes as they were at a revision."""
         async with asyncio.timeout(self._deadline):
             return await self._history.routes_at(tenant, revision, matching, after, limit)

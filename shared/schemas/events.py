@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
 from uuid import UUID
 
 import msgspec
 
 from shared.schemas.identity import NAME_PATTERN, VERSION_PATTERN, RouteKey
+from shared.schemas.route_value import RouteState, RouteValue
 
 MAX_CHANGES = 500
 """Changes in one change set; a larger one is refused before anything is written."""
@@ -30,16 +31,25 @@ class Action(StrEnum):
     ACTIVATED = "activated"
     DEACTIVATED = "deactivated"
 
+    @classmethod
+    def between(cls, previous: RouteValue | None, value: RouteValue) -> Self:
+        """The action that turns the previous value (None: the route does not exist) into a different one.
 
-class RouteState(StrEnum):
-    """What a route was before a change; absent routes have no state."""
-
-    ACTIVE = "active"
-    INACTIVE = "inactive"
+        A change between active and inactive is `activated` or `deactivated`, whatever else changes with it.
+        """
+        if previous is None:
+            return cls("created")
+        if previous.is_active == value.is_active:
+            return cls("updated")
+        return cls("activated" if value.is_active else "deactivated")
 
 
 class RouteChange(msgspec.Struct, frozen=True, kw_only=True):
-    """One changed route, with its value after the change and what it was before (null when it was created)."""
+    """One changed route, with its value after the change and before it (null when the change created the route).
+
+    This is the flat record on the wire. Code reads it through `value` and `previous` and builds it with `between`, so that
+    only this class knows the flat names of a value's attributes.
+    """
 
     action: Action
     service: Name
@@ -49,6 +59,36 @@ class RouteChange(msgspec.Struct, frozen=True, kw_only=True):
     is_active: bool
     previous_url: str | None = None
     previous_state: RouteState | None = None
+
+    @classmethod
+    def between(cls, key: RouteKey, previous: RouteValue | None, value: RouteValue) -> Self:
+        """The change of this route from its previous value (None: the route did not exist) to a different one."""
+        return cls(
+            action=Action.between(previous, value),
+            service=key.service,
+            env=key.env,
+            version=key.version,
+            url=value.url,
+            is_active=value.is_active,
+            previous_url=None if previous is None else previous.url,
+            previous_state=None if previous is None else previous.state,
+        )
+
+    def key(self, tenant: str) -> RouteKey:
+        """The key of the changed route, which belongs to this tenant."""
+        return RouteKey(tenant, self.service, self.env, self.version)
+
+    @property
+    def value(self) -> RouteValue:
+        """The route's value after the change."""
+        return RouteValue(self.url, self.is_active)
+
+    @property
+    def previous(self) -> RouteValue | None:
+        """The route's value before the change; None when the change created the route."""
+        if self.previous_url is None or self.previous_state is None:
+            return None
+        return RouteValue(self.previous_url, self.previous_state is RouteState.ACTIVE)
 
 
 class RouteChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="event_type", tag="route_changed"):
@@ -70,7 +110,7 @@ class RouteChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="event_t
     def keyed_changes(self) -> Iterator[tuple[RouteKey, RouteChange]]:
         """Each change with the key of the route it is about."""
         for change in self.changes:
-            yield RouteKey(self.tenant, change.service, change.env, change.version), change
+            yield change.key(self.tenant), change
 
 
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, tag_field="event_type", tag="heartbeat"):

@@ -7,11 +7,11 @@ import pytest
 import pytest_asyncio
 
 from control_plane.domain.changes import Attribution, WantedChangeSet, WantedRoute
-from control_plane.domain.history import HistoryFilter, NetChange, RouteThen
+from control_plane.domain.history import HistoryFilter
 from control_plane.domain.intents import DesiredSet, Revert, RevertTo, Scope
 from control_plane.domain.plans import NO_TERMS, Plan, Terms
 from control_plane.domain.requests import ChangeRequest, IdempotencyKey, RecordedResponse
-from control_plane.domain.routes import RouteFilter, RoutePosition
+from control_plane.domain.routes import PastRoute, RouteFilter, RoutePosition
 from control_plane.errors import (
     KeyReused,
     MassDeactivation,
@@ -21,8 +21,9 @@ from control_plane.errors import (
     RevertConflict,
     RevisionMismatch,
 )
-from shared.schemas.events import Action
+from shared.schemas.events import Action, RouteChange
 from shared.schemas.identity import RouteKey
+from shared.schemas.route_value import RouteValue
 from tests.fakes.control_plane_change_sets import FakeChangeSets, FakeHistory
 from tests.fakes.control_plane_registry import FakeRegistry, FakeRoutes, FakeTenants
 from tests.support.control_plane import Registry, open_registry
@@ -85,13 +86,13 @@ async def test_a_change_set_holds_what_was_before_and_after(registry: Registry) 
 
 
 async def test_the_past_is_what_it_was(registry: Registry) -> None:
-    at_two = [RouteThen(V1, "http://two", True), RouteThen(V2, "http://one", True)]
+    at_two = [PastRoute(V1, RouteValue("http://two", True)), PastRoute(V2, RouteValue("http://one", True))]
     assert await registry.history.routes_at("team-a", 0, ALL, None, 9) == []
     assert await registry.history.routes_at("team-a", 2, ALL, None, 9) == at_two
     assert await registry.history.routes_at("team-a", 2, ALL, None, 1) == at_two[:1]
     assert await registry.history.routes_at("team-a", 2, ALL, RoutePosition("payments", "prod", "v1"), 9) == at_two[1:]
     assert await registry.history.routes_at("team-a", 2, RouteFilter(version="v2"), None, 9) == at_two[1:]
-    created = NetChange(None, RouteThen(V2, "http://one", True))
+    created = RouteChange.between(V2, None, RouteValue("http://one", True))
     assert await registry.history.diff("team-a", 1, 3, None, 9) == [created]
     assert created.action is Action.CREATED
 

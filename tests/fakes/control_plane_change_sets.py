@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from control_plane.domain.changes import WantedChangeSet
-from control_plane.domain.history import ChangeSetSummary, CommittedChanges, HistoryFilter, NetChange, RouteThen
+from control_plane.domain.history import ChangeSetSummary, CommittedChanges, HistoryFilter
 from control_plane.domain.intents import DesiredSet, Intent, Revert
 from control_plane.domain.plans import Plan, TenantState, make_plan
 from control_plane.domain.quota import keep_quota
 from control_plane.domain.requests import ChangeRequest, RecordedResponse
-from control_plane.domain.routes import RouteFilter, RoutePosition
+from control_plane.domain.routes import PastRoute, RouteFilter, RoutePosition
 from control_plane.errors import KeyReused, NoSuchRevision
 from shared.schemas.events import RouteChange
 from shared.schemas.identity import RouteKey
@@ -48,7 +48,7 @@ class FakeChangeSets:
         registry = self._registry
         now, tenant = registry.begin(), registry.tenant(intent.tenant)
         routes = {key: route for key, route in registry.routes.items() if key.tenant == tenant.name}
-        active = sum(each.is_active for each in routes.values())
+        active = sum(each.value.is_active for each in routes.values())
         if isinstance(intent, WantedChangeSet):
             return TenantState(tenant.revision, now, routes)
         if isinstance(intent, DesiredSet):
@@ -93,11 +93,11 @@ class Past:
                 first.setdefault(key, change)
         return [first[key] for key in sorted(first)]
 
-    def routes_at(self, revision: int) -> dict[RouteKey, RouteThen]:
+    def routes_at(self, revision: int) -> dict[RouteKey, PastRoute]:
         self.require(revision)
-        then: dict[RouteKey, RouteThen] = {}
+        then: dict[RouteKey, PastRoute] = {}
         for committed in self.committed[:revision]:
-            then.update({key: RouteThen(key, each.url, each.is_active) for key, each in _keyed(committed)})
+            then.update({key: PastRoute(key, each.value) for key, each in _keyed(committed)})
         return then
 
 
@@ -128,16 +128,20 @@ class FakeHistory:
 
     async def diff(
         self, tenant: str, first: int, last: int, after: RoutePosition | None, limit: int
-    ) -> Sequence[NetChange]:
+    ) -> Sequence[RouteChange]:
         self._registry.begin()
         past = Past(self._registry, tenant)
         before, then = past.routes_at(first), past.routes_at(last)
-        found = [NetChange(before.get(key), then[key]) for key in sorted(then) if before.get(key) != then[key]]
-        return [each for each in found if _follows(each.after.key, after)][:limit]
+        found = [
+            RouteChange.between(key, before[key].value if key in before else None, then[key].value)
+            for key in sorted(then)
+            if before.get(key) != then[key] and _follows(key, after)
+        ]
+        return found[:limit]
 
     async def routes_at(
         self, tenant: str, revision: int, matching: RouteFilter, after: RoutePosition | None, limit: int
-    ) -> Sequence[RouteThen]:
+    ) -> Sequence[PastRoute]:
         self._registry.begin()
         then = Past(self._registry, tenant).routes_at(revision)
         found = [route for key, route in sorted(then.items()) if matches(route, matching) and _follows(key, after)]
@@ -150,7 +154,7 @@ def _follows(key: RouteKey, after: RoutePosition | None) -> bool:
 
 def _keyed(committed: CommittedChangeSet) -> Iterable[tuple[RouteKey, RouteChange]]:
     for each in committed.changes:
-        yield RouteKey(committed.tenant, each.service, each.env, each.version), each
+        yield each.key(committed.tenant), each
 
 
 def _summary(committed: CommittedChangeSet) -> ChangeSetSummary:

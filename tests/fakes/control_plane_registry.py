@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from control_plane.domain.changes import Attribution
-from control_plane.domain.history import RouteThen
 from control_plane.domain.quota import DEFAULT_ROUTES
 from control_plane.domain.requests import RecordedResponse
-from control_plane.domain.routes import Route, RouteFilter, RoutePosition, Tenant
+from control_plane.domain.routes import PastRoute, Route, RouteFilter, RoutePosition, Tenant
 from control_plane.errors import NoSuchRoute, NoSuchTenant
 from shared.schemas.events import RouteChange
 from shared.schemas.identity import RouteKey
@@ -104,11 +103,11 @@ class FakeRoutes:
         return found[:limit]
 
 
-def matches(route: Route | RouteThen, matching: RouteFilter) -> bool:
+def matches(route: Route | PastRoute, matching: RouteFilter) -> bool:
     pairs = (
         (matching.service, route.key.service),
         (matching.env, route.key.env),
         (matching.version, route.key.version),
-        (matching.is_active, route.is_active),
+        (matching.is_active, route.value.is_active),
     )
     return all(wanted is None or wanted == value for wanted, value in pairs)

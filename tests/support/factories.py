@@ -6,7 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from shared.runtime.ids import new_id
-from shared.schemas.events import Action, RouteChange, RouteChanged, RouteState
+from shared.schemas.events import Action, RouteChange, RouteChanged
+from shared.schemas.route_value import RouteState
 
 
 def a_tenant() -> str:

@@ -6,11 +6,13 @@ import asyncpg
 
 from control_plane.adapters.postgres import history_sql as sql
 from control_plane.adapters.postgres.primary import Primary
+from control_plane.adapters.postgres.rows import value_from
 from control_plane.adapters.postgres.tenant_history import KnownTenant, changes_of, find_tenant, require
-from control_plane.domain.history import ChangeSetSummary, CommittedChanges, HistoryFilter, NetChange, RouteThen
-from control_plane.domain.routes import RouteFilter, RoutePosition
-from shared.schemas.events import RouteState
+from control_plane.domain.history import ChangeSetSummary, CommittedChanges, HistoryFilter
+from control_plane.domain.routes import PastRoute, RouteFilter, RoutePosition
+from shared.schemas.events import RouteChange
 from shared.schemas.identity import RouteKey
+from shared.schemas.route_value import RouteState, RouteValue
 
 
 class PostgresHistory:
@@ -37,23 +39,23 @@ class PostgresHistory:
 
     async def diff(
         self, tenant: str, first: int, last: int, after: RoutePosition | None, limit: int
-    ) -> Sequence[NetChange]:
+    ) -> Sequence[RouteChange]:
         async with self._primary.snapshot(tenant) as connection:
             known = await find_tenant(connection, tenant)
             for revision in (first, last):
                 await require(connection, known, revision, least=0)
             rows = await connection.fetch(sql.DIFF, known.id, first, last, *_start(after), limit)
-        return [_net_change(known, row) for row in rows]
+        return [_net_change(_key(known, row), row) for row in rows]
 
     async def routes_at(
         self, tenant: str, revision: int, matching: RouteFilter, after: RoutePosition | None, limit: int
-    ) -> Sequence[RouteThen]:
+    ) -> Sequence[PastRoute]:
         wanted = (matching.service, matching.env, matching.version, matching.is_active)
         async with self._primary.snapshot(tenant) as connection:
             known = await find_tenant(connection, tenant)
             await require(connection, known, revision, least=0)
             rows = await connection.fetch(sql.ROUTES_AT, known.id, revision, *wanted, *_start(after), limit)
-        return [RouteThen(_key(known, row), row["url"], row["is_active"]) for row in rows]
+        return [PastRoute(_key(known, row), value_from(row)) for row in rows]
 
 
 def _start(after: RoutePosition | None) -> tuple[str | None, str | None, str | None]:
@@ -70,8 +72,8 @@ def _summary(row: asyncpg.Record) -> ChangeSetSummary:
     )
 
 
-def _net_change(tenant: KnownTenant, row: asyncpg.Record) -> NetChange:
-    key = _key(tenant, row)
-    was_active = row["previous_state"] == RouteState.ACTIVE
-    before = None if row["previous_state"] is None else RouteThen(key, row["previous_url"], was_active)
-    return NetChange(before, RouteThen(key, row["url"], row["is_active"]))
+def _net_change(key: RouteKey, row: asyncpg.Record) -> RouteChange:
+    previous = None
+    if row["previous_state"] is not None:
+        previous = RouteValue(row["previous_url"], row["previous_state"] == RouteState.ACTIVE)
+    return RouteChange.between(key, previous, value_from(row))

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import asyncpg
-
 from control_plane.adapters.postgres.history_sql import CHANGES_OF, FIRST_CHANGES_AFTER, OLDEST, TENANT
 from control_plane.adapters.postgres.primary import Connection
+from control_plane.adapters.postgres.rows import change_from
 from control_plane.errors import HistoryPurged, NoSuchRevision, NoSuchTenant
-from shared.schemas.events import Action, RouteChange, RouteState
+from shared.schemas.events import RouteChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +53,3 @@ async def require(connection: Connection, tenant: KnownTenant, revision: int, *,
     oldest = (tenant.revision + 1 if first is None else first) - 1 + least
     if revision < oldest:
         raise HistoryPurged(tenant.name, revision, oldest)
-
-
-def change_from(row: asyncpg.Record) -> RouteChange:
-    """The change in a row of `changes`."""
-    previous = row["previous_state"]
-    return RouteChange(
-        action=Action(row["action"]),
-        service=row["service"],
-        env=row["env"],
-        version=row["version"],
-        url=row["url"],
-        is_active=row["is_active"],
-        previous_url=row["previous_url"],
-        previous_state=None if previous is None else RouteState(previous),
-    )

@@ -7,8 +7,9 @@ import msgspec
 from control_plane.domain.changes import Outcome
 from control_plane.domain.plans import Plan
 from control_plane.http.routes.payloads import Reason
-from shared.schemas.events import MAX_CHANGES, RouteChange, RouteState
+from shared.schemas.events import MAX_CHANGES, RouteChange
 from shared.schemas.identity import NAME_SCHEMA, VERSION_SCHEMA
+from shared.schemas.route_value import RouteValue
 
 Operation = Literal["put", "activate", "deactivate"]
 PlannedAction = Literal["created", "updated", "activated", "deactivated", "unchanged"]
@@ -78,13 +79,6 @@ class RevertTerms(ChangeTerms, frozen=True, kw_only=True):
     force: Annotated[bool, msgspec.Meta(description="Overwrite routes that were changed again since, too.")] = False
 
 
-class RouteValue(msgspec.Struct, frozen=True):
-    """What a route is at one time."""
-
-    url: str
-    is_active: bool
-
-
 class PlannedChange(msgspec.Struct, frozen=True, kw_only=True):
     """What becomes of one route. `before` is null for one that is created."""
 
@@ -100,20 +94,18 @@ class PlannedChange(msgspec.Struct, frozen=True, kw_only=True):
         if outcome.change is not None:
             return cls.of_change(outcome.change)
         route = outcome.route
-        value = RouteValue(route.url, route.is_active)
-        key = route.key
+        key, value = route.key, route.value
         return cls(action="unchanged", service=key.service, env=key.env, version=key.version, before=value, after=value)
 
     @classmethod
     def of_change(cls, change: RouteChange) -> "PlannedChange":
-        was_active = change.previous_state is RouteState.ACTIVE
         return cls(
             action=change.action.value,
             service=change.service,
             env=change.env,
             version=change.version,
-            before=None if change.previous_url is None else RouteValue(change.previous_url, was_active),
-            after=RouteValue(change.url, change.is_active),
+            before=change.previous,
+            after=change.value,
         )
 
 

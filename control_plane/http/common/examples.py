@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from control_plane.http.changes.payloads import PlanBody, PlannedChange, RouteValue
+from control_plane.http.changes.payloads import PlanBody, PlannedChange
 from control_plane.http.common.responses import EXAMPLE_ROUTE
 from control_plane.http.history.payloads import (
     ChangeSetPage,
@@ -14,6 +14,7 @@ from control_plane.http.history.payloads import (
     RouteThenBody,
 )
 from control_plane.http.routes.payloads import RoutePage
+from shared.schemas.route_value import RouteValue
 
 _NEXT = "cGF5bWVudHM6cHJvZDp2Mg"
 _URL = EXAMPLE_ROUTE.url

@@ -6,6 +6,7 @@ from litestar.handlers import HTTPRouteHandler
 from control_plane.domain.history import HistoryFilter
 from control_plane.errors import HistoryPurged
 from control_plane.http.changes.handlers import RevisionNumber
+from control_plane.http.changes.payloads import PlannedChange
 from control_plane.http.common import cursors
 from control_plane.http.common.examples import EXAMPLE_COMMITTED, EXAMPLE_DIFF, EXAMPLE_HISTORY
 from control_plane.http.common.openapi import query_of
@@ -20,7 +21,6 @@ from control_plane.http.history.payloads import (
     DiffPage,
     DiffQuery,
     HistoryQuery,
-    net_change,
 )
 from control_plane.http.routes.parsing import AnyRequest
 from control_plane.http.tenants.handlers import TenantName
@@ -81,8 +81,8 @@ def history_handlers(history: HistoryService) -> list[HTTPRouteHandler]:
         return DiffPage(
             from_revision=first,
             to_revision=last,
-            changes=[net_change(each) for each in found[:limit]],
-            next_cursor=cursors.cursor_after([each.after.key for each in found], limit),
+            changes=[PlannedChange.of_change(each) for each in found[:limit]],
+            next_cursor=cursors.cursor_after([each.key(tenant) for each in found], limit),
         )
 
     return [list_changes, show_changes, compare]

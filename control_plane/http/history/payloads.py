@@ -5,8 +5,9 @@ from typing import Annotated
 
 import msgspec
 
-from control_plane.domain.history import ChangeSetSummary, CommittedChanges, NetChange, RouteThen
-from control_plane.http.changes.payloads import PlannedChange, RouteValue
+from control_plane.domain.history import ChangeSetSummary, CommittedChanges
+from control_plane.domain.routes import PastRoute
+from control_plane.http.changes.payloads import PlannedChange
 from control_plane.http.routes.payloads import PageQuery
 
 
@@ -70,15 +71,15 @@ class RouteThenBody(msgspec.Struct, frozen=True, kw_only=True):
     is_active: bool
 
     @classmethod
-    def of(cls, route: RouteThen) -> "RouteThenBody":
+    def of(cls, route: PastRoute) -> "RouteThenBody":
         key = route.key
         return cls(
             tenant=key.tenant,
             service=key.service,
             env=key.env,
             version=key.version,
-            url=route.url,
-            is_active=route.is_active,
+            url=route.value.url,
+            is_active=route.value.is_active,
         )
 
 
@@ -104,16 +105,3 @@ class DiffQuery(PageQuery, frozen=True, kw_only=True, rename={"from_revision": "
 
     from_revision: Annotated[int, msgspec.Meta(ge=0, description="The earlier revision; 0 is the beginning.")]
     to_revision: Annotated[int, msgspec.Meta(ge=0, description="The later revision.")]
-
-
-def net_change(difference: NetChange) -> PlannedChange:
-    """How a route differs between two revisions, as JSON."""
-    before, after = difference.before, difference.after
-    return PlannedChange(
-        action=difference.action.value,
-        service=after.key.service,
-        env=after.key.env,
-        version=after.key.version,
-        before=None if before is None else RouteValue(before.url, before.is_active),
-        after=RouteValue(after.url, after.is_active),
-    )

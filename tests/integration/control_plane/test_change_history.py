@@ -14,14 +14,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from control_plane.domain.changes import Attribution, WantedChangeSet, WantedRoute
-from control_plane.domain.history import HistoryFilter, NetChange, RouteThen
+from control_plane.domain.history import HistoryFilter
 from control_plane.domain.intents import DesiredSet, Intent, Revert, RevertTo
 from control_plane.domain.plans import Plan
 from control_plane.domain.requests import ChangeRequest
 from control_plane.domain.routes import RouteFilter
 from control_plane.errors import MassDeactivation, NoSuchRoutes, RevertConflict
-from shared.schemas.events import RouteChange, RouteChanged, RouteState, decode
+from shared.schemas.events import RouteChange, RouteChanged, decode
 from shared.schemas.identity import RouteKey
+from shared.schemas.route_value import RouteValue
 from tests.support.control_plane import Registry, open_registry
 from tests.support.factories import a_tenant
 from tests.support.postgres import Database
@@ -182,7 +183,7 @@ class ChangeHistory(RuleBasedStateMachine):
         states, last = self.model.states, self.model.revision
         assert (await self.processes[0].tenants.get(self.tenant)).revision == last
         page = await routes.page(self.tenant, RouteFilter(), None, ALL)
-        assert {each.key.service: (each.url, each.is_active) for each in page} == states[-1]
+        assert {each.key.service: (each.value.url, each.value.is_active) for each in page} == states[-1]
         summaries = await history.page(self.tenant, HistoryFilter(), None, ALL)
         assert [each.revision for each in summaries] == list(range(last, 0, -1))
         events = await self._events()
@@ -193,7 +194,7 @@ class ChangeHistory(RuleBasedStateMachine):
             assert _replayed(states[revision - 1], committed.changes) == states[revision]
         for revision in range(last + 1):
             then = await history.routes_at(self.tenant, revision, RouteFilter(), None, ALL)
-            assert {each.key.service: (each.url, each.is_active) for each in then} == states[revision]
+            assert {each.key.service: (each.value.url, each.value.is_active) for each in then} == states[revision]
             net = await history.diff(self.tenant, revision, last, None, ALL)
             assert net == self._difference(states[revision], states[last])
 
@@ -202,12 +203,11 @@ class ChangeHistory(RuleBasedStateMachine):
         decoded = [decode(row["payload"]) for row in await self.connection.fetch(query, self.tenant)]
         return [each for each in decoded if isinstance(each, RouteChanged)]
 
-    def _difference(self, before: State, after: State) -> list[NetChange]:
-        def then(state: State, name: str) -> RouteThen:
-            return RouteThen(self._key(name), *state[name])
-
+    def _difference(self, before: State, after: State) -> list[RouteChange]:
         return [
-            NetChange(then(before, name) if name in before else None, then(after, name))
+            RouteChange.between(
+                self._key(name), RouteValue(*before[name]) if name in before else None, RouteValue(*after[name])
+            )
             for name in sorted(after)
             if before.get(name) != after[name]
         ]
@@ -217,8 +217,7 @@ def _replayed(state: State, changes: Sequence[RouteChange]) -> State:
     """The state after these changes, each of which must tell truly what was before it and must change something."""
     for each in changes:
         before = state.get(each.service)
-        told = None if each.previous_url is None else (each.previous_url, each.previous_state is RouteState.ACTIVE)
-        assert told == before
+        assert each.previous == (None if before is None else RouteValue(*before))
         assert before != (each.url, each.is_active)
         state = {**state, each.service: (each.url, each.is_active)}
     return state

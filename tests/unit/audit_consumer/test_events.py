@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit_consumer.domain.events import LARGEST_REVISION, UnstorableChange, events_of, moment, moment_of
-from shared.schemas.events import Action, RouteState
+from shared.schemas.events import Action
 from shared.schemas.identity import RouteKey
+from shared.schemas.route_value import RouteState
 from tests.support.audit import EPOCH, audited
 from tests.support.factories import a_change, a_change_set
 

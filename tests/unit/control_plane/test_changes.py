@@ -11,15 +11,16 @@ from msgspec.structs import replace as with_fields
 from control_plane.domain.changes import Outcome, WantedChangeSet, WantedRoute, decide
 from control_plane.domain.routes import Route
 from control_plane.errors import NoSuchRoute, TooManyChanges
-from shared.schemas.events import Action, RouteState
+from shared.schemas.events import Action
 from shared.schemas.identity import RouteKey
+from shared.schemas.route_value import RouteValue
 from shared.schemas.validation import InvalidInput
 
 KEY = RouteKey("team-a", "payments", "prod", "v1")
 BEFORE = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
-ACTIVE = Route(KEY, "http://one", True, 3, BEFORE, BEFORE)
-INACTIVE = replace(ACTIVE, is_active=False)
+ACTIVE = Route(KEY, RouteValue("http://one", True), 3, BEFORE, BEFORE)
+INACTIVE = replace(ACTIVE, value=RouteValue("http://one", False))
 
 
 def _outcome(current: Route | None, wanted: WantedRoute) -> Outcome:
@@ -50,21 +51,19 @@ def test_the_action_says_what_became_of_the_route(
 ) -> None:
     outcome = _outcome(current, WantedRoute(KEY, is_active, url))
     assert (outcome.change.action if outcome.change else None) == action
-    assert outcome.route.is_active == is_active
-    assert outcome.route.url == (url or "http://one")
+    assert outcome.route.value == RouteValue(url or "http://one", is_active)
 
 
 def test_a_change_carries_the_values_before_and_after() -> None:
     change = _outcome(INACTIVE, WantedRoute(KEY, is_active=True, url="http://two")).change
     assert change is not None
-    assert (change.url, change.is_active) == ("http://two", True)
-    assert (change.previous_url, change.previous_state) == ("http://one", RouteState.INACTIVE)
+    assert (change.previous, change.value) == (RouteValue("http://one", False), RouteValue("http://two", True))
 
 
 def test_a_created_route_was_nothing_before() -> None:
     change = _outcome(None, WantedRoute(KEY, is_active=True, url="http://two")).change
     assert change is not None
-    assert (change.previous_url, change.previous_state) == (None, None)
+    assert change.previous is None
 
 
 def test_a_changed_route_takes_the_revision_and_keeps_when_it_was_created() -> None:
@@ -97,8 +96,7 @@ def test_a_change_set_is_bounded_and_consistent() -> None:
 routes = st.none() | st.builds(
     Route,
     key=st.just(KEY),
-    url=st.sampled_from(["http://one", "http://two"]),
-    is_active=st.booleans(),
+    value=st.builds(RouteValue, st.sampled_from(["http://one", "http://two"]), st.booleans()),
     revision=st.integers(1, 5),
     created_at=st.just(BEFORE),
     updated_at=st.just(BEFORE),
@@ -109,7 +107,7 @@ routes = st.none() | st.builds(
 def test_what_was_made_true_once_is_true_the_second_time(current: Route | None, url: str, is_active: bool) -> None:
     wanted = WantedRoute(KEY, is_active, url)
     first = _outcome(current, wanted)
-    assert (first.change is None) == (current is not None and (current.url, current.is_active) == (url, is_active))
+    assert (first.change is None) == (current is not None and current.value == RouteValue(url, is_active))
     second = _outcome(first.route, wanted)
     assert second.change is None
     assert second.route == first.route

@@ -2,6 +2,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,19 +13,21 @@ from shared.schemas.events import (
     MalformedEvent,
     RouteChange,
     RouteChanged,
-    RouteState,
     UnknownEventType,
     UnsupportedSchema,
     decode,
     encode,
 )
 from shared.schemas.identity import NAME_PATTERN, VERSION_PATTERN, RouteKey
+from shared.schemas.route_value import RouteState, RouteValue
 
 names = st.from_regex(NAME_PATTERN)
 texts = st.text(st.characters(codec="utf-8"), max_size=40)
 times = st.integers(0, 4_000_000_000_000_000).map(
     lambda micros: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
 )
+keys = st.builds(RouteKey, names, names, names, st.from_regex(VERSION_PATTERN))
+values = st.builds(RouteValue, texts, st.booleans())
 changes = st.builds(
     RouteChange,
     action=st.sampled_from(Action),
@@ -58,6 +61,36 @@ def test_event_survives_the_wire(event: RouteChanged | Heartbeat) -> None:
 def test_fields_of_a_later_release_are_ignored(event: RouteChanged) -> None:
     wire = json.loads(encode(event)) | {"added_later": {"a": 1}}
     assert decode(json.dumps(wire).encode()) == event
+
+
+@given(keys, st.none() | values, values)
+def test_change_keeps_the_key_and_both_values_it_was_built_from(
+    key: RouteKey, previous: RouteValue | None, value: RouteValue
+) -> None:
+    change = RouteChange.between(key, previous, value)
+    assert (change.key(key.tenant), change.previous, change.value) == (key, previous, value)
+
+
+def test_change_is_flat_on_the_wire() -> None:
+    value, previous = RouteValue("http://two", is_active=True), RouteValue("http://one", is_active=False)
+    change = RouteChange.between(RouteKey("team-a", "payments", "prod", "v1"), previous, value)
+    assert msgspec.json.encode(change) == (
+        b'{"action":"activated","service":"payments","env":"prod","version":"v1","url":"http://two","is_active":true,'
+        b'"previous_url":"http://one","previous_state":"inactive"}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("previous", "value", "action"),
+    [
+        (None, RouteValue("http://one", is_active=False), Action.CREATED),
+        (RouteValue("http://one", is_active=True), RouteValue("http://two", is_active=True), Action.UPDATED),
+        (RouteValue("http://one", is_active=False), RouteValue("http://two", is_active=True), Action.ACTIVATED),
+        (RouteValue("http://one", is_active=True), RouteValue("http://two", is_active=False), Action.DEACTIVATED),
+    ],
+)
+def test_action_follows_from_both_values(previous: RouteValue | None, value: RouteValue, action: Action) -> None:
+    assert Action.between(previous, value) is action
 
 
 @given(st.binary(max_size=200))
