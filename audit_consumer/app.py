@@ -64,7 +64,9 @@ def assemble(settings: AuditSettings) -> TelemetryMiddleware:
         # leaves the group so that another member goes on at once; the producer; and MongoDB, which queries used last.
         async with AsyncExitStack() as opened:
             await opened.enter_async_context(access.running())
-            keys = following(access, settings, health=health, clock=clock, metrics=metrics, copy=settings.access_copy)
+            keys = following(
+                access, settings, health=health, clock=clock, metrics=metrics, copy=settings.key_snapshot_path
+            )
             await opened.enter_async_context(keys)
             opened.push_async_callback(trail.close)
             opened.push_async_callback(dead_letters.close)

@@ -1,4 +1,4 @@
-"""What the audit consumer can be told."""
+"""The settings of the audit consumer."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ class AuditSettings(ServiceSettings):
         default="mongodb://127.0.0.1:27017/?replicaSet=rs0",
         pattern=r"^mongodb(\+srv)?://",
         repr=False,
-        description="MongoDB, a replica set (majority writes need one).",
+        description="MongoDB connection URL. Must be a replica set: majority writes need one.",
     )
     mongo_database: str = Field(
         default="audit", pattern=r"^[A-Za-z0-9_-]{1,63}$", description="MongoDB database that holds the audit trail."
@@ -23,21 +23,24 @@ class AuditSettings(ServiceSettings):
         default="audit-consumer", min_length=1, max_length=200, description="Kafka consumer group of the ingestion."
     )
     audit_batch_records: int = Field(
-        default=500, ge=1, le=10_000, description="Kafka records taken at once; their offsets move together."
+        default=500,
+        ge=1,
+        le=10_000,
+        description="Maximum number of Kafka records in a batch. Offsets are committed per batch.",
     )
     audit_write_seconds: float = Field(
-        default=5.0, gt=0, le=10, description="Longest that one write to MongoDB may take before it is tried again."
-    )
-    request_deadline_seconds: float = Field(
-        default=2.0, gt=0, le=60, description="Seconds until the answer to any request begins; 503 after that."
+        default=5.0,
+        gt=0,
+        le=10,
+        description="Timeout of one write to MongoDB, in seconds; the write is retried after it.",
     )
     audit_query_seconds: float = Field(
-        default=1.8, gt=0, le=60, description="Deadline of one audit query, after which it is answered with 503."
+        default=1.8, gt=0, le=60, description="Timeout of one audit query, in seconds; 503 after it."
     )
     audit_retry_seconds: float = Field(
-        default=5.0, gt=0, le=60, description="Longest pause before a failed batch is tried again; jittered below it."
+        default=5.0, gt=0, le=60, description="Maximum backoff before a failed batch is retried, in seconds; jittered."
     )
-    access_copy: Path | None = Field(
+    key_snapshot_path: Path | None = Field(
         default=None,
-        description="File that keeps the hashes of access keys, for a start while Kafka is away; none keeps no copy.",
+        description="File of the key snapshot (hashes of the access keys), used to start without Kafka. Unset: no key snapshot.",
     )

@@ -28,8 +28,8 @@ class Contender:
 CONSTANT = Contender("bare ASGI constant", "bench.constant", {})
 PATIENT = {
     # A busy machine should show as a low rate, not as errors or as reloading.
-    "positive_life_seconds": "3600",
-    "negative_life_seconds": "3600",
+    "positive_ttl_seconds": "3600",
+    "negative_ttl_seconds": "3600",
     "resolve_deadline_seconds": "10",
     "database_timeout_seconds": "5",
     "redis_timeout_seconds": "2",

@@ -78,7 +78,7 @@ async def _measure(seconds: int, rows: list[Row]) -> None:
             key = AccessKey.new()
             copy = Path(directory, "access-keys")
             save_copy(key, copy)
-            shared = {"TM_ACCESS_COPY": str(copy), "TM_BENCH_KEY": key.text}
+            shared = {"TM_KEY_SNAPSHOT_PATH": str(copy), "TM_BENCH_KEY": key.text}
             rows += await _over_http(services, shared, seconds)
             async for row in _inside(stack):
                 rows.append(row)

@@ -102,13 +102,13 @@ def build_app(
     timing = RelayTiming(
         poll=settings.relay_poll_seconds,
         heartbeat=settings.heartbeat_seconds,
-        retention=timedelta(hours=settings.sent_outbox_retention_hours),
+        retention=timedelta(hours=settings.outbox_retention_hours),
         history=timedelta(days=settings.history_retention_days),
     )
     relay = Relay(outbox, events, timing=timing, metrics=metrics)
     watch = OutboxMonitor(outbox, health=health, metrics=metrics)
     # A little before the deadline of the whole request, so that what fails is counted and says what it was.
-    deadline = 0.95 * settings.write_deadline_seconds
+    deadline = 0.95 * settings.request_deadline_seconds
     rules = UrlRules(settings.url_schemes, settings.url_link_local_allowed)
     changes = ChangeSetService(change_sets, on_commit=relay.wake, deadline_seconds=deadline, metrics=metrics)
     past = HistoryService(history, deadline_seconds=deadline)
@@ -118,7 +118,7 @@ def build_app(
         publications,
         fleet,
         deadline_seconds=deadline,
-        limits=WaitLimits(settings.propagation_wait_seconds, settings.propagation_waits_at_once),
+        limits=WaitLimits(settings.propagation_wait_seconds, settings.max_concurrent_propagation_waits),
         is_ending=lambda: health.draining,
         clock=clock,
     )
@@ -164,7 +164,7 @@ def build_app(
         authenticator=access.authenticator,
         absent=absent_tenant,
         lifespan=lifespan,
-        limits=request_limits_of(settings, settings.write_deadline_seconds),
+        limits=request_limits_of(settings, settings.request_deadline_seconds),
     )
 
 
@@ -196,7 +196,7 @@ def connected(settings: ControlPlaneSettings) -> TelemetryMiddleware:
             metrics=metrics,
         )
 
-    deadline = settings.write_deadline_seconds
+    deadline = settings.request_deadline_seconds
     # Ends before the request's own deadline does, so that the guard hears of a server that does not answer.
     primary_guard = guard("postgres", 0.9 * deadline, POSTGRES_UNAVAILABLE)
     primary = Primary(
@@ -219,7 +219,7 @@ def connected(settings: ControlPlaneSettings) -> TelemetryMiddleware:
     return build_app(
         tenants=PostgresTenants(primary),
         routes=PostgresRoutes(primary),
-        change_sets=PostgresChangeSets(primary, metrics, most_routes=settings.tenant_routes),
+        change_sets=PostgresChangeSets(primary, metrics, most_routes=settings.tenant_route_quota),
         history=PostgresHistory(primary),
         keys=PostgresAccessKeys(primary),
         outbox=PostgresOutbox(primary, settings.postgres_url, relay_guard),

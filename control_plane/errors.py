@@ -128,7 +128,7 @@ class RouteQuotaReached(PlanRefused):
     def __init__(self, tenant: str, routes: int, created: int, most: int, plan: object) -> None:
         super().__init__(
             f"Tenant {tenant} has {routes} of at most {most} routes, active and inactive; {created} more do not fit. "
-            "Put an inactive route to the new use, or have TM_TENANT_ROUTES raised.",
+            "Put an inactive route to the new use, or have TM_TENANT_ROUTE_QUOTA raised.",
             plan,
         )
 

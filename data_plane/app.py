@@ -131,7 +131,7 @@ class Assembly:
 
     def _hot_path(self) -> FastPath:
         settings = self._settings
-        pace = Pace(settings.watch_progress_seconds, settings.watch_slow_seconds)
+        pace = Pace(settings.watch_progress_seconds, settings.watch_send_timeout_seconds)
         limits = request_limits_of(settings, settings.request_deadline_seconds)
         app = build_app(
             self.core.resolver,
@@ -183,8 +183,8 @@ class Assembly:
             opened.push_async_callback(core.watches.close)
             if settings.warmup_seconds:
                 await core.warm_up.run(settings.warmup_seconds)
-            if settings.selfcheck_seconds:
-                checking = partial(keep_checking, core.verifier, settings.selfcheck_seconds)
+            if settings.verifier_interval_seconds:
+                checking = partial(keep_checking, core.verifier, settings.verifier_interval_seconds)
                 await opened.enter_async_context(running(checking, "self-check"))
             if core.snapshots:
                 keeping = partial(keep_snapshots, core.snapshots, settings.snapshot_interval_seconds)
@@ -198,7 +198,7 @@ class Assembly:
             health=self.health,
             clock=self._clock,
             metrics=self.metrics,
-            copy=self._settings.access_copy,
+            copy=self._settings.key_snapshot_path,
         )
 
     @asynccontextmanager

@@ -1,4 +1,4 @@
-"""What the data plane can be told."""
+"""The settings of the data plane."""
 
 from pathlib import Path
 from typing import Annotated
@@ -24,111 +24,126 @@ class DataPlaneSettings(ServiceSettings):
     """The settings of a resolver instance."""
 
     replica_urls: CommaSeparated = Field(
-        default=(), repr=False, description="PostgreSQL read replicas that answer what no cache knows, comma separated."
+        default=(),
+        repr=False,
+        description="Connection URLs of PostgreSQL read replicas, the source of cache misses, comma separated.",
     )
     postgres_url: Annotated[str, AfterValidator(_postgres_url)] | None = Field(
         default=None,
         repr=False,
         validate_default=True,
-        description="PostgreSQL primary: asked when no replica is fit, and for the time of its clock.",
+        description="Connection URL of the PostgreSQL primary: the source when no replica is usable, and the reference clock.",
     )
     redis_url: Annotated[str, AfterValidator(_redis_url)] = Field(
-        default="redis://127.0.0.1:6379/0", repr=False, description="Redis that the resolver instances share."
+        default="redis://127.0.0.1:6379/0",
+        repr=False,
+        description="Redis, the L2 cache that all resolver instances share.",
     )
     positive_ttl_seconds: float = Field(
-        default=60, gt=0, le=3600, description="How old the knowledge of an active route may be when it is answered."
+        default=60, gt=0, le=3600, description="TTL of an active route, in seconds since it was read from the database."
     )
     negative_ttl_seconds: float = Field(
-        default=10, gt=0, le=3600, description="How old the knowledge that there is no active route may be."
+        default=10,
+        gt=0,
+        le=3600,
+        description="TTL of a negative entry (no active route), in seconds since it was read from the database.",
     )
     stale_if_error_seconds: float = Field(
         default=3600,
         ge=0,
         le=7 * 24 * 3600,
-        description="How long past its life an entry is kept, and answered when no source can tell.",
+        description="Seconds after its TTL that an entry may still be returned, marked stale, when every source fails.",
     )
     l1_entries: int = Field(
-        default=200_000, ge=1, le=10_000_000, description="Routes kept in the process; the least used one goes first."
-    )
-    request_deadline_seconds: float = Field(
-        default=2, gt=0, le=60, description="Seconds until the answer to any request begins; 503 after that."
+        default=200_000,
+        ge=1,
+        le=10_000_000,
+        description="Capacity of the L1 cache, in entries; S3-FIFO evicts the least used ones.",
     )
     resolve_deadline_seconds: float = Field(
-        default=0.3, gt=0, le=30, description="Time for one resolve request, all look-ups included."
+        default=0.3, gt=0, le=30, description="Deadline of one resolve request, in seconds, over all layers."
     )
-    redis_timeout_seconds: float = Field(default=0.05, gt=0, le=5, description="Time for one call to Redis.")
-    database_timeout_seconds: float = Field(default=0.12, gt=0, le=10, description="Time for one query to PostgreSQL.")
-    replica_connections: int = Field(default=8, ge=1, le=200, description="Connections to each read replica.")
+    redis_timeout_seconds: float = Field(
+        default=0.05, gt=0, le=5, description="Timeout of one call to Redis, in seconds."
+    )
+    database_timeout_seconds: float = Field(
+        default=0.12, gt=0, le=10, description="Timeout of one query to PostgreSQL, in seconds."
+    )
+    replica_connections: int = Field(
+        default=8, ge=1, le=200, description="Connections to each read replica, and so its concurrent queries."
+    )
     primary_connections: int = Field(
-        default=4, ge=1, le=100, description="Connections to the primary; also how many queries it gets at once."
+        default=4, ge=1, le=100, description="Connections to the primary, and so its concurrent queries."
     )
-    selfcheck_seconds: float = Field(
+    verifier_interval_seconds: float = Field(
         default=1,
         ge=0,
         le=3600,
-        description="Seconds between two cached routes being compared with the database; 0 turns that off.",
+        description="Seconds between two comparisons of a cached route with the database. 0: the verifier is off.",
     )
     watch_clients: int = Field(
-        default=2500, ge=0, le=100_000, description="Watchers at a time; more are answered with 503."
+        default=2500, ge=0, le=100_000, description="Maximum number of open watches of a process; 503 above it."
     )
     watch_clients_per_tenant: int | None = Field(
         default=None,
         ge=0,
-        description="Watchers of one tenant at a time, so that others have places left; more are answered with 429. None: nine "
-        "tenths of TM_WATCH_CLIENTS.",
+        description="Maximum number of open watches of one tenant; 429 above it. Unset: nine tenths of TM_WATCH_CLIENTS.",
     )
-    watch_history_changes: int = Field(
+    change_log_changes: int = Field(
         default=20_000,
         ge=1,
-        description="Changes kept in the process, over all tenants, for watchers to go on from where they were.",
+        description="Changes in the change logs of a process, over all tenants. A watch resumes from its revision while that is in the log.",
     )
     watch_progress_seconds: float = Field(
-        default=10, gt=0, le=300, description="Seconds between two signs of life on a watch."
+        default=10, gt=0, le=300, description="Seconds between two progress events on a watch."
     )
-    watch_slow_seconds: float = Field(
-        default=10, gt=0, le=300, description="How long a watcher may take for what it is sent, before it is closed."
+    watch_send_timeout_seconds: float = Field(
+        default=10,
+        gt=0,
+        le=300,
+        description="Seconds a client may take to receive what a watch sends; then the watch is closed as slow.",
     )
     kafka_start_seconds: float = Field(
         default=3,
         ge=0,
         le=60,
-        description="How long a start waits for Kafka, and for what was changed since its snapshot, before it serves without.",
+        description="Seconds that a start waits to connect to Kafka and to apply what changed since its snapshot, before it serves without.",
     )
     snapshot_path: Path | None = Field(
         default=None,
-        description="File that keeps what is known for the next start, on a disk that outlives the process; none: off.",
+        description="File of the cache snapshot, on a disk that outlives the process. Unset: no snapshot.",
     )
     snapshot_interval_seconds: float = Field(
-        default=60, gt=0, le=3600, description="Seconds between two snapshots; one more is written on drain."
+        default=60, gt=0, le=3600, description="Seconds between two snapshots. One more is written on drain."
     )
     warmup_seconds: float = Field(
-        default=5, ge=0, le=300, description="How long a start reads routes ahead before it is ready; 0 turns that off."
+        default=5, ge=0, le=300, description="Seconds that a start may load routes before it is ready. 0: no warm-up."
     )
     warmup_per_second: int = Field(
         default=2000,
         ge=1,
-        description="Routes that a start reads ahead in a second, and so what the database gets of it.",
+        description="Routes that the warm-up loads per second, a bound on its load on the database.",
     )
-    access_copy: Path | None = Field(
+    key_snapshot_path: Path | None = Field(
         default=None,
-        description="File that keeps the hashes of access keys, for a start while Kafka is away; none keeps no copy.",
+        description="File of the key snapshot (hashes of the access keys), used to start without Kafka. Unset: no key snapshot.",
     )
 
     _split_replicas = field_validator("replica_urls", mode="before")(split_commas)
 
     @property
-    def watch_places_of_a_tenant(self) -> int:
-        """How many watchers of one tenant there may be; some places are left to others, unless there is only one."""
-        told = self.watch_clients_per_tenant
-        return max(self.watch_clients * 9 // 10, min(self.watch_clients, 1)) if told is None else told
+    def watch_clients_limit_per_tenant(self) -> int:
+        """Open watches that one tenant may have. By default a tenth of all is left to other tenants, but a tenant gets one."""
+        limit = self.watch_clients_per_tenant
+        return max(self.watch_clients * 9 // 10, min(self.watch_clients, 1)) if limit is None else limit
 
     @field_validator("watch_clients_per_tenant")
     @classmethod
     def _are_among_all(cls, of_tenant: int | None, others: ValidationInfo) -> int | None:
-        # A wrong number of all watchers is reported by itself.
+        # A wrong TM_WATCH_CLIENTS has an error of its own.
         at_most = others.data.get("watch_clients")
         if of_tenant is not None and at_most is not None and of_tenant > at_most:
-            raise ValueError(f"must be no more than TM_WATCH_CLIENTS, which is {at_most}; leave it out for nine tenths")
+            raise ValueError(f"must not exceed TM_WATCH_CLIENTS, which is {at_most}; unset it for nine tenths")
         return of_tenant
 
     @field_validator("replica_urls")
@@ -139,7 +154,7 @@ class DataPlaneSettings(ServiceSettings):
     @field_validator("postgres_url")
     @classmethod
     def _is_one_of_two(cls, url: str | None, others: ValidationInfo) -> str | None:
-        # A wrong list of replicas is reported by itself.
+        # A wrong TM_REPLICA_URLS has an error of its own.
         if url is None and others.data.get("replica_urls") == ():
-            raise ValueError("set this or TM_REPLICA_URLS, or both: the routes are in PostgreSQL")
+            raise ValueError("set this or TM_REPLICA_URLS, or both: routes are loaded from PostgreSQL")
         return url

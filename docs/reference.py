@@ -43,7 +43,7 @@ Every request but `/health/…`, `/metrics` and `/schema` carries `Authorization
   exist.
 - **Sent again** with the same `Idempotency-Key`, a POST makes no second key and no second secret. The recorded answer has
   everything but the text, which is stored nowhere: revoke or rotate a key whose text was lost on the way.
-- **Kafka away:** what a service knows stays good. One that starts meanwhile takes the copy in `TM_ACCESS_COPY`. If the
+- **Kafka away:** what a service knows stays good. One that starts meanwhile takes the copy in `TM_KEY_SNAPSHOT_PATH`. If the
   topic was lost, `python -m control_plane republish-keys` sends every key again.
 - `TM_ACCESS=off` lets everyone do everything. It is for a laptop.
 

@@ -86,4 +86,4 @@ def write_limits(settings: ControlPlaneSettings, clock: Clock, metrics: Metrics)
         CREDENTIAL: (settings.credential_writes_per_second, settings.credential_write_burst),
     }
     limiting = {policy: Rate(*rate) for policy, rate in rates.items() if rate[0] > 0}
-    return WriteLimits(limiting, at_once=settings.tenant_writes_at_once, clock=clock, metrics=metrics)
+    return WriteLimits(limiting, at_once=settings.tenant_max_concurrent_writes, clock=clock, metrics=metrics)

@@ -91,7 +91,7 @@ class _Wiring:
         self.local = L1Cache(settings.l1_entries, metrics)
         self.freshness = Freshness(self.lives, clock, metrics)
         self.watermarks = Watermarks()
-        self.feeds = ChangeLogs(ports.heard, ports.primary_clock, settings.watch_history_changes)
+        self.feeds = ChangeLogs(ports.heard, ports.primary_clock, settings.change_log_changes)
         self.coverage = StalenessBounds(
             local=self.local,
             heard=ports.heard,
@@ -203,7 +203,7 @@ class _Wiring:
             self.feeds,
             self.ports.heard,
             at_most=self.settings.watch_clients,
-            at_most_of_tenant=self.settings.watch_places_of_a_tenant,
+            at_most_of_tenant=self.settings.watch_clients_limit_per_tenant,
             metrics=self.metrics,
         )
 

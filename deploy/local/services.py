@@ -45,7 +45,7 @@ class Service(Recipe):
             "TM_HTTP_PORT": str(self._state.port(self.name)),
             "TM_INSTANCE_ID": self.name,
         }
-        keys = {"TM_ACCESS_COPY": str(self._state.copy_of_keys(self.name))}
+        keys = {"TM_KEY_SNAPSHOT_PATH": str(self._state.copy_of_keys(self.name))}
         return Launch(argv=self._command, directory=REPOSITORY, environment={**keys, **self._environment(), **own})
 
     async def settle(self) -> bool:

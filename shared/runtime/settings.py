@@ -1,8 +1,10 @@
-"""What every service can be told, from `TM_…` environment variables."""
+"""The settings that all three services share, read from `TM_…` environment variables."""
 
+import os
 import re
 import socket
 import sys
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Literal, TypeVar
 
@@ -21,7 +23,24 @@ def split_commas(value: object) -> object:
 ASYMMETRIC_ALGORITHMS = frozenset(
     {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 )
-"""None of them can be verified with a secret, so a public key is never mistaken for one."""
+"""Symmetric algorithms (HS256, …) are left out: with them a public key could be used as a secret to sign a token."""
+
+RENAMED_SETTINGS = {
+    "TM_ACCESS_COPY": "TM_KEY_SNAPSHOT_PATH",
+    "TM_MAX_STALE_SECONDS": "TM_STALE_IF_ERROR_SECONDS",
+    "TM_NEGATIVE_LIFE_SECONDS": "TM_NEGATIVE_TTL_SECONDS",
+    "TM_POSITIVE_LIFE_SECONDS": "TM_POSITIVE_TTL_SECONDS",
+    "TM_PROPAGATION_WAITS_AT_ONCE": "TM_MAX_CONCURRENT_PROPAGATION_WAITS",
+    "TM_REQUESTS_AT_ONCE": "TM_MAX_CONCURRENT_REQUESTS",
+    "TM_SELFCHECK_SECONDS": "TM_VERIFIER_INTERVAL_SECONDS",
+    "TM_SENT_OUTBOX_RETENTION_HOURS": "TM_OUTBOX_RETENTION_HOURS",
+    "TM_TENANT_ROUTES": "TM_TENANT_ROUTE_QUOTA",
+    "TM_TENANT_WRITES_AT_ONCE": "TM_TENANT_MAX_CONCURRENT_WRITES",
+    "TM_WATCH_HISTORY_CHANGES": "TM_CHANGE_LOG_CHANGES",
+    "TM_WATCH_SLOW_SECONDS": "TM_WATCH_SEND_TIMEOUT_SECONDS",
+    "TM_WRITE_DEADLINE_SECONDS": "TM_REQUEST_DEADLINE_SECONDS",
+}
+"""Old name to new name. Every service refuses to start under an old name, because it would otherwise be ignored."""
 
 _LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost)[:/]")
 
@@ -37,7 +56,7 @@ class LogFormat(StrEnum):
 class ServiceSettings(BaseSettings):
     """The settings that all three services share; each service adds its own.
 
-    Raises pydantic's ValidationError, naming every wrong variable, when built from a bad environment.
+    Raises pydantic's ValidationError, which names every wrong variable.
     """
 
     model_config = SettingsConfigDict(env_prefix="TM_", extra="ignore", frozen=True, hide_input_in_errors=True)
@@ -45,13 +64,14 @@ class ServiceSettings(BaseSettings):
     http_host: str = Field(default="127.0.0.1", description="Address the HTTP server listens on.")
     http_port: int = Field(default=8000, ge=1, le=65535, description="Port the HTTP server listens on.")
     workers: int = Field(
-        default=1, ge=1, le=64, description="Worker processes that share the port; metrics are merged."
+        default=1, ge=1, le=64, description="Worker processes that share the port. `/metrics` merges their values."
     )
     instance_id: str = Field(
-        default_factory=socket.gethostname, description="Name of this instance in logs and health; unique per process."
+        default_factory=socket.gethostname,
+        description="Name of this instance in logs, health and status reports. Unique per process.",
     )
     log_level: str = Field(
-        default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe level that is logged."
+        default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Lowest level that is logged."
     )
     log_format: LogFormat = Field(
         default=LogFormat.AUTO, description="`json`, `console`, or `auto`: console on a terminal, JSON elsewhere."
@@ -60,38 +80,45 @@ class ServiceSettings(BaseSettings):
         default=1.0,
         ge=0,
         le=300,
-        description="Seconds between reporting not ready and closing the port, so that balancers look elsewhere.",
+        description="Seconds between reporting not ready and closing the port, for load balancers to stop sending requests.",
     )
     shutdown_seconds: int = Field(
         default=30,
         ge=1,
         le=600,
-        description="Seconds that requests in flight and workers have to finish before the end.",
+        description="Seconds that requests in flight and background workers have to finish before the process exits.",
     )
-    requests_at_once: int = Field(
-        default=512, ge=1, description="Requests in flight in one worker; more are answered with 503 at once."
+    max_concurrent_requests: int = Field(
+        default=512, ge=1, description="Requests in flight in one worker process; further requests get 503 at once."
     )
-    header_count: int = Field(default=64, ge=8, description="Header fields of one request; more are refused with 431.")
+    request_deadline_seconds: float = Field(
+        default=2, gt=0, le=60, description="Seconds from the request until its response begins; after that, 503."
+    )
+    header_count: int = Field(
+        default=64, ge=8, description="Maximum number of header fields in a request; 431 above it."
+    )
     header_bytes: int = Field(
-        default=16 * 1024, ge=1024, description="Bytes of one request's header fields; more are refused with 431."
+        default=16 * 1024, ge=1024, description="Maximum size of a request's header fields, in bytes; 431 above it."
     )
     kafka_bootstrap: str = Field(default="127.0.0.1:9092", description="Kafka bootstrap servers, comma separated.")
     access: Literal["on", "off"] = Field(
-        default="on", description="`off` lets everyone do everything, under the name in `X-Actor`: for a laptop."
+        default="on", description="`off` allows every request, under the name in `X-Actor`. For development only."
     )
-    jwt_issuer: str | None = Field(default=None, description="`iss` of accepted JWTs; required with TM_JWT_JWKS.")
-    jwt_audience: str | None = Field(default=None, description="`aud` of accepted JWTs; required with TM_JWT_JWKS.")
+    jwt_issuer: str | None = Field(default=None, description="Required `iss` of JWTs. Mandatory with TM_JWT_JWKS.")
+    jwt_audience: str | None = Field(default=None, description="Required `aud` of JWTs. Mandatory with TM_JWT_JWKS.")
     jwt_jwks: str | None = Field(
-        default=None, description="File or https URL of the keys that JWTs are verified with; none accepts no JWT."
+        default=None, description="File or https URL of the JWK set that verifies JWTs. Unset: no JWT is accepted."
     )
     jwt_algorithms: CommaSeparated = Field(
-        default=("RS256", "ES256", "EdDSA"), description="Signature algorithms of accepted JWTs; asymmetric ones only."
+        default=("RS256", "ES256", "EdDSA"), description="Accepted signature algorithms of JWTs; asymmetric ones only."
     )
     jwt_subject_claim: str = Field(default="sub", description="Claim that names the caller.")
     jwt_tenant_claim: str = Field(
-        default="tenant", description="Claim that names the caller's tenant; none for admins."
+        default="tenant", description="Claim that names the caller's tenant; absent for admins."
     )
-    jwt_role_claim: str = Field(default="role", description="Claim with admin, editor, viewer or resolver.")
+    jwt_role_claim: str = Field(
+        default="role", description="Claim that names the caller's role: admin, editor, viewer or resolver."
+    )
 
     _split_algorithms = field_validator("jwt_algorithms", mode="before")(split_commas)
 
@@ -108,9 +135,13 @@ class ServiceSettings(BaseSettings):
         if source is None:
             return None
         if not (others.data.get("jwt_issuer") and others.data.get("jwt_audience")):
-            raise ValueError("needs TM_JWT_ISSUER and TM_JWT_AUDIENCE, or tokens made for others would do")
+            raise ValueError(
+                "needs TM_JWT_ISSUER and TM_JWT_AUDIENCE: without them, tokens issued for other applications would be accepted"
+            )
         if source.startswith("http://") and not _LOOPBACK.match(source):
-            raise ValueError("must be a file or an https URL: whoever answers decides who is let in")
+            raise ValueError(
+                "must be a file or an https URL: over plain http, an attacker on the network could supply the keys"
+            )
         return source
 
 
@@ -118,10 +149,21 @@ _S = TypeVar("_S", bound=ServiceSettings)
 
 
 def read_settings(kind: type[_S]) -> _S:
-    """The settings in the environment. A wrong one ends the process with 2, after saying what is wrong with each."""
+    """The settings in the environment. On a wrong one, writes every error to stderr and exits with status 2."""
+    renamed = [f"  {old}: renamed; set {new} instead" for old, new in renamed_settings(os.environ)]  # noqa: TID251 - this is the reader
     try:
-        return kind()
+        settings = kind()
     except ValidationError as error:
         wrong = [f"  TM_{'_'.join(map(str, each['loc'])).upper()}: {each['msg']}" for each in error.errors()]
-        sys.stderr.write("\n".join(["Some settings in the environment are wrong:", *wrong, ""]))
-        raise SystemExit(2) from None
+    else:
+        if not renamed:
+            return settings
+        wrong = []
+    sys.stderr.write("\n".join(["Some settings in the environment are wrong:", *renamed, *wrong, ""]))
+    raise SystemExit(2)
+
+
+def renamed_settings(environment: Iterable[str]) -> list[tuple[str, str]]:
+    """The old names among the variables of `environment`, each with its new name. Case is ignored, as for all settings."""
+    names = {name.upper() for name in environment}
+    return [(old, new) for old, new in RENAMED_SETTINGS.items() if old in names]

@@ -69,7 +69,7 @@ async def test_health_and_metrics_are_reachable_while_everything_else_is_shed(sy
     """One place, held by a request that waits for a frozen database."""
     key = await system.new_key()
     small = system.services.another(
-        "control_plane", f"control-plane-small-{secrets.token_hex(3)}", {"TM_REQUESTS_AT_ONCE": "1"}
+        "control_plane", f"control-plane-small-{secrets.token_hex(3)}", {"TM_MAX_CONCURRENT_REQUESTS": "1"}
     )
     await small.start()
     path = system.control_path(key).removeprefix(system.control_url)

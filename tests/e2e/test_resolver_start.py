@@ -24,10 +24,10 @@ async def test_a_running_resolver_compares_what_it_knows_with_the_database(syste
     key, resolver = await system.new_key(), system.resolver_urls[0]
     await system.put(key, "http://compared")
     await system.until_resolved(key, "http://compared")
-    before = await metric(system.http, resolver, 'tm_selfcheck_samples_total{layer="l1"}')
+    before = await metric(system.http, resolver, 'tm_verifier_samples_total{layer="l1"}')
 
     async def has_compared() -> bool:
-        return await metric(system.http, resolver, 'tm_selfcheck_samples_total{layer="l1"}') > before
+        return await metric(system.http, resolver, 'tm_verifier_samples_total{layer="l1"}') > before
 
     await eventually(has_compared)
 

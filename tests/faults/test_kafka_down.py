@@ -82,7 +82,7 @@ async def test_resolver_that_starts_without_kafka_answers(system: System) -> Non
     copy = str(system.state.copy_of_keys(system.services.data_planes[0].name))
     await system.stack.kafka.freeze()
     try:
-        async with short_lived_resolver(system, "without-kafka", TM_ACCESS_COPY=copy) as resolver:
+        async with short_lived_resolver(system, "without-kafka", TM_KEY_SNAPSHOT_PATH=copy) as resolver:
             assert await system.resolved_url(resolver.urls[0], key) == "http://there"
             assert "started with a copy of the access keys" in system.log_of(resolver)
             nobody = await system.http.get(f"{resolver.urls[0]}/", headers=bearer(AccessKey.new()))

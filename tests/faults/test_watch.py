@@ -131,7 +131,7 @@ async def test_while_kafka_stands_still_a_watch_lives_and_does_not_say_that_all_
 
 async def test_a_watcher_that_does_not_read_is_closed_and_costs_the_others_nothing(system: System) -> None:
     tenant = await system.new_tenant()
-    resolver = system.services.another("data_plane", "slowly-watched", {"TM_WATCH_SLOW_SECONDS": "0.5"})
+    resolver = system.services.another("data_plane", "slowly-watched", {"TM_WATCH_SEND_TIMEOUT_SECONDS": "0.5"})
     await resolver.start()
     reader, writer = await asyncio.open_connection(*urlsplit(resolver.urls[0]).netloc.split(":"), limit=1024)
     try:

@@ -82,7 +82,7 @@ class KafkaStatusReports:
             self._counted.labels(error.reason).inc()
             _log.debug("skipped a report", offset=record.offset, reason=error.reason, why=str(error)[:300])
             return None
-        self._counted.labels("withdrawn" if report.status is None else "heard").inc()
+        self._counted.labels("withdrawn" if report.status is None else "accepted").inc()
         return report
 
 

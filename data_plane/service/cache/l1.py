@@ -14,7 +14,7 @@ from shared.schemas.identity import RouteKey
 
 SAMPLED_FROM = 1024
 """How many of the keys stored last can be drawn as a sample. What is older than one life is not answered any more."""
-_KINDS = {State.ACTIVE: "positive", State.ABSENT: "negative", State.INACTIVE: "tombstone"}
+_KINDS = {State.ACTIVE: "positive", State.ABSENT: "never_created", State.INACTIVE: "tombstone"}
 
 
 class L1Cache:

@@ -39,7 +39,7 @@ class CacheVerifier:
         self._cache = cache
         self._sources = sources
         self._coverage = coverage
-        samples, wrong = metrics.counter("tm_selfcheck_samples_total"), metrics.counter("tm_cache_mismatches_total")
+        samples, wrong = metrics.counter("tm_verifier_samples_total"), metrics.counter("tm_cache_mismatches_total")
         self._samples = {layer: samples.labels(layer) for layer in ("l1", "redis")}
         self._wrong = {layer: wrong.labels(layer) for layer in ("l1", "redis")}
 

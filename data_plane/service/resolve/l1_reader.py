@@ -51,7 +51,7 @@ class L1Reader:
         self.age = coverage.age
         resolutions, lookups = metrics.counter("tm_resolutions_total"), metrics.counter("tm_cache_lookups_total")
         self._found, self._hits = resolutions.labels("found", "l1"), lookups.labels("l1", "hit")
-        self._absent, self._negatives = resolutions.labels("absent", "l1"), lookups.labels("l1", "negative")
+        self._absent, self._negatives = resolutions.labels("negative", "l1"), lookups.labels("l1", "negative")
 
     def count_found(self, answers: int) -> None:
         """Count so many answers that were given, each with an active route."""

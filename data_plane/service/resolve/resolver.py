@@ -20,7 +20,7 @@ from shared.schemas.identity import RouteKey
 
 ASK_AGAIN_SECONDS = 0.05
 """How long to wait before the sources are asked again for a revision that none of them has, or can tell of."""
-_RESULTS = ("found", "absent", "stale", "unavailable")
+_RESULTS = ("found", "negative", "stale", "unavailable")
 _LOOKUPS = ("hit", "negative", "miss", "expired")
 
 
@@ -147,7 +147,7 @@ class Resolver:
         return Answer(entry, layer, stale, age if age > 0 else 0.0, 0.0 if stale else remaining, bound, tenant_revision)
 
     def _count(self, answer: Answer) -> Answer:
-        result = "stale" if answer.stale else "absent" if answer.entry.url is None else "found"
+        result = "stale" if answer.stale else "negative" if answer.entry.url is None else "found"
         self._resolutions[result, answer.layer].count += 1
         return answer
 

@@ -45,7 +45,9 @@ class RequestLimits:
 
 def request_limits_of(settings: ServiceSettings, deadline_seconds: float) -> RequestLimits:
     """The bounds that a service's settings say, with that service's own deadline."""
-    return RequestLimits(deadline_seconds, settings.requests_at_once, settings.header_count, settings.header_bytes)
+    return RequestLimits(
+        deadline_seconds, settings.max_concurrent_requests, settings.header_count, settings.header_bytes
+    )
 
 
 def extend_deadline(seconds: float) -> None:

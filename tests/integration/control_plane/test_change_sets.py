@@ -21,7 +21,7 @@ from tests.support.factories import a_tenant
 from tests.support.postgres import Database
 from tests.support.waiting import eventually
 
-PATIENT = {"write_deadline_seconds": 20}
+PATIENT = {"request_deadline_seconds": 20}
 
 _DELAYED_COMMITS = """
 CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS
@@ -222,7 +222,9 @@ async def test_the_largest_legal_change_set_goes_through_kafka(stack: Stack, dat
 
 async def test_a_tenant_that_somebody_holds_is_busy_and_the_others_are_not(stack: Stack, database: Database) -> None:
     held, free = a_tenant(), a_tenant()
-    async with control_plane(database.url, stack.urls.kafka, write_deadline_seconds=1, postgres_pool_size=2) as client:
+    async with control_plane(
+        database.url, stack.urls.kafka, request_deadline_seconds=1, postgres_pool_size=2
+    ) as client:
         for tenant in (held, free):
             await client.put(f"/tenants/{tenant}")
         async with _connected(database) as other, other.transaction():

@@ -15,7 +15,7 @@ from tests.support.control_plane import control_plane, open_outbox
 from tests.support.factories import a_tenant
 from tests.support.postgres import Database
 
-PATIENT = {"write_deadline_seconds": 20}
+PATIENT = {"request_deadline_seconds": 20}
 
 
 @pytest_asyncio.fixture(loop_scope="session")

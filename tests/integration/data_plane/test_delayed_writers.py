@@ -89,7 +89,7 @@ async def test_an_old_fill_of_redis_is_refused_and_nobody_answers_it(
         [in_its_way] = await shared.put([late])
         assert in_its_way is not None
         assert in_its_way.revision == 2
-    async with start(selfcheck_seconds=0) as fresh:
+    async with start(verifier_interval_seconds=0) as fresh:
         answer = await fresh.core.resolver.resolve(key)
         assert (answer.entry.url, answer.layer) == (newer, "redis")
 
@@ -101,7 +101,7 @@ async def test_an_old_reading_of_a_replica_is_not_answered_by_who_has_heard_the_
     await routes.put(key, OLD)
     await standby.follow()
     others = [RouteKey(key.tenant, f"other-{number}", "prod", "v1") for number in range(3)]
-    async with start(l1_entries=1, selfcheck_seconds=0) as instance:
+    async with start(l1_entries=1, verifier_interval_seconds=0) as instance:
         watch = Watch(instance, key)
         await watch.until(OLD)
         await standby.pause()

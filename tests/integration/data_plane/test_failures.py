@@ -28,7 +28,7 @@ def _another(key: RouteKey, number: int = 1) -> RouteKey:
 async def test_redis_down_and_back_empty_brings_no_old_value_back(
     stack: Stack, routes: Routes, start: Start, standby: Standby, key: RouteKey
 ) -> None:
-    lives = {"positive_life_seconds": 0.3, "negative_life_seconds": 0.1}
+    lives = {"positive_ttl_seconds": 0.3, "negative_ttl_seconds": 0.1}
     await routes.put(key, "https://v1")
     await standby.follow()
     async with start(**lives) as one, start(**lives) as two, watching(key, one, two) as watches:
@@ -111,7 +111,7 @@ async def _is_applied(metrics: bytes) -> bool:
 async def test_with_all_databases_down_known_routes_are_answered_and_unknown_ones_refused(
     stack: Stack, routes: Routes, start: Start, key: RouteKey
 ) -> None:
-    lives = {"positive_life_seconds": 0.3, "negative_life_seconds": 0.1}
+    lives = {"positive_ttl_seconds": 0.3, "negative_ttl_seconds": 0.1}
     unknown = _another(key)
     await routes.put(key, "https://v1")
     await routes.put(unknown, "https://exists")

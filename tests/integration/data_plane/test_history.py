@@ -16,7 +16,7 @@ from tests.integration.data_plane.watching import Watch, watching
 from tests.support.factories import a_tenant
 from tests.support.kafka import produce
 
-SHORT = {"positive_life_seconds": 0.3, "negative_life_seconds": 0.1}
+SHORT = {"positive_ttl_seconds": 0.3, "negative_ttl_seconds": 0.1}
 """Lives so short that entries are loaded again all the time."""
 
 
@@ -37,7 +37,7 @@ async def test_while_the_replica_lags_no_instance_goes_back_and_all_answer_the_c
             await produce(stack.urls.kafka, await routes.put(key, url))
             for watch in watches:
                 await watch.until(url)
-        await asyncio.sleep(2 * SHORT["positive_life_seconds"])
+        await asyncio.sleep(2 * SHORT["positive_ttl_seconds"])
         assert [await _url(watch) for watch in watches] == ["https://v11", "https://v11"]
         await standby.resume()
         for watch in watches:
@@ -47,7 +47,7 @@ async def test_while_the_replica_lags_no_instance_goes_back_and_all_answer_the_c
 async def test_a_change_nobody_hears_of_is_answered_when_the_life_is_over(routes: Routes, start: Start) -> None:
     key, life = RouteKey(a_tenant(), "payments", "prod", "v1"), 1.0
     await routes.put(key, "https://v1")
-    lives = {"positive_life_seconds": life, "negative_life_seconds": life}
+    lives = {"positive_ttl_seconds": life, "negative_ttl_seconds": life}
     async with start(**lives) as one, start(**lives) as two, watching(key, one, two) as watches:
         for watch in watches:
             await watch.until("https://v1")

@@ -30,7 +30,9 @@ def longest() -> float:
 
 @pytest.fixture
 def settings(longest: float) -> ControlPlaneSettings:
-    return ControlPlaneSettings(requests_at_once=2, propagation_wait_seconds=longest, propagation_waits_at_once=3)
+    return ControlPlaneSettings(
+        max_concurrent_requests=2, propagation_wait_seconds=longest, max_concurrent_propagation_waits=3
+    )
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -133,12 +133,12 @@ async def test_what_happened_is_counted(world: World, http: httpx2.AsyncClient) 
     for line in (
         'tm_resolutions_total{layer="replica",result="found"} 1.0',
         'tm_resolutions_total{layer="l1",result="found"} 1.0',
-        'tm_resolutions_total{layer="replica",result="absent"} 1.0',
+        'tm_resolutions_total{layer="replica",result="negative"} 1.0',
         'tm_cache_lookups_total{layer="l1",outcome="hit"} 1.0',
         'tm_cache_lookups_total{layer="redis",outcome="miss"} 2.0',
         'tm_cache_writes_total{layer="redis",outcome="stored"} 2.0',
         'tm_cache_entries{kind="positive"} 1.0',
-        'tm_cache_entries{kind="negative"} 1.0',
+        'tm_cache_entries{kind="never_created"} 1.0',
         'tm_loads_total{outcome="loaded"} 2.0',
         "tm_revision_regressions_total 0.0",
     ):

@@ -18,7 +18,7 @@ def world() -> World:
 
 def counts(instance: Instance, layer: str) -> tuple[float, float]:
     """Samples of the layer, and how many of them were wrong."""
-    names = ("tm_selfcheck_samples_total", "tm_cache_mismatches_total")
+    names = ("tm_verifier_samples_total", "tm_cache_mismatches_total")
     return instance.count(names[0], layer=layer), instance.count(names[1], layer=layer)
 
 

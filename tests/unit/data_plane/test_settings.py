@@ -39,12 +39,12 @@ def test_urls_with_passwords_are_not_printed() -> None:
 @pytest.mark.parametrize(("all_of_them", "of_a_tenant"), [(2500, 2250), (1000, 900), (10, 9), (2, 1), (1, 1), (0, 0)])
 def test_a_tenant_has_nine_tenths_of_the_places_for_watchers(all_of_them: int, of_a_tenant: int) -> None:
     settings = DataPlaneSettings.model_validate({"replica_urls": "postgresql://a", "watch_clients": all_of_them})
-    assert settings.watch_places_of_a_tenant == of_a_tenant
+    assert settings.watch_clients_limit_per_tenant == of_a_tenant
 
 
 def test_a_tenant_has_the_places_for_watchers_that_are_told() -> None:
     told = {"replica_urls": "postgresql://a", "watch_clients": 7, "watch_clients_per_tenant": 7}
-    assert DataPlaneSettings.model_validate(told).watch_places_of_a_tenant == 7
+    assert DataPlaneSettings.model_validate(told).watch_clients_limit_per_tenant == 7
 
 
 def test_a_tenant_can_have_no_more_places_for_watchers_than_there_are() -> None:

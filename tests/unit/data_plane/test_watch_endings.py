@@ -53,7 +53,7 @@ async def test_an_event_that_comes_again_vouches_for_none_that_was_lost_before(w
 
 
 async def test_a_watcher_that_falls_behind_what_is_kept_is_closed_and_counted(world: World) -> None:
-    instance = world.instance(watch_history_changes=3)
+    instance = world.instance(change_log_changes=3)
     await change(world, instance)
     _, watching = await begin(instance)
     for _ in range(4):

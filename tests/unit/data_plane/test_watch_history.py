@@ -95,7 +95,7 @@ class WatchHistory(RuleBasedStateMachine):
         super().__init__()
         self.loop = asyncio.new_event_loop()
         self.world = World()
-        self.instances = [self.world.instance(watch_history_changes=4), self.world.instance(watch_history_changes=2)]
+        self.instances = [self.world.instance(change_log_changes=4), self.world.instance(change_log_changes=2)]
         self.heard = [0, 0]
         self.client = Client(self.world)
 

@@ -62,7 +62,7 @@ async def test_a_replica_that_lacks_what_was_never_heard_here_is_passed_over(wor
 
 
 async def test_a_replica_behind_what_is_kept_is_passed_over(world: World) -> None:
-    instance = world.instance(watch_history_changes=2)
+    instance = world.instance(change_log_changes=2)
     await change(world, instance)
     world.tenant_replica.stop_here()
     for _ in range(3):
@@ -137,7 +137,7 @@ async def test_a_revision_that_only_a_lagging_replica_denies_is_not_called_gone(
 
 
 async def test_what_is_not_kept_any_more_is_gone_and_the_oldest_revision_is_named(world: World) -> None:
-    instance = world.instance(watch_history_changes=3)
+    instance = world.instance(change_log_changes=3)
     for _ in range(5):
         await change(world, instance)
     with pytest.raises(RevisionGone) as gone:

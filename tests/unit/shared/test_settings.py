@@ -1,0 +1,49 @@
+"""Settings that are renamed or wrong stop a service before it starts."""
+
+import pytest
+
+from audit_consumer.settings import AuditSettings
+from control_plane.settings import ControlPlaneSettings
+from data_plane.settings import DataPlaneSettings
+from shared.runtime.settings import RENAMED_SETTINGS, ServiceSettings, read_settings
+
+SERVICES = (AuditSettings, ControlPlaneSettings, DataPlaneSettings)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize(("old", "new"), RENAMED_SETTINGS.items())
+def test_old_name_of_a_setting_is_refused_with_its_new_name(
+    service: type[ServiceSettings],
+    old: str,
+    new: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("TM_REPLICA_URLS", "postgresql://a")
+    monkeypatch.setenv(old, "1")
+    with pytest.raises(SystemExit) as exit_:
+        read_settings(service)
+    assert exit_.value.code == 2
+    assert f"{old}: renamed; set {new} instead" in capsys.readouterr().err
+
+
+def test_old_names_and_wrong_values_are_reported_together(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("tm_requests_at_once", "1")
+    monkeypatch.setenv("TM_HTTP_PORT", "none")
+    with pytest.raises(SystemExit):
+        read_settings(ControlPlaneSettings)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[0].strip() for line in lines[1:]] == ["TM_REQUESTS_AT_ONCE", "TM_HTTP_PORT"]
+
+
+def test_new_names_of_renamed_settings_exist() -> None:
+    existing = {f"TM_{name.upper()}" for service in SERVICES for name in service.model_fields}
+    assert set(RENAMED_SETTINGS.values()) <= existing
+    assert not set(RENAMED_SETTINGS) & existing
+
+
+def test_right_settings_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TM_HTTP_PORT", "8123")
+    assert read_settings(ControlPlaneSettings).http_port == 8123
