@@ -20,8 +20,8 @@ from control_plane.domain.route_url import UrlRules
 from control_plane.errors import TooManyWrites
 from control_plane.http.access_keys.handlers import access_key_handlers
 from control_plane.http.changes.handlers import change_handlers
-from control_plane.http.common.problem_types import PROBLEM_TYPES, absent_tenant
-from control_plane.http.common.rate_limits import limited
+from control_plane.http.common.problem_types import PROBLEM_TYPES, tenant_not_found
+from control_plane.http.common.rate_limits import rate_limited
 from control_plane.http.history.handlers import history_handlers
 from control_plane.http.propagation.handlers import propagation_handlers
 from control_plane.http.routes.handlers import route_handlers
@@ -145,7 +145,7 @@ def build_app(
         description="Which URL serves a tenant's service, environment and version. Changes are atomic, numbered per "
         "tenant, attributed, and on their way to every resolver when they are answered.",
         handlers=[
-            limited(
+            rate_limited(
                 [
                     *tenant_handlers(TenantService(tenants, deadline_seconds=deadline)),
                     *route_handlers(RouteService(routes, deadline_seconds=deadline), changes, past, rules),
@@ -158,11 +158,11 @@ def build_app(
             )
         ],
         problem_types=PROBLEM_TYPES,
-        refusals_of_writes=[PROBLEM_TYPES[TooManyWrites]],
+        write_problem_types=[PROBLEM_TYPES[TooManyWrites]],
         health=health,
         metrics=metrics,
         authenticator=access.authenticator,
-        absent=absent_tenant,
+        make_not_found=tenant_not_found,
         lifespan=lifespan,
         limits=request_limits_of(settings, settings.request_deadline_seconds),
     )

@@ -96,7 +96,7 @@ def build_app(
         health=health,
         metrics=metrics,
         authenticator=access.authenticator,
-        absent=another_tenants,
+        make_not_found=another_tenants,
         lifespan=lifespan,
         limits=limits,
     )

@@ -11,7 +11,8 @@ from litestar.openapi.spec import Example
 
 from data_plane.http.resolve import Environment, Service, Tenant, Version
 from data_plane.service.resolve.explainer import Explainer, Explanation, View
-from shared.runtime.http.problems import SHARED_KINDS, documented
+from shared.runtime.http.openapi.problems import problem_responses
+from shared.runtime.http.problems import SHARED_PROBLEM_TYPES
 from shared.schemas.identity import RouteKey
 from shared.schemas.validation import InvalidInput
 
@@ -78,7 +79,7 @@ def explain_handler(explainer: Explainer) -> HTTPRouteHandler:
             200: ResponseSpec(
                 RouteExplanation, description="What every layer holds", generate_examples=False, examples=[_EXAMPLE]
             ),
-            **documented(SHARED_KINDS[InvalidInput]),
+            **problem_responses(SHARED_PROBLEM_TYPES[InvalidInput]),
         },
         opt={"operation": "routes.explain"},
     )

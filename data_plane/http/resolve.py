@@ -22,8 +22,9 @@ from data_plane.http.responses import (
     respond_with,
 )
 from data_plane.service.resolve.resolver import Resolver
-from shared.runtime.http.openapi.response_headers import answering_with
-from shared.runtime.http.problems import SHARED_KINDS, documented
+from shared.runtime.http.openapi.operations import with_response_headers
+from shared.runtime.http.openapi.problems import problem_responses
+from shared.runtime.http.problems import SHARED_PROBLEM_TYPES
 from shared.schemas.identity import NAME_RULE, NAME_SCHEMA, VERSION_RULE, VERSION_SCHEMA, RouteKey
 from shared.schemas.validation import InvalidInput
 
@@ -36,7 +37,7 @@ _FOUND = Example(
 _RESPONSES = {
     200: ResponseSpec(ResolvedRoute, description="The URL to call", generate_examples=False, examples=[_FOUND]),
     304: ResponseSpec(None, description="The caller's `If-None-Match` names the present revision"),
-    **documented(SHARED_KINDS[InvalidInput], NO_ACTIVE_ROUTE, NOT_AS_DEMANDED, ROUTE_UNKNOWN),
+    **problem_responses(SHARED_PROBLEM_TYPES[InvalidInput], NO_ACTIVE_ROUTE, NOT_AS_DEMANDED, ROUTE_UNKNOWN),
 }
 
 
@@ -121,7 +122,7 @@ CacheControl = Annotated[
 
 _OF_AN_ANSWER = (BOUND_HEADER, CACHE_HEADER, AGE_HEADER, LIFE_HEADER)
 _OF_A_ROUTE = (*_OF_AN_ANSWER, ETAG_HEADER)
-_Answering = answering_with({304: _OF_A_ROUTE, 404: _OF_AN_ANSWER, 409: (BOUND_HEADER, REACHED_HEADER)})
+_Answering = with_response_headers({304: _OF_A_ROUTE, 404: _OF_AN_ANSWER, 409: (BOUND_HEADER, REACHED_HEADER)})
 
 
 def resolve_handler(resolver: Resolver) -> HTTPRouteHandler:

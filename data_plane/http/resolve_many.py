@@ -1,14 +1,14 @@
 """POST /api/v1/resolve: up to a thousand questions in one request."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, post
 from litestar.datastructures import ResponseHeader
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
-from litestar.openapi.spec import Example, Operation
+from litestar.openapi.spec import Example
 from litestar.params import RawBody
 
 from data_plane.domain.bulk_answer import MAX_KEYS, KeyAnswer, Result
@@ -20,8 +20,10 @@ from data_plane.http.resolve import CacheControl, MinRevisionHeader
 from data_plane.http.responses import bound_text
 from data_plane.service.resolve.bulk import BulkResolver
 from shared.runtime.http.authentication import principal_of
+from shared.runtime.http.openapi.operations import with_body
+from shared.runtime.http.openapi.problems import problem_responses
 from shared.runtime.http.payload import accept_body
-from shared.runtime.http.problems import SHARED_KINDS, ProblemType, documented
+from shared.runtime.http.problems import SHARED_PROBLEM_TYPES, ProblemType
 from shared.schemas.validation import FieldError, InvalidInput
 
 TOO_MANY_KEYS = ProblemType(413, "too-many-keys", "The request asks for more keys than one request may")
@@ -47,10 +49,18 @@ WORST_BOUND_HEADER = ResponseHeader(
 )
 
 
+_KEY_SCHEMA = {
+    "type": "object",
+    "required": list(_PARTS),
+    "properties": {part: {"type": "string"} for part in _PARTS},
+}
+_KEYS_SCHEMA = {"minItems": 1, "maxItems": MAX_KEYS, "items": {"anyOf": [{"type": "string"}, _KEY_SCHEMA]}}
+
+
 class KeysAsked(msgspec.Struct):
     """The routes to resolve: each `tenant:service:env:version`, or an object with these four fields."""
 
-    keys: list[Any]
+    keys: Annotated[list[Any], msgspec.Meta(extra_json_schema=_KEYS_SCHEMA)]
 
 
 class OneAnswer(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -74,19 +84,10 @@ class _Sent(msgspec.Struct):
     answers: Sequence[KeyAnswer]
 
 
-class _Documented(Operation):
-    def to_schema(self) -> dict[str, Any]:
-        key = {"type": "object", "required": list(_PARTS), "properties": {part: {"type": "string"} for part in _PARTS}}
-        keys = {"type": "array", "minItems": 1, "maxItems": MAX_KEYS, "items": {"anyOf": [{"type": "string"}, key]}}
-        schema = {"type": "object", "required": ["keys"], "properties": {"keys": keys}, "additionalProperties": False}
-        content = {"schema": schema, "examples": {"three": {"value": {"keys": _ASKED}}}}
-        return {**super().to_schema(), "requestBody": {"required": True, "content": {"application/json": content}}}
-
-
 _EXAMPLE = Example(summary="A found, an unknown and a wrong key", value={"answers": _TOLD})
 _RESPONSES = {
     200: ResponseSpec(ManyAnswers, description="One answer per key", generate_examples=False, examples=[_EXAMPLE]),
-    **documented(SHARED_KINDS[InvalidInput], TOO_MANY_KEYS),
+    **problem_responses(SHARED_PROBLEM_TYPES[InvalidInput], TOO_MANY_KEYS),
 }
 _encoder = msgspec.json.Encoder()
 
@@ -101,7 +102,7 @@ def resolve_many_handler(resolver: BulkResolver) -> HTTPRouteHandler:
         summary="Which URLs serve these routes now? Up to 1,000 of them",
         responses=_RESPONSES,
         response_headers=[WORST_BOUND_HEADER],
-        operation_class=_Documented,
+        operation_class=with_body(KeysAsked, required=True, three={"keys": _ASKED}),
         opt={"operation": "routes.resolve-many"},
     )
     async def resolve_many(

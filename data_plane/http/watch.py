@@ -20,8 +20,9 @@ from data_plane.service.watch.hub import WatchHub
 from data_plane.service.watch.subscription import Subscription
 from shared.runtime.access.authenticator import Authenticator
 from shared.runtime.http.authentication import principal_of
-from shared.runtime.http.openapi.response_headers import answering_with
-from shared.runtime.http.problems import SHARED_KINDS, ProblemType, documented, respond
+from shared.runtime.http.openapi.operations import with_response_headers
+from shared.runtime.http.openapi.problems import problem_responses
+from shared.runtime.http.problems import SHARED_PROBLEM_TYPES, ProblemType, respond
 from shared.schemas.validation import FieldError, InvalidInput
 
 NO_SUCH_TENANT = ProblemType(404, "no-such-tenant", "There is no such tenant")
@@ -57,7 +58,9 @@ _RESPONSES = {
         generate_examples=False,
         examples=[Example(summary="Routes, a change, and a sign of life", value=_STREAM)],
     ),
-    **documented(SHARED_KINDS[InvalidInput], NO_SUCH_TENANT, REVISION_GONE, TOO_MANY_WATCHERS, WATCH_UNAVAILABLE),
+    **problem_responses(
+        SHARED_PROBLEM_TYPES[InvalidInput], NO_SUCH_TENANT, REVISION_GONE, TOO_MANY_WATCHERS, WATCH_UNAVAILABLE
+    ),
 }
 OLDEST_HEADER = ResponseHeader(
     name="X-Oldest-Revision",
@@ -105,7 +108,7 @@ def watch_handler(watches: WatchHub, authenticator: Authenticator, pace: Pace) -
         media_type=CONTENT_TYPE,
         responses=_RESPONSES,
         response_headers=[BUFFERING_HEADER, UNKEPT_HEADER],
-        operation_class=answering_with({410: [OLDEST_HEADER]}),
+        operation_class=with_response_headers({410: [OLDEST_HEADER]}),
         opt={"operation": "routes.watch"},
     )
     async def watch(

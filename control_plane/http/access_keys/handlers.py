@@ -13,7 +13,7 @@ from control_plane.http.access_keys.parsing import accept_key_id, accept_key_pag
 from control_plane.http.access_keys.payloads import KeyBody, KeyPage, NewPlatformKey, NewTenantKey, Rotation, SecretBody
 from control_plane.http.access_keys.responses import ANSWERS_GIVEN_AGAIN, EXAMPLE_KEY, EXAMPLE_SECRET, secret_answer
 from control_plane.http.common import cursors
-from control_plane.http.common.openapi import REPEATABLE, change_of, query_of
+from control_plane.http.common.preconditions import REPEATABLE
 from control_plane.http.common.problem_types import INVALID, KEY_REUSED, PROBLEM_TYPES, UNAVAILABLE
 from control_plane.http.common.responses import REPLAYED, example_response
 from control_plane.http.routes.parsing import AnyRequest, accept_tenant
@@ -21,7 +21,8 @@ from control_plane.http.routes.payloads import KeyQuery
 from control_plane.http.tenants.handlers import TenantName
 from control_plane.service.access_keys import AccessKeyService
 from shared.runtime.http.authentication import principal_of
-from shared.runtime.http.problems import documented
+from shared.runtime.http.openapi.operations import with_body, with_query
+from shared.runtime.http.openapi.problems import problem_responses
 from shared.schemas.access import Role
 
 KeyName = Annotated[str, PathParameter(description="The key's id: the 12 characters after `tm_`.")]
@@ -29,13 +30,13 @@ KeyName = Annotated[str, PathParameter(description="The key's id: the 12 charact
 _OF_TENANT = "/api/v1/tenants/{tenant:str}/access-keys"
 _OF_PLATFORM = "/api/v1/access-keys"
 _TAGS = ["Access keys"]
-_PROBLEMS = documented(INVALID, UNAVAILABLE)
-_OF_KEY = {**documented(PROBLEM_TYPES[NoSuchKey]), **_PROBLEMS}
+_PROBLEMS = problem_responses(INVALID, UNAVAILABLE)
+_OF_KEY = {**problem_responses(PROBLEM_TYPES[NoSuchKey]), **_PROBLEMS}
 _LISTED = {
     200: example_response("A page of keys", KeyPage(access_keys=[EXAMPLE_KEY], next_cursor="N2pQMnM5WHc0S2JN")),
     **_PROBLEMS,
 }
-_ONCE = documented(KEY_REUSED)
+_ONCE = problem_responses(KEY_REUSED)
 _CREATED = {201: example_response("Created; the key is shown once", EXAMPLE_SECRET), **_PROBLEMS, **_ONCE}
 _ROTATED = {200: example_response("Rotated; the new key is shown once", EXAMPLE_SECRET), **_OF_KEY, **_ONCE}
 
@@ -57,7 +58,7 @@ def _tenant_handlers(keys: AccessKeyService) -> list[HTTPRouteHandler]:
     @post(
         _OF_TENANT,
         summary="Create an access key for a tenant",
-        operation_class=change_of(
+        operation_class=with_body(
             NewTenantKey, required=True, headers=REPEATABLE, ci={"subject": "ci-bot", "role": "editor"}
         ),
         responses=_CREATED,
@@ -73,7 +74,7 @@ def _tenant_handlers(keys: AccessKeyService) -> list[HTTPRouteHandler]:
     @get(
         _OF_TENANT,
         summary="List a tenant's access keys, revoked ones too",
-        operation_class=query_of(KeyQuery),
+        operation_class=with_query(KeyQuery),
         responses=_LISTED,
         **_operation("keys.list"),
     )
@@ -85,7 +86,7 @@ def _tenant_handlers(keys: AccessKeyService) -> list[HTTPRouteHandler]:
         _OF_TENANT + "/{key_id:str}/rotate",
         status_code=200,
         summary="Give a tenant's key a new secret",
-        operation_class=change_of(
+        operation_class=with_body(
             Rotation, required=False, headers=REPEATABLE, within_a_day={"grace_seconds": 86400}, empty={}
         ),
         responses=_ROTATED,
@@ -113,7 +114,7 @@ def _platform_handlers(keys: AccessKeyService) -> list[HTTPRouteHandler]:
     @post(
         _OF_PLATFORM,
         summary="Create an access key for an admin of the platform",
-        operation_class=change_of(
+        operation_class=with_body(
             NewPlatformKey, required=True, headers=REPEATABLE, person={"subject": "ada@example.com"}
         ),
         responses=_CREATED,
@@ -128,7 +129,7 @@ def _platform_handlers(keys: AccessKeyService) -> list[HTTPRouteHandler]:
     @get(
         _OF_PLATFORM,
         summary="List the platform's access keys, revoked ones too",
-        operation_class=query_of(KeyQuery),
+        operation_class=with_query(KeyQuery),
         responses=_LISTED,
         **_operation("platform-keys.list"),
     )
@@ -140,7 +141,7 @@ def _platform_handlers(keys: AccessKeyService) -> list[HTTPRouteHandler]:
         _OF_PLATFORM + "/{key_id:str}/rotate",
         status_code=200,
         summary="Give a key of the platform a new secret",
-        operation_class=change_of(
+        operation_class=with_body(
             Rotation, required=False, headers=REPEATABLE, within_a_day={"grace_seconds": 86400}, empty={}
         ),
         responses=_ROTATED,

@@ -17,9 +17,16 @@ from control_plane.http.changes.parsing import (
 )
 from control_plane.http.changes.payloads import ChangeSetBody, DesiredSetBody, RevertTerms, SweepingTerms
 from control_plane.http.common.examples import EXAMPLE_CHANGE_SET, EXAMPLE_DESIRED_SET, EXAMPLE_PLAN
-from control_plane.http.common.openapi import REPEATABLE, change_of
-from control_plane.http.common.problem_details import PLAN_REFUSALS, PlanProblem, PurgedProblem, problem_response
-from control_plane.http.common.problem_types import INVALID, KEY_REUSED, NOT_FOUND, TOO_LARGE, UNAVAILABLE
+from control_plane.http.common.preconditions import REPEATABLE
+from control_plane.http.common.problem_details import PLAN_REFUSALS, PlanProblem, PurgedProblem
+from control_plane.http.common.problem_types import (
+    INVALID,
+    KEY_REUSED,
+    NOT_FOUND,
+    PROBLEM_TYPES,
+    TOO_LARGE,
+    UNAVAILABLE,
+)
 from control_plane.http.common.responses import (
     PLAN_TAG,
     REPLAYED,
@@ -32,7 +39,8 @@ from control_plane.http.routes.parsing import AnyRequest, traced
 from control_plane.http.routes.payloads import ScopeQuery
 from control_plane.http.tenants.handlers import TenantName
 from control_plane.service.change_sets import ChangeSetService
-from shared.runtime.http.problems import documented
+from shared.runtime.http.openapi.operations import with_body
+from shared.runtime.http.openapi.problems import problem_responses
 
 RevisionNumber = Annotated[
     str, PathParameter(description="A revision of the tenant, such as 42.", schema_extra={"pattern": "^[0-9]{1,18}$"})
@@ -42,11 +50,11 @@ _TENANT = "/api/v1/tenants/{tenant:str}"
 _TAGS = ["Changes"]
 _SET = {
     200: example_response("What was changed; or what would be, when it is a dry run", EXAMPLE_PLAN),
-    **documented(INVALID, NOT_FOUND, TOO_LARGE, UNAVAILABLE),
-    **problem_response(RevisionMismatch, PlanProblem),
+    **problem_responses(INVALID, NOT_FOUND, TOO_LARGE, UNAVAILABLE),
+    **problem_responses(PROBLEM_TYPES[RevisionMismatch], body=PlanProblem),
 }
-_ONCE = {**_SET, **documented(KEY_REUSED)}
-_UNDONE = {**_ONCE, **problem_response(HistoryPurged, PurgedProblem)}
+_ONCE = {**_SET, **problem_responses(KEY_REUSED)}
+_UNDONE = {**_ONCE, **problem_responses(PROBLEM_TYPES[HistoryPurged], body=PurgedProblem)}
 _HEADERS = [PLAN_TAG, TENANT_REVISION]
 
 
@@ -62,7 +70,7 @@ def change_handlers(changes: ChangeSetService, rules: UrlRules) -> list[HTTPRout
         status_code=200,
         tags=_TAGS,
         summary="Change up to 500 routes together, or none of them",
-        operation_class=change_of(
+        operation_class=with_body(
             ChangeSetBody,
             required=True,
             headers=REPEATABLE,
@@ -86,7 +94,7 @@ def change_handlers(changes: ChangeSetService, rules: UrlRules) -> list[HTTPRout
         f"{_TENANT}/routes",
         tags=_TAGS,
         summary="Make these the tenant's active routes",
-        operation_class=change_of(
+        operation_class=with_body(
             DesiredSetBody,
             required=True,
             query=ScopeQuery,
@@ -111,7 +119,7 @@ def change_handlers(changes: ChangeSetService, rules: UrlRules) -> list[HTTPRout
         status_code=200,
         tags=_TAGS,
         summary="Undo one change set",
-        operation_class=change_of(
+        operation_class=with_body(
             RevertTerms, required=False, headers=REPEATABLE, with_reason={"reason": "v2 fails"}, empty={}
         ),
         response_headers=[*_HEADERS, REPLAYED],
@@ -133,7 +141,7 @@ def change_handlers(changes: ChangeSetService, rules: UrlRules) -> list[HTTPRout
         status_code=200,
         tags=_TAGS,
         summary="Go back to a revision",
-        operation_class=change_of(
+        operation_class=with_body(
             SweepingTerms,
             required=False,
             headers=REPEATABLE,

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from control_plane.domain.plans import Terms
 from control_plane.domain.requests import IdempotencyKey, RecordedResponse
@@ -15,6 +15,37 @@ _TAGS = re.compile(r'\s*(?:W/)?"[^"]*"\s*(?:,\s*(?:W/)?"[^"]*"\s*)*')
 _TAG = re.compile(r'(W/)?"([^"]*)"')
 _REVISION = re.compile(r"[0-9]{1,18}")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+CONDITIONAL: tuple[dict[str, Any], ...] = (
+    {
+        "name": "If-Match",
+        "in": "header",
+        "description": "The ETag that the route must have, or `*`: the route must exist. Otherwise 412.",
+        "schema": {"type": "string"},
+        "example": '"42"',
+    },
+    {
+        "name": "If-None-Match",
+        "in": "header",
+        "description": "`*`: the route must never have been created. Otherwise 412.",
+        "schema": {"type": "string", "const": "*"},
+        "example": "*",
+    },
+)
+"""OpenAPI parameters of an operation with preconditions."""
+
+REPEATABLE: tuple[dict[str, Any], ...] = (
+    {
+        "name": IDEMPOTENCY_KEY,
+        "in": "header",
+        "description": "A repeated request with the same key gets the recorded response for 24 hours "
+        "(`Idempotency-Replayed: true`); a different request with the same key is a 422. Errors and dry runs are not "
+        "recorded.",
+        "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+        "example": "01970a3e-8c52-7d0e-b5a4-6f3a1c9e2d47",
+    },
+)
+"""OpenAPI parameters of an operation that accepts an idempotency key."""
 
 _D = TypeVar("_D")
 

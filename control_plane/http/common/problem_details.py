@@ -4,14 +4,13 @@ from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request, Response
-from litestar.openapi import ResponseSpec
 from litestar.types import ExceptionHandlersMap
 
 from control_plane.domain.plans import Plan
 from control_plane.errors import HistoryPurged, NoSuchRoutes, PlanRefused, RevertConflict
 from control_plane.http.changes.payloads import PlanBody
 from control_plane.http.common.problem_types import PROBLEM_TYPES
-from shared.runtime.http.problems import CONTENT_TYPE, Problem, respond
+from shared.runtime.http.problems import Problem, respond
 
 _P = TypeVar("_P", bound=Problem)
 _Request = Request[Any, Any, Any]
@@ -64,13 +63,3 @@ def _extended(error: Exception, into: type[_P], **members: Any) -> Response[Prob
 
 PLAN_REFUSALS: ExceptionHandlersMap = {PlanRefused: _with_plan, HistoryPurged: _with_oldest, NoSuchRoutes: _with_places}
 HISTORY_REFUSALS: ExceptionHandlersMap = {HistoryPurged: _with_oldest}
-
-
-def problem_response(kind: type[Exception], into: type[Problem]) -> dict[int, ResponseSpec]:
-    """The OpenAPI entry of such a problem."""
-    known = PROBLEM_TYPES[kind]
-    return {
-        known.status: ResponseSpec(
-            data_container=into, description=known.title, media_type=CONTENT_TYPE, generate_examples=False
-        )
-    }

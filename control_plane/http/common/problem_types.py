@@ -20,7 +20,7 @@ from control_plane.errors import (
     TooManyWrites,
 )
 from shared.runtime.http.authentication import Connection
-from shared.runtime.http.problems import SHARED_KINDS, ProblemType
+from shared.runtime.http.problems import SHARED_PROBLEM_TYPES, ProblemType
 from shared.runtime.resilience import DependencyUnavailable
 from shared.schemas.validation import InvalidInput
 
@@ -46,13 +46,13 @@ PROBLEM_TYPES: dict[type[Exception], ProblemType] = {
 
 NOT_FOUND = ProblemType(404, "not-found", "There is no such tenant, or no such route or revision of it")
 QUOTA_REACHED = PROBLEM_TYPES[RouteQuotaReached]
-INVALID = SHARED_KINDS[InvalidInput]
-UNAVAILABLE = SHARED_KINDS[DependencyUnavailable]
+INVALID = SHARED_PROBLEM_TYPES[InvalidInput]
+UNAVAILABLE = SHARED_PROBLEM_TYPES[DependencyUnavailable]
 PRECONDITION = PROBLEM_TYPES[PreconditionFailed]
 TOO_LARGE = PROBLEM_TYPES[TooManyChanges]
 KEY_REUSED = PROBLEM_TYPES[KeyReused]
 
 
-def absent_tenant(connection: Connection) -> NoSuchTenant:
+def tenant_not_found(connection: Connection) -> NoSuchTenant:
     """What the caller of another tenant's path is told: what is said of one that was never created."""
     return NoSuchTenant(connection.path_params["tenant"])

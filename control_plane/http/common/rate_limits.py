@@ -28,7 +28,7 @@ class _Write:
     admitted: bool = False
 
 
-def limited(handlers: Sequence[ControllerRouterHandler], limits: WriteLimits) -> Router:
+def rate_limited(handlers: Sequence[ControllerRouterHandler], limits: WriteLimits) -> Router:
     """The handlers, with their writes limited.
 
     Admission is a guard, because guards of the application come before it: who may not write to a tenant must not use

@@ -9,9 +9,8 @@ from control_plane.http.changes.handlers import RevisionNumber
 from control_plane.http.changes.payloads import PlannedChange
 from control_plane.http.common import cursors
 from control_plane.http.common.examples import EXAMPLE_COMMITTED, EXAMPLE_DIFF, EXAMPLE_HISTORY
-from control_plane.http.common.openapi import query_of
-from control_plane.http.common.problem_details import HISTORY_REFUSALS, PurgedProblem, problem_response
-from control_plane.http.common.problem_types import INVALID, NOT_FOUND, UNAVAILABLE
+from control_plane.http.common.problem_details import HISTORY_REFUSALS, PurgedProblem
+from control_plane.http.common.problem_types import INVALID, NOT_FOUND, PROBLEM_TYPES, UNAVAILABLE
 from control_plane.http.common.responses import example_response
 from control_plane.http.history.parsing import accept_diff, accept_history, accept_revision
 from control_plane.http.history.payloads import (
@@ -25,12 +24,13 @@ from control_plane.http.history.payloads import (
 from control_plane.http.routes.parsing import AnyRequest
 from control_plane.http.tenants.handlers import TenantName
 from control_plane.service.history import HistoryService
-from shared.runtime.http.problems import documented
+from shared.runtime.http.openapi.operations import with_query
+from shared.runtime.http.openapi.problems import problem_responses
 
 _TENANT = "/api/v1/tenants/{tenant:str}"
 _TAGS = ["History"]
-_PROBLEMS = documented(INVALID, NOT_FOUND, UNAVAILABLE)
-_PURGED = {**_PROBLEMS, **problem_response(HistoryPurged, PurgedProblem)}
+_PROBLEMS = problem_responses(INVALID, NOT_FOUND, UNAVAILABLE)
+_PURGED = {**_PROBLEMS, **problem_responses(PROBLEM_TYPES[HistoryPurged], body=PurgedProblem)}
 
 
 def history_handlers(history: HistoryService) -> list[HTTPRouteHandler]:
@@ -40,7 +40,7 @@ def history_handlers(history: HistoryService) -> list[HTTPRouteHandler]:
         f"{_TENANT}/changes",
         tags=_TAGS,
         summary="List a tenant's change sets, newest first",
-        operation_class=query_of(HistoryQuery),
+        operation_class=with_query(HistoryQuery),
         responses={200: example_response("A page of change sets", EXAMPLE_HISTORY), **_PROBLEMS},
         opt={"operation": "changes.list"},
     )
@@ -68,7 +68,7 @@ def history_handlers(history: HistoryService) -> list[HTTPRouteHandler]:
         f"{_TENANT}/diff",
         tags=_TAGS,
         summary="Compare a tenant at two revisions",
-        operation_class=query_of(DiffQuery),
+        operation_class=with_query(DiffQuery),
         responses={200: example_response("A page of routes that differ", EXAMPLE_DIFF), **_PURGED},
         exception_handlers=HISTORY_REFUSALS,
         opt={"operation": "changes.compare"},

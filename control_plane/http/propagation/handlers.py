@@ -5,16 +5,16 @@ from litestar.handlers import HTTPRouteHandler
 
 from control_plane.errors import HistoryPurged
 from control_plane.http.changes.handlers import RevisionNumber
-from control_plane.http.common.openapi import query_of
-from control_plane.http.common.problem_details import HISTORY_REFUSALS, PurgedProblem, problem_response
-from control_plane.http.common.problem_types import INVALID, NOT_FOUND, UNAVAILABLE
+from control_plane.http.common.problem_details import HISTORY_REFUSALS, PurgedProblem
+from control_plane.http.common.problem_types import INVALID, NOT_FOUND, PROBLEM_TYPES, UNAVAILABLE
 from control_plane.http.common.responses import example_response
 from control_plane.http.history.parsing import accept_propagation
 from control_plane.http.propagation.payloads import EXAMPLE_PROPAGATION, PropagationBody, PropagationQuery
 from control_plane.http.routes.parsing import AnyRequest
 from control_plane.http.tenants.handlers import TenantName
 from control_plane.service.propagation import PropagationService
-from shared.runtime.http.problems import documented
+from shared.runtime.http.openapi.operations import with_query
+from shared.runtime.http.openapi.problems import problem_responses
 from shared.runtime.http.request_limits import release_slot
 
 
@@ -25,11 +25,11 @@ def propagation_handlers(propagation: PropagationService, deadline_seconds: floa
         "/api/v1/tenants/{tenant:str}/changes/{revision:str}/propagation",
         tags=["Changes"],
         summary="Show which resolvers have applied a change set, or wait until all have",
-        operation_class=query_of(PropagationQuery),
+        operation_class=with_query(PropagationQuery),
         responses={
             200: example_response("How every resolver process stands to it", EXAMPLE_PROPAGATION),
-            **documented(INVALID, NOT_FOUND, UNAVAILABLE),
-            **problem_response(HistoryPurged, PurgedProblem),
+            **problem_responses(INVALID, NOT_FOUND, UNAVAILABLE),
+            **problem_responses(PROBLEM_TYPES[HistoryPurged], body=PurgedProblem),
         },
         exception_handlers=HISTORY_REFUSALS,
         opt={"operation": "changes.propagation"},

@@ -10,13 +10,14 @@ from control_plane.domain.route_url import UrlRules
 from control_plane.errors import HistoryPurged
 from control_plane.http.common.cursors import cursor_after
 from control_plane.http.common.examples import EXAMPLE_ROUTES, EXAMPLE_ROUTES_THEN
-from control_plane.http.common.openapi import CONDITIONAL, REPEATABLE, change_of, query_of
-from control_plane.http.common.problem_details import HISTORY_REFUSALS, PurgedProblem, problem_response
+from control_plane.http.common.preconditions import CONDITIONAL, REPEATABLE
+from control_plane.http.common.problem_details import HISTORY_REFUSALS, PurgedProblem
 from control_plane.http.common.problem_types import (
     INVALID,
     KEY_REUSED,
     NOT_FOUND,
     PRECONDITION,
+    PROBLEM_TYPES,
     QUOTA_REACHED,
     UNAVAILABLE,
 )
@@ -45,7 +46,8 @@ from control_plane.http.tenants.handlers import TenantName
 from control_plane.service.change_sets import ChangeSetService
 from control_plane.service.history import HistoryService
 from control_plane.service.routes import RouteService
-from shared.runtime.http.problems import documented
+from shared.runtime.http.openapi.operations import with_body, with_query
+from shared.runtime.http.openapi.problems import problem_responses
 from shared.schemas.identity import NAME_SCHEMA, VERSION_SCHEMA
 
 _Name = PathParameter(description="Same characters as a tenant's name.", schema_extra=dict(NAME_SCHEMA))
@@ -61,13 +63,17 @@ VersionName = Annotated[
 _LIST = "/api/v1/tenants/{tenant:str}/routes"
 _ONE = _LIST + "/{service:str}/{env:str}/{version:str}"
 _TAGS = ["Routes"]
-_PROBLEMS = documented(INVALID, NOT_FOUND, UNAVAILABLE)
+_PROBLEMS = problem_responses(INVALID, NOT_FOUND, UNAVAILABLE)
 _STATE_CHANGE, _REPEATABLE_STATE_CHANGE = (
-    change_of(ChangeReason, required=False, headers=headers, with_reason={"reason": "release 42"}, empty={})
+    with_body(ChangeReason, required=False, headers=headers, with_reason={"reason": "release 42"}, empty={})
     for headers in (CONDITIONAL, CONDITIONAL + REPEATABLE)
 )
-_CHANGED = {200: example_response("The route as it stands now", EXAMPLE_ROUTE), **_PROBLEMS, **documented(PRECONDITION)}
-_CHANGED_ONCE = {**_CHANGED, **documented(KEY_REUSED)}
+_CHANGED = {
+    200: example_response("The route as it stands now", EXAMPLE_ROUTE),
+    **_PROBLEMS,
+    **problem_responses(PRECONDITION),
+}
+_CHANGED_ONCE = {**_CHANGED, **problem_responses(KEY_REUSED)}
 
 
 def route_handlers(
@@ -79,7 +85,7 @@ def route_handlers(
         _ONE,
         tags=_TAGS,
         summary="Create or update a route",
-        operation_class=change_of(
+        operation_class=with_body(
             PutRoute,
             required=True,
             headers=CONDITIONAL,
@@ -87,7 +93,7 @@ def route_handlers(
             prepare={"url": EXAMPLE_ROUTE.url, "is_active": False},
         ),
         response_headers=[REVISION_TAG, TENANT_REVISION],
-        responses={201: example_response("Created", EXAMPLE_ROUTE), **_CHANGED, **documented(QUOTA_REACHED)},
+        responses={201: example_response("Created", EXAMPLE_ROUTE), **_CHANGED, **problem_responses(QUOTA_REACHED)},
         opt={"operation": "routes.put"},
     )
     async def put_route(
@@ -174,11 +180,11 @@ def route_handlers(
         _LIST,
         tags=_TAGS,
         summary="List a tenant's routes by service, env and version, now or at a revision",
-        operation_class=query_of(RouteQuery),
+        operation_class=with_query(RouteQuery),
         responses={
             200: example_response_of_any("A page of routes", EXAMPLE_ROUTES, EXAMPLE_ROUTES_THEN),
             **_PROBLEMS,
-            **problem_response(HistoryPurged, PurgedProblem),
+            **problem_responses(PROBLEM_TYPES[HistoryPurged], body=PurgedProblem),
         },
         exception_handlers=HISTORY_REFUSALS,
         opt={"operation": "routes.list"},

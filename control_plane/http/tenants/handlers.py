@@ -8,13 +8,13 @@ from litestar.params import PathParameter, RawBody
 
 from control_plane.errors import NoSuchTenant
 from control_plane.http.common import cursors
-from control_plane.http.common.openapi import change_of, query_of
 from control_plane.http.common.problem_types import INVALID, PROBLEM_TYPES, UNAVAILABLE
 from control_plane.http.common.responses import EXAMPLE_TENANT, example_response
 from control_plane.http.routes.parsing import AnyRequest, accept_new_tenant, accept_tenant, accept_tenant_page
 from control_plane.http.routes.payloads import Nothing, TenantBody, TenantPage, TenantQuery
 from control_plane.service.tenants import TenantService
-from shared.runtime.http.problems import documented
+from shared.runtime.http.openapi.operations import with_body, with_query
+from shared.runtime.http.openapi.problems import problem_responses
 from shared.schemas.identity import NAME_SCHEMA
 
 TenantName = Annotated[
@@ -24,7 +24,7 @@ TenantName = Annotated[
     ),
 ]
 
-_PROBLEMS = documented(INVALID, UNAVAILABLE)
+_PROBLEMS = problem_responses(INVALID, UNAVAILABLE)
 _TAGS = ["Tenants"]
 
 
@@ -36,7 +36,7 @@ def tenant_handlers(tenants: TenantService) -> list[HTTPRouteHandler]:
         tags=_TAGS,
         opt={"operation": "tenants.create"},
         summary="Create a tenant",
-        operation_class=change_of(Nothing, required=False, empty={}),
+        operation_class=with_body(Nothing, required=False, empty={}),
         responses={
             200: example_response("It existed before", EXAMPLE_TENANT),
             201: example_response("Created", EXAMPLE_TENANT),
@@ -55,7 +55,7 @@ def tenant_handlers(tenants: TenantService) -> list[HTTPRouteHandler]:
         summary="Show a tenant",
         responses={
             200: example_response("The tenant", EXAMPLE_TENANT),
-            **documented(PROBLEM_TYPES[NoSuchTenant]),
+            **problem_responses(PROBLEM_TYPES[NoSuchTenant]),
             **_PROBLEMS,
         },
     )
@@ -67,7 +67,7 @@ def tenant_handlers(tenants: TenantService) -> list[HTTPRouteHandler]:
         tags=_TAGS,
         opt={"operation": "tenants.list"},
         summary="List tenants by name",
-        operation_class=query_of(TenantQuery),
+        operation_class=with_query(TenantQuery),
         responses={
             200: example_response("A page of tenants", TenantPage(tenants=[EXAMPLE_TENANT], next_cursor="dGVhbS1h")),
             **_PROBLEMS,

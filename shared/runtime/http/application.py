@@ -14,9 +14,15 @@ from litestar.types import ControllerRouterHandler
 
 from shared.runtime.access.authenticator import Authenticator
 from shared.runtime.health import DRAIN_SIGNAL, Health
-from shared.runtime.http.authentication import ACCESS_KINDS, Absent, AuthenticationMiddleware, guard_of, nothing_there
-from shared.runtime.http.common_problems import document_common_problems
-from shared.runtime.http.openapi.response_headers import document_headers
+from shared.runtime.http.authentication import (
+    ACCESS_PROBLEM_TYPES,
+    AuthenticationMiddleware,
+    MakeNotFound,
+    access_guard,
+    no_such_path,
+)
+from shared.runtime.http.openapi.problems import document_common_problems
+from shared.runtime.http.openapi.response_headers import document_response_headers
 from shared.runtime.http.openapi.security import SECURITY, SECURITY_SCHEMES, AccessDocumentation
 from shared.runtime.http.options_allow import CompleteAllow
 from shared.runtime.http.probes import probes
@@ -41,10 +47,10 @@ def build_application(
     health: Health,
     metrics: Metrics,
     authenticator: Authenticator,
-    absent: Absent = nothing_there,
+    make_not_found: MakeNotFound = no_such_path,
     lifespan: Lifespan | None = None,
     limits: RequestLimits | None = None,
-    refusals_of_writes: Sequence[ProblemType] = (),
+    write_problem_types: Sequence[ProblemType] = (),
 ) -> TelemetryMiddleware:
     """A service's ASGI application: its handlers, the probes, OpenAPI under /schema, problems for every error.
 
@@ -55,8 +61,8 @@ def build_application(
     """
     litestar = Litestar(
         route_handlers=[*handlers, *probes(health, metrics)],
-        exception_handlers=Problems({**ACCESS_KINDS, **problem_types}).handlers(),
-        guards=[guard_of(absent, metrics)],
+        exception_handlers=Problems({**ACCESS_PROBLEM_TYPES, **problem_types}).handlers(),
+        guards=[access_guard(make_not_found, metrics)],
         plugins=[AccessDocumentation()],
         openapi_config=OpenAPIConfig(
             title=title,
@@ -71,8 +77,8 @@ def build_application(
         request_max_body_size=MAX_BODY_BYTES,
         logging_config=None,
     )
-    document_common_problems(litestar.openapi_schema, refusals_of_writes)
-    document_headers(litestar)
+    document_common_problems(litestar.openapi_schema, write_problem_types)
+    document_response_headers(litestar)
     admitted = AuthenticationMiddleware(CompleteAllow(litestar), authenticator)
     return TelemetryMiddleware(
         RequestLimitsMiddleware(admitted, limits or RequestLimits(), metrics), health=health, metrics=metrics

@@ -16,7 +16,7 @@ from shared.runtime.http.problems import ProblemType, send_problem
 from shared.runtime.metrics import Metrics
 
 Connection: TypeAlias = ASGIConnection[Any, Any, Any, Any]
-Absent: TypeAlias = Callable[[Connection], Exception]
+MakeNotFound: TypeAlias = Callable[[Connection], Exception]
 """Makes the error that a service answers with when what a path names does not exist."""
 
 
@@ -32,7 +32,7 @@ class Forbidden(Exception):
 UNAUTHENTICATED = ProblemType(401, "unauthenticated", "The request does not say who is calling")
 FORBIDDEN = ProblemType(403, "forbidden", "The caller may not do this")
 KEYS_NOT_HERE = ProblemType(503, "keys-not-loaded", "The access keys are not here yet", retry_after=1)
-ACCESS_KINDS: Mapping[type[Exception], ProblemType] = {Forbidden: FORBIDDEN}
+ACCESS_PROBLEM_TYPES: Mapping[type[Exception], ProblemType] = {Forbidden: FORBIDDEN}
 
 _SEND = "Send `Authorization: Bearer` and an access key or a token."
 _DETAILS = {
@@ -84,7 +84,9 @@ def principal_of(connection: Connection) -> Principal:
     return principal
 
 
-def guard_of(absent: Absent, metrics: Metrics) -> Callable[[Connection, BaseRouteHandler], Awaitable[None]]:
+def access_guard(
+    make_not_found: MakeNotFound, metrics: Metrics
+) -> Callable[[Connection, BaseRouteHandler], Awaitable[None]]:
     """The guard before every handler, which lets in whom the table of permissions lets in."""
     forbidden = metrics.counter("tm_auth_total").labels("forbidden")
 
@@ -96,7 +98,7 @@ def guard_of(absent: Absent, metrics: Metrics) -> Callable[[Connection, BaseRout
         principal = principal_of(connection)
         verdict = authorize(principal, operation, connection.path_params.get("tenant"))
         if verdict is Decision.ABSENT:
-            raise absent(connection)
+            raise make_not_found(connection)
         if verdict is Decision.FORBIDDEN:
             forbidden.inc()
             raise Forbidden(principal, str(operation))
@@ -109,6 +111,6 @@ def _needs_none(connection: Connection) -> bool:
     return is_public(connection.scope["path"]) or connection.scope.get("method") == HttpMethod.OPTIONS
 
 
-def nothing_there(_: Connection) -> Exception:
+def no_such_path(_: Connection) -> Exception:
     """The error of a path that no handler has."""
     return NotFoundException()

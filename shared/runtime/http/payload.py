@@ -1,9 +1,10 @@
-"""JSON bodies and query strings into structs, with every wrong field reported at once."""
+"""JSON bodies and query strings as msgspec structs, with every wrong field reported at once."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, get_args
 
 import msgspec
 
@@ -12,46 +13,85 @@ from shared.schemas.validation import FieldError, InvalidInput
 _S = TypeVar("_S", bound=msgspec.Struct)
 
 Checks: TypeAlias = Mapping[str, Callable[[Any], object]]
-"""By field, what raises a ValueError that says what is wrong with a value of the right type."""
+"""By field: raises a ValueError with what is wrong with a value of the right type."""
+
+Rule: TypeAlias = Callable[[Mapping[str, Any]], Iterable[FieldError]]
+"""What is wrong between several fields, given the values of those that are right by themselves."""
 
 _NO_CHECKS: Checks = MappingProxyType({})
+_MAX_QUOTED = 80
+"""Characters of a caller's text that an error repeats."""
+
+_MOMENT = (
+    "must be RFC 3339 with an offset, such as 2026-01-31T12:00:00Z or 2026-01-31T12:00:00%2B01:00 "
+    "(+ is written %2B in a URL)"
+)
 
 
 def read_body(body: bytes, into: type[_S], checks: Checks = _NO_CHECKS) -> tuple[_S | None, list[FieldError]]:
-    """The struct in a JSON body, or None and what is wrong with each field. Unknown fields are wrong."""
+    """The struct in a JSON body, or None and what is wrong with each field. Unknown fields are errors."""
     fields, errors = _object(body)
-    return (None, errors) if errors else _read(fields, into, checks, strict=True)
+    return (None, errors) if errors else _read(fields, into, checks)
+
+
+def accept_body(body: bytes, into: type[_S]) -> _S:
+    """The struct in a JSON body. Raises InvalidInput with every wrong field."""
+    value, errors = read_body(body, into)
+    if value is None:
+        raise InvalidInput(tuple(errors))
+    return value
 
 
 def read_list_body(
-    body: bytes, into: type[_S], listed: str, most: Callable[[int], object]
+    body: bytes, into: type[_S], list_field: str, check_length: Callable[[int], object]
 ) -> tuple[_S | None, list[Any], list[FieldError]]:
-    """The struct in a JSON body and the list that stands beside its fields under the name `listed`.
+    """The struct in a JSON body, and the body's further field `list_field`, an array.
 
-    `most` gets the list's length before anything else is looked at, and raises when it is too much. The elements are as
-    decoded: read each with `read_element`.
+    `check_length` gets the array's length before any element is read, and raises when it is too long. The elements are
+    returned as decoded: read each with `read_element`.
     """
     fields, errors = _object(body)
     if errors:
         return None, [], errors
-    elements = fields.pop(listed, None)
+    elements = fields.pop(list_field, None)
     if isinstance(elements, list):
-        most(len(elements))
+        check_length(len(elements))
     else:
-        wrong = "is required" if elements is None else f"must be an array; got {type(elements).__name__}"
-        errors, elements = [FieldError(f"/{listed}", wrong)], []
-    value, further = _read(fields, into, _NO_CHECKS, strict=True, also=listed)
+        detail = "is required" if elements is None else f"must be an array; got {type(elements).__name__}"
+        errors, elements = [FieldError(f"/{list_field}", detail)], []
+    value, further = _read(fields, into, _NO_CHECKS, list_field=list_field)
     return value, elements, errors + further
 
 
-def read_element(
-    element: object, into: type[_S], pointer: str, checks: Checks = _NO_CHECKS
-) -> tuple[_S | None, list[FieldError]]:
-    """The struct in an element of a list that stands at `pointer`, or None and what is wrong with each field."""
+def read_element(element: object, into: type[_S], pointer: str) -> tuple[_S | None, list[FieldError]]:
+    """The struct in the array element at `pointer`, or None and what is wrong with each field."""
     if not isinstance(element, dict):
         return None, [FieldError(pointer, f"must be a JSON object; got {type(element).__name__}")]
-    value, errors = _read(element, into, checks, strict=True)
+    value, errors = _read(element, into, _NO_CHECKS)
     return value, [FieldError(pointer + each.pointer, each.detail) for each in errors]
+
+
+def read_query(
+    query: Iterable[tuple[str, str]], into: type[_S], checks: Checks = _NO_CHECKS, rule: Rule | None = None
+) -> tuple[_S | None, list[FieldError]]:
+    """The struct in a query string's parameters, or None and what is wrong with each.
+
+    Unknown and repeated parameters are errors. A field of type `X | None` may be left out; the text "null" is not None.
+    `rule` gets the values by parameter name, those of wrong parameters left out.
+    """
+    given = list(query)
+    known = [each.encode_name for each in msgspec.structs.fields(into)]
+    errors = [
+        FieldError(f"/{name[:_MAX_QUOTED]}", f"is given {count} times; give it once")
+        for name, count in Counter(name for name, _ in given).items()
+        if count > 1
+    ]
+    errors += _unknown(dict(given), known, "is not a parameter of this operation")
+    values, wrong = _values(dict(given), into, checks, _query_value)
+    errors += wrong
+    if rule is not None:
+        errors += rule(values)
+    return (None, errors) if errors else (msgspec.convert(dict(given), into, strict=False), [])
 
 
 def _object(body: bytes) -> tuple[dict[str, Any], list[FieldError]]:
@@ -64,63 +104,66 @@ def _object(body: bytes) -> tuple[dict[str, Any], list[FieldError]]:
     return fields, []
 
 
-def read_query(query: Iterable[tuple[str, str]], into: type[_S]) -> tuple[_S | None, list[FieldError]]:
-    """The struct in a query string's parameters, or None and what is wrong with each.
-
-    Unknown ones are wrong, and those given twice. A field of type `X | None` is one that may be left out; the text
-    "null" is not None.
-    """
-    given = list(query)
-    times = Counter(name for name, _ in given)
-    repeated = [FieldError(f"/{name}", f"is given {count} times") for name, count in times.items() if count > 1]
-    nulls = {each.encode_name: _refuse_null for each in msgspec.structs.fields(into)}
-    value, errors = _read(dict(given), into, nulls, strict=False)
-    return (None, repeated + errors) if repeated else (value, errors)
-
-
 def _read(
-    fields: Mapping[str, Any], into: type[_S], checks: Checks, *, strict: bool, also: str | None = None
+    fields: Mapping[str, Any], into: type[_S], checks: Checks, list_field: str | None = None
 ) -> tuple[_S | None, list[FieldError]]:
-    errors = _unknown(fields, into, also) + _wrong(fields, into, checks, strict=strict)
-    return (None, errors) if errors else (msgspec.convert(fields, into, strict=strict), [])
+    known = [each.encode_name for each in msgspec.structs.fields(into)] + ([list_field] if list_field else [])
+    errors = _unknown(fields, known, "is not a field of this object") + _values(fields, into, checks, _body_value)[1]
+    return (None, errors) if errors else (msgspec.convert(fields, into), [])
 
 
-def _unknown(fields: Mapping[str, Any], into: type[msgspec.Struct], also: str | None) -> list[FieldError]:
-    known = [each.encode_name for each in msgspec.structs.fields(into)] + ([also] if also else [])
-    return [
-        FieldError(f"/{name}", f"is no field here; known are {', '.join(known)}")
-        for name in fields
-        if name not in known
-    ]
+def _unknown(fields: Iterable[str], known: list[str], detail: str) -> list[FieldError]:
+    listed = ", ".join(known) or "none"
+    return [FieldError(f"/{name[:_MAX_QUOTED]}", f"{detail}; known: {listed}") for name in fields if name not in known]
 
 
-def _wrong(fields: Mapping[str, Any], into: type[msgspec.Struct], checks: Checks, *, strict: bool) -> list[FieldError]:
+def _values(
+    fields: Mapping[str, Any], into: type[msgspec.Struct], checks: Checks, convert: Callable[[Any, Any], Any]
+) -> tuple[dict[str, Any], list[FieldError]]:
+    """The values of the fields that are given and right, and what is wrong with the others. `convert`: by type."""
+    values: dict[str, Any] = {}
     errors = []
     for each in msgspec.structs.fields(into):
-        if each.encode_name not in fields:
-            if each.required:
-                errors.append(FieldError(f"/{each.encode_name}", "is required"))
-            continue
-        try:
-            value = msgspec.convert(fields[each.encode_name], each.type, strict=strict)
-            checks.get(each.encode_name, _accept)(value)
-        except ValueError as error:  # msgspec's and the checks'
-            errors.append(FieldError(f"/{each.encode_name}", str(error)))
-    return errors
+        name = each.encode_name
+        if name in fields:
+            try:
+                value = convert(fields[name], each.type)
+                checks.get(name, _accept)(value)
+            except ValueError as error:  # msgspec's and the checks'
+                errors.append(FieldError(f"/{name}", str(error)))
+            else:
+                values[name] = value
+        elif each.required:
+            errors.append(FieldError(f"/{name}", "is required"))
+    return values, errors
 
 
-def _refuse_null(value: object) -> None:
+def _body_value(value: Any, into: Any) -> Any:
+    return msgspec.convert(value, into)
+
+
+def _query_value(text: str, into: Any) -> Any:
+    if _is_moment(into):
+        return _moment(text, into)
+    value = msgspec.convert(text, into, strict=False)
     if value is None:  # msgspec's reading of the text "null"
         raise ValueError("must not be null; leave it out")
+    return value
+
+
+def _is_moment(kind: Any) -> bool:
+    return kind is datetime or any(_is_moment(each) for each in get_args(kind))
+
+
+def _moment(text: str, into: Any) -> datetime:
+    """Strict, or a number would be read as seconds since 1970. Refuses what has no equivalent in UTC."""
+    try:
+        moment: datetime = msgspec.convert(text, into)
+        moment.astimezone(UTC)
+    except (msgspec.ValidationError, OverflowError):
+        raise ValueError(f"{_MOMENT}; got {text[:_MAX_QUOTED]!r}") from None
+    return moment
 
 
 def _accept(_: object) -> None:
     """No further check."""
-
-
-def accept_body(body: bytes, into: type[_S]) -> _S:
-    """The struct in a JSON body. Raises InvalidInput with every wrong field."""
-    value, errors = read_body(body, into)
-    if value is None:
-        raise InvalidInput(tuple(errors))
-    return value

@@ -6,9 +6,9 @@ import msgspec
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
-from litestar.openapi.spec import SecurityRequirement
 
 from shared.runtime.health import Health
+from shared.runtime.http.openapi.security import PUBLIC
 from shared.runtime.metrics import CONTENT_TYPE, Metrics
 
 
@@ -34,9 +34,6 @@ class Liveness(msgspec.Struct):
     status: Literal["alive"] = "alive"
 
 
-OPEN: list[SecurityRequirement] = [{}]
-"""To anyone, in OpenAPI's words."""
-
 _STATES: dict[bool | None, Literal["up", "down", "unknown"]] = {True: "up", False: "down", None: "unknown"}
 
 
@@ -46,7 +43,7 @@ def probes(health: Health, metrics: Metrics) -> list[HTTPRouteHandler]:
     @get(
         "/health/live",
         sync_to_thread=False,
-        security=OPEN,
+        security=PUBLIC,
         tags=["Health"],
         summary="The process runs (looks at nothing else)",
     )
@@ -56,7 +53,7 @@ def probes(health: Health, metrics: Metrics) -> list[HTTPRouteHandler]:
     @get(
         "/health/ready",
         sync_to_thread=False,
-        security=OPEN,
+        security=PUBLIC,
         tags=["Health"],
         summary="Whether to send traffic here, and why",
         responses={503: ResponseSpec(Readiness, description="Not now", generate_examples=False)},
@@ -75,7 +72,7 @@ def probes(health: Health, metrics: Metrics) -> list[HTTPRouteHandler]:
     @get(
         "/metrics",
         sync_to_thread=False,
-        security=OPEN,
+        security=PUBLIC,
         tags=["Health"],
         summary="Prometheus metrics",
         media_type=CONTENT_TYPE,

@@ -9,7 +9,6 @@ import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, NotFoundException, ValidationException
-from litestar.openapi import ResponseSpec
 from litestar.types import ExceptionHandlersMap, Send
 
 from shared.runtime import correlation
@@ -44,7 +43,7 @@ class ProblemType:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-SHARED_KINDS: dict[type[Exception], ProblemType] = {
+SHARED_PROBLEM_TYPES: dict[type[Exception], ProblemType] = {
     InvalidInput: ProblemType(400, "invalid-input", "The request is not valid"),
     DependencyUnavailable: ProblemType(
         503, "dependency-unavailable", "A server behind this service does not answer", 1
@@ -60,7 +59,7 @@ class Problems:
     """A service's table of exception types, on top of the shared one; the nearest base class decides."""
 
     def __init__(self, problem_types: Mapping[type[Exception], ProblemType]) -> None:
-        self._kinds = {**SHARED_KINDS, **problem_types}
+        self._kinds = {**SHARED_PROBLEM_TYPES, **problem_types}
 
     def handlers(self) -> ExceptionHandlersMap:
         """The exception handlers to hand to Litestar."""
@@ -115,7 +114,7 @@ async def send_problem(send: Send, kind: ProblemType, detail: str, headers: Mapp
 
 def _from_litestar(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
     if isinstance(error, ValidationException):
-        return respond(SHARED_KINDS[InvalidInput], "Some parameters are wrong.", _parameter_errors(error))
+        return respond(SHARED_PROBLEM_TYPES[InvalidInput], "Some parameters are wrong.", _parameter_errors(error))
     if isinstance(error, NotFoundException):
         kind = ProblemType(404, "no-such-path", "There is nothing at this path")
         return respond(kind, f"{request.url.path} is no path of this service; /schema lists them all.")
@@ -134,13 +133,3 @@ def _parameter_errors(error: ValidationException) -> tuple[FieldError, ...]:
         for each in found
         if isinstance(each, dict)
     )
-
-
-def documented(*problem_types: ProblemType) -> dict[int, ResponseSpec]:
-    """The OpenAPI entries for the problems that a handler can answer with."""
-    return {
-        kind.status: ResponseSpec(
-            data_container=Problem, description=kind.title, media_type=CONTENT_TYPE, generate_examples=False
-        )
-        for kind in problem_types
-    }

@@ -10,7 +10,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from shared.runtime.http.body_drain import RequestBody
-from shared.runtime.http.problems import SHARED_KINDS, ProblemType, send_problem
+from shared.runtime.http.problems import SHARED_PROBLEM_TYPES, ProblemType, send_problem
 from shared.runtime.metrics import Metrics
 from shared.runtime.settings import ServiceSettings
 
@@ -19,7 +19,7 @@ _EXEMPT = ("/health/", "/metrics")
 
 HEADERS_TOO_LARGE = ProblemType(431, "headers-too-large", "The request's header fields are too many or too large")
 OVERLOADED = ProblemType(503, "overloaded", "The service has more requests in flight than it can serve", retry_after=1)
-DEADLINE = SHARED_KINDS[TimeoutError]
+DEADLINE_EXCEEDED = SHARED_PROBLEM_TYPES[TimeoutError]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ class RequestLimitsMiddleware:
                 raise
             self._too_slow.inc()
             await send_problem(
-                send, DEADLINE, "What was asked for may have been done or not; read before trying again."
+                send, DEADLINE_EXCEEDED, "What was asked for may have been done or not; read before trying again."
             )
         finally:
             leave()

@@ -26,7 +26,7 @@ def ours(headers: Mapping[str, Any]) -> set[str]:
     return {name for name in names if name.startswith("x-")} | names & {"etag", "age", "cache-control"}
 
 
-def documented(operation: Mapping[str, Any]) -> Sent:
+def problem_responses(operation: Mapping[str, Any]) -> Sent:
     return {status: ours(answer.get("headers", {})) for status, answer in operation["responses"].items()}
 
 
@@ -56,7 +56,7 @@ async def test_resolving(world: World) -> None:
         world.redis.flush()
         await ask("/api/v1/resolve/team-a/other/prod/v1")
         schema = (await client.get("/schema/openapi.json")).json()
-    listed = documented(schema["paths"]["/api/v1/resolve/{tenant}/{service}/{env}/{version}"]["get"])
+    listed = problem_responses(schema["paths"]["/api/v1/resolve/{tenant}/{service}/{env}/{version}"]["get"])
     assert set(sent) == {"200", "304", "400", "404", "409", "503"}
     assert {status: listed[status] for status in sent} == sent
 
@@ -64,7 +64,7 @@ async def test_resolving(world: World) -> None:
 async def test_resolving_many(world: World) -> None:
     async with client_of(world.instance()) as client:
         schema = (await client.get("/schema/openapi.json")).json()
-        listed = documented(schema["paths"]["/api/v1/resolve"]["post"])
+        listed = problem_responses(schema["paths"]["/api/v1/resolve"]["post"])
         for content, status in ({"keys": [str(KEY)]}, "200"), ({}, "400"):
             answer = await client.post("/api/v1/resolve", json=content)
             assert (str(answer.status_code), ours(answer.headers)) == (status, listed[status])
@@ -85,7 +85,7 @@ async def test_watching(world: World) -> None:
         metrics=instance.metrics,
     )
     async with opened(app, "/schema/openapi.json") as answer:
-        listed = documented(json.loads(await answer.text())["paths"]["/api/v1/watch/{tenant}"]["get"])
+        listed = problem_responses(json.loads(await answer.text())["paths"]["/api/v1/watch/{tenant}"]["get"])
     sent: Sent = {}
     for path, query in ((WATCH, ""), (WATCH, "since=x"), ("/api/v1/watch/nobody", ""), (WATCH, "since=7")):
         async with opened(app, path, query) as answer:

@@ -1,7 +1,6 @@
-"""The headers of answers in the OpenAPI document."""
+"""Response headers in the OpenAPI document."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from litestar import Litestar
 from litestar.datastructures import ResponseHeader
@@ -10,42 +9,33 @@ from litestar.routes import HTTPRoute
 
 from shared.runtime import correlation
 
-_CORRELATION = ResponseHeader(
+_CORRELATION_ID = ResponseHeader(
     name=correlation.HEADER,
-    description="The caller's, or a new one: logs, traces and the audit trail know the request by it",
+    description="The request's correlation id: the caller's, or a new one. Logs, traces and the audit trail carry it",
     value="req-5f2d1c3b4a596877",
     documentation_only=True,
 )
 
 
-def document_headers(app: Litestar) -> None:
-    """List each handler's `response_headers` with every success that it documents, and what every answer of the API has.
+def document_response_headers(app: Litestar) -> None:
+    """Add each handler's `response_headers` to its successful responses, and the correlation id to all responses.
 
-    Litestar forgets the former where a handler's `responses` tell of the success themselves.
+    Litestar drops a handler's `response_headers` where its `responses` already describe the success.
     """
-    for operation, of_success in _operations(app):
+    for operation, success_headers in _operations(app):
         for status, response in (operation.responses or {}).items():
             if isinstance(response, OpenAPIResponse):
-                those = [_CORRELATION, *(of_success if status.startswith("2") else ())]
-                response.headers = {**(response.headers or {}), **{each.name: _shown(each) for each in those}}
+                headers = [_CORRELATION_ID, *(success_headers if status.startswith("2") else ())]
+                response.headers = {**(response.headers or {}), **{each.name: openapi_header(each) for each in headers}}
 
 
-def answering_with(headers: Mapping[int, Iterable[ResponseHeader]]) -> type[Operation]:
-    """An operation whose answers carry these headers, by status: for those that are no success."""
-
-    class Answering(Operation):
-        def to_schema(self) -> dict[str, Any]:
-            schema = super().to_schema()
-            for status, those in headers.items():
-                shown = schema["responses"][str(status)].setdefault("headers", {})
-                shown.update({each.name: _shown(each).to_schema() for each in those})
-            return schema
-
-    return Answering
+def openapi_header(header: ResponseHeader) -> OpenAPIHeader:
+    """The header as a part of an OpenAPI response."""
+    return OpenAPIHeader(schema=Schema(type=OpenAPIType.STRING), description=header.description, example=header.value)
 
 
 def _operations(app: Litestar) -> Iterator[tuple[Operation, Iterable[ResponseHeader]]]:
-    """The documented operations of the API, each with the headers that its handler names."""
+    """The documented operations of the API, each with its handler's `response_headers`."""
     for route in app.routes:
         item = (app.openapi_schema.paths or {}).get(route.path_format)
         if isinstance(route, HTTPRoute) and item is not None and route.path.startswith("/api/"):
@@ -54,7 +44,3 @@ def _operations(app: Litestar) -> Iterator[tuple[Operation, Iterable[ResponseHea
                     operation = getattr(item, method.lower())
                     if operation is not None:
                         yield operation, handler.resolve_response_headers()
-
-
-def _shown(header: ResponseHeader) -> OpenAPIHeader:
-    return OpenAPIHeader(schema=Schema(type=OpenAPIType.STRING), description=header.description, example=header.value)

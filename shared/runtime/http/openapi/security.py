@@ -1,15 +1,19 @@
-"""What the OpenAPI document says of access, for every operation by its row in the table of permissions."""
+"""Access in the OpenAPI document: the security scheme, and each operation's problems by its row in the permission table."""
 
 from litestar.handlers import HTTPRouteHandler
-from litestar.openapi.spec import Components, SecurityScheme
+from litestar.openapi.spec import Components, SecurityRequirement, SecurityScheme
 from litestar.plugins import ReceiveRoutePlugin
 from litestar.routes import BaseRoute, HTTPRoute
 
 from shared.runtime.access.permissions import PERMISSIONS, TenantScope
 from shared.runtime.http.authentication import FORBIDDEN, UNAUTHENTICATED
-from shared.runtime.http.problems import ProblemType, documented
+from shared.runtime.http.openapi.problems import problem_responses
+from shared.runtime.http.problems import ProblemType
 
-SECURITY: list[dict[str, list[str]]] = [{"bearer": []}]
+SECURITY: list[SecurityRequirement] = [{"bearer": []}]
+PUBLIC: list[SecurityRequirement] = [{}]
+"""For operations that need no credential."""
+
 SECURITY_SCHEMES = Components(
     security_schemes={
         "bearer": SecurityScheme(
@@ -17,11 +21,11 @@ SECURITY_SCHEMES = Components(
         )
     }
 )
-_ABSENT = ProblemType(404, "absent", "There is no such thing, or it is another tenant's")
+_CONCEALED = ProblemType(404, "not-found", "Not found, or owned by another tenant")
 
 
 class AccessDocumentation(ReceiveRoutePlugin):
-    """Adds the problems that the access layer answers with to every operation's documented responses."""
+    """Adds the problems of authentication and authorization to every operation's documented responses."""
 
     def receive_route(self, route: BaseRoute) -> None:
         if isinstance(route, HTTPRoute):
@@ -34,5 +38,6 @@ def _document(handler: HTTPRouteHandler) -> None:
     if operation is None:
         return
     permission = PERMISSIONS.get(operation)
-    hidden = (_ABSENT,) if permission is not None and permission.bound is TenantScope.PATH else ()
-    handler.responses = {**documented(UNAUTHENTICATED, FORBIDDEN, *hidden), **(handler.responses or {})}
+    concealed = (_CONCEALED,) if permission is not None and permission.bound is TenantScope.PATH else ()
+    responses = problem_responses(UNAUTHENTICATED, FORBIDDEN, *concealed)
+    handler.responses = {**responses, **(handler.responses or {})}

@@ -1,0 +1,63 @@
+"""Problem details in the OpenAPI document."""
+
+from collections.abc import Sequence
+
+from litestar.openapi import ResponseSpec
+from litestar.openapi.spec import (
+    OpenAPI,
+    OpenAPIHeader,
+    OpenAPIMediaType,
+    OpenAPIResponse,
+    OpenAPIType,
+    Operation,
+    PathItem,
+    Reference,
+    Schema,
+)
+
+from shared.runtime.http.problems import BODY_TOO_LARGE, CONTENT_TYPE, Problem, ProblemType
+from shared.runtime.http.request_limits import DEADLINE_EXCEEDED, HEADERS_TOO_LARGE
+
+_PROBLEM = OpenAPIMediaType(schema=Reference(ref=f"#/components/schemas/{Problem.__name__}"))
+_RETRY_AFTER = OpenAPIHeader(
+    schema=Schema(type=OpenAPIType.INTEGER, minimum=0), description="Seconds to wait before trying again."
+)
+
+
+def problem_responses(*problem_types: ProblemType, body: type[Problem] = Problem) -> dict[int, ResponseSpec]:
+    """The documented responses of a handler for these problems, by status. `body`: the struct they are sent as."""
+    return {
+        each.status: ResponseSpec(
+            data_container=body, description=each.title, media_type=CONTENT_TYPE, generate_examples=False
+        )
+        for each in problem_types
+    }
+
+
+def document_common_problems(document: OpenAPI, write_problem_types: Sequence[ProblemType] = ()) -> None:
+    """Add the problems of any request, and those of any write, to each operation that documents no such status.
+
+    They refer to the schema of `Problem`, which the handlers' own problems bring in. A document without it is left alone.
+    """
+    if Problem.__name__ not in document.components.schemas:
+        return
+    for path, item in (document.paths or {}).items():
+        if path.startswith("/api/"):
+            for operation in _operations(item):
+                of_writes = () if operation is item.get else (BODY_TOO_LARGE, *write_problem_types)
+                for problem_type in (HEADERS_TOO_LARGE, DEADLINE_EXCEEDED, *of_writes):
+                    _document(operation, problem_type)
+
+
+def _operations(item: PathItem) -> list[Operation]:
+    methods = (item.get, item.put, item.post, item.delete, item.patch)
+    return [each for each in methods if each is not None]
+
+
+def _document(operation: Operation, problem_type: ProblemType) -> None:
+    responses = operation.responses if operation.responses is not None else {}
+    operation.responses = responses
+    response = OpenAPIResponse(description=problem_type.title, content={CONTENT_TYPE: _PROBLEM})
+    if problem_type.retry_after is not None:
+        response.headers = {"Retry-After": _RETRY_AFTER}
+    responses.setdefault(str(problem_type.status), response)
