@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 
 from bench import seeded
-from data_plane.app import Assembly
+from data_plane.composition.connect import connect
 from data_plane.service.core import Core
 from data_plane.settings import DataPlaneSettings
 from shared.schemas.identity import RouteKey
@@ -55,13 +55,12 @@ async def many_keys(environment: Mapping[str, str], routes: int, rounds: int) ->
 @asynccontextmanager
 async def _running(environment: Mapping[str, str], **settings: object) -> AsyncIterator[Core]:
     """An instance's core, with everything behind it open."""
-    assembly = Assembly(
-        DataPlaneSettings.model_validate({"access": "off", "warmup_seconds": 0, **environment, **settings})
-    )
-    async with assembly.running():
+    values = {"access": "off", "warmup_seconds": 0, **environment, **settings}
+    process = connect(DataPlaneSettings.model_validate(values))
+    async with process.running():
         gc.collect()
-        gc.freeze()  # as `data_plane.app` does
-        yield assembly.core
+        gc.freeze()  # as `data_plane.composition.app` does
+        yield process.core
 
 
 async def _rate(core: Core, keys: list[RouteKey]) -> float:

@@ -49,7 +49,7 @@ def create_application() -> FastPath:
         authenticator=full.authenticator,
         lifespan=filling,
     )
-    gc.freeze()  # as `data_plane.app` does
+    gc.freeze()  # as `data_plane.composition.app` does
     return full.behind(probes)
 
 

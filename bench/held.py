@@ -72,7 +72,7 @@ class FullCache:
         return FastPath(
             app,
             self._answers,
-            negative_ttl=LIFE_SECONDS,
+            negative_ttl_seconds=LIFE_SECONDS,
             authenticator=self.authenticator,
             health=self.health,
             metrics=self.metrics,

@@ -6,4 +6,4 @@ from shared.runtime.server import serve
 from shared.runtime.settings import read_settings
 
 if __name__ == "__main__":
-    serve("data_plane.app:create_app", Service.DATA_PLANE, read_settings(DataPlaneSettings))
+    serve("data_plane.composition.app:create_app", Service.DATA_PLANE, read_settings(DataPlaneSettings))

@@ -29,10 +29,10 @@ def valid_tenant(name: str) -> str:
     return name
 
 
-def hidden_route(negative_ttl: float) -> ProblemType:
+def hidden_route(negative_ttl_seconds: float) -> ProblemType:
     """As what this process has just learned to be absent; `negative_life` in seconds."""
     headers = {
-        "Cache-Control": f"max-age={int(negative_ttl)}",
+        "Cache-Control": f"max-age={int(negative_ttl_seconds)}",
         "Age": "0",
         "X-Cache": f"{Layer.L1}; negative",
         "X-Staleness-Bound": "0",

@@ -14,7 +14,7 @@ from litestar.params import HeaderParameter, QueryParameter
 from data_plane.errors import RevisionGone
 from data_plane.http.resolve import Tenant
 from data_plane.http.sse.framing import CONTENT_TYPE, RenderedChanges, snapshot_event
-from data_plane.http.sse.stream import Pace, WatchResponse
+from data_plane.http.sse.stream import StreamTiming, WatchResponse
 from data_plane.http.tenant_concealment import valid_tenant
 from data_plane.service.watch.hub import WatchHub
 from data_plane.service.watch.subscription import Subscription
@@ -93,13 +93,13 @@ Since = Annotated[
 ]
 
 
-def watch_handler(watches: WatchHub, authenticator: Authenticator, pace: Pace) -> HTTPRouteHandler:
+def watch_handler(watches: WatchHub, authenticator: Authenticator, timing: StreamTiming) -> HTTPRouteHandler:
     """The handler that opens these watches."""
     rendered = RenderedChanges()
 
-    def opened(request: Request[Any, Any, Any], watching: Subscription, first: Iterable[bytes]) -> WatchResponse:
+    def opened(request: Request[Any, Any, Any], subscription: Subscription, first: Iterable[bytes]) -> WatchResponse:
         caller, headers = principal_of(request), request.scope["headers"]
-        return WatchResponse(watching, first, rendered, pace, lambda: authenticator.check(headers) == caller)
+        return WatchResponse(subscription, first, rendered, timing, lambda: authenticator.check(headers) == caller)
 
     @get(
         "/api/v1/watch/{tenant:str}",
@@ -126,13 +126,13 @@ def watch_handler(watches: WatchHub, authenticator: Authenticator, pace: Pace) -
         valid_tenant(tenant)
         has = _revision("Last-Event-ID", last_event_id) if last_event_id else _revision("since", since)
         if has is None:
-            reading, watching = await watches.begin(tenant)
-            return opened(request, watching, snapshot_event(reading))
+            reading, subscription = await watches.begin(tenant)
+            return opened(request, subscription, snapshot_event(reading))
         try:
-            watching = await watches.resume(tenant, has)
+            subscription = await watches.resume(tenant, has)
         except RevisionGone as gone:
             return _begin_anew(gone)
-        return opened(request, watching, ())
+        return opened(request, subscription, ())
 
     return watch
 

@@ -13,8 +13,8 @@ from data_plane.domain.remote_clock import RemoteClock
 from deploy.local.stack import Stack
 from shared.runtime.clock import SystemClock
 from shared.runtime.resilience import DependencyUnavailable
-from tests.integration.data_plane.routes import Routes
 from tests.support.postgres import Database
+from tests.support.route_writer import RouteWriter
 from tests.support.waiting import eventually
 
 
@@ -50,7 +50,7 @@ async def is_silent(shown: PostgresReplicaLag) -> bool:
 async def beat(database: Database) -> None:
     """Write a heartbeat, as the relay does."""
     connection = await asyncpg.connect(database.url, timeout=5)
-    await Routes(connection).heartbeat()
+    await RouteWriter(connection).heartbeat()
     await connection.close()
 
 

@@ -22,9 +22,9 @@ from shared.runtime.resilience import DependencyUnavailable, Guard
 from shared.schemas.events import RouteChanged
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_database import FakePrimary, FakeRouteSource
-from tests.integration.data_plane.routes import Routes
 from tests.support.factories import a_tenant
 from tests.support.postgres import Database
+from tests.support.route_writer import RouteWriter
 from tests.support.waiting import eventually
 
 CLOCK = SystemClock()
@@ -82,7 +82,7 @@ async def pair(request: pytest.FixtureRequest, database: Database) -> AsyncItera
         return
     connection: asyncpg.Connection[Any] = await asyncpg.connect(database.url, timeout=5)
     async with postgres(database.url if request.param == "primary" else database.replica_url) as source:
-        yield Routes(connection), source
+        yield RouteWriter(connection), source
     await connection.close()
 
 
@@ -149,7 +149,7 @@ async def test_a_reading_tells_when_it_was_right(pair: tuple[Writer, RouteSource
 async def test_a_paused_standby_shows_its_age_by_the_relays_heartbeat(stack: Stack, database: Database) -> None:
     writer: asyncpg.Connection[Any] = await asyncpg.connect(database.url, timeout=5)
     admin: asyncpg.Connection[Any] = await asyncpg.connect(stack.urls.replicas[0], timeout=5)
-    routes, key = Routes(writer), a_key()
+    routes, key = RouteWriter(writer), a_key()
     await routes.put(key, "https://v1")
     async with postgres(database.replica_url) as source:
         await read_at(source, key, 1)

@@ -22,9 +22,9 @@ from shared.schemas.identity import RouteKey
 from tests.contract.test_route_source_contract import FakeWriter, Writer
 from tests.fakes.data_plane_database import FakePrimary
 from tests.fakes.data_plane_tenants import FakeTenantSource
-from tests.integration.data_plane.routes import Routes
 from tests.support.factories import a_tenant
 from tests.support.postgres import Database
+from tests.support.route_writer import RouteWriter
 from tests.support.waiting import eventually
 
 CLOCK = SystemClock()
@@ -54,7 +54,7 @@ async def pair(request: pytest.FixtureRequest, database: Database) -> AsyncItera
         return
     connection: asyncpg.Connection[Any] = await asyncpg.connect(database.url, timeout=5)
     async with postgres(database.url if kind == "primary" else database.replica_url) as source:
-        yield Routes(connection), source
+        yield RouteWriter(connection), source
     await connection.close()
 
 

@@ -14,9 +14,9 @@ from tests.contract.test_route_cache_contract import an_entry, redis_cache
 from tests.contract.test_route_source_contract import CLOCK, postgres
 from tests.fakes.data_plane_cache import FakeRouteCache
 from tests.fakes.data_plane_database import FakePrimary, FakeRouteSource
-from tests.integration.data_plane.routes import Routes
 from tests.support.factories import a_tenant
 from tests.support.postgres import Database
+from tests.support.route_writer import RouteWriter
 from tests.support.waiting import eventually
 
 
@@ -48,7 +48,7 @@ async def subject(request: pytest.FixtureRequest, stack: Stack, database: Databa
     else:
         connection = await asyncpg.connect(database.url, timeout=5)
         async with postgres(database.replica_url) as source:
-            yield Subject(source, lambda key: Routes(connection).put(key, "https://v1"))
+            yield Subject(source, lambda key: RouteWriter(connection).put(key, "https://v1"))
         await connection.close()
 
 

@@ -78,6 +78,7 @@ class Instance:
         disk: SnapshotStore,
     ) -> None:
         self._world = world
+        self.settings = settings
         self.metrics = Metrics(Service.DATA_PLANE)
         self.notes: dict[str, str] = {}
         self.primary_clock = RemoteClock()

@@ -38,7 +38,7 @@ class FastPath:
         app: ASGIApp,
         answers: L1Reader,
         *,
-        negative_ttl: float,
+        negative_ttl_seconds: float,
         authenticator: Authenticator,
         health: Health,
         metrics: Metrics,
@@ -51,7 +51,11 @@ class FastPath:
         self._version = authenticator.version
         self._known = ResponseCache(answers)
         self._negatives = NotFoundResponses(
-            answers, negative_ttl=negative_ttl, authenticator=authenticator, health=health, metrics=metrics
+            answers,
+            negative_ttl_seconds=negative_ttl_seconds,
+            authenticator=authenticator,
+            health=health,
+            metrics=metrics,
         )
         self._callers = CallerCache(authenticator, limits or RequestLimits(), self._known)
         self._ids = correlation.ids()

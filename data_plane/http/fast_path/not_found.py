@@ -46,7 +46,7 @@ class NotFoundResponses:
         self,
         answers: L1Reader,
         *,
-        negative_ttl: float,
+        negative_ttl_seconds: float,
         authenticator: Authenticator,
         health: Health,
         metrics: Metrics,
@@ -54,7 +54,8 @@ class NotFoundResponses:
         """`negative_life`: in seconds."""
         self._answers = answers
         self._as_hidden = [
-            (name.lower().encode(), value.encode()) for name, value in hidden_route(negative_ttl).headers.items()
+            (name.lower().encode(), value.encode())
+            for name, value in hidden_route(negative_ttl_seconds).headers.items()
         ]
         self._health = health
         self._ids = correlation.ids()

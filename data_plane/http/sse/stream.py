@@ -19,7 +19,7 @@ HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class StreamTiming:
     """Seconds between two signs of life, and how long a client may take for what it is sent."""
 
     progress_seconds: float
@@ -31,15 +31,15 @@ class WatchResponse(Response[None]):
 
     def __init__(
         self,
-        watching: Subscription,
+        subscription: Subscription,
         first: Iterable[bytes],
         rendered: RenderedChanges,
-        pace: Pace,
+        timing: StreamTiming,
         is_admitted: Callable[[], bool],
     ) -> None:
         """`is_admitted`: whether the caller's credential is still good; looked at before anything is sent."""
         super().__init__(None)
-        self._stream = WatchStream(watching, first, rendered, pace, is_admitted)
+        self._stream = WatchStream(subscription, first, rendered, timing, is_admitted)
 
     def to_asgi_response(self, *_: Any, **__: Any) -> ASGIResponse:
         """Litestar asks for this to send the response; what it has to add to it is not for streams."""
@@ -53,17 +53,17 @@ class WatchStream(ASGIResponse):
 
     def __init__(
         self,
-        watching: Subscription,
+        subscription: Subscription,
         first: Iterable[bytes],
         rendered: RenderedChanges,
-        pace: Pace,
+        timing: StreamTiming,
         is_admitted: Callable[[], bool],
     ) -> None:
         super().__init__(media_type=CONTENT_TYPE, headers=HEADERS)
-        self._watching = watching
+        self._subscription = subscription
         self._first = first
         self._rendered = rendered
-        self._pace = pace
+        self._timing = timing
         self._is_admitted = is_admitted
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
@@ -73,7 +73,7 @@ class WatchStream(ASGIResponse):
             await super().__call__(scope, receive, send)
         finally:
             leaving.cancel()
-            self._watching.end(CloseReason.CLIENT)
+            self._subscription.end(CloseReason.CLIENT)
 
     async def send_body(self, send: Send, receive: Receive) -> None:
         try:
@@ -82,35 +82,35 @@ class WatchStream(ASGIResponse):
             if ended.ending not in (CloseReason.CLIENT, CloseReason.SLOW):
                 await self._hand_over(send, end_event(ended.ending))
         except TimeoutError:
-            self._watching.end(CloseReason.SLOW)
+            self._subscription.end(CloseReason.SLOW)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send_all(self, send: Send) -> None:
-        await self._hand_over(send, greeting(self._watching.tenant))
+        await self._hand_over(send, greeting(self._subscription.tenant))
         for chunk in self._first:
             await self._hand_over(send, chunk)
-        loop, every = asyncio.get_running_loop(), self._pace.progress_seconds
+        loop, every = asyncio.get_running_loop(), self._timing.progress_seconds
         due = loop.time() + random.uniform(0, every)  # noqa: S311 - so that not all watchers are sent it at once
         while True:
-            event = await self._watching.next(max(0.0, due - loop.time()))
+            event = await self._subscription.next(max(0.0, due - loop.time()))
             if not self._is_admitted():
-                self._watching.end(CloseReason.REVOKED)
+                self._subscription.end(CloseReason.REVOKED)
                 raise WatchEnded(CloseReason.REVOKED)
             if event is not None:
                 await self._hand_over(send, self._rendered.of(event))
             elif loop.time() >= due:
-                await self._hand_over(send, progress_event(self._watching.revision, self._watching.as_of))
+                await self._hand_over(send, progress_event(self._subscription.revision, self._subscription.as_of))
                 due = _next_due(due, every, loop.time())
 
     async def _hand_over(self, send: Send, chunk: bytes) -> None:
         """Raises TimeoutError when the client does not take it."""
-        async with asyncio.timeout(self._pace.slow_seconds):
+        async with asyncio.timeout(self._timing.slow_seconds):
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
 
     async def _end_when_left(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
-        self._watching.end(CloseReason.CLIENT)
+        self._subscription.end(CloseReason.CLIENT)
 
 
 def _next_due(due: float, every: float, now: float) -> float:

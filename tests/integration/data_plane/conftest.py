@@ -6,21 +6,21 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 import asyncpg
 import pytest
 
-from data_plane.app import Assembly
+from data_plane.composition.connect import ResolverProcess, connect
 from data_plane.settings import DataPlaneSettings
 from deploy.local.stack import Stack
-from tests.integration.data_plane.routes import Routes
 from tests.support.postgres import Database
+from tests.support.route_writer import RouteWriter
 from tests.support.waiting import eventually
 
-Start = Callable[..., AbstractAsyncContextManager[Assembly]]
+Start = Callable[..., AbstractAsyncContextManager[ResolverProcess]]
 
 
 @pytest.fixture
-async def routes(database: Database) -> AsyncIterator[Routes]:
+async def routes(database: Database) -> AsyncIterator[RouteWriter]:
     """The test's database, to write routes into."""
     connection = await asyncpg.connect(database.url, timeout=5)
-    yield Routes(connection)
+    yield RouteWriter(connection)
     await connection.close()
 
 
@@ -29,7 +29,7 @@ async def start(stack: Stack, database: Database) -> Start:
     """Starts an instance, patient with its servers: they share a busy machine with the tests."""
 
     @asynccontextmanager
-    async def start_instance(**changed: object) -> AsyncIterator[Assembly]:
+    async def start_instance(**changed: object) -> AsyncIterator[ResolverProcess]:
         values = {
             "access": "off",
             "replica_urls": database.replica_url,
@@ -42,15 +42,15 @@ async def start(stack: Stack, database: Database) -> Start:
             "kafka_start_seconds": 15.0,
             "warmup_seconds": 0,  # Redis has the routes of all tests
         }
-        assembly = Assembly(DataPlaneSettings.model_validate({**values, **changed}))
-        async with assembly.running():
-            yield assembly
+        process = connect(DataPlaneSettings.model_validate({**values, **changed}))
+        async with process.running():
+            yield process
 
     return start_instance
 
 
 @pytest.fixture
-async def pair(start: Start) -> AsyncIterator[tuple[Assembly, Assembly]]:
+async def pair(start: Start) -> AsyncIterator[tuple[ResolverProcess, ResolverProcess]]:
     """Two instances on the same servers."""
     async with AsyncExitStack() as opened:
         yield (

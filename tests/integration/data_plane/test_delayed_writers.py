@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 
 from data_plane.adapters.redis.route_cache import RedisRouteCache
-from data_plane.app import Assembly
+from data_plane.composition.connect import ResolverProcess
 from deploy.local.stack import Stack
 from shared.schemas.identity import RouteKey
 from tests.contract.test_route_cache_contract import redis_cache
 from tests.integration.data_plane.conftest import Standby, Start
-from tests.integration.data_plane.routes import Routes
-from tests.integration.data_plane.watching import Watch, watching
+from tests.support.answer_recorder import AnswerRecorder, recording_answers
 from tests.support.factories import a_tenant
 from tests.support.kafka import produce
+from tests.support.route_writer import RouteWriter
 from tests.support.waiting import eventually
 
 OLD = "https://old"
@@ -54,21 +54,21 @@ async def shared_has(shared: RedisRouteCache, key: RouteKey, url: str | None) ->
 @NEWER
 async def test_an_old_event_changes_nothing(
     stack: Stack,
-    routes: Routes,
-    pair: tuple[Assembly, Assembly],
+    routes: RouteWriter,
+    pair: tuple[ResolverProcess, ResolverProcess],
     shared: RedisRouteCache,
     key: RouteKey,
     newer: str | None,
 ) -> None:
     late, event = await routes.put(key, OLD), await routes.put(key, newer)
-    async with watching(key, *pair) as watches:
+    async with recording_answers(key, *pair) as watches:
         await produce(stack.urls.kafka, event)
         for watch in watches:
             await watch.until(newer)
         after = RouteKey(key.tenant, "after", "prod", "v1")
         await produce(stack.urls.kafka, late, late, await routes.put(after, "https://after"))
         for instance in pair:
-            await Watch(instance, after).until("https://after")
+            await AnswerRecorder(instance, after).until("https://after")
             answer = await instance.core.resolver.resolve(key)
             assert (answer.entry.url, answer.entry.revision) == (newer, 2)
     await shared_has(shared, key, newer)
@@ -76,11 +76,11 @@ async def test_an_old_event_changes_nothing(
 
 @NEWER
 async def test_an_old_fill_of_redis_is_refused_and_nobody_answers_it(
-    stack: Stack, routes: Routes, start: Start, shared: RedisRouteCache, key: RouteKey, newer: str | None
+    stack: Stack, routes: RouteWriter, start: Start, shared: RedisRouteCache, key: RouteKey, newer: str | None
 ) -> None:
     await routes.put(key, OLD)
     async with start() as instance:
-        await Watch(instance, key).until(OLD)
+        await AnswerRecorder(instance, key).until(OLD)
         await shared_has(shared, key, OLD)
         late = await shared.get(key)
         assert late is not None
@@ -96,13 +96,13 @@ async def test_an_old_fill_of_redis_is_refused_and_nobody_answers_it(
 
 @NEWER
 async def test_an_old_reading_of_a_replica_is_not_answered_by_who_has_heard_the_newer_one(
-    stack: Stack, routes: Routes, start: Start, standby: Standby, key: RouteKey, newer: str | None
+    stack: Stack, routes: RouteWriter, start: Start, standby: Standby, key: RouteKey, newer: str | None
 ) -> None:
     await routes.put(key, OLD)
     await standby.follow()
     others = [RouteKey(key.tenant, f"other-{number}", "prod", "v1") for number in range(3)]
     async with start(l1_entries=1, verifier_interval_seconds=0) as instance:
-        watch = Watch(instance, key)
+        watch = AnswerRecorder(instance, key)
         await watch.until(OLD)
         await standby.pause()
         await produce(stack.urls.kafka, await routes.put(key, newer))
@@ -121,7 +121,7 @@ async def test_an_old_reading_of_a_replica_is_not_answered_by_who_has_heard_the_
 @pytest.mark.parametrize("kafka", [{}, KAFKA_AWAY], ids=["kafka there", "kafka away"])
 async def test_a_snapshot_from_before_the_change_is_not_answered_by_who_starts_with_it(
     stack: Stack,
-    routes: Routes,
+    routes: RouteWriter,
     start: Start,
     shared: RedisRouteCache,
     key: RouteKey,
@@ -131,10 +131,10 @@ async def test_a_snapshot_from_before_the_change_is_not_answered_by_who_starts_w
 ) -> None:
     await routes.put(key, OLD)
     async with start(snapshot_path=tmp_path / "snapshot") as before:
-        await Watch(before, key).until(OLD)
+        await AnswerRecorder(before, key).until(OLD)
     async with start() as another:
         await produce(stack.urls.kafka, await routes.put(key, newer))
-        await Watch(another, key).until(newer)
+        await AnswerRecorder(another, key).until(newer)
         await shared_has(shared, key, newer)
     async with start(snapshot_path=tmp_path / "snapshot", **kafka) as after:
         answer = await after.core.resolver.resolve(key)

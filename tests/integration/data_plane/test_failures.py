@@ -9,10 +9,10 @@ from deploy.local.stack import Stack
 from shared.schemas.identity import RouteKey
 from tests.contract.test_route_cache_contract import redis_cache
 from tests.integration.data_plane.conftest import Standby, Start
-from tests.integration.data_plane.routes import Routes
-from tests.integration.data_plane.watching import Watch, watching
+from tests.support.answer_recorder import AnswerRecorder, recording_answers
 from tests.support.factories import a_tenant
 from tests.support.kafka import produce
+from tests.support.route_writer import RouteWriter
 from tests.support.waiting import eventually
 
 
@@ -26,12 +26,12 @@ def _another(key: RouteKey, number: int = 1) -> RouteKey:
 
 
 async def test_redis_down_and_back_empty_brings_no_old_value_back(
-    stack: Stack, routes: Routes, start: Start, standby: Standby, key: RouteKey
+    stack: Stack, routes: RouteWriter, start: Start, standby: Standby, key: RouteKey
 ) -> None:
     lives = {"positive_ttl_seconds": 0.3, "negative_ttl_seconds": 0.1}
     await routes.put(key, "https://v1")
     await standby.follow()
-    async with start(**lives) as one, start(**lives) as two, watching(key, one, two) as watches:
+    async with start(**lives) as one, start(**lives) as two, recording_answers(key, one, two) as watches:
         for watch in watches:
             await watch.until("https://v1")
         await standby.pause()
@@ -52,12 +52,12 @@ async def test_redis_down_and_back_empty_brings_no_old_value_back(
         assert all(watch.refused == 0 for watch in watches)
 
 
-async def _owes_nothing(watches: list[Watch]) -> bool:
+async def _owes_nothing(watches: list[AnswerRecorder]) -> bool:
     return not any(watch.instance.core.shared.has_pending() for watch in watches)
 
 
 async def test_frozen_redis_is_left_alone_after_a_few_calls(
-    stack: Stack, routes: Routes, start: Start, key: RouteKey
+    stack: Stack, routes: RouteWriter, start: Start, key: RouteKey
 ) -> None:
     async with start(redis_timeout_seconds=0.05) as instance:
         for number in range(30):
@@ -65,7 +65,7 @@ async def test_frozen_redis_is_left_alone_after_a_few_calls(
         await stack.redis.freeze()
         try:
             for number in range(30):
-                await Watch(instance, _another(key, number)).until(f"https://v{number}")
+                await AnswerRecorder(instance, _another(key, number)).until(f"https://v{number}")
             metrics = instance.metrics.exposition()
             assert b'tm_breaker_state{dependency="redis"} 2.0' in metrics
             calls = _sample(metrics, 'tm_dependency_requests_total{dependency="redis",outcome="timeout"}')
@@ -79,11 +79,11 @@ def _sample(metrics: bytes, name: str) -> float:
 
 
 async def test_while_kafka_is_frozen_answers_stay_within_their_life_and_events_arrive_after(
-    stack: Stack, routes: Routes, start: Start, key: RouteKey
+    stack: Stack, routes: RouteWriter, start: Start, key: RouteKey
 ) -> None:
     life = 1.0
     await routes.put(key, "https://v1")
-    async with start(positive_ttl_seconds=life) as instance, watching(key, instance) as [watch]:
+    async with start(positive_ttl_seconds=life) as instance, recording_answers(key, instance) as [watch]:
         await watch.until("https://v1")
         await stack.kafka.freeze()
         try:
@@ -97,7 +97,7 @@ async def test_while_kafka_is_frozen_answers_stay_within_their_life_and_events_a
             await stack.kafka.thaw()
         await produce(stack.urls.kafka, late)
         await eventually(lambda: _is_applied(instance.metrics.exposition()))
-        answer = await Watch(instance, _another(key)).ask()
+        answer = await AnswerRecorder(instance, _another(key)).ask()
         assert answer is not None
         assert answer.entry.url == "https://late"
         # An event lives from the change on, however long it was under way; what is read again lives longer.
@@ -109,14 +109,14 @@ async def _is_applied(metrics: bytes) -> bool:
 
 
 async def test_with_all_databases_down_known_routes_are_answered_and_unknown_ones_refused(
-    stack: Stack, routes: Routes, start: Start, key: RouteKey
+    stack: Stack, routes: RouteWriter, start: Start, key: RouteKey
 ) -> None:
     lives = {"positive_ttl_seconds": 0.3, "negative_ttl_seconds": 0.1}
     unknown = _another(key)
     await routes.put(key, "https://v1")
     await routes.put(unknown, "https://exists")
     async with start(**lives) as instance:
-        watch = Watch(instance, key)
+        watch = AnswerRecorder(instance, key)
         await watch.until("https://v1")
         await stack.replica.stop()
         await stack.postgres.stop()
@@ -132,10 +132,10 @@ async def test_with_all_databases_down_known_routes_are_answered_and_unknown_one
         finally:
             await stack.postgres.start()
             await stack.replica.start()
-        await Watch(instance, unknown).until("https://exists")
+        await AnswerRecorder(instance, unknown).until("https://exists")
 
 
-async def _is_stale(watch: Watch) -> bool:
+async def _is_stale(watch: AnswerRecorder) -> bool:
     answer = await watch.ask()
     assert answer is not None
     assert answer.entry.url == "https://v1"

@@ -5,16 +5,16 @@ import random
 
 import pytest
 
-from data_plane.app import Assembly
+from data_plane.composition.connect import ResolverProcess
 from deploy.local.stack import Stack
 from shared.schemas.events import RouteChanged
 from shared.schemas.identity import RouteKey
 from tests.contract.test_route_cache_contract import redis_cache
 from tests.integration.data_plane.conftest import Standby, Start
-from tests.integration.data_plane.routes import Routes
-from tests.integration.data_plane.watching import Watch, watching
+from tests.support.answer_recorder import AnswerRecorder, recording_answers
 from tests.support.factories import a_tenant
 from tests.support.kafka import produce
+from tests.support.route_writer import RouteWriter
 
 SHORT = {"positive_ttl_seconds": 0.3, "negative_ttl_seconds": 0.1}
 """Lives so short that entries are loaded again all the time."""
@@ -22,13 +22,13 @@ SHORT = {"positive_ttl_seconds": 0.3, "negative_ttl_seconds": 0.1}
 
 @pytest.mark.parametrize("with_primary", [True, False])
 async def test_while_the_replica_lags_no_instance_goes_back_and_all_answer_the_change(
-    stack: Stack, routes: Routes, start: Start, standby: Standby, with_primary: bool
+    stack: Stack, routes: RouteWriter, start: Start, standby: Standby, with_primary: bool
 ) -> None:
     key = RouteKey(a_tenant(), "payments", "prod", "v1")
     await produce(stack.urls.kafka, await routes.put(key, "https://v1"))
     await standby.follow()
     servers = SHORT if with_primary else {**SHORT, "postgres_url": None}
-    async with start(**servers) as one, start(**servers) as two, watching(key, one, two) as watches:
+    async with start(**servers) as one, start(**servers) as two, recording_answers(key, one, two) as watches:
         for watch in watches:
             await watch.until("https://v1")
         await standby.pause()
@@ -44,11 +44,11 @@ async def test_while_the_replica_lags_no_instance_goes_back_and_all_answer_the_c
             await watch.until("https://v11")
 
 
-async def test_a_change_nobody_hears_of_is_answered_when_the_life_is_over(routes: Routes, start: Start) -> None:
+async def test_a_change_nobody_hears_of_is_answered_when_the_life_is_over(routes: RouteWriter, start: Start) -> None:
     key, life = RouteKey(a_tenant(), "payments", "prod", "v1"), 1.0
     await routes.put(key, "https://v1")
     lives = {"positive_ttl_seconds": life, "negative_ttl_seconds": life}
-    async with start(**lives) as one, start(**lives) as two, watching(key, one, two) as watches:
+    async with start(**lives) as one, start(**lives) as two, recording_answers(key, one, two) as watches:
         for watch in watches:
             await watch.until("https://v1")
         await routes.put(key, "https://v2")
@@ -60,7 +60,7 @@ async def test_a_change_nobody_hears_of_is_answered_when_the_life_is_over(routes
 
 
 async def test_events_that_come_twice_and_in_any_order_leave_the_caches_as_the_database_is(
-    stack: Stack, routes: Routes, pair: tuple[Assembly, Assembly]
+    stack: Stack, routes: RouteWriter, pair: tuple[ResolverProcess, ResolverProcess]
 ) -> None:
     choice = random.Random(20260101)
     tenant = a_tenant()
@@ -74,7 +74,7 @@ async def test_events_that_come_twice_and_in_any_order_leave_the_caches_as_the_d
     shared = redis_cache(stack.urls.redis)
     for key, url in urls.items():
         for instance in pair:
-            await Watch(instance, key).until(url)
+            await AnswerRecorder(instance, key).until(url)
         found = await shared.get(key)
         assert found is not None
         assert found.url == url
@@ -91,6 +91,6 @@ def _shuffled(events: list[RouteChanged], choice: random.Random) -> list[RouteCh
     return [event for _, event in sorted(many, key=lambda each: each[0])]
 
 
-async def _url(watch: Watch) -> str | None:
+async def _url(watch: AnswerRecorder) -> str | None:
     answer = await watch.ask()
     return answer.entry.url if answer else "nobody can tell"

@@ -7,17 +7,15 @@ from typing import Any
 
 from litestar import Litestar
 from litestar.routes import HTTPRoute
+from litestar.types import ASGIApp
 
 from audit_consumer.app import build_app as build_audit
 from audit_consumer.app import new_health as audit_health
 from control_plane.app import build_app as build_control
 from control_plane.app import new_health as control_health
 from control_plane.settings import ControlPlaneSettings
-from data_plane.app import build_app as build_resolver
-from data_plane.http.sse.stream import Pace
-from data_plane.http.watch import watch_handler
+from data_plane.composition.app import build_app as build_resolver
 from shared.runtime.health import Health
-from shared.runtime.http.telemetry import TelemetryMiddleware
 from shared.runtime.metric_catalogue import Service
 from tests.fakes.audit_trail import FakeAuditTrail
 from tests.fakes.control_plane_change_sets import FakeChangeSets, FakeHistory
@@ -46,7 +44,7 @@ class Endpoint:
         return f"{self.method} {self.template}"
 
 
-def app_of(service: Service, gate: AccessFixture) -> TelemetryMiddleware:
+def app_of(service: Service, gate: AccessFixture) -> ASGIApp:
     """The service; `team-a` and `team-b` are there, with nothing in them."""
     if service is Service.CONTROL_PLANE:
         registry = FakeRegistry()
@@ -67,22 +65,15 @@ def app_of(service: Service, gate: AccessFixture) -> TelemetryMiddleware:
             access=gate.access,
         )
     if service is Service.DATA_PLANE:
-        core = World().instance().core
+        instance = World().instance()
         return build_resolver(
-            core.resolver,
-            core.bulk,
-            core.explainer,
-            further=[watch_handler(core.watches, gate.authenticator, Pace(progress_seconds=10, slow_seconds=10))],
-            access=gate.access,
-            negative_ttl=10,
-            health=Health({}),
-            metrics=gate.metrics,
+            instance.core, instance.settings, access=gate.access, health=Health({}), metrics=gate.metrics
         )
     return build_audit(FakeAuditTrail(), MovableClock(), audit_health(), gate.metrics, gate.access)
 
 
 @cache
-def shared_app_of(service: Service) -> tuple[AccessFixture, TelemetryMiddleware]:
+def shared_app_of(service: Service) -> tuple[AccessFixture, ASGIApp]:
     """One for all tests that do not care what others have done to it: building one takes longer than asking it."""
     gate = AccessFixture(service)
     return gate, app_of(service, gate)
@@ -96,7 +87,7 @@ def endpoints() -> Iterator[Endpoint]:
                 yield from _of(service, route)
 
 
-def litestar_of(app: TelemetryMiddleware) -> Litestar:
+def litestar_of(app: ASGIApp) -> Litestar:
     """What all the layers wrap."""
     inner: Any = app
     while not isinstance(inner, Litestar):

@@ -5,7 +5,7 @@ import pytest
 from data_plane.domain.answer import Layer
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_world import KEY, World
-from tests.unit.data_plane.http_client import PATH, client_of
+from tests.support.resolver_client import PATH, client_of
 
 ALL = ("redis", "replica-1", "postgres")
 

@@ -10,7 +10,7 @@ from tests.fakes.data_plane_world import KEY, World
 from tests.support.access import AccessFixture
 from tests.support.asgi import Application, Request, answer_of
 from tests.support.clocks import MovableClock
-from tests.unit.data_plane.beside_litestar import (
+from tests.support.fast_path_oracle import (
     CALLERS,
     CREDENTIALS,
     HEADERS,
@@ -18,10 +18,10 @@ from tests.unit.data_plane.beside_litestar import (
     TIMES,
     URLS,
     Past,
+    access_for,
     assert_same,
-    gate_for,
+    fast_path_only,
     on_the_wire,
-    over_nothing,
     path_of,
 )
 
@@ -109,13 +109,13 @@ async def _knowing(gate: AccessFixture) -> Application:
     world = World()
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
-    return over_nothing(instance, gate)
+    return fast_path_only(instance, gate)
 
 
 @pytest.mark.parametrize(("tag", "status"), [('"1"', 304), ('"7"', 200)])
 @pytest.mark.parametrize("caller", ["own", "admin"])
 async def test_a_known_route_is_answered_without_litestar(caller: str, tag: str, status: int) -> None:
-    app = await _knowing(gate_for(KEY.tenant, MovableClock()))
+    app = await _knowing(access_for(KEY.tenant, MovableClock()))
     headers = on_the_wire([("host", "resolver:8000"), ("if-none-match", tag)], caller)
     start, _ = await answer_of(app, Request(PATH, headers=headers))
     assert start["status"] == status
@@ -123,13 +123,13 @@ async def test_a_known_route_is_answered_without_litestar(caller: str, tag: str,
 
 @pytest.mark.parametrize("caller", ["revoked", "unknown", "nobody"])
 async def test_whoever_is_not_accepted_is_left_to_litestar(caller: str) -> None:
-    app = await _knowing(gate_for(KEY.tenant, MovableClock()))
+    app = await _knowing(access_for(KEY.tenant, MovableClock()))
     with pytest.raises(AssertionError, match="left to Litestar"):
         await answer_of(app, Request(PATH, headers=on_the_wire([], caller)))
 
 
 async def test_a_revocation_counts_for_the_very_next_request() -> None:
-    gate = gate_for(KEY.tenant, MovableClock())
+    gate = access_for(KEY.tenant, MovableClock())
     app, request = await _knowing(gate), Request(PATH, headers=on_the_wire([]))
     for _ in range(TIMES):
         await answer_of(app, request)
@@ -140,8 +140,8 @@ async def test_a_revocation_counts_for_the_very_next_request() -> None:
 
 async def test_a_change_is_answered_from_the_very_next_request_on() -> None:
     world = World()
-    instance, gate = world.instance(), gate_for(KEY.tenant, world.clock)
-    app = over_nothing(instance, gate)
+    instance, gate = world.instance(), access_for(KEY.tenant, world.clock)
+    app = fast_path_only(instance, gate)
     for url in ("https://v1", "https://v2", "https://v3"):
         await instance.core.applier.apply([world.database.commit(KEY, url)])
         for _ in range(TIMES):

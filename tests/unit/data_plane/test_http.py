@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from tests.fakes.data_plane_world import KEY, World
-from tests.unit.data_plane.http_client import client_of
+from tests.support.resolver_client import client_of
 
 PATH = "/api/v1/resolve/team-a/payments/prod/v1"
 

@@ -7,7 +7,7 @@ import pytest
 from data_plane.http.request_headers import read_consistency_of
 from data_plane.http.responses import bound_text
 from tests.fakes.data_plane_world import KEY, World
-from tests.unit.data_plane.http_client import PATH, client_of
+from tests.support.resolver_client import PATH, client_of
 
 
 @pytest.fixture

@@ -7,15 +7,9 @@ from typing import Any
 
 import pytest
 
-from data_plane.app import build_app
-from data_plane.http.sse.stream import Pace
-from data_plane.http.watch import watch_handler
-from shared.runtime.access.assembly import Access
-from shared.runtime.access.open_access import OpenAccess
-from shared.runtime.health import Health
 from tests.fakes.data_plane_world import KEY, World
+from tests.support.resolver_client import PATH, app_of, client_of
 from tests.support.streaming import opened
-from tests.unit.data_plane.http_client import PATH, client_of
 
 WATCH = f"/api/v1/watch/{KEY.tenant}"
 Sent = dict[str, set[str]]
@@ -73,17 +67,7 @@ async def test_resolving_many(world: World) -> None:
 async def test_watching(world: World) -> None:
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
-    core, anyone = instance.core, OpenAccess()
-    app = build_app(
-        core.resolver,
-        core.bulk,
-        core.explainer,
-        further=[watch_handler(core.watches, anyone, Pace(60, 60))],
-        access=Access(anyone),
-        negative_ttl=10,
-        health=Health({}),
-        metrics=instance.metrics,
-    )
+    app = app_of(instance)
     async with opened(app, "/schema/openapi.json") as answer:
         listed = problem_responses(json.loads(await answer.text())["paths"]["/api/v1/watch/{tenant}"]["get"])
     sent: Sent = {}

@@ -7,30 +7,29 @@ import re
 import pytest
 
 from data_plane.http.sse.framing import ROUTES_AT_ONCE
-from data_plane.http.sse.stream import Pace
 from shared.schemas.access import Role
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_world import KEY
 from tests.support.waiting import eventually
-from tests.unit.data_plane.served_watches import QUICK, Served, served_with_a_route
+from tests.support.watch_server import QUICK, WatchServer, watch_server_with_a_route
 
 
 @pytest.fixture
-async def served() -> Served:
-    return await served_with_a_route()
+async def server() -> WatchServer:
+    return await watch_server_with_a_route()
 
 
 @pytest.fixture
-async def quick() -> Served:
-    return await served_with_a_route(QUICK)
+async def quick() -> WatchServer:
+    return await watch_server_with_a_route(**QUICK)
 
 
-async def test_a_person_can_read_the_stream(served: Served) -> None:
-    async with served.watch() as answer:
+async def test_a_person_can_read_the_stream(server: WatchServer) -> None:
+    async with server.watch() as answer:
         await answer.sent("routes")
-        await served.change(None)
+        await server.change(None)
         await answer.sent("changes")
-        served.instance.core.watches.drain()
+        server.instance.core.watches.drain()
         text = await answer.text()
     generated = {r"retry: \d+": "retry: n", r"req-\w+": "req-n"}
     for pattern, plain in generated.items():
@@ -57,8 +56,8 @@ async def test_a_person_can_read_the_stream(served: Served) -> None:
     )
 
 
-async def test_it_is_a_stream_that_no_cache_keeps_and_no_proxy_collects(served: Served) -> None:
-    async with served.watch(X_Correlation_ID="req-1") as answer:
+async def test_it_is_a_stream_that_no_cache_keeps_and_no_proxy_collects(server: WatchServer) -> None:
+    async with server.watch(X_Correlation_ID="req-1") as answer:
         await answer.event()
     assert answer.status == 200
     expected = {
@@ -71,16 +70,16 @@ async def test_it_is_a_stream_that_no_cache_keeps_and_no_proxy_collects(served: 
     assert "content-length" not in answer.headers
 
 
-async def test_a_snapshot_is_one_event_however_many_routes_there_are(served: Served) -> None:
+async def test_a_snapshot_is_one_event_however_many_routes_there_are(server: WatchServer) -> None:
     count = 2 * ROUTES_AT_ONCE + 1
     for number in range(1, count):
-        served.world.database.commit(RouteKey(KEY.tenant, f"service-{number}", "prod", "v1"), f"https://{number}")
-    async with served.watch() as answer:
+        server.world.database.commit(RouteKey(KEY.tenant, f"service-{number}", "prod", "v1"), f"https://{number}")
+    async with server.watch() as answer:
         snapshot = await answer.event()
     assert (snapshot.id, len(snapshot.data["routes"])) == (str(count), count)
 
 
-async def test_while_nothing_happens_there_are_signs_of_life_that_say_until_when(quick: Served) -> None:
+async def test_while_nothing_happens_there_are_signs_of_life_that_say_until_when(quick: WatchServer) -> None:
     quick.instance.hear_heartbeat()
     async with quick.watch() as answer:
         await answer.event()
@@ -99,9 +98,9 @@ async def test_while_nothing_happens_there_are_signs_of_life_that_say_until_when
 async def test_after_a_freeze_there_is_one_sign_of_life_and_not_all_that_were_missed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    served = Served(Pace(progress_seconds=3600, slow_seconds=60))
-    await served.change("https://v1")
-    async with served.watch() as answer:
+    server = WatchServer(watch_progress_seconds=300)
+    await server.change("https://v1")
+    async with server.watch() as answer:
         await answer.event()
         loop = asyncio.get_running_loop()
         time = loop.time
@@ -113,21 +112,23 @@ async def test_after_a_freeze_there_is_one_sign_of_life_and_not_all_that_were_mi
 
 
 @pytest.mark.parametrize(("query", "headers"), [("since=1", {}), ("", {"Last_Event_ID": "1"})])
-async def test_a_client_goes_on_from_the_revision_it_has(served: Served, query: str, headers: dict[str, str]) -> None:
-    await served.change("https://v2")
-    async with served.watch(query, **headers) as answer:
+async def test_a_client_goes_on_from_the_revision_it_has(
+    server: WatchServer, query: str, headers: dict[str, str]
+) -> None:
+    await server.change("https://v2")
+    async with server.watch(query, **headers) as answer:
         assert (await answer.event()).id == "2"
 
 
-async def test_the_last_event_seen_goes_before_where_the_client_once_began(served: Served) -> None:
-    await served.change("https://v2")
-    await served.change("https://v3")
-    async with served.watch("since=1", Last_Event_ID="2") as answer:
+async def test_the_last_event_seen_goes_before_where_the_client_once_began(server: WatchServer) -> None:
+    await server.change("https://v2")
+    await server.change("https://v3")
+    async with server.watch("since=1", Last_Event_ID="2") as answer:
         assert (await answer.event()).id == "3"
 
 
-async def test_a_revision_that_is_not_kept_is_answered_with_the_oldest_that_is(served: Served) -> None:
-    async with served.watch("since=7") as answer:
+async def test_a_revision_that_is_not_kept_is_answered_with_the_oldest_that_is(server: WatchServer) -> None:
+    async with server.watch("since=7") as answer:
         problem = json.loads(await answer.text())
     assert (answer.status, answer.headers["x-oldest-revision"]) == (410, "0")
     assert problem["type"] == "urn:traffic-manager:problem:revision-gone"
@@ -135,52 +136,52 @@ async def test_a_revision_that_is_not_kept_is_answered_with_the_oldest_that_is(s
 
 
 @pytest.mark.parametrize(("query", "headers"), [("since=x", {}), ("since=-1", {}), ("", {"Last_Event_ID": "1.0"})])
-async def test_a_revision_that_is_none_is_refused(served: Served, query: str, headers: dict[str, str]) -> None:
-    async with served.watch(query, **headers) as answer:
+async def test_a_revision_that_is_none_is_refused(server: WatchServer, query: str, headers: dict[str, str]) -> None:
+    async with server.watch(query, **headers) as answer:
         assert "must be a revision" in await answer.text()
     assert answer.status == 400
 
 
-async def test_an_unknown_tenant_is_told_before_any_stream(served: Served) -> None:
-    served.key = served.gate.admit(Role.ADMIN)
-    async with served.get("/api/v1/watch/nobody") as answer:
+async def test_an_unknown_tenant_is_told_before_any_stream(server: WatchServer) -> None:
+    server.key = server.access.admit(Role.ADMIN)
+    async with server.get("/api/v1/watch/nobody") as answer:
         assert "There is no tenant nobody" in await answer.text()
     assert (answer.status, answer.headers["content-type"]) == (404, "application/problem+json")
 
 
-async def test_a_name_that_no_tenant_can_have_is_refused(served: Served) -> None:
-    async with served.get("/api/v1/watch/Not_A_Name-") as answer:
+async def test_a_name_that_no_tenant_can_have_is_refused(server: WatchServer) -> None:
+    async with server.get("/api/v1/watch/Not_A_Name-") as answer:
         await answer.text()
     assert answer.status == 400
 
 
-async def test_a_watch_that_cannot_begin_says_when_to_come_again(served: Served) -> None:
-    served.instance.core.watches.drain()
-    async with served.watch() as answer:
+async def test_a_watch_that_cannot_begin_says_when_to_come_again(server: WatchServer) -> None:
+    server.instance.core.watches.drain()
+    async with server.watch() as answer:
         await answer.text()
     assert (answer.status, answer.headers["retry-after"]) == (503, "1")
 
 
 async def test_a_tenant_with_too_many_watchers_is_told_so_and_when_to_come_again() -> None:
-    served = Served(watch_clients_per_tenant=1)
-    await served.change("https://v1")
-    async with served.watch() as first:
+    server = WatchServer(watch_clients_per_tenant=1)
+    await server.change("https://v1")
+    async with server.watch() as first:
         await first.event()
-        async with served.watch() as second:
+        async with server.watch() as second:
             problem = json.loads(await second.text())
     assert (second.status, second.headers["retry-after"]) == (429, "5")
     assert problem["type"] == "urn:traffic-manager:problem:too-many-watchers"
 
 
-async def test_another_tenants_watcher_is_answered_as_one_of_a_tenant_that_is_not_there(served: Served) -> None:
-    served.world.database.commit(RouteKey("team-b", "payments", "prod", "v1"), "https://other")
+async def test_another_tenants_watcher_is_answered_as_one_of_a_tenant_that_is_not_there(server: WatchServer) -> None:
+    server.world.database.commit(RouteKey("team-b", "payments", "prod", "v1"), "https://other")
 
     async def told(tenant: str) -> tuple[int, dict[str, str], str]:
-        async with served.get(f"/api/v1/watch/{tenant}", X_Correlation_ID="req-1") as answer:
+        async with server.get(f"/api/v1/watch/{tenant}", X_Correlation_ID="req-1") as answer:
             text = await answer.text()
         return answer.status, answer.headers, text.replace(tenant, "<tenant>")
 
     another, absent = await told("team-b"), await told("nobody")
-    served.key = served.gate.admit(Role.ADMIN)
+    server.key = server.access.admit(Role.ADMIN)
     assert another == absent == await told("nobody")
     assert another[0] == 404

@@ -5,29 +5,29 @@ import asyncio
 import pytest
 from litestar.exceptions import LitestarException
 
-from tests.unit.data_plane.served_watches import QUICK, Served, served_with_a_route
+from tests.support.watch_server import QUICK, WatchServer, watch_server_with_a_route
 
 
 @pytest.fixture
-async def served() -> Served:
-    return await served_with_a_route()
+async def server() -> WatchServer:
+    return await watch_server_with_a_route()
 
 
 @pytest.fixture
-async def quick() -> Served:
-    return await served_with_a_route(QUICK)
+async def quick() -> WatchServer:
+    return await watch_server_with_a_route(**QUICK)
 
 
-async def test_a_client_that_left_is_counted_and_forgotten(served: Served) -> None:
-    async with served.watch() as answer:
+async def test_a_client_that_left_is_counted_and_forgotten(server: WatchServer) -> None:
+    async with server.watch() as answer:
         await answer.event()
         answer.leave()
         await answer.ended.wait()
-    assert await served.closed("client")
-    assert b"\ntm_watch_clients 0.0" in served.instance.metrics.exposition()
+    assert await server.closed("client")
+    assert b"\ntm_watch_clients 0.0" in server.instance.metrics.exposition()
 
 
-async def test_a_client_that_takes_nothing_is_closed_and_counted(quick: Served) -> None:
+async def test_a_client_that_takes_nothing_is_closed_and_counted(quick: WatchServer) -> None:
     async with quick.watch() as answer:
         await answer.event()
         answer.stop_reading()
@@ -35,22 +35,22 @@ async def test_a_client_that_takes_nothing_is_closed_and_counted(quick: Served) 
         assert await quick.closed("slow")
 
 
-async def test_a_watch_whose_connection_breaks_is_forgotten(served: Served) -> None:
+async def test_a_watch_whose_connection_breaks_is_forgotten(server: WatchServer) -> None:
     with pytest.RaisesGroup(LitestarException):
-        async with served.watch() as answer:
+        async with server.watch() as answer:
             await answer.event()
             answer.break_off()
-            await served.change("https://v2")
+            await server.change("https://v2")
             await asyncio.Event().wait()
-    assert await served.closed("client")
+    assert await server.closed("client")
 
 
-async def test_nothing_is_sent_to_a_watcher_whose_key_was_revoked(served: Served) -> None:
-    async with served.watch() as answer:
+async def test_nothing_is_sent_to_a_watcher_whose_key_was_revoked(server: WatchServer) -> None:
+    async with server.watch() as answer:
         await answer.event()
-        served.gate.keyring.end(served.key.key_id)
-        await served.change("https://secret")
+        server.access.keyring.end(server.key.key_id)
+        await server.change("https://secret")
         text = await answer.text()
     assert "secret" not in text
     assert text.endswith('event: end\ndata: {"reason":"revoked"}\n\n')
-    assert await served.closed("revoked")
+    assert await server.closed("revoked")

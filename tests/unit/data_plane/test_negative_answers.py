@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_world import KEY, Instance, World
 from tests.support.asgi import Application, Request, answer_of
-from tests.unit.data_plane.beside_litestar import (
+from tests.support.fast_path_oracle import (
     CALLERS,
     HEADERS,
     KEYS,
@@ -19,10 +19,10 @@ from tests.unit.data_plane.beside_litestar import (
     TIMES,
     URLS,
     Past,
+    access_for,
     assert_same,
-    gate_for,
+    fast_path_only,
     on_the_wire,
-    over_nothing,
     path_of,
 )
 
@@ -103,7 +103,7 @@ async def _with_a_tombstone(world: World) -> Instance:
 async def test_what_is_known_not_to_be_there_is_answered_without_litestar(
     world: World, caller: str, key: RouteKey
 ) -> None:
-    app = over_nothing(await _with_a_tombstone(world), gate_for(KEY.tenant, world.clock))
+    app = fast_path_only(await _with_a_tombstone(world), access_for(KEY.tenant, world.clock))
     for _ in range(TIMES):
         start, _ = await _told(app, key, caller)
         assert start["status"] == 404
@@ -111,7 +111,7 @@ async def test_what_is_known_not_to_be_there_is_answered_without_litestar(
 
 @pytest.mark.parametrize("key", [KEY, NEVER_THERE, OF_NO_TENANT])
 async def test_it_is_asked_for_again_after_its_life(world: World, key: RouteKey) -> None:
-    app = over_nothing(await _with_a_tombstone(world), gate_for(KEY.tenant, world.clock))
+    app = fast_path_only(await _with_a_tombstone(world), access_for(KEY.tenant, world.clock))
     world.clock.advance(NEGATIVE_LIFE - 0.1)
     start, _ = await _told(app, key, "admin")
     assert {(b"cache-control", b"max-age=0"), (b"age", b"9")} <= set(start["headers"])
@@ -121,9 +121,9 @@ async def test_it_is_asked_for_again_after_its_life(world: World, key: RouteKey)
 
 
 async def test_another_tenants_route_is_told_of_as_one_of_no_tenant_however_often_its_owner_asks(world: World) -> None:
-    instance, gate = world.instance(), gate_for(KEY.tenant, world.clock)
+    instance, gate = world.instance(), access_for(KEY.tenant, world.clock)
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
-    app = over_nothing(instance, gate)
+    app = fast_path_only(instance, gate)
     world.clock.advance(0.3)  # so that what is remembered holds for a moment
     for caller in ("own", "admin"):
         for _ in range(TIMES):
@@ -136,8 +136,8 @@ async def test_another_tenants_route_is_told_of_as_one_of_no_tenant_however_ofte
 
 async def test_who_asks_for_another_tenants_route_does_not_keep_it_in_the_cache(world: World) -> None:
     # With room for two, the first of three stays only if it was asked for more than once.
-    instance, gate = world.instance(l1_entries=2), gate_for(KEY.tenant, world.clock)
-    app = over_nothing(instance, gate)
+    instance, gate = world.instance(l1_entries=2), access_for(KEY.tenant, world.clock)
+    app = fast_path_only(instance, gate)
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     for _ in range(TIMES):
         await _told(app, KEY, "another tenant's")

@@ -5,18 +5,17 @@ from typing import Any
 
 import pytest
 
-from data_plane.app import build_app
 from data_plane.domain.bulk_answer import Result
 from data_plane.domain.read_consistency import ReadConsistency
 from shared.runtime.access.assembly import Access
 from shared.runtime.access.open_access import OpenAccess
-from shared.runtime.health import Health
 from shared.runtime.metric_catalogue import Service
 from shared.schemas.access import Role
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_world import KEY, Instance, World
 from tests.support.access import AccessFixture, bearer
 from tests.support.asgi import Request, answer_of
+from tests.support.resolver_client import app_of
 
 ROUTE = {"tenant": "team-a", "service": "payments", "env": "prod", "version": "v1", "url": "https://v1", "revision": 1}
 
@@ -32,16 +31,7 @@ async def _post(instance: Instance, body: Any, access: Access, *headers: tuple[b
 
 
 async def _send(instance: Instance, body: Any, access: Access, *headers: tuple[bytes, bytes]) -> tuple[Any, Any]:
-    core = instance.core
-    app = build_app(
-        core.resolver,
-        core.bulk,
-        core.explainer,
-        access=access,
-        negative_ttl=10,
-        health=Health({}, started=True),
-        metrics=instance.metrics,
-    )
+    app = app_of(instance, access)
     sent = body if isinstance(body, bytes) else json.dumps(body).encode()
     start, end = await answer_of(app, Request("/api/v1/resolve", "POST", headers=headers, body=sent))
     return start, end

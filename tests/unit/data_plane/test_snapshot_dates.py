@@ -11,7 +11,7 @@ from data_plane.domain.snapshot import Snapshot
 from data_plane.errors import RouteUnknown
 from shared.runtime.clock import SystemClock
 from tests.fakes.data_plane_world import KEY, Instance, World, told
-from tests.unit.data_plane.restarts import instance_that_knows, restarted
+from tests.support.resolver_restarts import instance_that_knows, restarted
 
 LIFE, MAX_STALE = 60.0, 3600.0
 

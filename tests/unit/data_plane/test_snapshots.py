@@ -13,7 +13,7 @@ from data_plane.errors import NotFreshEnough, RouteUnknown
 from data_plane.service.cache.freshness import SPREAD_SECONDS
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_world import KEY, World, told
-from tests.unit.data_plane.restarts import instance_that_knows, restarted
+from tests.support.resolver_restarts import instance_that_knows, restarted
 
 OTHER = RouteKey("team-a", "other", "prod", "v1")
 

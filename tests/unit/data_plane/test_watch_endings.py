@@ -9,7 +9,7 @@ import pytest
 from data_plane.domain.close_reason import CloseReason
 from data_plane.errors import NoSuchTenant, RevisionGone, TooManyWatchers, WatchUnavailable
 from tests.fakes.data_plane_world import World
-from tests.unit.data_plane.watch_steps import OTHER, begin, change, ending_of, given, resume
+from tests.support.watch_steps import OTHER, begin, change, ending_of, given, resume
 
 
 @pytest.fixture

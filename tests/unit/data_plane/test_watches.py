@@ -6,7 +6,7 @@ import pytest
 
 from data_plane.errors import RevisionGone, WatchUnavailable
 from tests.fakes.data_plane_world import World
-from tests.unit.data_plane.watch_steps import begin, change, given, resume
+from tests.support.watch_steps import begin, change, given, resume
 
 
 @pytest.fixture

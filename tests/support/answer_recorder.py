@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from data_plane.app import Assembly
+from data_plane.composition.connect import ResolverProcess
 from data_plane.domain.answer import Answer
 from data_plane.errors import RouteUnknown
 from shared.schemas.identity import RouteKey
@@ -14,10 +14,10 @@ from tests.support.waiting import eventually
 
 
 @dataclass
-class Watch:
+class AnswerRecorder:
     """Every answer of one instance for one key, each with when it was asked for (monotonic)."""
 
-    instance: Assembly
+    instance: ResolverProcess
     key: RouteKey
     answers: list[tuple[float, Answer]] = field(default_factory=list)
     refused: int = 0
@@ -51,9 +51,9 @@ class Watch:
 
 
 @asynccontextmanager
-async def watching(key: RouteKey, *instances: Assembly) -> AsyncIterator[list[Watch]]:
+async def recording_answers(key: RouteKey, *instances: ResolverProcess) -> AsyncIterator[list[AnswerRecorder]]:
     """Ask all of these instances for the key all the time; an answer that goes backwards fails the test."""
-    watches = [Watch(instance, key) for instance in instances]
+    watches = [AnswerRecorder(instance, key) for instance in instances]
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(watch.run()) for watch in watches]
         yield watches

@@ -31,7 +31,7 @@ SELECT revision, clock_timestamp() AS at FROM tenant
 """
 
 
-class Routes:
+class RouteWriter:
     """The primary, written to directly."""
 
     def __init__(self, connection: "asyncpg.Connection[Any]") -> None:

@@ -1,4 +1,4 @@
-"""The servers and files that a resolver instance reads from, built from its settings and opened together."""
+"""Redis, PostgreSQL and the snapshot file: built from the settings, and opened together."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -12,7 +12,7 @@ from data_plane.adapters.postgres.tenant_source import TENANT_CONNECTIONS, TENAN
 from data_plane.adapters.redis import route_cache as redis
 from data_plane.adapters.redis.route_cache import REDIS_FAILURES, RedisRouteCache
 from data_plane.adapters.snapshot.file import SnapshotFile
-from data_plane.dependencies import Dependencies
+from data_plane.composition.dependencies import Dependencies
 from data_plane.domain.remote_clock import RemoteClock
 from data_plane.domain.stream_coverage import StreamCoverage
 from data_plane.service.core import Ports
@@ -23,10 +23,10 @@ from shared.runtime.clock import Clock
 from shared.runtime.metrics import Metrics
 
 CONNECT_SECONDS = 2.0
-"""How long a start waits for the databases before it serves without them."""
+"""Longest wait for the databases on start; the process then serves without them."""
 
 
-class _Kept(Protocol):
+class _ConnectionHolder(Protocol):
     @property
     def name(self) -> str: ...
 
@@ -34,7 +34,7 @@ class _Kept(Protocol):
 
 
 class Stores:
-    """Redis, the replicas, the primary as a fallback, and the snapshot on disk. None of them has to be there."""
+    """The adapters behind the cache, source and snapshot ports. Every server is optional."""
 
     def __init__(
         self, settings: DataPlaneSettings, dependencies: Dependencies, *, clock: Clock, metrics: Metrics
@@ -60,15 +60,15 @@ class Stores:
         ]
         self._tenants = self._tenant_sources()
 
-    def ports(self, heard: StreamCoverage) -> Ports:
-        """The stores as the use cases see them, beside what the event stream has heard."""
+    def ports(self, coverage: StreamCoverage) -> Ports:
+        """The adapters as ports of the core. The event stream keeps `coverage` up to date."""
         settings = self._settings
         return Ports(
             self._cache,
             self._replicas,
             self._primary,
             self._primary_clock,
-            heard,
+            coverage,
             tenants=self._tenants,
             snapshots=SnapshotFile(settings.snapshot_path) if settings.snapshot_path else None,
             hot_key_sources={"redis": [self._cache], "replica": self._replicas},
@@ -76,25 +76,25 @@ class Stores:
 
     @asynccontextmanager
     async def opened(self, replicas: ReplicaPool) -> AsyncIterator[None]:
-        """Hold the connections, tell `replicas` how far each is behind, and keep the primary's time.
+        """Keep the connections open, observe each replica's lag for `replicas`, and keep the primary's time.
 
-        What does not answer within CONNECT_SECONDS is tried again and again in the background.
+        Servers that do not answer within CONNECT_SECONDS are tried again in the background.
         """
         async with AsyncExitStack() as opened:
             opened.push_async_callback(self._cache.close)
-            stores: Sequence[_Kept] = (*self._databases, *self._tenants, *self._lags)
+            stores: Sequence[_ConnectionHolder] = (*self._databases, *self._tenants, *self._lags)
             for store in stores:
                 await opened.enter_async_context(running(store.keep_open, store.name))
             for lag in self._lags:
-                watching = partial(keep_watching_replica, lag, replicas)
-                await opened.enter_async_context(running(watching, f"lag of {lag.name}"))
+                observing = partial(keep_watching_replica, lag, replicas)
+                await opened.enter_async_context(running(observing, f"lag of {lag.name}"))
             async with asyncio.TaskGroup() as waiting:
                 for database in self._databases:
                     waiting.create_task(database.wait_connected(CONNECT_SECONDS))
             if self._primary:
                 await learn_primary_time(self._primary, self._primary_clock, self._clock)
-                telling = partial(keep_primary_time, self._primary, self._primary_clock, self._clock)
-                await opened.enter_async_context(running(telling, "primary time"))
+                keeping_time = partial(keep_primary_time, self._primary, self._primary_clock, self._clock)
+                await opened.enter_async_context(running(keeping_time, "primary time"))
             yield
 
     @property
@@ -125,7 +125,7 @@ class Stores:
         )
 
     def _tenant_sources(self) -> list[PostgresTenantSource]:
-        """The same servers as for resolving, on connections of their own."""
+        """Sources for watches: the servers that resolving uses, on separate connections."""
         urls = {f"watch-replica-{number}": url for number, url in enumerate(self._settings.replica_urls, start=1)}
         if self._settings.postgres_url:
             urls["watch-postgres"] = self._settings.postgres_url

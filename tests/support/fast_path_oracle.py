@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from data_plane.app import build_app
+from data_plane.composition.app import build_api, build_app
 from data_plane.http.fast_path.middleware import FastPath
 from shared.runtime.access.tokens import AccessKey
 from shared.runtime.health import Health
@@ -67,7 +67,7 @@ class Past:
 CREDENTIALS = {name: AccessKey.new() for name in ("own", "another tenant's", "admin", "expiring", "revoked", "unknown")}
 
 
-def gate_for(tenant: str, clock: MovableClock) -> AccessFixture:
+def access_for(tenant: str, clock: MovableClock) -> AccessFixture:
     """Access for the callers in CREDENTIALS: resolvers of the tenant or another one, and an admin."""
     gate, soon = AccessFixture(Service.DATA_PLANE, clock=clock), clock.now() + timedelta(seconds=60.5)
     gate.keyring.put(a_record(CREDENTIALS["own"], role=Role.RESOLVER, tenant=tenant))
@@ -87,29 +87,16 @@ class Subject:
         self.instance: Instance = world.instance()
         self._world = world
         self.clock = world.clock
-        self.gate = gate_for(past.key.tenant, world.clock)
+        self.gate = access_for(past.key.tenant, world.clock)
         health = Health({}, started=True, draining=past.draining)
-        metrics = self.instance.metrics
-        core = self.instance.core
-        app = build_app(
-            core.resolver,
-            core.bulk,
-            core.explainer,
+        build = build_app if hot else build_api
+        self.app: Application = build(
+            self.instance.core,
+            self.instance.settings,
             access=self.gate.access,
-            negative_ttl=NEGATIVE_LIFE,
             health=health,
-            metrics=metrics,
+            metrics=self.instance.metrics,
         )
-        self.app: Application = app
-        if hot:
-            self.app = FastPath(
-                app,
-                core.l1_reader,
-                negative_ttl=NEGATIVE_LIFE,
-                authenticator=self.gate.authenticator,
-                health=health,
-                metrics=metrics,
-            )
 
     async def live_through(self, past: Past) -> None:
         """Let it happen."""
@@ -176,12 +163,12 @@ async def _nothing(*_: object) -> None:
     raise AssertionError("this was left to Litestar")
 
 
-def over_nothing(instance: Instance, gate: AccessFixture) -> Application:
+def fast_path_only(instance: Instance, gate: AccessFixture) -> Application:
     """The instance's hot path, over nothing."""
     return FastPath(
         _nothing,
         instance.core.l1_reader,
-        negative_ttl=NEGATIVE_LIFE,
+        negative_ttl_seconds=NEGATIVE_LIFE,
         authenticator=gate.authenticator,
         health=Health({}),
         metrics=instance.metrics,

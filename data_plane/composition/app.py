@@ -1,0 +1,114 @@
+"""The resolver's ASGI application. Tests run the same handlers, watch and fast path as production does."""
+
+import gc
+from collections.abc import Mapping
+
+from data_plane.composition.connect import connect
+from data_plane.errors import AnotherTenants, NoSuchTenant, RouteUnknown, TooManyKeys, TooManyWatchers, WatchUnavailable
+from data_plane.http.explain import explain_handler
+from data_plane.http.fast_path.middleware import FastPath
+from data_plane.http.resolve import resolve_handler
+from data_plane.http.resolve_many import TOO_MANY_KEYS, resolve_many_handler
+from data_plane.http.responses import ROUTE_UNKNOWN
+from data_plane.http.sse.stream import StreamTiming
+from data_plane.http.tenant_concealment import another_tenants, hidden_route
+from data_plane.http.watch import NO_SUCH_TENANT, TOO_MANY_WATCHERS, WATCH_UNAVAILABLE, watch_handler
+from data_plane.service.core import Core
+from data_plane.settings import DataPlaneSettings
+from shared.runtime import logs, tracing
+from shared.runtime.access.assembly import Access
+from shared.runtime.health import Health
+from shared.runtime.http.application import Lifespan, build_application
+from shared.runtime.http.problems import ProblemType
+from shared.runtime.http.request_limits import request_limits_of
+from shared.runtime.http.telemetry import TelemetryMiddleware
+from shared.runtime.metric_catalogue import Service
+from shared.runtime.metrics import Metrics
+from shared.runtime.settings import read_settings
+
+
+def create_app() -> FastPath:
+    """The application on real servers, from the environment. Nothing is opened before its lifespan begins."""
+    settings = read_settings(DataPlaneSettings)
+    logs.configure(
+        service=Service.DATA_PLANE,
+        instance=settings.instance_id,
+        level=settings.log_level,
+        log_format=settings.log_format,
+    )
+    tracing.configure(service=Service.DATA_PLANE, instance=settings.instance_id)
+    process = connect(settings)
+    app = build_app(
+        process.core,
+        settings,
+        access=process.access,
+        health=process.health,
+        metrics=process.metrics,
+        lifespan=process.running,
+    )
+    # All objects that exist now live as long as the process, the queues of the cache among them. With a million routes, a
+    # full collection that visits them would stop all requests for a tenth of a second.
+    gc.freeze()
+    return app
+
+
+def build_app(
+    core: Core,
+    settings: DataPlaneSettings,
+    *,
+    access: Access,
+    health: Health,
+    metrics: Metrics,
+    lifespan: Lifespan | None = None,
+) -> FastPath:
+    """The application over any core: every handler, behind the fast path that answers L1 hits."""
+    return FastPath(
+        build_api(core, settings, access=access, health=health, metrics=metrics, lifespan=lifespan),
+        core.l1_reader,
+        negative_ttl_seconds=settings.negative_ttl_seconds,
+        authenticator=access.authenticator,
+        health=health,
+        metrics=metrics,
+        limits=request_limits_of(settings, settings.request_deadline_seconds),
+    )
+
+
+def build_api(
+    core: Core,
+    settings: DataPlaneSettings,
+    *,
+    access: Access,
+    health: Health,
+    metrics: Metrics,
+    lifespan: Lifespan | None = None,
+) -> TelemetryMiddleware:
+    """The application without the fast path, which must answer every request exactly as this does."""
+    timing = StreamTiming(settings.watch_progress_seconds, settings.watch_send_timeout_seconds)
+    return build_application(
+        title="Traffic Manager resolver",
+        description="Resolves a tenant's service, environment and version to the URL that serves it now.",
+        handlers=[
+            resolve_handler(core.resolver),
+            resolve_many_handler(core.bulk),
+            explain_handler(core.explainer),
+            watch_handler(core.watches, access.authenticator, timing),
+        ],
+        problem_types=_problem_types(settings.negative_ttl_seconds),
+        health=health,
+        metrics=metrics,
+        authenticator=access.authenticator,
+        make_not_found=another_tenants,
+        lifespan=lifespan,
+        limits=request_limits_of(settings, settings.request_deadline_seconds),
+    )
+
+
+def _problem_types(negative_ttl_seconds: float) -> Mapping[type[Exception], ProblemType]:
+    return {
+        RouteUnknown: ROUTE_UNKNOWN,
+        TooManyKeys: TOO_MANY_KEYS,
+        AnotherTenants: hidden_route(negative_ttl_seconds),
+        NoSuchTenant: NO_SUCH_TENANT,
+        TooManyWatchers: TOO_MANY_WATCHERS,
+        WatchUnavailable: WATCH_UNAVAILABLE,
+    }

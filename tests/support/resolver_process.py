@@ -1,0 +1,17 @@
+"""One request to the HTTP API of a resolver process on real servers, without a network in between."""
+
+import httpx2
+
+from data_plane.composition.app import build_app
+from data_plane.composition.connect import ResolverProcess
+from shared.schemas.identity import RouteKey
+
+
+async def resolve_over_http(process: ResolverProcess, key: RouteKey) -> httpx2.Response:
+    """The response to GET for the key."""
+    app = build_app(
+        process.core, process.settings, access=process.access, health=process.health, metrics=process.metrics
+    )
+    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type]
+    async with httpx2.AsyncClient(transport=transport, base_url="http://resolver") as http:
+        return await http.get(f"/api/v1/resolve/{key.tenant}/{key.service}/{key.env}/{key.version}")
