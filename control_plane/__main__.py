@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> int:
         return _create_admin_key(settings, asked.subject)
     if asked.command == "republish-keys":
         return _republish_keys(settings)
-    serve("control_plane.app:create_app", Service.CONTROL_PLANE, settings)
+    serve("control_plane.composition.app:create_app", Service.CONTROL_PLANE, settings)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -219,3 +220,19 @@ class StatusReports(Protocol):
         Raises ReportsInterrupted.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Every port of the service. `revocations` is an event log of its own, so that it never waits for the relay's."""
+
+    tenants: Tenants
+    routes: Routes
+    change_sets: ChangeSets
+    history: History
+    access_keys: AccessKeys
+    outbox: Outbox
+    events: EventLog
+    revocations: EventLog
+    publications: Publications
+    status_reports: StatusReports

@@ -18,7 +18,7 @@ from control_plane.adapters.postgres.outbox import PostgresOutbox
 from control_plane.adapters.postgres.primary import UNAVAILABLE, Primary
 from control_plane.adapters.postgres.routes import PostgresRoutes
 from control_plane.adapters.postgres.tenants import PostgresTenants
-from control_plane.app import connected
+from control_plane.composition.app import connected_app
 from control_plane.domain.changes import Attribution
 from control_plane.domain.intents import Intent
 from control_plane.domain.plans import NO_TERMS, Plan, Terms
@@ -123,7 +123,7 @@ async def control_plane(url: str, bootstrap: str, **settings: Any) -> AsyncItera
             **settings,
         }
     )
-    app = connected(told)
+    app = connected_app(told)
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type]
     async with serving(app), httpx2.AsyncClient(transport=transport, base_url="http://test/api/v1") as client:
         yield client

@@ -11,19 +11,15 @@ from litestar.types import ASGIApp
 
 from audit_consumer.app import build_app as build_audit
 from audit_consumer.app import new_health as audit_health
-from control_plane.app import build_app as build_control
-from control_plane.app import new_health as control_health
+from control_plane.composition.app import build_app as build_control
+from control_plane.composition.connect import new_health as control_health
 from control_plane.settings import ControlPlaneSettings
 from data_plane.composition.app import build_app as build_resolver
 from shared.runtime.health import Health
 from shared.runtime.metric_catalogue import Service
 from tests.fakes.audit_trail import FakeAuditTrail
-from tests.fakes.control_plane_change_sets import FakeChangeSets, FakeHistory
-from tests.fakes.control_plane_event_log import FakeEventLog
-from tests.fakes.control_plane_keys import FakeAccessKeys
-from tests.fakes.control_plane_outbox import FakeOutbox
-from tests.fakes.control_plane_propagation import FakeDispatches, FakeStatusReports
-from tests.fakes.control_plane_registry import FakeRegistry, FakeRoutes, FakeTenants
+from tests.fakes.control_plane_ports import fake_ports
+from tests.fakes.control_plane_registry import FakeRegistry
 from tests.fakes.data_plane_world import World
 from tests.support.access import AccessFixture
 from tests.support.clocks import MovableClock
@@ -47,18 +43,8 @@ class Endpoint:
 def app_of(service: Service, gate: AccessFixture) -> ASGIApp:
     """The service; `team-a` and `team-b` are there, with nothing in them."""
     if service is Service.CONTROL_PLANE:
-        registry = FakeRegistry()
         return build_control(
-            tenants=FakeTenants(registry),
-            routes=FakeRoutes(registry),
-            change_sets=FakeChangeSets(registry),
-            history=FakeHistory(registry),
-            keys=FakeAccessKeys(registry),
-            outbox=FakeOutbox(),
-            events=FakeEventLog(),
-            revocations=FakeEventLog(),
-            publications=FakeDispatches(registry),
-            reports=FakeStatusReports(),
+            fake_ports(FakeRegistry()),
             settings=ControlPlaneSettings(),
             health=control_health(),
             metrics=gate.metrics,

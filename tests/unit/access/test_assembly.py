@@ -2,7 +2,7 @@
 
 from structlog.testing import capture_logs
 
-from control_plane.app import new_health
+from control_plane.composition.connect import new_health
 from control_plane.settings import ControlPlaneSettings
 from shared.runtime.access.assembly import ACCESS_KEYS, build_access
 from shared.runtime.metric_catalogue import Service

@@ -6,7 +6,8 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from control_plane.app import build_app, new_health
+from control_plane.composition.app import build_app
+from control_plane.composition.connect import new_health
 from control_plane.settings import ControlPlaneSettings
 from shared.runtime.access.assembly import Access
 from shared.runtime.access.open_access import OpenAccess
@@ -14,12 +15,9 @@ from shared.runtime.health import Health
 from shared.runtime.http.telemetry import TelemetryMiddleware
 from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
-from tests.fakes.control_plane_change_sets import FakeChangeSets, FakeHistory
-from tests.fakes.control_plane_event_log import FakeEventLog
-from tests.fakes.control_plane_keys import FakeAccessKeys
-from tests.fakes.control_plane_outbox import FakeOutbox
+from tests.fakes.control_plane_ports import fake_ports
 from tests.fakes.control_plane_propagation import FakeDispatches, FakeStatusReports
-from tests.fakes.control_plane_registry import FakeRegistry, FakeRoutes, FakeTenants
+from tests.fakes.control_plane_registry import FakeRegistry
 
 
 @pytest.fixture
@@ -56,16 +54,7 @@ def app(
     reports: FakeStatusReports,
 ) -> TelemetryMiddleware:
     return build_app(
-        tenants=FakeTenants(registry),
-        routes=FakeRoutes(registry),
-        change_sets=FakeChangeSets(registry),
-        history=FakeHistory(registry),
-        keys=FakeAccessKeys(registry),
-        outbox=FakeOutbox(),
-        events=FakeEventLog(),
-        publications=publications,
-        reports=reports,
-        revocations=FakeEventLog(),
+        fake_ports(registry, publications=publications, reports=reports),
         settings=settings,
         health=health,
         metrics=Metrics(Service.CONTROL_PLANE),

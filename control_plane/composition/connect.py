@@ -1,0 +1,96 @@
+"""The adapters on PostgreSQL and Kafka: builds each from the settings, and opens none."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from control_plane.adapters.kafka.event_log import UNAVAILABLE as KAFKA_UNAVAILABLE
+from control_plane.adapters.kafka.event_log import KafkaEventLog
+from control_plane.adapters.kafka.status_reports import KafkaStatusReports
+from control_plane.adapters.postgres.access_keys import PostgresAccessKeys
+from control_plane.adapters.postgres.change_sets import PostgresChangeSets
+from control_plane.adapters.postgres.history import PostgresHistory
+from control_plane.adapters.postgres.outbox import PostgresOutbox
+from control_plane.adapters.postgres.primary import UNAVAILABLE as POSTGRES_UNAVAILABLE
+from control_plane.adapters.postgres.primary import Primary
+from control_plane.adapters.postgres.publications import PostgresDispatches
+from control_plane.adapters.postgres.routes import PostgresRoutes
+from control_plane.adapters.postgres.tenants import PostgresTenants
+from control_plane.ports import Ports
+from control_plane.settings import ControlPlaneSettings
+from shared.runtime.access.assembly import Access, build_access
+from shared.runtime.clock import SystemClock
+from shared.runtime.health import DependencyHealth, Health
+from shared.runtime.http.application import Lifespan
+from shared.runtime.metric_catalogue import Service
+from shared.runtime.metrics import Metrics
+from shared.runtime.resilience import Guard
+
+_RELAY_CALL_SECONDS = 5.0
+_PUBLISH_SECONDS = 6.0
+"""Longer than one request to a broker may take, so that the Kafka client retries once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connections:
+    """The ports on real servers, and what watches over them. `opened` is a block in which the adapters are open."""
+
+    ports: Ports
+    health: Health
+    metrics: Metrics
+    access: Access
+    opened: Lifespan
+
+
+def new_health() -> Health:
+    """PostgreSQL counts as down until its first answer. Kafka is optional: without it the outbox grows."""
+    return Health(
+        {
+            "postgres": DependencyHealth(required=True, up=False, detail="not reached yet"),
+            "outbox_relay": DependencyHealth(required=False),
+            "kafka": DependencyHealth(required=False),
+        }
+    )
+
+
+def connect(settings: ControlPlaneSettings) -> Connections:
+    """The adapters on the servers that the settings name."""
+    health, metrics, clock = new_health(), Metrics(Service.CONTROL_PLANE), SystemClock()
+
+    def guard(name: str, seconds: float, failures: tuple[type[Exception], ...]) -> Guard:
+        watched = health.dependencies[name]
+        return Guard(name, timeout=seconds, failures=failures, clock=clock, health=watched, metrics=metrics)
+
+    deadline, url = settings.request_deadline_seconds, settings.postgres_url
+    # Ends before the request's own deadline does, so that the guard counts a server that does not answer.
+    primary_guard = guard("postgres", 0.9 * deadline, POSTGRES_UNAVAILABLE)
+    primary = Primary(url, size=settings.postgres_pool_size, deadline_seconds=deadline, guard=primary_guard)
+    # A guard of its own: failing requests must not cost the relay its lock, nor the other way round.
+    relay_guard = guard("outbox_relay", _RELAY_CALL_SECONDS, POSTGRES_UNAVAILABLE)
+    kafka_guard = guard("kafka", _PUBLISH_SECONDS, KAFKA_UNAVAILABLE)
+    bootstrap, instance = settings.kafka_bootstrap, settings.instance_id
+    events = KafkaEventLog(bootstrap, instance, kafka_guard)
+    revocations = KafkaEventLog(bootstrap, f"{instance}-revocations", kafka_guard)
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(primary)
+            stack.push_async_callback(events.close)
+            stack.push_async_callback(revocations.close)
+            yield
+
+    ports = Ports(
+        tenants=PostgresTenants(primary),
+        routes=PostgresRoutes(primary),
+        change_sets=PostgresChangeSets(primary, metrics, most_routes=settings.tenant_route_quota),
+        history=PostgresHistory(primary),
+        access_keys=PostgresAccessKeys(primary),
+        outbox=PostgresOutbox(primary, url, relay_guard),
+        events=events,
+        revocations=revocations,
+        publications=PostgresDispatches(primary),
+        status_reports=KafkaStatusReports(bootstrap, instance, clock=clock, metrics=metrics),
+    )
+    access = build_access(settings, clock=clock, health=health, metrics=metrics)
+    return Connections(ports=ports, health=health, metrics=metrics, access=access, opened=opened)
