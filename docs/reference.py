@@ -1,4 +1,4 @@
-"""Writes the reference pages that the code is the source of: `python -m docs.reference`, or `make docs`."""
+"""Writes the reference pages from the code: `python -m docs.reference`, or `make docs`."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,45 +19,47 @@ HERE = Path(__file__).parent
 
 SETTINGS_PREFACE = """# Settings
 
-Each service reads these environment variables when it starts, and says which one is wrong if one is. Written by
-`make docs` from the code.
+Each service reads these environment variables at start and exits with a message that names every invalid one. `make docs`
+writes this page from the code.
 """
 METRICS_PREFACE = """# Metrics
 
-What each service exports at `/metrics`. No label carries a tenant, a route or a subject. Written by `make docs` from
-the code.
+The metrics that each service exports at `/metrics`. No label holds a tenant, a route or a subject. `make docs` writes this
+page from the code.
 """
 
 ACCESS_PREFACE = """# Access
 
-Every request but `/health/…`, `/metrics` and `/schema` carries `Authorization: Bearer …` with an access key or a JWT.
+Every request except `/health/…`, `/metrics` and `/schema` needs `Authorization: Bearer …` with an access key or a JWT.
 
-- **Keys** are made at `/api/v1/tenants/{tenant}/access-keys`, and an admin's at `/api/v1/access-keys`. The text
-  `tm_<id>_<secret>` is shown once; only the SHA-256 of the secret is stored. `POST …/{id}/rotate` adds a secret; the one
-  before stays good for `grace_seconds`, or until the next rotation; a key that has expired gets none. `DELETE …/{id}`
-  revokes for good, everywhere, within two seconds. `python -m control_plane create-admin-key` prints the first key.
+- **Access keys** are created at `/api/v1/tenants/{tenant}/access-keys`, admins' keys at `/api/v1/access-keys`. The response
+  contains the text `tm_<id>_<secret>` once; only the SHA-256 of the secret is stored. `POST …/{id}/rotate` adds a secret;
+  the previous one is valid for `grace_seconds`, or until the next rotation. An expired key cannot be rotated.
+  `DELETE …/{id}` revokes a key permanently, in all services within two seconds.
+  `python -m control_plane create-admin-key` prints the first key.
 - **JWTs** are accepted when `TM_JWT_JWKS`, `TM_JWT_ISSUER` and `TM_JWT_AUDIENCE` are set. Claims name the subject, the
-  role and, for all but admins, the tenant.
-- Without a good credential the answer is 401; it is 503 while a service that has just started does not know all keys.
-  What a role may not do on its own tenant is 403. Another tenant's things are answered exactly as things that do not
-  exist.
-- **Sent again** with the same `Idempotency-Key`, a POST makes no second key and no second secret. The recorded answer has
-  everything but the text, which is stored nowhere: revoke or rotate a key whose text was lost on the way.
-- **Kafka away:** what a service knows stays good. One that starts meanwhile takes the copy in `TM_KEY_SNAPSHOT_PATH`. If the
-  topic was lost, `python -m control_plane republish-keys` sends every key again.
-- `TM_ACCESS=off` lets everyone do everything. It is for a laptop.
+  role and, except for admins, the tenant.
+- **Status codes.** 401: no valid credential. 503: the service has just started and does not know all keys yet. 403: the role
+  does not permit the operation on the caller's own tenant. Another tenant's resources get the same response as resources that
+  do not exist.
+- **Repeated requests.** A POST that is repeated with the same `Idempotency-Key` creates no second key and no second secret.
+  The recorded response has everything but the text, which is not stored: if the first response was lost, revoke or rotate
+  the key.
+- **Kafka down.** A running service keeps the keys that it has. A service that starts meanwhile loads the key snapshot in
+  `TM_KEY_SNAPSHOT_PATH`. If the topic was lost, `python -m control_plane republish-keys` publishes every key again.
+- `TM_ACCESS=off` permits every request. Use it for development only.
 
-An admin is the platform's. The other roles are bound to one tenant. Written by `make docs` from the code.
+Admins belong to the platform; every other role is limited to one tenant. `make docs` writes this page from the code.
 """
-_ABOUT = {
+_SCOPES = {
     TenantScope.PATH: "the tenant in the path",
-    TenantScope.ANSWER: "own tenant's part of the answer",
-    TenantScope.PLATFORM: "all",
+    TenantScope.ANSWER: "the caller's tenant; the response is limited to it",
+    TenantScope.PLATFORM: "all tenants",
 }
 
 
 def settings_page() -> str:
-    """docs/settings.md: one table of what all services share, one for each service."""
+    """docs/settings.md: one table of the settings that all services share, and one for each service."""
     shared = ServiceSettings.model_fields
     parts = [SETTINGS_PREFACE, "## All three services\n", _settings_table(shared)]
     for name, settings in (
@@ -88,7 +90,7 @@ def _plain(value: Any) -> str:
 
 
 def metrics_page() -> str:
-    """docs/metrics.md: the catalogue, by who exports what."""
+    """docs/metrics.md: the metric catalogue, by service."""
     parts = [METRICS_PREFACE]
     shared = [metric for metric in CATALOGUE if len(metric.services) == len(Service)]
     parts += ["## All three services\n", _metrics_table(shared)]
@@ -115,9 +117,9 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 
 def access_page() -> str:
-    """docs/access.md: who may do what, by the table that the services decide by."""
-    head = ("operation", "about", *Role)
-    rows = ((f"`{name}`", _ABOUT[each.bound], *_may(each)) for name, each in PERMISSIONS.items())
+    """docs/access.md: the permission table of the services."""
+    head = ("operation", "scope", *Role)
+    rows = ((f"`{name}`", _SCOPES[each.bound], *_may(each)) for name, each in PERMISSIONS.items())
     return f"{ACCESS_PREFACE}\n{_table(head, rows)}"
 
 
@@ -129,7 +131,7 @@ PAGES = {"settings.md": settings_page, "metrics.md": metrics_page, "access.md": 
 
 
 def main() -> None:
-    """Write every page."""
+    """Writes every page."""
     for name, render in PAGES.items():
         (HERE / name).write_text(render())
 
