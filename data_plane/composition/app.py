@@ -11,7 +11,7 @@ from data_plane.http.resolve import resolve_handler
 from data_plane.http.resolve_many import TOO_MANY_KEYS, resolve_many_handler
 from data_plane.http.responses import ROUTE_UNKNOWN
 from data_plane.http.sse.stream import StreamTiming
-from data_plane.http.tenant_concealment import another_tenants, hidden_route
+from data_plane.http.tenant_concealment import concealed_route, concealing_error
 from data_plane.http.watch import NO_SUCH_TENANT, TOO_MANY_WATCHERS, WATCH_UNAVAILABLE, watch_handler
 from data_plane.service.core import Core
 from data_plane.settings import DataPlaneSettings
@@ -97,7 +97,7 @@ def build_api(
         health=health,
         metrics=metrics,
         authenticator=access.authenticator,
-        make_not_found=another_tenants,
+        make_not_found=concealing_error,
         lifespan=lifespan,
         limits=request_limits_of(settings, settings.request_deadline_seconds),
     )
@@ -107,7 +107,7 @@ def _problem_types(negative_ttl_seconds: float) -> Mapping[type[Exception], Prob
     return {
         RouteUnknown: ROUTE_UNKNOWN,
         TooManyKeys: TOO_MANY_KEYS,
-        AnotherTenants: hidden_route(negative_ttl_seconds),
+        AnotherTenants: concealed_route(negative_ttl_seconds),
         NoSuchTenant: NO_SUCH_TENANT,
         TooManyWatchers: TOO_MANY_WATCHERS,
         WatchUnavailable: WATCH_UNAVAILABLE,

@@ -1,4 +1,4 @@
-"""GET /api/v1/resolve/…/explain: for a person who wants to know why."""
+"""GET /api/v1/resolve/…/explain: why a route is answered as it is, for people."""
 
 import math
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 
-from data_plane.http.resolve import Environment, Service, Tenant, Version
+from data_plane.http.openapi import Environment, Service, Tenant, Version
 from data_plane.service.resolve.explainer import Explainer, Explanation, View
 from shared.runtime.http.openapi.problems import problem_responses
 from shared.runtime.http.problems import SHARED_PROBLEM_TYPES
@@ -18,10 +18,10 @@ from shared.schemas.validation import InvalidInput
 
 
 class LayerView(msgspec.Struct, frozen=True, kw_only=True):
-    """What one layer holds; null where it holds nothing. `note` says why it does not tell, or is passed over.
+    """The entry of one layer; null where the layer has none. `note` says why the layer failed or is skipped.
 
-    `reflects` is the tenant's revision at which it is known to be right. The age counts from when the source of truth was
-    read, the bound says for how long it may have been wrong.
+    `tenant_revision`: the tenant revision at which the entry is known to be right. `age_ms`: time since the entry was read
+    from a database. `staleness_bound_ms`: upper bound on its staleness.
     """
 
     layer: str
@@ -37,15 +37,18 @@ class LayerView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Watermark(msgspec.Struct, frozen=True, kw_only=True):
-    """The tenant's revisions that were applied from events without a gap, and up to when every event was heard."""
+    """The tenant revisions that were applied from events without a gap.
+
+    `covered_until`: the primary's time before which every acknowledged change of any tenant is applied.
+    """
 
     applied_from: int | None
     applied_to: int | None
-    heard_until: datetime | None
+    covered_until: datetime | None
 
 
 class RouteExplanation(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a route is answered as it is. `answered_by` is the first layer that holds something fresh and is not passed over."""
+    """Why a route is answered as it is. `answered_by`: the first layer whose entry is fresh and is not skipped."""
 
     key: str
     answered_by: str | None
@@ -54,39 +57,47 @@ class RouteExplanation(msgspec.Struct, frozen=True, kw_only=True):
     watermark: Watermark
 
 
-_HELD = {"url": "https://payments.team-a.example.com/v2", "revision": 42, "reflects": 57, "fresh": True, "note": ""}
-_TIMES = {"age_ms": 3120, "remaining_ms": 56880, "staleness_bound_ms": 812}
+_EXAMPLE_ENTRY = {
+    "url": "https://payments.team-a.example.com/v2",
+    "revision": 42,
+    "tenant_revision": 57,
+    "fresh": True,
+    "age_ms": 3120,
+    "remaining_ms": 56880,
+    "staleness_bound_ms": 812,
+    "note": "",
+}
 _EXAMPLE = Example(
-    summary="A route that the process knows",
+    summary="A route in L1",
     value={
         "key": "team-a:payments:prod:v2",
         "answered_by": "l1",
         "why": "Active since revision 42 of the tenant.",
-        "layers": [{"layer": "l1", "state": "active", **_HELD, **_TIMES}],
-        "watermark": {"applied_from": 50, "applied_to": 57, "heard_until": "2026-03-02T16:05:12.5Z"},
+        "layers": [{"layer": "l1", "state": "active", **_EXAMPLE_ENTRY}],
+        "watermark": {"applied_from": 50, "applied_to": 57, "covered_until": "2026-03-02T16:05:12.5Z"},
     },
 )
 
 
 def explain_handler(explainer: Explainer) -> HTTPRouteHandler:
-    """The handler that asks this explainer."""
+    """The handler over this explainer."""
 
     @get(
         "/api/v1/resolve/{tenant:str}/{service:str}/{env:str}/{version:str}/explain",
         tags=["Resolve"],
-        summary="Why is this route answered as it is?",
+        summary="Explain the answer for one route",
         responses={
             200: ResponseSpec(
-                RouteExplanation, description="What every layer holds", generate_examples=False, examples=[_EXAMPLE]
+                RouteExplanation, description="The entry of every layer", generate_examples=False, examples=[_EXAMPLE]
             ),
             **problem_responses(SHARED_PROBLEM_TYPES[InvalidInput]),
         },
         opt={"operation": "routes.explain"},
     )
     async def explain(tenant: Tenant, service: Service, env: Environment, version: Version) -> RouteExplanation:
-        """Asks every layer, for people: which one answers, how old what it holds is, and why a 404 is one.
+        """Reads every layer and reports which one answers, how old its entry is, and why a 404 is one.
 
-        Stores nothing, so that looking changes nothing.
+        Changes no cache.
         """
         return _body(await explainer.explain(RouteKey(tenant, service, env, version)))
 
@@ -94,7 +105,7 @@ def explain_handler(explainer: Explainer) -> HTTPRouteHandler:
 
 
 def _body(explanation: Explanation) -> RouteExplanation:
-    applied, heard, answering = explanation.applied, explanation.heard_until, explanation.answering
+    applied, covered_until, answering = explanation.applied, explanation.heard_until, explanation.answering
     return RouteExplanation(
         key=str(explanation.key),
         answered_by=None if answering is None else answering.layer.value,
@@ -103,7 +114,7 @@ def _body(explanation: Explanation) -> RouteExplanation:
         watermark=Watermark(
             applied_from=applied.start if applied else None,
             applied_to=applied.stop - 1 if applied else None,
-            heard_until=datetime.fromtimestamp(heard, UTC) if math.isfinite(heard) else None,
+            covered_until=datetime.fromtimestamp(covered_until, UTC) if math.isfinite(covered_until) else None,
         ),
     )
 

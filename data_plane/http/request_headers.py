@@ -1,28 +1,50 @@
-"""What a caller asks of the answer, from the headers and the query of its request."""
+"""The request headers that decide what an answer may be: If-None-Match, Cache-Control (RFC 9110, RFC 9111), X-Min-Revision."""
 
 import re
 
 from data_plane.domain.read_consistency import ANY, ReadConsistency
+from data_plane.http.openapi import REVISION_PATTERN
 from shared.schemas.validation import FieldError, InvalidInput
 
+_ETAG = re.compile(r'(?:W/)?("[^"]*")')
 _MAX_AGE = re.compile(r"(?:^|,)\s*max-age\s*=\s*\"?(\d{1,9})\"?\s*(?=,|$)", re.IGNORECASE)
+_MAX_STALE_ZERO = re.compile(r"(?:^|,)\s*max-stale\s*=\s*\"?0+\"?\s*(?:,|$)", re.IGNORECASE)
+_REVISION = re.compile(REVISION_PATTERN)
+
+
+def etag_of(revision: int) -> str:
+    """The entity tag of a route at a revision."""
+    return f'"{revision}"'
+
+
+def matches_etag(if_none_match: str | None, etag: str) -> bool:
+    """Whether `If-None-Match` (a list of tags, weak ones included, or `*`) names the tag."""
+    if if_none_match is None:
+        return False
+    return if_none_match.strip() == "*" or etag in _ETAG.findall(if_none_match)
+
+
+def accepts_stale(cache_control: str | None) -> bool:
+    """Whether a stale answer may be served when all sources fail: always, unless the caller sends `max-stale=0`."""
+    return cache_control is None or not _MAX_STALE_ZERO.search(cache_control)
 
 
 def read_consistency_of(cache_control: str | None, *min_revisions: tuple[str, str]) -> ReadConsistency:
-    """`max-age` of a Cache-Control header; the highest of the revisions, each with the name it was given by.
+    """The caller's freshness demand: `max-age` of Cache-Control, and the highest minimum revision.
 
-    An empty revision demands nothing.
-
-    Raises InvalidInput for a revision that is none.
+    `min_revisions`: pairs of the parameter's name and its text, which may be empty. Raises InvalidInput for a text that is
+    not a revision.
     """
-    found = None if cache_control is None else _MAX_AGE.search(cache_control)
-    revisions = [_revision(name, text) for name, text in min_revisions if text]
-    if found is None and not revisions:
+    max_age = None if cache_control is None else _MAX_AGE.search(cache_control)
+    revisions = [revision_of(name, text) for name, text in min_revisions if text]
+    if max_age is None and not revisions:
         return ANY
-    return ReadConsistency(None if found is None else float(found.group(1)), max(revisions, default=0))
+    return ReadConsistency(None if max_age is None else float(max_age.group(1)), max(revisions, default=0))
 
 
-def _revision(name: str, text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,18}", text, re.ASCII):
+def revision_of(name: str, text: str) -> int:
+    """The revision in a parameter's text. Raises InvalidInput."""
+    # Not `match`: the `$` of the pattern also matches before a final line feed.
+    if not _REVISION.fullmatch(text):
         raise InvalidInput((FieldError(f"/{name}", f"must be a revision, a whole number; got {text[:80]!r}"),))
     return int(text)

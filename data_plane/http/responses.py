@@ -1,4 +1,4 @@
-"""Answers as HTTP responses."""
+"""Responses of the resolve API: the route, 304, and the problems that answer instead."""
 
 import math
 from typing import Any
@@ -8,60 +8,65 @@ from litestar import Response
 from data_plane.domain.answer import Answer
 from data_plane.domain.route_encoding import ResolvedRoute
 from data_plane.errors import NotFreshEnough, RevisionNotReached
-from data_plane.http.conditional import etag_of, has_already
+from data_plane.http.request_headers import etag_of, matches_etag
 from shared.runtime.http.problems import ProblemType, respond
 from shared.schemas.identity import RouteKey
 
 NO_ACTIVE_ROUTE = ProblemType(404, "no-active-route", "There is no active route under this key")
-NOT_FRESH_ENOUGH = ProblemType(409, "not-fresh-enough", "No source can tell as recently as asked for", retry_after=1)
+NOT_FRESH_ENOUGH = ProblemType(
+    409, "not-fresh-enough", "No source has an answer as fresh as the request demands", retry_after=1
+)
 REVISION_NOT_REACHED = ProblemType(
-    409, "revision-not-reached", "The tenant's revision asked for is not known here", retry_after=1
+    409, "revision-not-reached", "This resolver has not reached the requested tenant revision", retry_after=1
 )
-NOT_AS_DEMANDED = ProblemType(
-    409, "not-as-demanded", "No source can tell as recently, or as of the revision, as asked for"
+CONSISTENCY_NOT_MET = ProblemType(
+    409, "read-consistency-not-met", "No source meets the requested freshness or minimum revision"
 )
-ROUTE_UNKNOWN = ProblemType(503, "route-unknown", "No source can tell whether the route exists", retry_after=1)
+"""Documents both problems above under their common status; never sent itself."""
+ROUTE_UNKNOWN = ProblemType(
+    503, "route-unknown", "No available source can decide whether the route exists", retry_after=1
+)
 
 
-def respond_with(answer: Answer, if_none_match: str | None) -> Response[Any]:
-    """200 with the route, 304 when the caller has it already, or 404 when no route is active."""
+def route_response(answer: Answer, if_none_match: str | None) -> Response[Any]:
+    """200 with the route, 304 when `if_none_match` names its revision, or 404 when no route is active."""
     headers = _headers(answer)
     entry, key = answer.entry, answer.entry.key
     if entry.url is None:
-        return _no_active_route(key, headers)
+        return _no_active_route_response(key, headers)
     headers["ETag"] = etag_of(entry.revision)
-    if has_already(if_none_match, headers["ETag"]):
+    if matches_etag(if_none_match, headers["ETag"]):
         return Response(None, status_code=304, headers=headers)
     route = ResolvedRoute(key.tenant, key.service, key.env, key.version, entry.url, entry.revision)
     return Response(route, headers=headers)
 
 
-def refuse_older(refusal: NotFreshEnough) -> Response[Any]:
-    """409: the best answer there is, is older than the caller accepts. The header says how old."""
-    response = respond(NOT_FRESH_ENOUGH, str(refusal))
-    response.headers["X-Staleness-Bound"] = bound_text(refusal.bound)
+def not_fresh_enough_response(error: NotFreshEnough) -> Response[Any]:
+    """409 with the staleness bound of the best answer in a header."""
+    response = respond(NOT_FRESH_ENOUGH, str(error))
+    response.headers["X-Staleness-Bound"] = staleness_bound_text(error.bound)
     return response
 
 
-def refuse_behind(refusal: RevisionNotReached) -> Response[Any]:
-    """409: nobody has shown the revision that the caller asks for. The header says which one was reached."""
-    response = respond(REVISION_NOT_REACHED, str(refusal))
-    response.headers["X-Revision-Reached"] = str(refusal.reached)
+def revision_not_reached_response(error: RevisionNotReached) -> Response[Any]:
+    """409 with the newest known tenant revision in a header."""
+    response = respond(REVISION_NOT_REACHED, str(error))
+    response.headers["X-Revision-Reached"] = str(error.reached)
     return response
 
 
-def words_of_absence(key: object) -> str:
-    """The detail of a 404; the same words for a route that never was, one that was deactivated, and an unknown tenant."""
+def no_active_route_detail(key: object) -> str:
+    """The detail of a 404: the same for a route never created, a deactivated one, and one of an unknown tenant."""
     return f"{key} has no active route; create or activate it in the control API."
 
 
-def bound_text(bound: float | None) -> str:
-    """Seconds as whole milliseconds, rounded up; `unknown` for None."""
-    return "unknown" if bound is None else str(math.ceil(bound * 1000))
+def staleness_bound_text(bound_seconds: float | None) -> str:
+    """The value of X-Staleness-Bound: whole milliseconds, rounded up; `unknown` for None."""
+    return "unknown" if bound_seconds is None else str(math.ceil(bound_seconds * 1000))
 
 
-def _no_active_route(key: RouteKey, headers: dict[str, str]) -> Response[Any]:
-    response = respond(NO_ACTIVE_ROUTE, words_of_absence(key))
+def _no_active_route_response(key: RouteKey, headers: dict[str, str]) -> Response[Any]:
+    response = respond(NO_ACTIVE_ROUTE, no_active_route_detail(key))
     response.headers.update(headers)
     return response
 
@@ -73,5 +78,5 @@ def _headers(answer: Answer) -> dict[str, str]:
         "Cache-Control": f"max-age={int(answer.remaining)}",
         "Age": str(int(answer.age)),
         "X-Cache": f"{answer.layer}{negative}{stale}",
-        "X-Staleness-Bound": bound_text(answer.bound),
+        "X-Staleness-Bound": staleness_bound_text(answer.bound),
     }

@@ -1,4 +1,4 @@
-"""What is another tenant's is answered as what is not there, headers and all."""
+"""Requests for another tenant's routes get the response for a route that does not exist, headers included."""
 
 from dataclasses import replace
 
@@ -13,9 +13,10 @@ from shared.schemas.validation import InvalidInput
 _PARTS = ("tenant", "service", "env", "version")
 
 
-def another_tenants(connection: Connection) -> Exception:
-    """The error for the route, or the tenant, in the path. Raises InvalidInput when it can be no such thing, as it does
-    for everyone.
+def concealing_error(connection: Connection) -> Exception:
+    """The error for a path that names another tenant: the same as if nothing existed under it.
+
+    Raises InvalidInput for a malformed path, as for every caller.
     """
     if set(connection.path_params) == {"tenant"}:
         return NoSuchTenant(valid_tenant(connection.path_params["tenant"]))
@@ -23,14 +24,14 @@ def another_tenants(connection: Connection) -> Exception:
 
 
 def valid_tenant(name: str) -> str:
-    """The name of a tenant. Raises InvalidInput."""
-    if wrong := name_errors(tenant=name):
-        raise InvalidInput(tuple(wrong))
+    """The tenant's name, unchanged. Raises InvalidInput."""
+    if errors := name_errors(tenant=name):
+        raise InvalidInput(tuple(errors))
     return name
 
 
-def hidden_route(negative_ttl_seconds: float) -> ProblemType:
-    """As what this process has just learned to be absent; `negative_life` in seconds."""
+def concealed_route(negative_ttl_seconds: float) -> ProblemType:
+    """A 404 with the headers of a negative entry that was just loaded: concealment must not show in them."""
     headers = {
         "Cache-Control": f"max-age={int(negative_ttl_seconds)}",
         "Age": "0",

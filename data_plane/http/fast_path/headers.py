@@ -2,7 +2,7 @@
 
 from typing import Any, TypeAlias
 
-from data_plane.http.responses import bound_text
+from data_plane.http.responses import staleness_bound_text
 from shared.runtime.http.problems import CONTENT_TYPE
 
 Header: TypeAlias = tuple[bytes, bytes]
@@ -28,7 +28,7 @@ MAX_AGE = Numbered(b"cache-control", b"max-age=%d", most=4096)
 AGE = Numbered(b"age", b"%d", most=4096)
 BOUND = Numbered(b"x-staleness-bound", b"%d", most=16_384)
 LENGTH = Numbered(b"content-length", b"%d", most=4096)
-UNKNOWN_BOUND: Header = (b"x-staleness-bound", bound_text(None).encode())
+UNKNOWN_BOUND: Header = (b"x-staleness-bound", staleness_bound_text(None).encode())
 X_CACHE: Header = (b"x-cache", b"l1")
 NEGATIVE: Header = (b"x-cache", b"l1; negative")
 JSON: Header = (b"content-type", b"application/json")

@@ -12,12 +12,12 @@ from typing import Any
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from data_plane.domain.slot import MAX_USES
-from data_plane.http.conditional import has_already
 from data_plane.http.fast_path.caller_cache import CORRELATION, CachedCaller, CallerCache
 from data_plane.http.fast_path.headers import BOUND, CLOSE, JSON, UNKNOWN_BOUND, X_CACHE, Header, Messages
 from data_plane.http.fast_path.not_found import NotFoundResponses
 from data_plane.http.fast_path.paths import PREFIX, TEMPLATE
 from data_plane.http.fast_path.response_cache import CachedResponse, ResponseCache
+from data_plane.http.request_headers import matches_etag
 from data_plane.service.resolve.l1_reader import L1Reader
 from shared.runtime import correlation
 from shared.runtime.access.authenticator import Authenticator
@@ -124,7 +124,7 @@ class FastPath:
     def _answer_to(self, caller: CachedCaller, known: CachedResponse, bound: Header) -> Messages:
         """The answer to a request with a condition, or with a correlation id."""
         headers = [known.cache_control, known.age, X_CACHE, bound, known.etag]
-        is_unchanged = has_already(caller.if_none_match, known.etag[1].decode())
+        is_unchanged = matches_etag(caller.if_none_match, known.etag[1].decode())
         if not is_unchanged:
             headers += JSON, known.length
         headers.append((CORRELATION, correlation.accept(caller.correlation_id).encode()))

@@ -23,8 +23,8 @@ from data_plane.http.fast_path.headers import (
     Messages,
 )
 from data_plane.http.fast_path.paths import TEMPLATE, route_in
-from data_plane.http.responses import NO_ACTIVE_ROUTE, words_of_absence
-from data_plane.http.tenant_concealment import hidden_route
+from data_plane.http.responses import NO_ACTIVE_ROUTE, no_active_route_detail
+from data_plane.http.tenant_concealment import concealed_route
 from data_plane.service.resolve.l1_reader import L1Reader
 from shared.runtime import correlation
 from shared.runtime.access.authenticator import Authenticator
@@ -34,7 +34,7 @@ from shared.runtime.metrics import Metrics
 from shared.runtime.metrics_buffer import BufferedCounter
 
 _BODY = msgspec.json.encode(
-    msgspec.structs.replace(problem_of(NO_ACTIVE_ROUTE, words_of_absence("%b")), correlation_id="%b")
+    msgspec.structs.replace(problem_of(NO_ACTIVE_ROUTE, no_active_route_detail("%b")), correlation_id="%b")
 )
 """With a place for the key, and one for the correlation id; no character of either needs escaping."""
 
@@ -55,7 +55,7 @@ class NotFoundResponses:
         self._answers = answers
         self._as_hidden = [
             (name.lower().encode(), value.encode())
-            for name, value in hidden_route(negative_ttl_seconds).headers.items()
+            for name, value in concealed_route(negative_ttl_seconds).headers.items()
         ]
         self._health = health
         self._ids = correlation.ids()

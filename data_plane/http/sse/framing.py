@@ -73,7 +73,7 @@ def time_text(moment: float) -> str | None:
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-class RenderedChanges:
+class ChangeEventCache:
     """The change events rendered last."""
 
     def __init__(self) -> None:

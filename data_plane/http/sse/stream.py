@@ -11,7 +11,7 @@ from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Send
 
 from data_plane.domain.close_reason import CloseReason, WatchEnded
-from data_plane.http.sse.framing import CONTENT_TYPE, RenderedChanges, end_event, greeting, progress_event
+from data_plane.http.sse.framing import CONTENT_TYPE, ChangeEventCache, end_event, greeting, progress_event
 from data_plane.service.watch.subscription import Subscription
 
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -33,13 +33,13 @@ class WatchResponse(Response[None]):
         self,
         subscription: Subscription,
         first: Iterable[bytes],
-        rendered: RenderedChanges,
+        event_cache: ChangeEventCache,
         timing: StreamTiming,
-        is_admitted: Callable[[], bool],
+        is_accepted: Callable[[], bool],
     ) -> None:
-        """`is_admitted`: whether the caller's credential is still good; looked at before anything is sent."""
+        """`is_accepted`: whether the caller's credential is still good; looked at before anything is sent."""
         super().__init__(None)
-        self._stream = WatchStream(subscription, first, rendered, timing, is_admitted)
+        self._stream = WatchStream(subscription, first, event_cache, timing, is_accepted)
 
     def to_asgi_response(self, *_: Any, **__: Any) -> ASGIResponse:
         """Litestar asks for this to send the response; what it has to add to it is not for streams."""
@@ -55,16 +55,16 @@ class WatchStream(ASGIResponse):
         self,
         subscription: Subscription,
         first: Iterable[bytes],
-        rendered: RenderedChanges,
+        event_cache: ChangeEventCache,
         timing: StreamTiming,
-        is_admitted: Callable[[], bool],
+        is_accepted: Callable[[], bool],
     ) -> None:
         super().__init__(media_type=CONTENT_TYPE, headers=HEADERS)
         self._subscription = subscription
         self._first = first
-        self._rendered = rendered
+        self._event_cache = event_cache
         self._timing = timing
-        self._is_admitted = is_admitted
+        self._is_accepted = is_accepted
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """As every response; whatever happens, the watch has ended afterwards."""
@@ -93,11 +93,11 @@ class WatchStream(ASGIResponse):
         due = loop.time() + random.uniform(0, every)  # noqa: S311 - so that not all watchers are sent it at once
         while True:
             event = await self._subscription.next(max(0.0, due - loop.time()))
-            if not self._is_admitted():
+            if not self._is_accepted():
                 self._subscription.end(CloseReason.REVOKED)
                 raise WatchEnded(CloseReason.REVOKED)
             if event is not None:
-                await self._hand_over(send, self._rendered.of(event))
+                await self._hand_over(send, self._event_cache.of(event))
             elif loop.time() >= due:
                 await self._hand_over(send, progress_event(self._subscription.revision, self._subscription.as_of))
                 due = _next_due(due, every, loop.time())

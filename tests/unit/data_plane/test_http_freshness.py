@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from data_plane.http.request_headers import read_consistency_of
-from data_plane.http.responses import bound_text
+from data_plane.http.responses import staleness_bound_text
 from tests.fakes.data_plane_world import KEY, World
 from tests.support.resolver_client import PATH, client_of
 
@@ -65,7 +65,7 @@ def test_max_age_is_read_as_rfc_9111_writes_it(header: str | None, max_age: floa
 
 @pytest.mark.parametrize(("bound", "text"), [(None, "unknown"), (0.0, "0"), (0.0001, "1"), (1.2, "1200")])
 def test_a_bound_is_rounded_up_to_whole_milliseconds(bound: float | None, text: str) -> None:
-    assert bound_text(bound) == text
+    assert staleness_bound_text(bound) == text
 
 
 @pytest.mark.parametrize("ask", [{"headers": {"X-Min-Revision": "2"}}, {"params": {"min_revision": "2"}}])
