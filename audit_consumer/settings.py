@@ -4,15 +4,14 @@ from pathlib import Path
 
 from pydantic import Field
 
-from shared.runtime.settings import ServiceSettings
+from shared.runtime.settings import MongoUrl, ServiceSettings
 
 
 class AuditSettings(ServiceSettings):
     """The settings of audit_consumer, from `TM_…` environment variables."""
 
-    mongo_url: str = Field(
+    mongo_url: MongoUrl = Field(
         default="mongodb://127.0.0.1:27017/?replicaSet=rs0",
-        pattern=r"^mongodb(\+srv)?://",
         repr=False,
         description="MongoDB connection URL. Must be a replica set: majority writes need one.",
     )

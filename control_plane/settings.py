@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from shared.runtime.settings import CommaSeparated, ServiceSettings, split_commas
+from shared.runtime.settings import CommaSeparated, PostgresUrl, ServiceSettings, split_commas
 
 _Schemes = Annotated[CommaSeparated, BeforeValidator(split_commas)]
 
@@ -12,7 +12,7 @@ _Schemes = Annotated[CommaSeparated, BeforeValidator(split_commas)]
 class ControlPlaneSettings(ServiceSettings):
     """The control plane's settings, on top of those that all services share."""
 
-    postgres_url: str = Field(
+    postgres_url: PostgresUrl = Field(
         default="postgresql://traffic_manager@127.0.0.1:5432/traffic_manager",
         repr=False,
         description="Connection URL of the PostgreSQL primary.",

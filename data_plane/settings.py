@@ -3,38 +3,27 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_settings import NoDecode
 
-from shared.runtime.settings import CommaSeparated, ServiceSettings, split_commas
-
-
-def _postgres_url(url: str) -> str:
-    if not url.startswith(("postgresql://", "postgres://")):
-        raise ValueError("must start with postgresql://")
-    return url
-
-
-def _redis_url(url: str) -> str:
-    if not url.startswith(("redis://", "rediss://", "unix://")):
-        raise ValueError("must start with redis://, rediss:// or unix://")
-    return url
+from shared.runtime.settings import PostgresUrl, RedisUrl, ServiceSettings, split_commas
 
 
 class DataPlaneSettings(ServiceSettings):
     """The settings of a resolver instance."""
 
-    replica_urls: CommaSeparated = Field(
+    replica_urls: Annotated[tuple[PostgresUrl, ...], NoDecode] = Field(
         default=(),
         repr=False,
         description="Connection URLs of PostgreSQL read replicas, the source of cache misses, comma separated.",
     )
-    postgres_url: Annotated[str, AfterValidator(_postgres_url)] | None = Field(
+    postgres_url: PostgresUrl | None = Field(
         default=None,
         repr=False,
         validate_default=True,
         description="Connection URL of the PostgreSQL primary: the source when no replica is usable, and the reference clock.",
     )
-    redis_url: Annotated[str, AfterValidator(_redis_url)] = Field(
+    redis_url: RedisUrl = Field(
         default="redis://127.0.0.1:6379/0",
         repr=False,
         description="Redis, the L2 cache that all resolver instances share.",
@@ -145,11 +134,6 @@ class DataPlaneSettings(ServiceSettings):
         if of_tenant is not None and at_most is not None and of_tenant > at_most:
             raise ValueError(f"must not exceed TM_WATCH_CLIENTS, which is {at_most}; unset it for nine tenths")
         return of_tenant
-
-    @field_validator("replica_urls")
-    @classmethod
-    def _are_postgres_urls(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(_postgres_url(url) for url in urls)
 
     @field_validator("postgres_url")
     @classmethod

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import logging
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -11,6 +12,7 @@ from rich.console import Console
 from deploy.local import commands
 from deploy.local.errors import LocalServerError
 from deploy.local.settings import DEFAULT_STATE
+from shared.runtime.redaction import redact_output
 
 FAILED, INTERRUPTED = 1, 130
 _PIPE_WIDTH = 240  # rich would cut tables at 80 columns where nobody can widen the window
@@ -41,12 +43,13 @@ def _run(arguments: argparse.Namespace, console: Console) -> int:
     return commands.logs(arguments.state, console, arguments.name, arguments.follow)
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code: 0, 1 when it failed, 3 when not everything runs, 130 when interrupted."""
     logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # a broker that is not up yet is no news
+    redact_output()
     console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
     try:
-        return _run(_parser().parse_args(), console)
+        return _run(_parser().parse_args(arguments), console)
     except LocalServerError as error:
         console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         return FAILED

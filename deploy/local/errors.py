@@ -1,8 +1,14 @@
 """What can go wrong with local servers; every message says what to do next."""
 
+from shared.runtime.redaction import redact
+
 
 class LocalServerError(Exception):
     """A local server could not be prepared, started or stopped."""
+
+    def __init__(self, message: str) -> None:
+        """`message` may quote a log or a driver; passwords in it are masked."""
+        super().__init__(redact(message))
 
 
 class NotControllable(LocalServerError):

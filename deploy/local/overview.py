@@ -7,6 +7,7 @@ from rich.table import Table
 
 from deploy.local.server import Condition, Server
 from deploy.local.state import StateDirectory
+from shared.runtime.redaction import redact
 
 _COLOURS: dict[Condition, str] = {"running": "green", "frozen": "yellow", "ended": "red", "stopped": "dim"}
 
@@ -24,7 +25,7 @@ async def overview(servers: Sequence[Server], state: StateDirectory) -> tuple[Ta
             server.name,
             f"[{_COLOURS[condition]}]{condition}",
             str(server.pid or ""),
-            "\n".join(server.urls) if condition != "stopped" else "",
+            "\n".join(map(redact, server.urls)) if condition != "stopped" else "",
             _shortest(state.log(server.name)) if state.log(server.name).exists() else "",
         )
     return table, conditions

@@ -1,6 +1,6 @@
 """The one interface to a server, whoever runs it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 Condition = Literal["running", "frozen", "ended", "stopped"]
@@ -67,11 +67,11 @@ class Server(Protocol):
 class ServerUrls:
     """Where the servers of a stack listen."""
 
-    postgres: str
-    replicas: tuple[str, ...]
-    redis: str
+    postgres: str = field(repr=False)
+    replicas: tuple[str, ...] = field(repr=False)
+    redis: str = field(repr=False)
     kafka: str
-    mongo: str
+    mongo: str = field(repr=False)
 
     def as_environment(self) -> dict[str, str]:
         """The `TM_…` settings under which every service finds these servers."""

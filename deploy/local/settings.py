@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from deploy.local.errors import LocalServerError
+from shared.runtime.settings import KafkaBootstrap, MongoUrl, PostgresUrl, RedisUrl, split_commas
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEFAULT_STATE = REPOSITORY / ".local"
@@ -16,15 +17,19 @@ DEFAULT_STATE = REPOSITORY / ".local"
 class LocalSettings(BaseSettings):
     """Read from `TM_…` variables. A server URL that is set means: use that server, start none."""
 
-    model_config = SettingsConfigDict(env_prefix="TM_", env_ignore_empty=True, frozen=True, extra="ignore")
-
-    postgres_url: str | None = Field(default=None, description="PostgreSQL primary to use instead of a local one.")
-    replica_urls: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(), description="Its read replicas, comma separated; only together with the primary."
+    model_config = SettingsConfigDict(
+        env_prefix="TM_", env_ignore_empty=True, frozen=True, extra="ignore", hide_input_in_errors=True
     )
-    redis_url: str | None = Field(default=None, description="Redis to use instead of a local one.")
-    kafka_bootstrap: str | None = Field(default=None, description="Kafka to use instead of a local one.")
-    mongo_url: str | None = Field(default=None, description="MongoDB to use instead of a local one.")
+
+    postgres_url: PostgresUrl | None = Field(
+        default=None, repr=False, description="PostgreSQL primary to use instead of a local one."
+    )
+    replica_urls: Annotated[tuple[PostgresUrl, ...], NoDecode] = Field(
+        default=(), repr=False, description="Its read replicas, comma separated; only together with the primary."
+    )
+    redis_url: RedisUrl | None = Field(default=None, repr=False, description="Redis to use instead of a local one.")
+    kafka_bootstrap: KafkaBootstrap | None = Field(default=None, description="Kafka to use instead of a local one.")
+    mongo_url: MongoUrl | None = Field(default=None, repr=False, description="MongoDB to use instead of a local one.")
 
     local_servers: Literal["auto", "containers", "processes"] = Field(
         default="auto", description="What runs local servers; `auto`: containers where a Docker engine answers."
@@ -48,12 +53,7 @@ class LocalSettings(BaseSettings):
         default=None, validation_alias="DOCKER_HOST", description="Where the Docker engine listens."
     )
 
-    @field_validator("replica_urls", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
+    _split_replicas = field_validator("replica_urls", mode="before")(split_commas)
 
     @property
     def cache(self) -> Path:

@@ -4,6 +4,8 @@ import signal
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
 
+from shared.runtime.redaction import redact
+
 DRAIN_SIGNAL = signal.SIGUSR1
 """What a server's parent process sends its workers when it is asked to end: report not ready, keep answering."""
 
@@ -20,7 +22,8 @@ class DependencyHealth:
         self.up, self.detail = True, "answering"
 
     def mark_down(self, why: str) -> None:
-        self.up, self.detail = False, why
+        """`why` is public: readiness shows it, without the passwords that a driver's message may hold."""
+        self.up, self.detail = False, redact(why)
 
 
 @dataclass

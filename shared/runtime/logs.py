@@ -36,6 +36,9 @@ _hand_to_stdlib = structlog.stdlib.ProcessorFormatter.wrap_for_formatter
 _tracebacks = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 
 
+_console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+
+
 class CountingHandler(logging.Handler):
     """Counts records by level, in `tm_log_records_total`."""
 
@@ -65,9 +68,7 @@ def _shared(service: str, instance: str) -> list[Processor]:
 def logging_config(*, service: str, instance: str, level: str, log_format: LogFormat) -> dict[str, Any]:
     """The `logging` dictConfig behind `configure`; the HTTP server takes it for its own records."""
     console = log_format is LogFormat.CONSOLE or (log_format is LogFormat.AUTO and sys.stdout.isatty())
-    render: list[Processor] = (
-        [structlog.dev.ConsoleRenderer()] if console else [_tracebacks, structlog.processors.JSONRenderer()]
-    )
+    render: list[Processor] = [_console] if console else [_tracebacks, structlog.processors.JSONRenderer()]
     return {
         "version": 1,
         "disable_existing_loggers": False,

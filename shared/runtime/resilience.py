@@ -12,6 +12,7 @@ from enum import IntEnum
 from shared.runtime.clock import Clock
 from shared.runtime.health import DependencyHealth
 from shared.runtime.metrics import Metrics
+from shared.runtime.redaction import redact
 
 WINDOW = 20
 FAILURE_RATIO = 0.5
@@ -22,9 +23,9 @@ class DependencyUnavailable(Exception):
     """A dependency did not answer, or was not asked because it has not been answering. Try again later."""
 
     def __init__(self, dependency: str, why: str) -> None:
-        super().__init__(f"{dependency} is unavailable: {why}")
         self.dependency = dependency
-        self.why = why
+        self.why = redact(why)
+        super().__init__(f"{dependency} is unavailable: {self.why}")
 
 
 class BreakerState(IntEnum):

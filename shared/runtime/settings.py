@@ -8,8 +8,11 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from shared.runtime.redaction import redact_output
+from shared.runtime.server_urls import kafka_bootstrap, server_url
 
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
 """A tuple written as `a,b,c` in the environment. Pair with a `split_commas` validator."""
@@ -19,6 +22,11 @@ def split_commas(value: object) -> object:
     """The parts of `a,b,c`; anything but a string is left to the field's own validation."""
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
+
+PostgresUrl = Annotated[str, AfterValidator(server_url("postgresql", "postgres"))]
+RedisUrl = Annotated[str, AfterValidator(server_url("redis", "rediss", "unix"))]
+MongoUrl = Annotated[str, AfterValidator(server_url("mongodb", "mongodb+srv"))]
+KafkaBootstrap = Annotated[str, AfterValidator(kafka_bootstrap)]
 
 ASYMMETRIC_ALGORITHMS = frozenset(
     {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
@@ -100,14 +108,18 @@ class ServiceSettings(BaseSettings):
     header_bytes: int = Field(
         default=16 * 1024, ge=1024, description="Maximum size of a request's header fields, in bytes; 431 above it."
     )
-    kafka_bootstrap: str = Field(default="127.0.0.1:9092", description="Kafka bootstrap servers, comma separated.")
+    kafka_bootstrap: KafkaBootstrap = Field(
+        default="127.0.0.1:9092", description="Kafka bootstrap servers, comma separated."
+    )
     access: Literal["on", "off"] = Field(
         default="on", description="`off` allows every request, under the name in `X-Actor`. For development only."
     )
     jwt_issuer: str | None = Field(default=None, description="Required `iss` of JWTs. Mandatory with TM_JWT_JWKS.")
     jwt_audience: str | None = Field(default=None, description="Required `aud` of JWTs. Mandatory with TM_JWT_JWKS.")
     jwt_jwks: str | None = Field(
-        default=None, description="File or https URL of the JWK set that verifies JWTs. Unset: no JWT is accepted."
+        default=None,
+        repr=False,
+        description="File or https URL of the JWK set that verifies JWTs. Unset: no JWT is accepted.",
     )
     jwt_algorithms: CommaSeparated = Field(
         default=("RS256", "ES256", "EdDSA"), description="Accepted signature algorithms of JWTs; asymmetric ones only."
@@ -149,12 +161,16 @@ _S = TypeVar("_S", bound=ServiceSettings)
 
 
 def read_settings(kind: type[_S]) -> _S:
-    """The settings in the environment. On a wrong one, writes every error to stderr and exits with status 2."""
+    """The settings in the environment. On a wrong one, writes every error to stderr and exits with status 2.
+
+    Masks passwords in all later output of the process, because it holds them from here on.
+    """
+    redact_output()
     renamed = [f"  {old}: renamed; set {new} instead" for old, new in renamed_settings(os.environ)]  # noqa: TID251 - this is the reader
     try:
         settings = kind()
     except ValidationError as error:
-        wrong = [f"  TM_{'_'.join(map(str, each['loc'])).upper()}: {each['msg']}" for each in error.errors()]
+        wrong = [f"  TM_{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors()]
     else:
         if not renamed:
             return settings

@@ -9,6 +9,7 @@ import httpx2
 import structlog
 
 from shared.runtime.access.jwt import JwtVerifier
+from shared.runtime.redaction import redact
 
 LEAST_SECONDS = 30.0
 """Between two fetches, whatever tokens name."""
@@ -52,7 +53,7 @@ class JwksRefresher:
             async with asyncio.timeout(FETCH_SECONDS):
                 self._verifier.use(await self._fetch())
         except (httpx2.HTTPError, OSError, TimeoutError, ValueError) as error:
-            why = f"{type(error).__name__}: {error}"
+            why = redact(f"{type(error).__name__}: {error}")
             self._notes[_NOTE] = f"the issuer's keys were not renewed: {why}"
             _log.warning("the keys that JWTs are verified with were not renewed", source=self._source, why=why)
         else:
