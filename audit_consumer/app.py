@@ -76,10 +76,10 @@ def assemble(settings: AuditSettings) -> TelemetryMiddleware:
                 ingestion=Ingestion(trail, dead_letters, clock, metrics),
                 store=trail,
                 health=health,
-                longest_pause=settings.audit_retry_seconds,
+                longest_pause_seconds=settings.audit_retry_seconds,
             )
             # A third of the time there is, so that closing the rest comes before the server's kill.
-            await opened.enter_async_context(worker.running(grace=settings.shutdown_seconds / 3))
+            await opened.enter_async_context(worker.running(grace_seconds=settings.shutdown_seconds / 3))
             yield
 
     limits = request_limits_of(settings, settings.request_deadline_seconds)

@@ -66,7 +66,7 @@ class DeadLetters(Protocol):
 class RecordSource(Protocol):
     """The records of `route-events`, each to one member of the consumer group, again and again until committed."""
 
-    async def take(self) -> Batch:
+    async def poll(self) -> Batch:
         """The next records; an empty batch when none came in a while. Raises DependencyUnavailable."""
 
     async def commit(self, batch: Batch) -> None:
@@ -75,7 +75,7 @@ class RecordSource(Protocol):
     def rewind(self, batch: Batch) -> None:
         """Hand out this batch again, unless it went to another member meanwhile."""
 
-    async def observe(self) -> float:
+    async def measure_lag(self) -> float:
         """Measure how far behind the group is; returns for how many seconds the worst partition made no progress.
 
         Raises DependencyUnavailable.

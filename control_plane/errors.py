@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from shared.runtime.background import Interrupted
 from shared.schemas.validation import FieldError
 
 
@@ -170,7 +171,7 @@ class NotPublished(Exception):
         self.reason = reason
 
 
-class LeadershipLost(Exception):
+class LeadershipLost(Interrupted):
     """The relay's session is gone, and with it the right to publish."""
 
 
@@ -185,8 +186,8 @@ class TooManyWrites(Exception):
         self.retry_after = retry_after
 
 
-class ReportsInterrupted(Exception):
-    """What resolver processes tell of themselves cannot be heard now."""
+class ReportsInterrupted(Interrupted):
+    """The resolver processes' status reports cannot be read now."""
 
 
 class PropagationUnknown(Exception):

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from shared.runtime.background import Interrupted
+
 
 class RouteUnknown(Exception):
     """No source can tell right now whether the route exists. Never to be taken for "there is no such route"."""
@@ -39,8 +41,8 @@ class UnreadableEntry(Exception):
     """The shared cache holds something under the key that is no entry; it counts as nothing being there."""
 
 
-class StreamInterrupted(Exception):
-    """The event stream stopped: events may go unheard until it is opened again."""
+class StreamInterrupted(Interrupted):
+    """The event stream ended: events are missed until there is a new subscription."""
 
 
 class NoSuchTenant(Exception):

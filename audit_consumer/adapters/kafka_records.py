@@ -62,7 +62,7 @@ class KafkaRecords:
         self._generation = 0
         self._done: dict[TopicPartition, int] = {}
 
-    async def take(self) -> Batch:
+    async def poll(self) -> Batch:
         """The next records; an empty batch when none came in a while. Raises DependencyUnavailable."""
         consumer = self._consumer or await self._join()
         try:
@@ -100,7 +100,7 @@ class KafkaRecords:
         for partition, offset in _on_topic(batch.first_offsets).items():
             self._consumer.seek(partition, offset)
 
-    async def observe(self) -> float:
+    async def measure_lag(self) -> float:
         """Measure lag (from what is committed), progress, and the depth of the dead letter queue.
 
         Returns the seconds for which the worst partition made no progress; nothing is measured while this consumer

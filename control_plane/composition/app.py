@@ -20,8 +20,8 @@ from control_plane.ports import Ports
 from control_plane.service.access_keys import AccessKeyService
 from control_plane.service.change_sets import ChangeSetService
 from control_plane.service.history import HistoryService
-from control_plane.service.key_refresh import KeyRefresh
-from control_plane.service.outbox_monitor import OutboxMonitor
+from control_plane.service.key_refresh import REFRESH_SECONDS, KeyRefresh
+from control_plane.service.outbox_monitor import SAMPLE_SECONDS, OutboxMonitor
 from control_plane.service.propagation import PropagationService, WaitLimits
 from control_plane.service.relay import Relay, RelayTiming
 from control_plane.service.resolver_monitor import ResolverMonitor
@@ -29,9 +29,9 @@ from control_plane.service.routes import RouteService
 from control_plane.service.tenants import TenantService
 from control_plane.service.write_limits import write_limits
 from control_plane.settings import ControlPlaneSettings
-from control_plane.worker import refreshing, running, watching
 from shared.runtime import logs, tracing
 from shared.runtime.access.assembly import Access
+from shared.runtime.background import in_background
 from shared.runtime.clock import Clock, SystemClock
 from shared.runtime.health import Health
 from shared.runtime.http.application import Handler, Lifespan, build_application
@@ -89,13 +89,25 @@ def build_app(
             # was answered, and the adapters close after everything that uses them.
             if adapters is not None:
                 await opened.enter_async_context(adapters())
-            await opened.enter_async_context(watching(background.resolvers))
+            resolvers, relay = background.resolvers, background.relay
+            await opened.enter_async_context(
+                in_background(resolvers.run, "resolver monitor", backoff=resolvers.backoff)
+            )
             await opened.enter_async_context(access.running())
             if access.keyring is not None and access.keys_health is not None:
                 refresh = KeyRefresh(ports.access_keys, access.keyring, health=access.keys_health, clock=clock)
-                await opened.enter_async_context(refreshing(refresh))
-            stop_seconds = settings.relay_stop_seconds
-            await opened.enter_async_context(running(background.relay, background.outbox, stop_seconds=stop_seconds))
+                await opened.enter_async_context(
+                    in_background(refresh.refresh, "access keys", every_seconds=REFRESH_SECONDS)
+                )
+            grace = settings.relay_stop_seconds
+            await opened.enter_async_context(
+                in_background(
+                    relay.run, "outbox relay", backoff=relay.backoff, stop=relay.stop, grace_seconds=grace
+                )
+            )
+            await opened.enter_async_context(
+                in_background(background.outbox.sample, "outbox monitor", every_seconds=SAMPLE_SECONDS)
+            )
             yield
 
     return build_application(

@@ -1,7 +1,6 @@
 """The outbox relay: committed events into Kafka, each tenant's in revision order, by one process at a time."""
 
 import asyncio
-import random
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from control_plane.domain.requests import ANSWERS_KEPT
 from control_plane.errors import LeadershipLost, NotPublished
 from control_plane.ports import EventLog, Outbox, OutboxSession
 from control_plane.service.publish_counts import PublishCounts
+from shared.runtime.backoff import Backoff
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import DependencyUnavailable
 from shared.schemas.events import Heartbeat
@@ -23,20 +23,20 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RelayTiming:
-    """Seconds, but for the retention. A frozen leader is replaced after its session's 10 s and one `follow`."""
+    """In seconds, apart from what is kept. A frozen leader is replaced after its session's 10 s and one `follow`."""
 
     poll: float = 0.5
     heartbeat: float = 2.0
     follow: float = 1.0
-    least_backoff: float = 0.1
-    most_backoff: float = 2.0
+    shortest_pause: float = 0.1
+    longest_pause: float = 2.0
     purge: float = 60.0
     retention: timedelta = timedelta(hours=24)
     history: timedelta = timedelta(days=90)
 
 
 class Relay:
-    """Follows until it leads; leads until it is stopped or its session is lost; begins again after any failure."""
+    """Follows until it leads; leads until it is stopped or its session is lost."""
 
     def __init__(self, outbox: Outbox, events: EventLog, *, timing: RelayTiming, metrics: Metrics) -> None:
         self._outbox = outbox
@@ -47,41 +47,43 @@ class Relay:
         self._wake = asyncio.Event()
         self._stopping = False
         self._due: Heartbeat | None = None
+        self.backoff = self._new_backoff()
+        """The pauses between two sessions."""
 
     def wake(self) -> None:
-        """Say that this process committed an event."""
+        """Publish now: this process committed an event."""
         self._wake.set()
 
     def stop(self) -> None:
-        """Let `run` return after one more look at the outbox."""
+        """Let `run` return after one more read of the outbox."""
         self._stopping = True
         self._wake.set()
 
     async def run(self) -> None:
-        """Relay until stopped."""
-        failures = 0
-        while not self._stopping:
-            try:
-                async with self._outbox.session(self._wake.set) as session:
-                    failures = 0
-                    if await self._follow(session):
-                        await self._lead(session)
-            except* LeadershipLost as lost:
-                failures += 1
-                _log.warning("outbox session lost", why=str(lost.exceptions[0]))
-            except* Exception:  # noqa: BLE001 - logged whole
-                # A relay that ended would leave events behind unseen; this one says so and tries again.
-                failures += 1
-                _log.exception("unexpected error in the outbox relay")
-            if failures:
-                await self._back_off(failures)
+        """Relay in one outbox session, until stopped. To be run again when the session is lost, after a pause of `backoff`.
+
+        Raises LeadershipLost.
+        """
+        try:
+            await self._relay()
+        except BaseExceptionGroup as errors:
+            lost, others = errors.split(LeadershipLost)
+            if lost is None or others is not None:
+                raise
+            raise LeadershipLost(str(lost.exceptions[0])) from errors
+
+    async def _relay(self) -> None:
+        async with self._outbox.session(self._wake.set) as session:
+            self.backoff.reset()
+            if await self._follow(session):
+                await self._lead(session)
 
     async def _follow(self, session: OutboxSession) -> bool:
         """Wait to lead, and pass on to the leader what is committed here. False when stopped before."""
         while not self._stopping:
             if await session.try_lead():
                 return True
-            if await self._rings_within(self._timing.follow):
+            if await self._is_woken_within(self._timing.follow):
                 with suppress(DependencyUnavailable):  # the leader polls, too
                     await self._outbox.signal()
         return False
@@ -120,21 +122,21 @@ class Relay:
         return any(purged)
 
     async def _drain(self, session: OutboxSession) -> None:
-        failures = 0
+        backoff = self._new_backoff()
         while True:
-            last = self._stopping
+            is_last = self._stopping
             try:
                 await self._publish_unsent(session)
-                failures = 0
+                backoff.reset()
             except NotPublished as error:
-                failures += 1
-                self._note(error, failures)
-            if last:
+                pause = backoff.pause()
+                self._note(error, backoff.failures)
+            if is_last:
                 return
-            if failures:
-                await self._back_off(failures)
+            if backoff.failures:
+                await asyncio.sleep(pause)
             else:
-                await self._rings_within(self._timing.poll)
+                await self._is_woken_within(self._timing.poll)
 
     def _note(self, failure: NotPublished, attempt: int) -> None:
         self._counts.count_failure(failure)
@@ -167,15 +169,14 @@ class Relay:
         if failure is not None:
             raise failure
 
-    async def _rings_within(self, seconds: float) -> bool:
+    async def _is_woken_within(self, seconds: float) -> bool:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
-        rang = self._wake.is_set()
+        is_woken = self._wake.is_set()
         self._wake.clear()
-        return rang
+        return is_woken
 
-    async def _back_off(self, failures: int) -> None:
-        """Full jitter: relays that failed together do not come back together."""
-        most = min(self._timing.most_backoff, self._timing.least_backoff * 2 ** min(failures, 10))
-        await asyncio.sleep(random.uniform(self._timing.least_backoff, most))  # noqa: S311 - no secret
+    def _new_backoff(self) -> Backoff:
+        shortest, longest = self._timing.shortest_pause, self._timing.longest_pause
+        return Backoff(longest, first_seconds=2 * shortest, shortest_seconds=shortest)

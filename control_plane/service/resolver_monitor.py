@@ -7,7 +7,6 @@ from contextlib import aclosing, suppress
 import structlog
 
 from control_plane.domain.fleet import Fleet, Member, Report
-from control_plane.errors import ReportsInterrupted
 from control_plane.ports import StatusReports
 from shared.runtime.backoff import Backoff
 from shared.runtime.clock import Clock
@@ -32,21 +31,17 @@ class ResolverMonitor:
         self._fleet = Fleet()
         self._is_listening = False
         self._news = asyncio.Event()
-        self._backoff = Backoff(RECONNECT_SECONDS)
+        self.backoff = Backoff(RECONNECT_SECONDS)
         self._gauge = metrics.gauge("tm_resolver_processes")
         metrics.before_scrape(self._count)
 
     async def run(self) -> None:
-        """Listen until cancelled."""
-        while True:
-            try:
-                await self._listen()
-            except ReportsInterrupted as interrupted:
-                self._lose(str(interrupted))
-            except Exception:  # noqa: BLE001 - logged whole
-                _log.exception("unexpected error while listening to the resolvers' reports")
-                self._lose("listening to the reports failed; the log says why")
-            await asyncio.sleep(self._backoff.pause())
+        """Follow the reports until they are interrupted; to be run again, after a pause of `backoff`."""
+        try:
+            await self._listen()
+        finally:
+            self._is_listening = False
+            self._notes[_NOTE] = "what resolver processes have applied is not known: their reports cannot be read"
 
     def members(self) -> Sequence[Member] | None:
         """Every process there is. None: not known now."""
@@ -62,7 +57,7 @@ class ResolverMonitor:
         async with aclosing(self._reports.batches()) as batches:
             self._fleet.begin(await anext(batches), self._clock.monotonic())
             self._is_listening = True
-            self._backoff.reset()
+            self.backoff.reset()
             _log.info("listening to the resolvers' reports")
             self._tell()
             async for reports in batches:
@@ -79,11 +74,6 @@ class ResolverMonitor:
         news.set()
         live, gone = self._counts()
         self._notes[_NOTE] = f"{live} resolver processes report, {gone} have gone silent"
-
-    def _lose(self, why: str) -> None:
-        self._is_listening = False
-        self._notes[_NOTE] = "what resolver processes have applied is not known: Kafka does not tell"
-        _log.warning("the resolvers' reports cannot be heard", why=why)
 
     def _counts(self) -> tuple[int, int]:
         gone = [each.is_gone for each in self.members() or ()]

@@ -14,7 +14,7 @@ from data_plane.domain.stream_coverage import StreamCoverage
 from data_plane.service.core import Core, build_core
 from data_plane.service.events.status_reporter import StatusReporter
 from data_plane.settings import DataPlaneSettings
-from data_plane.worker import EventListener
+from data_plane.worker.event_listener import EventListener
 from shared.runtime.access.assembly import Access, build_access
 from shared.runtime.access.key_feed import following
 from shared.runtime.clock import SystemClock

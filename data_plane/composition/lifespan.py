@@ -11,15 +11,10 @@ from data_plane.composition.stores import Stores
 from data_plane.service.core import Core
 from data_plane.service.events.status_reporter import StatusReporter
 from data_plane.settings import DataPlaneSettings
-from data_plane.worker import (
-    EventListener,
-    keep_checking,
-    keep_redis_in_step,
-    keep_snapshots,
-    running,
-    write_last_snapshot,
-)
+from data_plane.worker.event_listener import EventListener
+from data_plane.worker.periodic import keep_redis_in_step, keep_snapshots, keep_verifying, write_last_snapshot
 from shared.runtime.access.assembly import Access
+from shared.runtime.background import in_background
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +64,7 @@ class ResolverLifespan:
             await opened.enter_async_context(self._access.running())
             await opened.enter_async_context(self._follow_keys())
             await opened.enter_async_context(self._stores.opened(self._core.replicas))
-            await opened.enter_async_context(running(partial(keep_redis_in_step, self._core.shared), "redis"))
+            await opened.enter_async_context(in_background(partial(keep_redis_in_step, self._core.shared), "redis"))
             await opened.enter_async_context(self._applying_events())
             await opened.enter_async_context(self._reporting())
             opened.push_async_callback(self._core.resolver.close)
@@ -85,7 +80,7 @@ class ResolverLifespan:
             if snapshots:
                 self._events.stream.resume_from(await snapshots.read())
                 opened.push_async_callback(write_last_snapshot, snapshots)
-            await opened.enter_async_context(running(listener.run, "events"))
+            await opened.enter_async_context(in_background(listener.run, "events", backoff=listener.backoff))
             is_caught_up = await listener.wait_caught_up(self._settings.kafka_start_seconds)
             if snapshots and not is_caught_up:
                 snapshots.mark_restored_suspect()
@@ -94,7 +89,7 @@ class ResolverLifespan:
     @asynccontextmanager
     async def _reporting(self) -> AsyncIterator[None]:
         try:
-            async with running(self._events.reporter.run, "status reports"):
+            async with in_background(self._events.reporter.run, "status reports"):
                 yield
             await self._events.reporter.withdraw()
         finally:
@@ -110,9 +105,9 @@ class ResolverLifespan:
         core, settings = self._core, self._settings
         async with AsyncExitStack() as opened:
             if settings.verifier_interval_seconds:
-                checking = partial(keep_checking, core.verifier, settings.verifier_interval_seconds)
-                await opened.enter_async_context(running(checking, "self-check"))
+                verifying = partial(keep_verifying, core.verifier, settings.verifier_interval_seconds)
+                await opened.enter_async_context(in_background(verifying, "cache verifier"))
             if core.snapshots:
                 keeping = partial(keep_snapshots, core.snapshots, settings.snapshot_interval_seconds)
-                await opened.enter_async_context(running(keeping, "snapshots"))
+                await opened.enter_async_context(in_background(keeping, "snapshots"))
             yield

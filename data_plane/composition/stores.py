@@ -18,7 +18,8 @@ from data_plane.domain.stream_coverage import StreamCoverage
 from data_plane.service.core import Ports
 from data_plane.service.loading.replica_pool import ReplicaPool
 from data_plane.settings import DataPlaneSettings
-from data_plane.worker import keep_primary_time, keep_watching_replica, learn_primary_time, running
+from data_plane.worker.periodic import keep_primary_time, keep_replica_lag, learn_primary_time
+from shared.runtime.background import in_background
 from shared.runtime.clock import Clock
 from shared.runtime.metrics import Metrics
 
@@ -84,17 +85,17 @@ class Stores:
             opened.push_async_callback(self._cache.close)
             stores: Sequence[_ConnectionHolder] = (*self._databases, *self._tenants, *self._lags)
             for store in stores:
-                await opened.enter_async_context(running(store.keep_open, store.name))
+                await opened.enter_async_context(in_background(store.keep_open, store.name))
             for lag in self._lags:
-                observing = partial(keep_watching_replica, lag, replicas)
-                await opened.enter_async_context(running(observing, f"lag of {lag.name}"))
+                observing = partial(keep_replica_lag, lag, replicas)
+                await opened.enter_async_context(in_background(observing, f"lag of {lag.name}"))
             async with asyncio.TaskGroup() as waiting:
                 for database in self._databases:
                     waiting.create_task(database.wait_connected(CONNECT_SECONDS))
             if self._primary:
                 await learn_primary_time(self._primary, self._primary_clock, self._clock)
                 keeping_time = partial(keep_primary_time, self._primary, self._primary_clock, self._clock)
-                await opened.enter_async_context(running(keeping_time, "primary time"))
+                await opened.enter_async_context(in_background(keeping_time, "primary time"))
             yield
 
     @property

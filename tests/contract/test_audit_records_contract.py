@@ -44,7 +44,7 @@ async def real_group(stack: Stack) -> AsyncIterator[Group]:
 
     async def rebalance() -> None:
         second = some_records(stack, name)
-        joining = asyncio.create_task(second.take())
+        joining = asyncio.create_task(second.poll())
         await eventually(lambda: _joined(members[0], joining))
         await second.close()
 
@@ -75,7 +75,7 @@ def group(request: pytest.FixtureRequest) -> Group:
 
 async def _joined(member: RecordSource, joining: "asyncio.Task[Batch]") -> bool:
     # A member takes part in a rebalance while it takes records; what it gets here is not looked at.
-    await member.take()
+    await member.poll()
     return joining.done()
 
 
@@ -87,7 +87,7 @@ async def some(source: RecordSource) -> Batch:
     """The next batch that is not empty."""
 
     async def take() -> Batch | None:
-        batch = await source.take()
+        batch = await source.poll()
         return batch if batch.records else None
 
     return await eventually(take)
@@ -142,9 +142,9 @@ async def test_a_batch_of_a_lost_assignment_cannot_be_committed_and_is_not_rewou
 
 
 async def test_nothing_new_is_an_empty_batch(group: Group) -> None:
-    batch = await group.member.take()
+    batch = await group.member.poll()
     assert (list(batch.records), dict(batch.next_offsets)) == ([], {})
-    await group.member.observe()
+    await group.member.measure_lag()
 
 
 async def test_large_records_come_in_more_batches_and_none_is_left_out(group: Group) -> None:

@@ -35,12 +35,12 @@ class FakeRecords:
         self._generation = 0
         self._positions = dict(topic.committed)
         self.is_down = False
-        self.takes = 0
+        self.polls = 0
 
-    async def take(self) -> Batch:
+    async def poll(self) -> Batch:
         await asyncio.sleep(0)
         self._check()
-        self.takes += 1
+        self.polls += 1
         records: list[Record] = []
         firsts, nexts = {}, {}
         for partition, log in self._topic.partitions.items():
@@ -61,7 +61,7 @@ class FakeRecords:
         if batch.generation == self._generation:
             self._positions |= batch.first_offsets
 
-    async def observe(self) -> float:
+    async def measure_lag(self) -> float:
         self._check()
         return 0.0
 

@@ -1,6 +1,5 @@
 """The topic of access keys into a service's memory, on the real broker."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from deploy.local.stack import Stack
 from shared.runtime.access.key_feed import AccessFeed
 from shared.runtime.access.principal import Principal, Refusal
 from shared.runtime.access.tokens import AccessKey
+from shared.runtime.background import in_background
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import DependencyHealth, Health
 from shared.runtime.metric_catalogue import Service
@@ -40,13 +40,9 @@ class Follower:
             clock=SystemClock(),
             metrics=self.gate.metrics,
         )
-        task = asyncio.create_task(feed.run())
-        try:
+        async with in_background(feed.run, "access keys", backoff=feed.backoff):
             await eventually(self.is_complete)
             yield
-        finally:
-            task.cancel()
-            await asyncio.wait([task])
 
     async def is_complete(self) -> bool:
         return bool(self.health.dependencies["access_keys"].up)

@@ -1,6 +1,5 @@
 """Access as the settings want it: who checks credentials, and what has to run beside the requests for that."""
 
-import asyncio
 from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from shared.runtime.access.jwks import JwksRefresher
 from shared.runtime.access.jwt import JwtRules, JwtVerifier
 from shared.runtime.access.keyring import Keyring
 from shared.runtime.access.open_access import OpenAccess
+from shared.runtime.background import in_background
 from shared.runtime.clock import Clock
 from shared.runtime.health import DependencyHealth, Health
 from shared.runtime.metrics import Metrics
@@ -35,13 +35,11 @@ class Access:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """The keys of JWTs are renewed while the block runs."""
-        async with asyncio.TaskGroup() as tasks:
-            renewing = tasks.create_task(self.tokens.run(), name="JWKS") if self.tokens else None
-            try:
-                yield
-            finally:
-                if renewing is not None:
-                    renewing.cancel()
+        if self.tokens is None:
+            yield
+            return
+        async with in_background(self.tokens.run, "JWKS refresh"):
+            yield
 
 
 def build_access(

@@ -14,6 +14,7 @@ from shared.runtime.access.assembly import Access
 from shared.runtime.access.key_snapshot_fallback import KeySnapshotFallback
 from shared.runtime.access.key_snapshot_file import KeySnapshotFile
 from shared.runtime.access.keyring import Keyring
+from shared.runtime.background import Interrupted, in_background
 from shared.runtime.backoff import Backoff
 from shared.runtime.clock import Clock
 from shared.runtime.health import DependencyHealth, Health
@@ -39,10 +40,6 @@ RECONNECT_SECONDS = 5.0
 _PARTITION = TopicPartition(ACCESS_KEYS.name, 0)
 _NOTE = "access"
 _log = structlog.get_logger(__name__)
-
-
-class _Interrupted(Exception):
-    """The topic cannot be followed right now."""
 
 
 class AccessFeed:
@@ -74,27 +71,27 @@ class AccessFeed:
         self._fallback = KeySnapshotFallback(copy, keyring, health=keys_health, clock=clock) if copy else None
         self._heard: set[str] = set()
         self._position = 0
+        self.backoff = Backoff(RECONNECT_SECONDS)
 
     async def run(self) -> None:
-        """Follow the topic until cancelled."""
-        backoff = Backoff(RECONNECT_SECONDS)
-        while True:
-            try:
-                with raise_on_disconnect():
-                    await self._follow(backoff)
-            except (KafkaError, OSError, TimeoutError, _Interrupted) as error:
-                self._note_unheard(f"{type(error).__name__}: {error}")
-            except Exception:  # noqa: BLE001 - logged whole; keys must not go unheard for good
-                _log.exception("unexpected error while following access keys")
-            if self._fallback is not None:
-                await self._fallback.start_from_copy()
-            await asyncio.sleep(backoff.pause())
+        """Follow the topic until it is interrupted; to be run again, after a pause of `backoff`. Raises Interrupted."""
+        try:
+            with raise_on_disconnect():
+                await self._follow()
+        except (KafkaError, OSError, TimeoutError, Interrupted) as error:
+            why = f"{type(error).__name__}: {error}"
+            self._notes[_NOTE] = f"changes of access keys are not received: {why}"
+            await self._use_fallback()
+            raise Interrupted(why) from error
+        except Exception:
+            await self._use_fallback()
+            raise
 
-    def _note_unheard(self, why: str) -> None:
-        self._notes[_NOTE] = f"changes of access keys are not heard: {why}"
-        _log.warning("access keys are not followed", why=why)
+    async def _use_fallback(self) -> None:
+        if self._fallback is not None:
+            await self._fallback.start_from_copy()
 
-    async def _follow(self, backoff: Backoff) -> None:
+    async def _follow(self) -> None:
         consumer = new_consumer(self._bootstrap, self._client_id)
         try:
             async with asyncio.timeout(self._patience()):
@@ -102,7 +99,7 @@ class AccessFeed:
                 end = await self._begin(consumer)
             await self._read_to(consumer, end)
             self._know_all()
-            backoff.reset()
+            self.backoff.reset()
             await self._keep_following(consumer)
         finally:
             await _stop(consumer)
@@ -117,15 +114,15 @@ class AccessFeed:
             if self._position != before:
                 moved = self._clock.monotonic()
             elif self._clock.monotonic() - moved > self._patience():
-                raise _Interrupted(f"the topic was read to offset {before} of {end}, and then no more came")
+                raise Interrupted(f"the topic was read to offset {before} of {end}, and then no more came")
 
     async def _begin(self, consumer: AIOKafkaConsumer) -> int:
         """Start over; returns the offset up to which everything has to be read."""
         if ACCESS_KEYS.name not in await consumer.topics():
-            raise _Interrupted(f"there is no topic {ACCESS_KEYS.name}; create it, and this goes on by itself")
+            raise Interrupted(f"there is no topic {ACCESS_KEYS.name}; create it, and this goes on by itself")
         end: int = (await consumer.end_offsets([_PARTITION]))[_PARTITION]
         if end == 0 and not self._keyring.is_empty:
-            raise _Interrupted(
+            raise Interrupted(
                 f"the topic {ACCESS_KEYS.name} was lost: it is new and empty. Keys stay as they are. Send them again with "
                 "`python -m control_plane republish-keys`"
             )
@@ -159,7 +156,7 @@ class AccessFeed:
                 await self._fallback.renew_copy()
         stalled = self._watchdog.observe(ends, lambda _: self._position)
         if stalled >= STALLED_AFTER_SECONDS:
-            raise _Interrupted(f"no progress for {stalled:.0f} s although there are changes to read")
+            raise Interrupted(f"no progress for {stalled:.0f} s although there are changes to read")
 
     def _know_all(self) -> None:
         self._keyring.keep_only(self._heard)
@@ -209,12 +206,8 @@ async def following(
         metrics=metrics,
         copy=KeySnapshotFile(copy) if copy else None,
     )
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(feed.run(), name="access keys")
-        try:
-            yield
-        finally:
-            task.cancel()
+    async with in_background(feed.run, "access keys", backoff=feed.backoff):
+        yield
 
 
 async def _stop(consumer: AIOKafkaConsumer) -> None:

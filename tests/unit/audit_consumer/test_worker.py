@@ -41,7 +41,7 @@ class Bench:
             ingestion=ingestion or self.ingestion,
             store=self.trail,
             health=self.health,
-            longest_pause=0.01,
+            longest_pause_seconds=0.01,
         )
 
     async def is_all_stored(self) -> bool:
@@ -53,16 +53,16 @@ class Bench:
 
 async def test_everything_that_waits_is_stored_and_then_committed() -> None:
     bench = Bench()
-    async with bench.worker().running(grace=5):
+    async with bench.worker().running(grace_seconds=5):
         await eventually(bench.is_all_committed)
 
 
 async def test_offsets_are_held_while_the_store_is_down_and_nothing_is_lost() -> None:
     bench = Bench()
     bench.trail.is_down, bench.trail.stores_before_failing = True, 2
-    async with bench.worker().running(grace=5):
-        tries = bench.records.takes
-        await eventually(lambda: _is(bench.records.takes > tries + 3))
+    async with bench.worker().running(grace_seconds=5):
+        tries = bench.records.polls
+        await eventually(lambda: _is(bench.records.polls > tries + 3))
         assert bench.topic.committed == {}
         bench.trail.is_down = False
         await eventually(bench.is_all_committed)
@@ -72,7 +72,7 @@ async def test_offsets_are_held_while_a_dead_letter_cannot_be_kept() -> None:
     bench = Bench()
     bench.topic.append(RawRecord(b"poison"))
     bench.dead_letters.is_down = True
-    async with bench.worker().running(grace=5):
+    async with bench.worker().running(grace_seconds=5):
         await eventually(lambda: _is(bench.topic.committed == {0: 9}))
         bench.dead_letters.is_down = False
         await eventually(lambda: _is(bench.topic.committed == {0: 11}))
@@ -82,7 +82,7 @@ async def test_offsets_are_held_while_a_dead_letter_cannot_be_kept() -> None:
 async def test_kafka_may_be_down_at_the_start() -> None:
     bench = Bench()
     bench.records.is_down = True
-    async with bench.worker().running(grace=5):
+    async with bench.worker().running(grace_seconds=5):
         await eventually(lambda: _is(bench.trail.is_prepared))
         bench.records.is_down = False
         await eventually(bench.is_all_committed)
@@ -91,7 +91,7 @@ async def test_kafka_may_be_down_at_the_start() -> None:
 async def test_a_batch_that_was_taken_before_a_rebalance_is_not_committed_but_read_again() -> None:
     bench = Bench()
     gate = GatedIngestion(bench.ingestion)
-    async with bench.worker(gate).running(grace=5):
+    async with bench.worker(gate).running(grace_seconds=5):
         await gate.reached.wait()
         bench.records.lose_assignment()
         gate.opened.set()
@@ -103,8 +103,8 @@ async def test_readiness_waits_for_the_indexes() -> None:
     bench = Bench()
     bench.health.started = True
     bench.trail.is_down = True
-    async with bench.worker().running(grace=5):
-        await eventually(lambda: _is(bench.records.takes > 1))
+    async with bench.worker().running(grace_seconds=5):
+        await eventually(lambda: _is(bench.records.polls > 1))
         assert not bench.health.is_ready()
         bench.trail.is_down = False
         await eventually(lambda: _is(bench.health.is_ready()))
@@ -114,7 +114,7 @@ async def test_readiness_waits_for_the_indexes() -> None:
 async def test_the_end_waits_for_the_batch_at_hand_and_commits_it() -> None:
     bench = Bench()
     gate = GatedIngestion(bench.ingestion)
-    async with bench.worker(gate).running(grace=5):
+    async with bench.worker(gate).running(grace_seconds=5):
         await gate.reached.wait()
         asyncio.get_running_loop().call_soon(gate.opened.set)
     assert bench.topic.committed == {0: 3}
@@ -123,7 +123,7 @@ async def test_the_end_waits_for_the_batch_at_hand_and_commits_it() -> None:
 async def test_the_end_does_not_wait_for_ever_and_leaves_the_offsets_where_they_were() -> None:
     bench = Bench()
     gate = GatedIngestion(bench.ingestion)
-    async with bench.worker(gate).running(grace=0.01):
+    async with bench.worker(gate).running(grace_seconds=0.01):
         await gate.reached.wait()
     assert bench.topic.committed == {}
 
@@ -131,7 +131,7 @@ async def test_the_end_does_not_wait_for_ever_and_leaves_the_offsets_where_they_
 async def test_a_fault_in_one_part_does_not_end_the_ingestion() -> None:
     bench = Bench()
     faulty = FaultyIngestion(bench.ingestion)
-    async with bench.worker(faulty).running(grace=5):
+    async with bench.worker(faulty).running(grace_seconds=5):
         await eventually(bench.is_all_committed)
     assert faulty.faults == 2
 

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 
 import pytest_asyncio
 
 from control_plane.service.resolver_monitor import ResolverMonitor
+from shared.runtime.background import in_background
 from shared.runtime.clock import SystemClock
 from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
@@ -34,11 +34,8 @@ class Watched:
 async def watched() -> AsyncIterator[Watched]:
     watched = Watched()
     watched.reports.tell("a", 1)
-    task = asyncio.create_task(watched.watch.run())
-    yield watched
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    async with in_background(watched.watch.run, "resolver monitor", backoff=watched.watch.backoff):
+        yield watched
 
 
 async def test_what_was_told_before_is_known_and_what_is_told_wakes_who_waits(watched: Watched) -> None:

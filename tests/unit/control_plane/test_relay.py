@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from control_plane.service.relay import Relay, RelayTiming
+from shared.runtime.background import supervise
 from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.schemas.events import Heartbeat
@@ -13,7 +14,7 @@ from tests.fakes.control_plane_event_log import FakeEventLog
 from tests.fakes.control_plane_outbox import FakeOutbox
 from tests.support.waiting import eventually
 
-QUICK = RelayTiming(poll=0.01, heartbeat=0.02, follow=0.01, least_backoff=0.001, most_backoff=0.01)
+QUICK = RelayTiming(poll=0.01, heartbeat=0.02, follow=0.01, shortest_pause=0.001, longest_pause=0.01)
 BY_SIGNAL_ONLY = RelayTiming(poll=60, heartbeat=60, follow=0.01)
 
 
@@ -23,10 +24,12 @@ async def relaying(
 ) -> AsyncIterator[Relay]:
     """A relay that runs while the block does."""
     relay = Relay(outbox, events, timing=timing, metrics=metrics or Metrics(Service.CONTROL_PLANE))
-    running = asyncio.create_task(relay.run())
+    stopping = asyncio.Event()
+    running = asyncio.create_task(supervise(relay.run, "relay", backoff=relay.backoff, stopping=stopping))
     try:
         yield relay
     finally:
+        stopping.set()
         relay.stop()
         async with asyncio.timeout(5):
             await running

@@ -8,7 +8,9 @@ from typing import cast
 import pytest
 
 from data_plane.service.cache.freshness import SPREAD_SECONDS
-from data_plane.worker import EventListener, keep_primary_time, keep_redis_in_step, supervise
+from data_plane.worker.event_listener import EventListener
+from data_plane.worker.periodic import keep_primary_time, keep_redis_in_step
+from shared.runtime.background import in_background
 from shared.runtime.health import DependencyHealth
 from shared.schemas.events import RouteChanged
 from tests.fakes.data_plane_events import FakeEventStream
@@ -37,9 +39,8 @@ class Listening:
 
 @asynccontextmanager
 async def _running(listening: Listening) -> AsyncIterator[Listening]:
-    task = asyncio.create_task(listening.listener.run())
-    yield listening
-    task.cancel()
+    async with in_background(listening.listener.run, "events", backoff=listening.listener.backoff):
+        yield listening
 
 
 @pytest.fixture
@@ -108,35 +109,18 @@ async def test_the_primarys_time_is_learnt_once_it_answers() -> None:
     task.cancel()
 
 
-async def test_a_loop_that_fails_is_started_again() -> None:
-    runs = 0
-
-    async def fail_once() -> None:
-        nonlocal runs
-        runs += 1
-        if runs == 1:
-            raise RuntimeError("a fault")
-        await asyncio.Event().wait()
-
-    task = asyncio.create_task(supervise(fail_once, "test"))
-    await eventually(lambda: _is(runs, 2))
-    task.cancel()
-
-
 async def _is(value: object, expected: object) -> bool:
     return value == expected
 
 
-async def test_a_fault_while_applying_is_told_and_what_was_cached_is_doubted() -> None:
-    new = Listening()
-    task = asyncio.create_task(supervise(new.listener.run, "events"))
-    assert await new.listener.wait_caught_up(5)
-    new.stream.send(new.world.database.commit(KEY, "https://v1"))
-    await new.until_told("https://v1 l1")
-    new.stream.send(cast(RouteChanged, "no event"))
-    await eventually(lambda: _is("kafka" in new.instance.notes, True))
-    await eventually(lambda: _is("kafka" in new.instance.notes, False))
-    new.world.database.commit(KEY, "https://v2")
-    new.world.clock.advance(SPREAD_SECONDS)
-    await new.until_told("https://v2 replica")
-    task.cancel()
+async def test_a_fault_while_applying_is_noted_and_makes_the_cached_entries_suspect() -> None:
+    async with _running(Listening()) as new:
+        assert await new.listener.wait_caught_up(5)
+        new.stream.send(new.world.database.commit(KEY, "https://v1"))
+        await new.until_told("https://v1 l1")
+        new.stream.send(cast(RouteChanged, "no event"))
+        await eventually(lambda: _is("kafka" in new.instance.notes, True))
+        await eventually(lambda: _is("kafka" in new.instance.notes, False))
+        new.world.database.commit(KEY, "https://v2")
+        new.world.clock.advance(SPREAD_SECONDS)
+        await new.until_told("https://v2 replica")

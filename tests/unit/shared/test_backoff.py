@@ -6,12 +6,12 @@ def highest(_: float, ceiling: float) -> float:
 
 
 def test_pauses_double_up_to_the_longest() -> None:
-    backoff = Backoff(5.0, first=1.0, draw=highest)
+    backoff = Backoff(5.0, first_seconds=1.0, draw=highest)
     assert [backoff.pause() for _ in range(5)] == [1.0, 2.0, 4.0, 5.0, 5.0]
 
 
 def test_success_begins_with_short_pauses_again() -> None:
-    backoff = Backoff(5.0, first=1.0, draw=highest)
+    backoff = Backoff(5.0, first_seconds=1.0, draw=highest)
     backoff.pause()
     backoff.pause()
     backoff.reset()
@@ -19,7 +19,7 @@ def test_success_begins_with_short_pauses_again() -> None:
 
 
 def test_jitter_is_full_so_that_clients_do_not_return_together() -> None:
-    backoff = Backoff(5.0, first=5.0)
+    backoff = Backoff(5.0, first_seconds=5.0)
     pauses = [backoff.pause() for _ in range(200)]
     assert min(pauses) < 1.0
     assert max(pauses) > 4.0
@@ -27,4 +27,18 @@ def test_jitter_is_full_so_that_clients_do_not_return_together() -> None:
 
 
 def test_a_first_pause_longer_than_the_longest_is_cut() -> None:
-    assert Backoff(0.05, first=0.1, draw=highest).pause() == 0.05
+    assert Backoff(0.05, first_seconds=0.1, draw=highest).pause() == 0.05
+
+
+def test_no_pause_is_shorter_than_the_shortest() -> None:
+    backoff = Backoff(2.0, first_seconds=0.2, shortest_seconds=0.1)
+    assert all(0.1 <= backoff.pause() <= 2.0 for _ in range(50))
+
+
+def test_failures_are_counted_until_a_success() -> None:
+    backoff = Backoff(2.0)
+    backoff.pause()
+    backoff.pause()
+    assert backoff.failures == 2
+    backoff.reset()
+    assert backoff.failures == 0
