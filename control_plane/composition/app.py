@@ -89,25 +89,13 @@ def build_app(
             # was answered, and the adapters close after everything that uses them.
             if adapters is not None:
                 await opened.enter_async_context(adapters())
-            resolvers, relay = background.resolvers, background.relay
-            await opened.enter_async_context(
-                in_background(resolvers.run, "resolver monitor", backoff=resolvers.backoff)
-            )
             await opened.enter_async_context(access.running())
             if access.keyring is not None and access.keys_health is not None:
                 refresh = KeyRefresh(ports.access_keys, access.keyring, health=access.keys_health, clock=clock)
                 await opened.enter_async_context(
                     in_background(refresh.refresh, "access keys", every_seconds=REFRESH_SECONDS)
                 )
-            grace = settings.relay_stop_seconds
-            await opened.enter_async_context(
-                in_background(
-                    relay.run, "outbox relay", backoff=relay.backoff, stop=relay.stop, grace_seconds=grace
-                )
-            )
-            await opened.enter_async_context(
-                in_background(background.outbox.sample, "outbox monitor", every_seconds=SAMPLE_SECONDS)
-            )
+            await opened.enter_async_context(background.running(settings.relay_stop_seconds))
             yield
 
     return build_application(
@@ -133,6 +121,19 @@ class _Background:
     relay: Relay
     outbox: OutboxMonitor
     resolvers: ResolverMonitor
+
+    @asynccontextmanager
+    async def running(self, relay_grace_seconds: float) -> AsyncIterator[None]:
+        """All of them run inside the block; then the relay has this long to publish what was committed last."""
+        relay, resolvers = self.relay, self.resolvers
+        async with (
+            in_background(
+                relay.run, "outbox relay", backoff=relay.backoff, stop=relay.stop, grace_seconds=relay_grace_seconds
+            ),
+            in_background(self.outbox.sample, "outbox monitor", every_seconds=SAMPLE_SECONDS),
+            in_background(resolvers.run, "resolver monitor", backoff=resolvers.backoff),
+        ):
+            yield
 
 
 def _background(
