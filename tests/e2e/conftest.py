@@ -1,3 +1,3 @@
-"""The running product, for the tests of this folder."""
+"""The running product, for the tests of this package."""
 
 from tests.support.system import system as system

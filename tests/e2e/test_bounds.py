@@ -1,4 +1,4 @@
-"""What requests may cost, on the real HTTP server."""
+"""The request limits, on the real HTTP server."""
 
 import asyncio
 import secrets
@@ -29,7 +29,7 @@ def _problem(answer: httpx2.Response) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_too_many_header_fields_are_a_431_in_every_service(system: System, service: str) -> None:
+async def test_request_with_too_many_header_fields_is_a_431(system: System, service: str) -> None:
     fields = {f"X-Field-{number}": "a" for number in range(80)}
     answer = await system.http.get(_url_of(system, service), headers=fields)
     assert _problem(answer) == (431, "headers-too-large")
@@ -38,7 +38,7 @@ async def test_too_many_header_fields_are_a_431_in_every_service(system: System,
 
 
 @pytest.mark.parametrize("told", [True, False], ids=["with its length", "chunked"])
-async def test_a_body_too_large_is_a_413_and_the_service_goes_on(system: System, told: bool) -> None:
+async def test_too_large_body_is_a_413_and_later_requests_succeed(system: System, told: bool) -> None:
     key = await system.new_key()
     body = b'{"url": "http://a/", "reason": "' + b"x" * MAX_BODY_BYTES + b'"}'
 
@@ -51,7 +51,7 @@ async def test_a_body_too_large_is_a_413_and_the_service_goes_on(system: System,
     await system.put(key, "http://small/")
 
 
-async def test_a_body_that_never_ends_is_given_up_at_the_deadline(system: System) -> None:
+async def test_endless_body_is_a_503_at_the_deadline(system: System) -> None:
     key = await system.new_key()
     host, port = system.control_url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
@@ -65,8 +65,8 @@ async def test_a_body_that_never_ends_is_given_up_at_the_deadline(system: System
         writer.close()
 
 
-async def test_health_and_metrics_are_reachable_while_everything_else_is_shed(system: System) -> None:
-    """One place, held by a request that waits for a frozen database."""
+async def test_health_and_metrics_respond_while_other_requests_are_shed(system: System) -> None:
+    """The only concurrency slot is held by a request that waits for a frozen database."""
     key = await system.new_key()
     small = system.services.another(
         "control_plane", f"control-plane-small-{secrets.token_hex(3)}", {"TM_MAX_CONCURRENT_REQUESTS": "1"}
@@ -82,7 +82,7 @@ async def test_health_and_metrics_are_reachable_while_everything_else_is_shed(sy
                 held = tasks.create_task(system.http.put(f"{url}{path}", json={"url": "http://held/"}))
 
                 async def in_flight() -> bool:
-                    # The scrape itself is the other one.
+                    # The second one is the scrape itself.
                     return "tm_http_requests_in_flight 2.0" in (await system.http.get(f"{url}/metrics")).text
 
                 await eventually(in_flight, within=5)

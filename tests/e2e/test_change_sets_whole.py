@@ -1,4 +1,4 @@
-"""A change set arrives whole: no reader of one resolver sees half of it."""
+"""A change set is applied atomically: no reader of one resolver sees a part of it."""
 
 import asyncio
 from typing import Any
@@ -10,7 +10,7 @@ GENERATIONS = 40
 ROUTES = ("one", "two")
 
 
-async def test_no_reader_of_one_instance_sees_half_of_a_change_set(system: System) -> None:
+async def test_no_reader_of_one_resolver_sees_a_part_of_a_change_set(system: System) -> None:
     tenant = await system.new_tenant()
     await _switch(system, tenant, 0)
     for service in ROUTES:
@@ -35,7 +35,7 @@ async def _switch(system: System, tenant: str, generation: int) -> None:
 
 
 async def _read(system: System, resolver: str, tenant: str, done: asyncio.Event) -> set[int]:
-    """The generations that were seen. Read one after the other, in turns, they never go back."""
+    """The generations that a reader saw. Consecutive reads never return an older one."""
     seen = [0]
     while not done.is_set():
         for service in ROUTES:

@@ -1,6 +1,6 @@
-"""URLs and names that are not what they seem, through the real servers: what is said about each, and where."""
+"""Deceptive and malformed URLs and names, on real servers: their error messages and pointers."""
 
-# ruff: noqa: RUF001 - characters that look like others are what this is about
+# ruff: noqa: RUF001 - the tests are about characters that look like others
 
 from urllib.parse import quote
 
@@ -62,7 +62,7 @@ REFUSED_URLS = {
 STORED_URLS = {
     "HTTP://Shop.Example/Path": "http://shop.example/Path",
     "http://bücher.example/": "http://xn--bcher-kva.example/",
-    "http://аpple.example/": "http://xn--pple-43d.example/",  # a Cyrillic a: stored as what it is, so that people see it
+    "http://аpple.example/": "http://xn--pple-43d.example/",  # a Cyrillic a: stored as punycode, which shows the difference
     "http://[2001:DB8::0:1]:80/": "http://[2001:db8::1]:80/",
     "http://shop.example/" + "x" * 2028: "http://shop.example/" + "x" * 2028,
     "http://shop.example/%0d%0aX-Injected:%201": "http://shop.example/%0d%0aX-Injected:%201",
@@ -91,7 +91,7 @@ REFUSED_NAMES = [
 
 
 @pytest.mark.parametrize(("url", "why"), REFUSED_URLS.items(), ids=lambda text: ascii(text)[:60])
-async def test_a_url_that_is_refused_is_pointed_at_with_the_reason(system: System, url: str, why: str) -> None:
+async def test_rejected_url_is_a_400_with_pointer_and_reason(system: System, url: str, why: str) -> None:
     path = f"{system.control_url}/api/v1/tenants/corpus/routes/payments/prod/v1"
     answer = await system.http.put(path, json={"url": url})
     assert answer.status_code == 400
@@ -100,7 +100,7 @@ async def test_a_url_that_is_refused_is_pointed_at_with_the_reason(system: Syste
     assert why in error["detail"]
 
 
-async def test_a_url_that_is_accepted_is_stored_and_resolved_in_one_form(system: System) -> None:
+async def test_accepted_url_is_stored_and_resolved_in_normal_form(system: System) -> None:
     key = await system.new_key()
     for url, stored in STORED_URLS.items():
         assert (await system.put(key, url)).json()["url"] == stored
@@ -109,7 +109,7 @@ async def test_a_url_that_is_accepted_is_stored_and_resolved_in_one_form(system:
 
 @pytest.mark.parametrize("name", REFUSED_NAMES, ids=lambda text: ascii(text)[:60])
 @pytest.mark.parametrize("part", ["tenant", "service", "env", "version"])
-async def test_a_name_that_is_refused_is_pointed_at_and_never_looked_up(system: System, part: str, name: str) -> None:
+async def test_rejected_name_is_a_400_with_pointer_in_every_service(system: System, part: str, name: str) -> None:
     if part == "version" and name == "Team":
         name = "Team_"  # a version may hold A-Z
     names = {"tenant": "corpus", "service": "payments", "env": "prod", "version": "v1", part: name}

@@ -1,10 +1,10 @@
-"""How fresh answers are, on real servers."""
+"""The freshness of answers, on real servers."""
 
 from tests.support.system import System
 from tests.support.waiting import eventually
 
 
-async def test_heartbeats_renew_an_answer_that_nobody_reads_again(system: System) -> None:
+async def test_heartbeats_lower_the_bound_of_an_entry_without_a_load(system: System) -> None:
     key = await system.new_key()
     await system.put(key, "http://there")
     await system.until_resolved(key, "http://there")
@@ -12,7 +12,7 @@ async def test_heartbeats_renew_an_answer_that_nobody_reads_again(system: System
 
         async def renewed(resolver: str = resolver) -> bool:
             answer = await system.resolve(resolver, key)
-            # Older than its bound: what was read or heard of it has been confirmed since.
+            # The bound is below the age: heartbeats confirmed the entry after it was read.
             return answer.headers["X-Cache"] == "l1" and int(answer.headers["X-Staleness-Bound"]) < 1000 * (
                 int(answer.headers["Age"]) - 1
             )
@@ -20,7 +20,7 @@ async def test_heartbeats_renew_an_answer_that_nobody_reads_again(system: System
         await eventually(renewed, within=30)
 
 
-async def test_a_writer_reads_its_write_from_every_resolver_at_once(system: System) -> None:
+async def test_writer_reads_its_own_write_from_every_resolver_at_once(system: System) -> None:
     key = await system.new_key()
     await system.put(key, "http://write-0")
     await system.until_resolved(key, "http://write-0")

@@ -1,4 +1,4 @@
-"""The main job, from the outside: written once, resolved everywhere, in the audit trail."""
+"""The main use case: a written route is resolved by every resolver and audited."""
 
 import httpx2
 import pytest
@@ -9,7 +9,7 @@ from tests.support.waiting import eventually
 
 async def test_written_route_is_resolved_by_every_instance_and_audited(system: System) -> None:
     key = await system.new_key()
-    await system.put(key, "http://payments-v1:50051", **{"X-Actor": "somebody-else"})
+    await system.put(key, "http://payments-v1:50051", **{"X-Actor": "another-name"})
     await system.until_resolved(key, "http://payments-v1:50051")
     [event] = await system.until_audited(key, 1)
     assert (event["action"], event["changed_by"], event["url"]) == (
@@ -20,7 +20,7 @@ async def test_written_route_is_resolved_by_every_instance_and_audited(system: S
     assert (event["previous_url"], event["previous_state"]) == (None, None)
 
 
-async def test_move_to_another_url_is_seen_everywhere_and_the_trail_says_what_it_was(system: System) -> None:
+async def test_updated_url_is_resolved_everywhere_and_the_audit_event_has_the_previous_one(system: System) -> None:
     key = await system.new_key()
     await system.put(key, "http://v1")
     await system.until_resolved(key, "http://v1")
@@ -30,7 +30,7 @@ async def test_move_to_another_url_is_seen_everywhere_and_the_trail_says_what_it
     assert (newest["action"], newest["url"], newest["previous_url"]) == ("updated", "http://v2", "http://v1")
 
 
-async def test_deactivated_route_is_not_resolved_and_comes_back_when_activated(system: System) -> None:
+async def test_deactivated_route_is_not_resolved_until_it_is_activated(system: System) -> None:
     key = await system.new_key()
     await system.put(key, "http://v1")
     await system.until_resolved(key, "http://v1")
@@ -42,7 +42,7 @@ async def test_deactivated_route_is_not_resolved_and_comes_back_when_activated(s
     assert actions == ["activated", "deactivated", "created"]
 
 
-async def test_saying_the_same_twice_changes_and_audits_once(system: System) -> None:
+async def test_repeated_write_is_committed_and_audited_once(system: System) -> None:
     key = await system.new_key()
     first = await system.put(key, "http://v1")
     again = await system.put(key, "http://v1")
@@ -53,7 +53,7 @@ async def test_saying_the_same_twice_changes_and_audits_once(system: System) -> 
     assert len(await system.until_audited(key, 2)) == 2
 
 
-async def test_correlation_id_goes_from_the_request_to_the_audit_trail_and_every_log(system: System) -> None:
+async def test_correlation_id_of_a_request_is_in_the_audit_trail_and_every_log(system: System) -> None:
     key = await system.new_key()
     await system.put(key, "http://v1", **{"X-Correlation-ID": f"trace-{key.tenant}"})
     [event] = await system.until_audited(key, 1)
@@ -69,7 +69,7 @@ async def test_correlation_id_goes_from_the_request_to_the_audit_trail_and_every
     await eventually(logged)
 
 
-async def test_route_of_an_unknown_tenant_is_refused_with_the_way_to_create_it(system: System) -> None:
+async def test_write_for_an_unknown_tenant_is_a_404_that_says_how_to_create_it(system: System) -> None:
     answer = await system.http.put(
         f"{system.control_url}/api/v1/tenants/nobody-knows-me/routes/a/b/c", json={"url": "http://a"}
     )
@@ -78,7 +78,7 @@ async def test_route_of_an_unknown_tenant_is_refused_with_the_way_to_create_it(s
 
 
 @pytest.mark.parametrize("service", ["control_plane", "data_plane", "audit_consumer"])
-async def test_every_service_describes_itself_and_tells_its_health(system: System, service: str) -> None:
+async def test_every_service_serves_openapi_health_and_metrics(system: System, service: str) -> None:
     urls = {
         "control_plane": system.control_url,
         "data_plane": system.resolver_urls[0],

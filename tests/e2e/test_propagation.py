@@ -1,4 +1,4 @@
-"""Who has applied a change set, asked of the control plane."""
+"""Propagation responses of the control plane."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from tests.support.system import System
 from tests.support.waiting import eventually
 
 
-async def test_every_resolver_answers_with_the_change_when_the_wait_is_over(system: System) -> None:
+async def test_every_resolver_returns_the_change_when_the_wait_ends(system: System) -> None:
     key = await system.new_key()
     for number in range(1, 11):
         await system.put(key, f"http://v{number}")
@@ -17,7 +17,7 @@ async def test_every_resolver_answers_with_the_change_when_the_wait_is_over(syst
         assert {await system.resolved_url(each, key) for each in system.resolver_urls} == {f"http://v{number}"}
 
 
-async def test_every_process_that_serves_is_named_until_it_withdraws(system: System) -> None:
+async def test_every_serving_process_is_listed_until_it_withdraws(system: System) -> None:
     key = await system.new_key()
     await system.put(key, "http://v1")
     third = system.services.another("data_plane", "data-plane-third", {"TM_WORKERS": "2"})
@@ -35,7 +35,7 @@ async def _with(system: System, key: RouteKey, name: str, processes: int) -> Any
     return found if len(states_by_resolver(found).get(name, [])) == processes else None
 
 
-async def test_a_revision_that_was_never_committed_is_no_revision(system: System) -> None:
+async def test_propagation_of_an_uncommitted_revision_is_a_404(system: System) -> None:
     key = await system.new_key()
     await system.put(key, "http://v1")
     answer = await ask_propagation(system, key.tenant, 2)

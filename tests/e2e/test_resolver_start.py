@@ -1,4 +1,4 @@
-"""What a resolver process does by itself, before it is ready and ever after."""
+"""The warm-up and the cache verifier of a resolver process."""
 
 import httpx2
 
@@ -6,7 +6,7 @@ from tests.support.system import System
 from tests.support.waiting import eventually
 
 
-async def test_without_a_snapshot_it_has_read_what_redis_says_is_used_when_it_is_ready(system: System) -> None:
+async def test_resolver_without_a_snapshot_loads_the_hot_keys_of_redis_before_it_is_ready(system: System) -> None:
     key = await system.new_key()
     await system.put(key, "http://used")
     await system.until_resolved(key, "http://used")
@@ -20,7 +20,7 @@ async def test_without_a_snapshot_it_has_read_what_redis_says_is_used_when_it_is
         await resolver.stop()
 
 
-async def test_a_running_resolver_compares_what_it_knows_with_the_database(system: System) -> None:
+async def test_resolver_compares_cached_entries_with_the_database(system: System) -> None:
     key, resolver = await system.new_key(), system.resolver_urls[0]
     await system.put(key, "http://compared")
     await system.until_resolved(key, "http://compared")
@@ -33,6 +33,6 @@ async def test_a_running_resolver_compares_what_it_knows_with_the_database(syste
 
 
 async def metric(http: httpx2.AsyncClient, resolver: str, name: str) -> float:
-    """The value that the resolver shows of the metric with these labels; 0 where it shows none."""
+    """The value of this series at the resolver; 0 if it is not exported."""
     lines = (await http.get(f"{resolver}/metrics")).text.splitlines()
     return next((float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(f"{name} ")), 0.0)

@@ -1,10 +1,10 @@
-"""Watching a tenant, on real servers."""
+"""Watches of a tenant, on real servers."""
 
 from tests.support.sse import next_change, watch
 from tests.support.system import System
 
 
-async def test_every_write_is_seen_once_and_in_order_by_watchers_of_every_resolver(system: System) -> None:
+async def test_watch_receives_every_write_once_and_in_order_from_every_resolver(system: System) -> None:
     key = await system.new_key()
     await system.put(key, "http://write-1")
     for resolver in system.resolver_urls:
@@ -20,7 +20,7 @@ async def test_every_write_is_seen_once_and_in_order_by_watchers_of_every_resolv
                 assert [each["url"] for each in change.data["changes"]] == [f"http://write-{revision}"]
 
 
-async def test_a_watch_goes_on_with_another_resolver_from_where_it_was(system: System) -> None:
+async def test_watch_resumes_at_another_resolver_from_its_revision(system: System) -> None:
     key = await system.new_key()
     one, two = system.resolver_urls
     await system.put(key, "http://write-1")

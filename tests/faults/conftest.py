@@ -1,4 +1,4 @@
-"""The running product, for the tests of this folder."""
+"""The running product, for the tests of this package."""
 
 from functools import partial
 
@@ -14,7 +14,7 @@ RECOVERY_SECONDS = 30.0
 
 @pytest.fixture(autouse=True)
 async def recovered(system: System) -> None:
-    """Begin only when writes are taken again after what the test before has broken: breakers stay open for a while."""
+    """Waits until writes succeed again after the fault of the previous test: breakers stay open for some seconds."""
     await eventually(partial(_takes_writes, system), within=RECOVERY_SECONDS)
 
 

@@ -1,4 +1,4 @@
-"""A control plane that dies takes nothing with it."""
+"""Crashes of the control plane and of the primary lose no committed change."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from tests.support.system import System
 from tests.support.waiting import eventually
 
 
-async def test_killed_between_commit_and_publish_its_event_still_arrives_once(system: System) -> None:
+async def test_event_arrives_once_after_a_kill_between_commit_and_publish(system: System) -> None:
     key = await system.new_key()
     await system.stack.kafka.freeze()
     try:
@@ -23,7 +23,7 @@ async def test_killed_between_commit_and_publish_its_event_still_arrives_once(sy
 
 
 @pytest.mark.parametrize("fault", ["kill", "freeze"])
-async def test_another_relay_takes_over_from_one_that_is_gone(system: System, fault: str) -> None:
+async def test_another_relay_takes_over_from_a_killed_or_frozen_one(system: System, fault: str) -> None:
     second = system.services.another("control_plane", f"control-plane-second-{fault}")
     await second.start()
     try:
@@ -38,7 +38,7 @@ async def test_another_relay_takes_over_from_one_that_is_gone(system: System, fa
         await second.stop()
 
 
-async def test_writes_are_refused_with_a_problem_while_the_primary_is_away_and_work_after(system: System) -> None:
+async def test_write_is_a_503_problem_while_the_primary_is_down_and_succeeds_after(system: System) -> None:
     key = await system.new_key()
     await system.put(key, "http://before")
     await system.until_resolved(key, "http://before")

@@ -1,20 +1,20 @@
-"""A relay that froze with old events in its hands and wakes up after another one has sent newer ones."""
+"""A relay that froze before publishing old events and resumes after another relay has published newer ones."""
 
-from tests.faults.test_caches_down import watched
+from tests.support.revision_recorder import recording_revisions
 from tests.support.system import System
 from tests.support.waiting import eventually
 
 
-async def test_what_an_old_relay_sends_late_brings_no_old_value_back(system: System) -> None:
+async def test_events_that_a_resumed_relay_publishes_late_restore_no_old_value(system: System) -> None:
     key = await system.new_key()
     path = system.control_path(key).removeprefix(system.control_url)
     second = system.services.another("control_plane", "control-plane-newer")
     await second.start()
     try:
-        async with watched(system, key) as watch:
+        async with recording_revisions(system, key) as recorder:
             await system.put(key, "http://old")
             await system.until_resolved(key, "http://old")
-            # Committed, and perhaps on the way to Kafka, when the first one freezes.
+            # Committed, and possibly in flight to Kafka, when the first relay freezes.
             for number in range(5):
                 await system.put(key, f"http://in-flight-{number}")
             await system.services.control_plane.freeze()
@@ -31,7 +31,7 @@ async def test_what_an_old_relay_sends_late_brings_no_old_value_back(system: Sys
             await eventually(lambda: _relays_again(system), within=30)
             for resolver in system.resolver_urls:
                 assert await system.resolved_url(resolver, key) == "http://last"
-        assert watch.statuses <= {200, 404}
+        assert recorder.statuses <= {200, 404}
         regressions = [
             line
             for resolver in system.resolver_urls
@@ -44,5 +44,5 @@ async def test_what_an_old_relay_sends_late_brings_no_old_value_back(system: Sys
 
 
 async def _relays_again(system: System) -> bool:
-    """Whether the first one answers again."""
+    """Whether the first control plane is ready again."""
     return (await system.http.get(f"{system.control_url}/health/ready")).status_code == 200

@@ -1,4 +1,4 @@
-"""Restarting a service one instance at a time costs no request."""
+"""No request fails while the instances of a service restart one after the other."""
 
 import asyncio
 from collections import Counter
@@ -14,7 +14,7 @@ from tests.support.waiting import eventually
 
 
 class Balancer:
-    """Sends traffic where readiness says to, as a load balancer in front of the instances does."""
+    """A load balancer: sends requests to instances that report ready."""
 
     def __init__(self, http: httpx2.AsyncClient, instances: list[str]) -> None:
         self._http = http
@@ -23,7 +23,7 @@ class Balancer:
         self._turn = 0
 
     async def watch(self) -> None:
-        """Ask every instance for its readiness, ten times a second."""
+        """Checks the readiness of every instance ten times a second."""
         while True:
             for each in self._instances:
                 await self._ask(each)
@@ -36,7 +36,7 @@ class Balancer:
         (self._ready.add if ready else self._ready.discard)(instance)
 
     async def sends_to(self, instance: str) -> bool:
-        """Whether it was ready when it was asked last."""
+        """Whether the instance was ready at its last check."""
         return instance in self._ready
 
     def pick(self) -> str:
@@ -49,7 +49,7 @@ class Balancer:
 async def load(
     balancer: Balancer, send: Callable[[str], Awaitable[httpx2.Response]], seen: Counter[str], enough: asyncio.Event
 ) -> None:
-    """Send one request after the other until it is enough, and count how each ended."""
+    """Sends requests one after the other until `enough` is set, and counts their outcomes."""
     while not enough.is_set():
         instance = balancer.pick()
         try:
@@ -63,7 +63,7 @@ async def load(
 async def outcomes_while_restarting(
     system: System, instances: list[Server], send: Callable[[str], Awaitable[httpx2.Response]]
 ) -> Counter[str]:
-    """How the requests of sixteen clients end while each instance is stopped by SIGTERM and started again, in turn."""
+    """The outcomes of the requests of sixteen clients while each instance is stopped by SIGTERM and started, in turn."""
     seen: Counter[str] = Counter()
     balancer = Balancer(system.http, [each.urls[0] for each in instances])
     enough = asyncio.Event()
@@ -75,7 +75,7 @@ async def outcomes_while_restarting(
             await each.stop()
             await each.start()
             assert seen.total() > before, "no load while it restarted"
-            # Only then may the other one go.
+            # The next instance must not stop before this one gets requests again.
             await eventually(partial(balancer.sends_to, each.urls[0]))
     finally:
         enough.set()

@@ -1,4 +1,4 @@
-"""Without Kafka, writes go on and no answer is older than its life; with it again, everything arrives."""
+"""Without Kafka, writes succeed and entries expire by their TTL; after its recovery, every event arrives."""
 
 import time
 from collections.abc import AsyncIterator
@@ -17,10 +17,10 @@ SLACK = 1.0
 
 
 @asynccontextmanager
-async def short_lived_resolver(system: System, name: str, **settings: str) -> AsyncIterator[Server]:
-    """A resolver whose entries live 4 s (1.5 s for "not found") instead of 60 s and 10 s."""
-    lives = {"TM_POSITIVE_TTL_SECONDS": str(POSITIVE), "TM_NEGATIVE_TTL_SECONDS": str(NEGATIVE)}
-    resolver = system.services.another("data_plane", name, {**lives, **settings})
+async def resolver_with_short_ttl(system: System, name: str, **settings: str) -> AsyncIterator[Server]:
+    """A resolver with a TTL of 4 s (1.5 s for negative entries) instead of 60 s and 10 s."""
+    ttl = {"TM_POSITIVE_TTL_SECONDS": str(POSITIVE), "TM_NEGATIVE_TTL_SECONDS": str(NEGATIVE)}
+    resolver = system.services.another("data_plane", name, {**ttl, **settings})
     await resolver.start()
     try:
         yield resolver
@@ -29,7 +29,7 @@ async def short_lived_resolver(system: System, name: str, **settings: str) -> As
 
 
 async def seconds_until(system: System, resolver: Server, key: RouteKey, url: str | None) -> float:
-    """How long until the resolver answers with this URL (None: 404)."""
+    """The seconds until the resolver returns this URL (None: a 404)."""
     started = time.monotonic()
 
     async def as_wanted() -> bool:
@@ -39,11 +39,11 @@ async def seconds_until(system: System, resolver: Server, key: RouteKey, url: st
     return time.monotonic() - started
 
 
-async def test_writes_succeed_caches_stay_within_their_lives_and_everything_arrives_after(system: System) -> None:
+async def test_writes_succeed_and_entries_expire_without_kafka_and_events_arrive_after(system: System) -> None:
     known, unknown = await system.new_key(), await system.new_key()
     await system.put(known, "http://old")
     await system.until_resolved(known, "http://old")
-    async with short_lived_resolver(system, "short-lived") as resolver:
+    async with resolver_with_short_ttl(system, "short-ttl") as resolver:
         await seconds_until(system, resolver, known, "http://old")
         await seconds_until(system, resolver, unknown, None)
         await system.stack.kafka.freeze()
@@ -62,7 +62,7 @@ async def test_writes_succeed_caches_stay_within_their_lives_and_everything_arri
     assert len(await system.until_audited(unknown, 1)) == 1
 
 
-async def test_restarted_kafka_delivers_what_was_written_meanwhile(system: System) -> None:
+async def test_changes_written_without_kafka_are_delivered_after_its_restart(system: System) -> None:
     keys = [await system.new_key() for _ in range(5)]
     await system.stack.kafka.kill()
     try:
@@ -75,17 +75,17 @@ async def test_restarted_kafka_delivers_what_was_written_meanwhile(system: Syste
         assert len(await system.until_audited(key, 1, within=60)) == 1
 
 
-async def test_resolver_that_starts_without_kafka_answers(system: System) -> None:
+async def test_resolver_that_starts_without_kafka_resolves_routes(system: System) -> None:
     key = await system.new_key()
     await system.put(key, "http://there")
     await system.until_resolved(key, "http://there")
     copy = str(system.state.copy_of_keys(system.services.data_planes[0].name))
     await system.stack.kafka.freeze()
     try:
-        async with short_lived_resolver(system, "without-kafka", TM_KEY_SNAPSHOT_PATH=copy) as resolver:
+        async with resolver_with_short_ttl(system, "without-kafka", TM_KEY_SNAPSHOT_PATH=copy) as resolver:
             assert await system.resolved_url(resolver.urls[0], key) == "http://there"
             assert "started with a copy of the access keys" in system.log_of(resolver)
-            nobody = await system.http.get(f"{resolver.urls[0]}/", headers=bearer(AccessKey.new()))
-            assert nobody.status_code == 503
+            unknown_key = await system.http.get(f"{resolver.urls[0]}/", headers=bearer(AccessKey.new()))
+            assert unknown_key.status_code == 503
     finally:
         await system.stack.kafka.thaw()

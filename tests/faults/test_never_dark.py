@@ -1,4 +1,4 @@
-"""A resolver that starts while everything behind it is gone."""
+"""A resolver that starts while all its servers are down."""
 
 from collections.abc import Sequence
 
@@ -10,33 +10,33 @@ from tests.support.system import System
 from tests.support.waiting import eventually
 
 
-async def until_kept(state: StateDirectory, resolver: str, key: RouteKey) -> None:
-    """Wait until the resolver has on disk what it needs to answer for the route: a snapshot, and who may ask."""
+async def until_snapshotted(state: StateDirectory, resolver: str, key: RouteKey) -> None:
+    """Waits until the resolver has written a cache snapshot with the route and a key snapshot."""
     snapshots = SnapshotFile(state.snapshot(resolver))
 
-    async def is_kept() -> bool:
+    async def is_snapshotted() -> bool:
         snapshot = await snapshots.read()
         routes = () if snapshot is None else snapshot.routes
         return state.copy_of_keys(resolver).exists() and any(route.key == key for route in routes)
 
-    await eventually(is_kept)
+    await eventually(is_snapshotted)
 
 
-def everything_behind(system: System) -> Sequence[Server]:
+def servers_of_resolver(system: System) -> Sequence[Server]:
     stack = system.stack
     return stack.replica, stack.postgres, stack.redis, stack.kafka
 
 
-async def test_killed_and_started_with_everything_gone_it_is_ready_and_answers_what_it_knew(system: System) -> None:
+async def test_resolver_is_ready_and_answers_known_routes_after_a_start_without_any_server(system: System) -> None:
     known, unknown = await system.new_key(), await system.new_key()
     await system.put(known, "http://known")
-    resolver = system.services.another("data_plane", "in-the-dark", {"TM_SNAPSHOT_INTERVAL_SECONDS": "0.2"})
+    resolver = system.services.another("data_plane", "without-servers", {"TM_SNAPSHOT_INTERVAL_SECONDS": "0.2"})
     await resolver.start()
     try:
         await eventually(lambda: is_resolved(system, resolver, known))
-        await until_kept(system.state, "in-the-dark", known)
+        await until_snapshotted(system.state, "without-servers", known)
         await resolver.kill()
-        for server in everything_behind(system):
+        for server in servers_of_resolver(system):
             await server.stop()
         try:
             await resolver.start()  # returns when it is ready
@@ -47,7 +47,7 @@ async def test_killed_and_started_with_everything_gone_it_is_ready_and_answers_w
             refused = await system.http.get(str(answer.url), headers={"Cache-Control": "max-stale=0"})
             assert refused.status_code == 503
         finally:
-            for server in reversed(everything_behind(system)):
+            for server in reversed(servers_of_resolver(system)):
                 await server.start()
         await eventually(lambda: is_fresh(system, resolver, known), within=30)
     finally:

@@ -1,4 +1,4 @@
-"""Who has applied a change set while resolvers or Kafka stand still."""
+"""Propagation responses while resolvers or Kafka are frozen."""
 
 import asyncio
 import time
@@ -8,20 +8,20 @@ from tests.support.propagation import ask_propagation, propagation, states_by_re
 from tests.support.system import System
 from tests.support.waiting import eventually
 
-PATIENCE = 60
+WAIT_SECONDS = 60
 RECOVERED_WITHIN = 1.0
-"""Seconds after a resolver goes on in which a wait for it ends: what callers are promised, so that a clock judges it."""
+"""Maximum seconds between a resolver's resumption and the response to a waiting request, as documented."""
 
 
-async def test_a_frozen_resolver_is_named_as_lagging_and_the_wait_ends_with_its_recovery(system: System) -> None:
+async def test_frozen_resolver_is_lagging_and_the_wait_ends_when_it_recovers(system: System) -> None:
     key = await system.new_key()
     frozen = system.services.data_planes[1]
     await system.put(key, "http://before")
-    assert (await propagation(system, key.tenant, 1, wait=PATIENCE))["live_everywhere"]
+    assert (await propagation(system, key.tenant, 1, wait=WAIT_SECONDS))["live_everywhere"]
     await frozen.freeze()
     try:
         await system.put(key, "http://meanwhile")
-        waiting = asyncio.create_task(propagation(system, key.tenant, 2, wait=PATIENCE))
+        waiting = asyncio.create_task(propagation(system, key.tenant, 2, wait=WAIT_SECONDS))
         found = await propagation(system, key.tenant, 2, wait=2)
         assert not found["live_everywhere"]
         assert not waiting.done()
@@ -39,7 +39,7 @@ async def test_a_frozen_resolver_is_named_as_lagging_and_the_wait_ends_with_its_
     assert await system.resolved_url(frozen.urls[0], key) == "http://meanwhile"
 
 
-async def test_a_resolver_that_stays_frozen_counts_as_gone_until_it_reports_again(system: System) -> None:
+async def test_resolver_that_stays_frozen_is_gone_until_it_reports_again(system: System) -> None:
     key = await system.new_key()
     frozen = system.services.data_planes[1]
     await frozen.freeze()
@@ -60,12 +60,12 @@ async def test_a_resolver_that_stays_frozen_counts_as_gone_until_it_reports_agai
     await eventually(is_back)
 
 
-async def test_while_kafka_stands_still_changes_are_committed_and_where_they_are_is_said_to_be_unknown(
+async def test_change_is_committed_and_its_propagation_is_unknown_while_kafka_is_frozen(
     system: System,
 ) -> None:
     key = await system.new_key()
     await system.put(key, "http://before")
-    assert (await propagation(system, key.tenant, 1, wait=PATIENCE))["live_everywhere"]
+    assert (await propagation(system, key.tenant, 1, wait=WAIT_SECONDS))["live_everywhere"]
     await system.stack.kafka.freeze()
     try:
         await system.put(key, "http://meanwhile")
@@ -77,7 +77,7 @@ async def test_while_kafka_stands_still_changes_are_committed_and_where_they_are
         problem = (await eventually(is_unknown, within=30)).json()
         assert problem["type"] == "urn:traffic-manager:problem:propagation-unknown"
         assert "not known to be in Kafka yet" in problem["detail"]
-        waiting = asyncio.create_task(propagation(system, key.tenant, 2, wait=PATIENCE))
+        waiting = asyncio.create_task(propagation(system, key.tenant, 2, wait=WAIT_SECONDS))
     finally:
         await system.stack.kafka.thaw()
     found = await waiting

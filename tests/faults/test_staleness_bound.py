@@ -1,4 +1,4 @@
-"""On real servers: no answer was wrong for longer than its X-Staleness-Bound, whatever stood still meanwhile."""
+"""On real servers, no answer is stale for longer than its X-Staleness-Bound, whichever server is frozen."""
 
 import asyncio
 import itertools
@@ -11,8 +11,8 @@ from tests.support.system import System
 from tests.support.waiting import eventually
 
 
-class Record:
-    """Writes a route all the time, asks every resolver for it, and compares each answer with what was acknowledged."""
+class StalenessRecorder:
+    """Writes a route continuously, resolves it at every resolver, and checks each answer against the acknowledged writes."""
 
     def __init__(self, system: System, key: RouteKey) -> None:
         self._system = system
@@ -37,17 +37,17 @@ class Record:
 
     def _check(self, url: str, bound: float, asked: float) -> None:
         newer = self.acknowledged[int(url.removeprefix("http://write-")) + 1 :]
-        # It was wrong for that long at least when it was asked for; it may have been answered a little later.
+        # A lower bound on the staleness: the answer was created after the request.
         wrong_for = max(0.0, asked - newer[0]) if newer else 0.0
-        assert wrong_for <= bound, f"{url} had been wrong for {wrong_for} s, its bound said {bound} s"
+        assert wrong_for <= bound, f"{url} was stale for {wrong_for} s, its bound was {bound} s"
         self.checked += 1
         self.was_wrong += wrong_for > 0
 
 
 @asynccontextmanager
-async def recorded(system: System) -> AsyncIterator[Record]:
-    """A record that is kept while the block runs; afterwards nothing in it may have been wrong for too long."""
-    record = Record(system, await system.new_key())
+async def recorded(system: System) -> AsyncIterator[StalenessRecorder]:
+    """Records answers while the block runs; an answer that exceeded its bound fails the test."""
+    record = StalenessRecorder(system, await system.new_key())
     working = [record.write(), *(record.ask(each) for each in system.resolver_urls)]
     tasks = [asyncio.create_task(each) for each in working]
     try:
@@ -59,8 +59,8 @@ async def recorded(system: System) -> AsyncIterator[Record]:
     assert [task.exception() for task in ended if not task.cancelled()] == []
 
 
-async def until_checked(record: Record, more: int) -> None:
-    """Wait for so many further answers."""
+async def until_checked(record: StalenessRecorder, more: int) -> None:
+    """Waits for `more` further answers."""
     target = record.checked + more
 
     async def enough() -> bool:
@@ -69,7 +69,7 @@ async def until_checked(record: Record, more: int) -> None:
     await eventually(enough, within=60)
 
 
-async def test_no_answer_was_wrong_for_longer_than_its_bound(system: System) -> None:
+async def test_no_answer_is_stale_for_longer_than_its_bound(system: System) -> None:
     async with recorded(system) as record:
         await until_checked(record, 200)
         for server in (system.stack.kafka, system.stack.replica, system.stack.redis):
@@ -79,4 +79,4 @@ async def test_no_answer_was_wrong_for_longer_than_its_bound(system: System) -> 
             finally:
                 await server.thaw()
             await until_checked(record, 100)
-    assert record.was_wrong > 0, "nothing was ever stale, so that nothing was proven"
+    assert record.was_wrong > 0, "no answer was ever stale, so the test proves nothing"

@@ -1,4 +1,4 @@
-"""Watches while resolvers are restarted or killed, and while what is behind them stands still."""
+"""Watches while resolvers restart or are killed, and while Kafka is frozen."""
 
 import asyncio
 import secrets
@@ -16,7 +16,7 @@ from tests.support.waiting import eventually
 
 
 class Follower:
-    """Watches a tenant at any resolver that takes it, and goes on from where it was when a stream ends."""
+    """A client that watches a tenant and resumes at the next resolver when a stream ends."""
 
     def __init__(self, system: System, tenant: str) -> None:
         self._system = system
@@ -27,7 +27,7 @@ class Follower:
         self.ends: list[str] = []
 
     async def until(self, revision: int) -> None:
-        """Follow until this revision was given."""
+        """Watches until it has received this revision."""
         async with asyncio.timeout(60):
             while not self.revisions or self.revisions[-1] < revision:
                 with suppress(httpx2.TransportError, AssertionError):
@@ -54,11 +54,11 @@ class Follower:
 
 
 def is_after(sign: ServerEvent, moment: datetime) -> bool:
-    """Whether it says that everything up to then was given."""
+    """Whether the progress event says that every change up to then was sent."""
     return sign.data["as_of"] is not None and datetime.fromisoformat(sign.data["as_of"]) > moment
 
 
-async def test_a_follower_misses_nothing_while_resolvers_are_restarted_and_killed(system: System) -> None:
+async def test_resuming_client_misses_no_change_while_resolvers_restart_and_are_killed(system: System) -> None:
     key = await system.new_key()
     await system.put(key, "http://write-1")
     await system.until_resolved(key, "http://write-1")
@@ -79,12 +79,12 @@ async def test_a_follower_misses_nothing_while_resolvers_are_restarted_and_kille
             await one.start()
     await following
     first = follower.revisions[0]
-    assert follower.revisions == list(range(first, writes + 1)), "a change was left out or repeated"
+    assert follower.revisions == list(range(first, writes + 1)), "a change is missing or repeated"
     assert follower.snapshots == 1
 
 
 @pytest.mark.parametrize("drain_seconds", ["0", "1"])
-async def test_a_drain_ends_the_streams_with_a_word_and_does_not_wait_for_them(
+async def test_drain_closes_watches_with_a_reason_and_does_not_wait_for_them(
     system: System, drain_seconds: str
 ) -> None:
     tenant = await system.new_tenant()
@@ -102,7 +102,7 @@ async def test_a_drain_ends_the_streams_with_a_word_and_does_not_wait_for_them(
     assert (end.name, end.data) == ("end", {"reason": "drain"})
 
 
-async def test_while_kafka_stands_still_a_watch_lives_and_does_not_say_that_all_was_given(system: System) -> None:
+async def test_watch_stays_open_without_advancing_as_of_while_kafka_is_frozen(system: System) -> None:
     key = await system.new_key()
     await system.put(key, "http://before")
     await system.until_resolved(key, "http://before")
@@ -129,7 +129,7 @@ async def test_while_kafka_stands_still_a_watch_lives_and_does_not_say_that_all_
         await resolver.stop()
 
 
-async def test_a_watcher_that_does_not_read_is_closed_and_costs_the_others_nothing(system: System) -> None:
+async def test_watch_of_a_client_that_does_not_read_is_closed_without_delaying_others(system: System) -> None:
     tenant = await system.new_tenant()
     resolver = system.services.another("data_plane", "slowly-watched", {"TM_WATCH_SEND_TIMEOUT_SECONDS": "0.5"})
     await resolver.start()
@@ -142,7 +142,7 @@ async def test_a_watcher_that_does_not_read_is_closed_and_costs_the_others_nothi
         await reader.readuntil(b"event: snapshot")
         async with watch(system.http, resolver.urls[0], tenant) as others:
             await next_change(others)
-            # A megabyte each: more than what the sockets between the two hold.
+            # A megabyte each: more than the socket buffers hold.
             for revision in range(1, 13):
                 await write_a_megabyte(system, tenant)
                 assert (await next_change(others)).id == str(revision)
@@ -154,7 +154,7 @@ async def test_a_watcher_that_does_not_read_is_closed_and_costs_the_others_nothi
 
 
 async def write_a_megabyte(system: System, tenant: str) -> None:
-    """One change set of 500 routes with long URLs."""
+    """Commits a change set of 500 routes with long URLs."""
     url = f"http://host/{secrets.token_hex(950)}"
     changes = [{"op": "put", "service": f"s-{each}", "env": "prod", "version": "v1", "url": url} for each in range(500)]
     path = f"{system.control_url}/api/v1/tenants/{tenant}/changes"
@@ -162,5 +162,5 @@ async def write_a_megabyte(system: System, tenant: str) -> None:
 
 
 async def has_metric(system: System, resolver: Server, line: str) -> bool:
-    """Whether the resolver exports this."""
+    """Whether the resolver exports this line."""
     return line in (await system.http.get(f"{resolver.urls[0]}/metrics")).text.splitlines()

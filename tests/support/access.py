@@ -1,4 +1,4 @@
-"""Keys and callers for tests."""
+"""Access keys, and access control with a keyring that a test fills."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,7 +19,7 @@ from tests.support.clocks import MovableClock
 def a_record(
     *keys: AccessKey, role: Role = Role.VIEWER, tenant: str | None = "team-a", version: int = 1, **values: Any
 ) -> AccessRecord:
-    """The record of a key with these secrets; an admin's has no tenant."""
+    """The record of one access key with these secrets. An admin's record has no tenant."""
     return AccessRecord(
         key_id=keys[0].key_id,
         version=version,
@@ -38,7 +38,7 @@ def bearer(key: AccessKey | str) -> dict[str, str]:
 
 @dataclass
 class AccessFixture:
-    """Access to one service, with a keyring that the test fills."""
+    """Access control of one service, with a keyring that the test fills."""
 
     service: Service = Service.CONTROL_PLANE
     clock: Clock = field(default_factory=MovableClock)
@@ -57,12 +57,12 @@ class AccessFixture:
         return Access(self.authenticator, self.keyring)
 
     def admit(self, role: Role, tenant: str = "team-a", expires_at: datetime | None = None) -> AccessKey:
-        """A new key that is accepted."""
+        """A new access key in the keyring."""
         key = AccessKey.new()
         self.keyring.put(a_record(key, role=role, tenant=tenant, expires_at=expires_at))
         return key
 
     def check(self, credential: AccessKey | str | None) -> Any:
-        """What becomes of `Authorization: Bearer <credential>`."""
+        """The authentication result for `Authorization: Bearer <credential>`; None sends no header."""
         headers = {} if credential is None else bearer(credential)
         return self.authenticator.check([(name.lower().encode(), value.encode()) for name, value in headers.items()])

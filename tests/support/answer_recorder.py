@@ -1,4 +1,4 @@
-"""What an instance answers over time, checked against the rule that no value ever goes backwards."""
+"""Records the answers of an instance and checks that revisions never decrease."""
 
 import asyncio
 import time
@@ -15,7 +15,7 @@ from tests.support.waiting import eventually
 
 @dataclass
 class AnswerRecorder:
-    """Every answer of one instance for one key, each with when it was asked for (monotonic)."""
+    """The answers of one instance for one key, each with the monotonic time of its request."""
 
     instance: ResolverProcess
     key: RouteKey
@@ -23,7 +23,7 @@ class AnswerRecorder:
     refused: int = 0
 
     async def ask(self) -> Answer | None:
-        """One more answer; None when nobody could tell."""
+        """Resolves the key once; None when no source could answer."""
         asked = time.monotonic()
         try:
             answer = await self.instance.core.resolver.resolve(self.key)
@@ -36,7 +36,7 @@ class AnswerRecorder:
         return answer
 
     async def until(self, url: str | None, *, within: float = 15.0) -> None:
-        """Wait for an answer with this URL (None: no active route)."""
+        """Waits for an answer with this URL (None: no active route)."""
         await eventually(lambda: self._says(url), within=within)
 
     async def _says(self, url: str | None) -> bool:
@@ -44,7 +44,7 @@ class AnswerRecorder:
         return answer is not None and answer.entry.url == url
 
     async def run(self) -> None:
-        """Ask again and again until cancelled."""
+        """Resolves the key repeatedly until cancelled."""
         while True:
             await self.ask()
             await asyncio.sleep(0.001)
@@ -52,7 +52,7 @@ class AnswerRecorder:
 
 @asynccontextmanager
 async def recording_answers(key: RouteKey, *instances: ResolverProcess) -> AsyncIterator[list[AnswerRecorder]]:
-    """Ask all of these instances for the key all the time; an answer that goes backwards fails the test."""
+    """Resolves the key at these instances continuously; a lower revision than before fails the test."""
     watches = [AnswerRecorder(instance, key) for instance in instances]
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(watch.run()) for watch in watches]

@@ -1,4 +1,4 @@
-"""One request to an ASGI application, as a server makes it, and every message it answers with."""
+"""Sends one request to an ASGI application, as a server does, and returns its messages."""
 
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ Application = Callable[[Any, Callable[[], Awaitable[Any]], Callable[[Any], Await
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request line and headers; `path` as it goes over the wire."""
+    """A request. `path` is percent-encoded, as on the wire."""
 
     path: str
     method: str = "GET"
@@ -19,7 +19,7 @@ class Request:
     body: bytes = b""
 
     def scope(self) -> dict[str, Any]:
-        """As granian hands it to an application."""
+        """The ASGI scope, with the values that granian sets."""
         return {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -38,8 +38,8 @@ class Request:
         }
 
 
-async def answer_of(app: Application, request: Request) -> list[MutableMapping[str, Any]]:
-    """The messages that the application sends."""
+async def response_messages(app: Application, request: Request) -> list[MutableMapping[str, Any]]:
+    """The messages that the application sends in response."""
     sent: list[MutableMapping[str, Any]] = []
 
     async def receive() -> MutableMapping[str, Any]:

@@ -1,4 +1,4 @@
-"""Audit events with sensible defaults, and the application in a client."""
+"""Audit events with default values, and an HTTP client of the application in this process."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -17,12 +17,12 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def audited(change_set: RouteChanged, processed_at: datetime = EPOCH) -> list[AuditEvent]:
-    """The events of a change set."""
+    """The audit events of a change set, one per change."""
     return list(events_of(change_set, processed_at))
 
 
 def an_event(action: Action = Action.CREATED, *, seconds: float = 0, revision: int = 1, **values: Any) -> AuditEvent:
-    """One event, so many seconds after EPOCH; `tenant`, `correlation_id` and any value of a change may be given."""
+    """One audit event, `seconds` after EPOCH. `values`: `tenant`, `correlation_id`, `event_id` or values of the change."""
     of_set = {name: values.pop(name) for name in ("tenant", "correlation_id", "event_id") if name in values}
     change_set = a_change_set(
         a_change(action, **values), revision=revision, occurred_at=EPOCH + timedelta(seconds=seconds), **of_set
@@ -31,13 +31,13 @@ def an_event(action: Action = Action.CREATED, *, seconds: float = 0, revision: i
 
 
 def a_name() -> str:
-    """A name for a database, a group or a client that no other test uses."""
+    """A unique name for a database, a consumer group or a client."""
     return f"audit-{secrets.token_hex(6)}"
 
 
 @asynccontextmanager
 async def client_of(app: TelemetryMiddleware) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client that calls the application in this process; its lifespan is not begun."""
+    """A client of the application in this process. The application's lifespan is not started."""
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type]
     async with httpx2.AsyncClient(transport=transport, base_url="http://audit") as client:
         yield client

@@ -1,4 +1,4 @@
-"""Random histories and queries, and what a page should be: the audit trail as plain Python."""
+"""Random events and queries, and a model of the audit trail in plain Python that gives the expected pages."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ from tests.fakes.audit_trail import matches
 from tests.support.audit import EPOCH
 from tests.support.factories import a_change, a_change_set
 
-# Few values, so that filters meet events; times within two milliseconds, so that MongoDB's dates would tie.
+# Few values, so that filters match events. Times within two milliseconds, so that dates in MongoDB would be equal.
 TENANTS = st.sampled_from(["team-a", "team-b"])
 SERVICES = st.sampled_from(["payments", "carts"])
 ACTIONS = st.sampled_from(list(Action))
@@ -49,14 +49,14 @@ QUERIES = st.builds(AuditQuery, filters=FILTERS, start=st.none() | MOMENTS, end=
 
 
 def expected(events: Sequence[AuditEvent], query: AuditQuery) -> list[AuditEvent]:
-    """All that the query asks for: by time, then revision, newest first."""
+    """The events that match the query, newest first, by time and then revision."""
     start, end = query.start or datetime.min.replace(tzinfo=UTC), query.end or datetime.max.replace(tzinfo=UTC)
     found = [each for each in events if matches(each, query.filters) and start <= each.occurred_at < end]
     return sorted(found, key=lambda each: (each.occurred_at, each.revision, each.event_id, each.index), reverse=True)
 
 
 async def all_pages(queries: AuditQueries, query: AuditQuery, limit: int) -> list[AuditEvent]:
-    """What a caller collects who follows the cursors to the end."""
+    """The events of all pages, from the first cursor to the last."""
     found: list[AuditEvent] = []
     cursor: str | None = None
     while True:

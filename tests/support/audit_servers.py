@@ -1,4 +1,4 @@
-"""The audit consumer's real parts on the real servers, each test with a database and a group of its own."""
+"""The audit consumer's adapters on real servers. Each test has its own database and consumer group."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -29,7 +29,7 @@ QUERY_SECONDS = 2.0
 
 @asynccontextmanager
 async def a_trail(stack: Stack, database: str | None = None) -> AsyncIterator[MongoAuditTrail]:
-    """The trail in a database that is dropped afterwards."""
+    """The audit trail in a database that is dropped afterwards."""
     name = database or a_name()
     client = mongo.new_client(stack.urls.mongo, longest_call=WRITE_SECONDS)
     trail = MongoAuditTrail(
@@ -50,7 +50,7 @@ async def a_trail(stack: Stack, database: str | None = None) -> AsyncIterator[Mo
 
 
 def some_records(stack: Stack, group: str, *, at_once: int = 500) -> KafkaRecords:
-    """A member of the group; it joins with its first batch."""
+    """A member of the consumer group. It joins the group when its first batch is requested."""
     clock, metrics = SystemClock(), Metrics(Service.AUDIT_CONSUMER)
     return KafkaRecords(
         stack.urls.kafka,
@@ -71,7 +71,7 @@ def some_dead_letters(stack: Stack) -> KafkaDeadLetters:
 
 
 class Consumer:
-    """An audit consumer's name, database and group; `running` starts it, as often as one likes."""
+    """The settings of an audit consumer with its own database and group. `running` starts it, repeatedly if needed."""
 
     def __init__(self, stack: Stack, **settings: Any) -> None:
         self.settings = AuditSettings(
@@ -90,13 +90,13 @@ class Consumer:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[httpx2.AsyncClient]:
-        """The application with its worker, in this process, and a client of its API."""
+        """Starts the application and its worker in this process; yields a client of its API."""
         app = assemble(self.settings)
         async with lifespan_of(app), client_of(app) as client:
             yield client
 
     async def documents(self) -> list[dict[str, Any]]:
-        """Everything in the collection, by MongoDB's own client."""
+        """All documents of the collection, read with MongoDB's own client."""
         client: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(self.settings.mongo_url, tz_aware=True)
         try:
             return await client[self.settings.mongo_database][mongo.COLLECTION].find().to_list(None)
@@ -104,14 +104,14 @@ class Consumer:
             client.close()
 
     async def refuse_service(self, name: str) -> None:
-        """Let MongoDB refuse every document about this service."""
+        """Makes MongoDB reject every document of this service."""
         client: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(self.settings.mongo_url)
         validator = {"route.service": {"$ne": name}}
         await client[self.settings.mongo_database].create_collection(mongo.COLLECTION, validator=validator)
         client.close()
 
     async def forget(self) -> None:
-        """Drop the database."""
+        """Drops the database."""
         client: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(self.settings.mongo_url)
         await client.drop_database(self.settings.mongo_database)
         client.close()
@@ -119,7 +119,7 @@ class Consumer:
 
 @asynccontextmanager
 async def a_consumer(stack: Stack, **settings: Any) -> AsyncIterator[Consumer]:
-    """A consumer that begins at the topic's present end, so that it hears only what its test sends."""
+    """A consumer that begins at the current end of the topic, so that it reads only the records of its test."""
     consumer = Consumer(stack, **settings)
     consumer.begun_at = await skip_to_end(stack.urls.kafka, consumer.group)
     try:

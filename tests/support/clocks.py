@@ -1,10 +1,10 @@
-"""A clock that tests move by hand."""
+"""A clock that tests control."""
 
 from datetime import UTC, datetime, timedelta
 
 
 class MovableClock:
-    """Stands still until `advance` moves it."""
+    """A clock that only `advance` and `sleep` move. All times are in seconds."""
 
     def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
         self._start = start
@@ -24,13 +24,13 @@ class MovableClock:
         return self._boot
 
     def reboot(self, as_boot: str = "another boot") -> None:
-        """From now on `since_boot` is that of another boot, or of nobody knows which."""
+        """Changes the boot id that `boot` returns, as a reboot of the host would."""
         self._boot = as_boot
 
     def sleep(self, seconds: float) -> None:
-        """Let this much time pass with the host suspended, so that no monotonic clock notices."""
+        """Suspends the host: `since_boot` advances, `monotonic` does not."""
         self._asleep += seconds
 
     def advance(self, seconds: float) -> None:
-        """Let this much time pass."""
+        """Advances all clocks."""
         self._elapsed += seconds

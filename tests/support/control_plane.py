@@ -1,6 +1,5 @@
-"""Parts of the control plane on real servers, put together as a test needs them."""
+"""Parts of the control plane on real servers, composed as a test needs them."""
 
-import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -28,19 +27,19 @@ from control_plane.ports import ChangeSets, History, Routes, Tenants
 from control_plane.settings import ControlPlaneSettings
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import DependencyHealth
-from shared.runtime.http.telemetry import TelemetryMiddleware
 from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Guard
 from shared.schemas.events import RouteChanged, decode
 from shared.schemas.topics import ROUTE_EVENTS
 from tests.support.kafka import read_all
+from tests.support.lifespan import lifespan_of
 
 
 def new_guard(
     name: str, metrics: Metrics, failures: tuple[type[Exception], ...] = UNAVAILABLE, *, timeout: float = 5.0
 ) -> Guard:
-    """A guard as production has it, with a health of its own."""
+    """A guard as in production, with its own health."""
     return Guard(
         name,
         timeout=timeout,
@@ -55,7 +54,7 @@ def new_guard(
 async def open_primary(
     url: str, *, size: int = 10, deadline_seconds: float = 5.0, metrics: Metrics | None = None
 ) -> AsyncIterator[Primary]:
-    """A pool on the primary."""
+    """A connection pool on the primary."""
     guard = new_guard("postgres", metrics or Metrics(Service.CONTROL_PLANE), timeout=deadline_seconds)
     async with Primary(url, size=size, deadline_seconds=deadline_seconds, guard=guard) as primary:
         yield primary
@@ -63,7 +62,7 @@ async def open_primary(
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """What tenants, their routes and their history are kept in."""
+    """The ports of tenants, routes, change sets and history."""
 
     tenants: Tenants
     routes: Routes
@@ -71,7 +70,7 @@ class Registry:
     history: History
 
     async def apply(self, intent: Intent, by: Attribution, terms: Terms = NO_TERMS) -> Plan:
-        """Apply what nobody asked for before."""
+        """Applies an intent without an idempotency key."""
         done = await self.change_sets.apply(ChangeRequest(intent, by, terms), {})
         assert isinstance(done, Plan)
         return done
@@ -102,7 +101,7 @@ async def open_outbox(url: str, metrics: Metrics | None = None) -> AsyncIterator
 
 @asynccontextmanager
 async def open_event_log(bootstrap: str, *, publish_seconds: float = 6.0) -> AsyncIterator[KafkaEventLog]:
-    """Kafka as the relay sees it."""
+    """The relay's event log on Kafka."""
     guard = new_guard("kafka", Metrics(Service.CONTROL_PLANE), KAFKA_UNAVAILABLE, timeout=publish_seconds)
     events = KafkaEventLog(bootstrap, "tests", guard)
     try:
@@ -113,8 +112,8 @@ async def open_event_log(bootstrap: str, *, publish_seconds: float = 6.0) -> Asy
 
 @asynccontextmanager
 async def control_plane(url: str, bootstrap: str, **settings: Any) -> AsyncIterator[httpx2.AsyncClient]:
-    """A whole control plane in this process, relay and all, and a client of it."""
-    told = ControlPlaneSettings(
+    """Starts a control plane with its relay in this process; yields a client of its API."""
+    all_settings = ControlPlaneSettings(
         **{
             "postgres_url": url,
             "kafka_bootstrap": bootstrap,
@@ -123,36 +122,20 @@ async def control_plane(url: str, bootstrap: str, **settings: Any) -> AsyncItera
             **settings,
         }
     )
-    app = connected_app(told)
+    app = connected_app(all_settings)
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type]
-    async with serving(app), httpx2.AsyncClient(transport=transport, base_url="http://test/api/v1") as client:
+    async with lifespan_of(app), httpx2.AsyncClient(transport=transport, base_url="http://test/api/v1") as client:
         yield client
 
 
-@asynccontextmanager
-async def serving(app: TelemetryMiddleware) -> AsyncIterator[None]:
-    """Starts and stops an application as a server does."""
-    to_app: asyncio.Queue[Any] = asyncio.Queue()
-    from_app: asyncio.Queue[Any] = asyncio.Queue()
-    scope: Any = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}
-    running = asyncio.create_task(app(scope, to_app.get, from_app.put))
-    await to_app.put({"type": "lifespan.startup"})
-    assert (await from_app.get())["type"] == "lifespan.startup.complete"
-    try:
-        yield
-    finally:
-        await to_app.put({"type": "lifespan.shutdown"})
-        await running
-
-
 async def leads(client: httpx2.AsyncClient) -> bool:
-    """Whether this control plane's relay is the active one."""
+    """Whether the relay of this control plane is the active one."""
     metrics = client.base_url.copy_with(path="/metrics")
     return "tm_outbox_relay_leader 1.0" in (await client.get(metrics)).text
 
 
-async def unsent(url: str) -> int:
-    """How many events of this database wait for Kafka."""
+async def unpublished(url: str) -> int:
+    """The number of events in the outbox of this database that are not published yet."""
     connection = await asyncpg.connect(url)
     try:
         waiting: int = await connection.fetchval("SELECT count(*) FROM outbox WHERE sent_at IS NULL")
@@ -162,12 +145,12 @@ async def unsent(url: str) -> int:
 
 
 async def all_published(url: str) -> bool:
-    """Whether Kafka has acknowledged every event of this database."""
-    return await unsent(url) == 0
+    """Whether Kafka has acknowledged every event in the outbox of this database."""
+    return await unpublished(url) == 0
 
 
-async def heard(bootstrap: str, *tenants: str) -> list[RouteChanged]:
-    """These tenants' events in Kafka, each tenant's in offset order. Other tests' records are left alone."""
+async def published_events(bootstrap: str, *tenants: str) -> list[RouteChanged]:
+    """The events of these tenants on `route-events`, in offset order per tenant."""
     keys = {each.encode() for each in tenants}
     events = [decode(each.value) for each in await read_all(bootstrap, ROUTE_EVENTS.name) if each.key in keys]
     return [each for each in events if isinstance(each, RouteChanged)]

@@ -1,4 +1,4 @@
-"""Events with sensible defaults; a test names only what it is about."""
+"""Events with default values; a test gives only the values that it checks."""
 
 import secrets
 from datetime import UTC, datetime
@@ -11,12 +11,12 @@ from shared.schemas.route_value import RouteState
 
 
 def a_tenant() -> str:
-    """A tenant name that no other test uses."""
+    """A unique tenant name."""
     return f"team-{secrets.token_hex(6)}"
 
 
 def a_change(action: Action = Action.CREATED, **values: Any) -> RouteChange:
-    """A change of `payments:prod:v1`; created with a URL of its own unless told otherwise."""
+    """A change of `payments:prod:v1` with a unique URL, by default its creation."""
     defaults: dict[str, Any] = {
         "service": "payments",
         "env": "prod",
@@ -33,7 +33,7 @@ def a_change(action: Action = Action.CREATED, **values: Any) -> RouteChange:
 def a_change_set(
     *changes: RouteChange, tenant: str | None = None, revision: int = 1, event_id: UUID | None = None, **values: Any
 ) -> RouteChanged:
-    """A committed change set of a tenant of its own, with one created route unless changes are given."""
+    """A committed change set, by default of a new tenant and with one created route."""
     defaults: dict[str, Any] = {
         "changed_by": "ci-bot",
         "reason": "release 42",
@@ -50,7 +50,7 @@ def a_change_set(
 
 
 def history(tenant: str, length: int) -> list[RouteChanged]:
-    """A tenant's first change sets, revision 1 to `length`, each of one route with a URL of its own."""
+    """The first change sets of a tenant, revision 1 to `length`, each with a new URL of the same route."""
     return [
         a_change_set(
             a_change(Action.CREATED if revision == 1 else Action.UPDATED, url=f"https://example.com/{revision}"),

@@ -18,7 +18,7 @@ from shared.schemas.access import Role
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_world import Instance, World
 from tests.support.access import AccessFixture, a_record
-from tests.support.asgi import Application, Request, answer_of
+from tests.support.asgi import Application, Request, response_messages
 from tests.support.clocks import MovableClock
 
 TIMES = 5
@@ -120,7 +120,7 @@ async def _seen_of(past: Past, request: Request, *, hot: bool) -> tuple[str, Map
     await subject.live_through(past)
     seen = []
     for _ in range(TIMES):
-        seen += await answer_of(subject.app, request)
+        seen += await response_messages(subject.app, request)
         subject.instance.hear_heartbeat()
         subject.clock.advance(0.3)
     return _comparable(seen), subject.counts()

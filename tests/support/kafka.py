@@ -1,4 +1,4 @@
-"""Kafka from the tests' side: put events on `route-events`, read a topic back, look at a group's offsets."""
+"""Produces records to Kafka, reads topics, and reads and sets the offsets of consumer groups."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
@@ -16,7 +16,7 @@ _WAIT_MS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class RawRecord:
-    """A record as bytes, for what no producer of ours would write."""
+    """A record as bytes, for records that the product would not write."""
 
     value: bytes | None
     key: bytes | None = None
@@ -25,26 +25,26 @@ class RawRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Landed:
-    """Where a record ended up."""
+class RecordPosition:
+    """The partition and offset of a record."""
 
     partition: int
     offset: int
 
 
-async def produce(bootstrap: str, *events: RouteChanged) -> list[Landed]:
-    """Put change sets on `route-events` as the relay does: keyed by tenant, in the given order."""
+async def produce(bootstrap: str, *events: RouteChanged) -> list[RecordPosition]:
+    """Writes change sets to `route-events` as the relay does: keyed by tenant, in the given order."""
     return await produce_raw(bootstrap, *(_record(event) for event in events))
 
 
-async def produce_heartbeat(bootstrap: str, heartbeat: Heartbeat) -> list[Landed]:
-    """Put a heartbeat on every partition of `route-events`."""
+async def produce_heartbeat(bootstrap: str, heartbeat: Heartbeat) -> list[RecordPosition]:
+    """Writes a heartbeat to every partition of `route-events`."""
     partitions = range(ROUTE_EVENTS.partitions)
     return await produce_raw(bootstrap, *(RawRecord(encode(heartbeat), partition=each) for each in partitions))
 
 
-async def produce_raw(bootstrap: str, *records: RawRecord, topic: str = ROUTE_EVENTS.name) -> list[Landed]:
-    """Put records on a topic; returns once all are acknowledged, with where each one landed."""
+async def produce_raw(bootstrap: str, *records: RawRecord, topic: str = ROUTE_EVENTS.name) -> list[RecordPosition]:
+    """Writes records to a topic and waits for their acknowledgements; returns the position of each."""
     producer: AIOKafkaProducer = new_producer(bootstrap, "tests")
     await producer.start()
     try:
@@ -54,7 +54,7 @@ async def produce_raw(bootstrap: str, *records: RawRecord, topic: str = ROUTE_EV
             )
             for each in records
         ]
-        return [Landed(done.partition, done.offset) for done in [await each for each in sent]]
+        return [RecordPosition(done.partition, done.offset) for done in [await each for each in sent]]
     finally:
         await producer.stop()
 
@@ -67,7 +67,7 @@ def _record(event: RouteChanged) -> RawRecord:
 async def read_all(
     bootstrap: str, topic: str, start: Mapping[int, int] | None = None
 ) -> list[ConsumerRecord[bytes | None, bytes | None]]:
-    """Every record of a topic up to its present end, from the offsets in `start` (by partition) where given."""
+    """All records of a topic up to its current end. `start`: the first offset by partition, instead of the beginning."""
     async with AsyncExitStack() as stack:
         consumer, partitions = await _attached(stack, bootstrap, topic)
         ends = await consumer.end_offsets(partitions)
@@ -89,7 +89,7 @@ async def end_offsets(bootstrap: str, topic: str) -> dict[int, int]:
 
 
 async def committed_offsets(bootstrap: str, group: str, topic: str = ROUTE_EVENTS.name) -> dict[int, int]:
-    """What a group has committed, by partition; partitions without a commit are left out."""
+    """The committed offsets of a group, by partition, without partitions that have none."""
     async with AsyncExitStack() as stack:
         consumer, partitions = await _attached(stack, bootstrap, topic, group)
         offsets = {each.partition: await consumer.committed(each) for each in partitions}
@@ -97,7 +97,7 @@ async def committed_offsets(bootstrap: str, group: str, topic: str = ROUTE_EVENT
 
 
 async def skip_to_end(bootstrap: str, group: str, topic: str = ROUTE_EVENTS.name) -> dict[int, int]:
-    """Let a group that has no members begin at the topic's present end, so that a test hears only its own events."""
+    """Commits the current end of the topic for a group without members, so that a test reads only its own events."""
     async with AsyncExitStack() as stack:
         consumer, partitions = await _attached(stack, bootstrap, topic, group)
         ends = await consumer.end_offsets(partitions)

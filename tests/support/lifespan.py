@@ -1,4 +1,4 @@
-"""An ASGI application's lifespan, driven as a server does."""
+"""Runs the lifespan of an ASGI application, as a server does."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
@@ -11,9 +11,9 @@ Application = Callable[[Any, Callable[[], Awaitable[Any]], Callable[[Any], Await
 
 @asynccontextmanager
 async def lifespan_of(app: Application) -> AsyncIterator[None]:
-    """Start the application, and end it in an orderly way afterwards.
+    """Starts the application, and shuts it down afterwards.
 
-    Raises RuntimeError with what the application said when it did not start or end well.
+    Raises RuntimeError with the application's message when its start-up or shutdown fails.
     """
     to_app: asyncio.Queue[Message] = asyncio.Queue()
     from_app: asyncio.Queue[Message] = asyncio.Queue()

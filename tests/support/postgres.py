@@ -1,4 +1,4 @@
-"""A migrated database for every test, on the real primary and its replica."""
+"""A migrated database per test, on the real primary and its replica."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ from tests.support.waiting import eventually
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """One test's database, on the primary and on the replica."""
+    """The database of one test, by its URLs on the primary and on the replica."""
 
     url: str
     replica_url: str
@@ -23,7 +23,7 @@ class Database:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def migrated_template(stack: Stack) -> AsyncIterator[str]:
-    """The name of a database at the newest schema, which the tests' databases are copied from."""
+    """The name of a template database at the newest schema version."""
     name = _new_name("template")
     await _administer(stack, f"CREATE DATABASE {name}")
     try:
@@ -35,14 +35,14 @@ async def migrated_template(stack: Stack) -> AsyncIterator[str]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def database(stack: Stack, migrated_template: str) -> AsyncIterator[Database]:
-    """A database of the test's own: migrated, empty, and present on the replica too."""
+    """A migrated database without rows, which also exists on the replica."""
     async for each in _temporary(stack, f"TEMPLATE {migrated_template}"):
         yield each
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def empty_database(stack: Stack) -> AsyncIterator[Database]:
-    """A database of the test's own without any table."""
+    """A database without tables."""
     async for each in _temporary(stack, ""):
         yield each
 

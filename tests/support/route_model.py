@@ -1,4 +1,4 @@
-"""A tenant in plain Python: what every operation does to its routes, written without the product's code."""
+"""A model of a tenant in plain Python: the effect of each operation on its routes, without the product's code."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -12,12 +12,12 @@ State: TypeAlias = dict[Name, Value]
 
 
 class Refused(Exception):
-    """The operation may not be done; the name is that of the product's error."""
+    """The operation is rejected. The message is the class name of the product's error."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """`url` None keeps the one there is."""
+    """A change of one route. `url` None keeps the current URL."""
 
     name: Name
     url: str | None
@@ -26,14 +26,14 @@ class Change:
 
 @dataclass(frozen=True)
 class Apply:
-    """Some routes."""
+    """A change set of some routes."""
 
     changes: tuple[Change, ...]
 
 
 @dataclass(frozen=True)
 class Replace:
-    """All routes."""
+    """A desired set of all routes."""
 
     routes: Mapping[Name, str]
     allow_mass: bool
@@ -41,7 +41,7 @@ class Replace:
 
 @dataclass(frozen=True)
 class Undo:
-    """One revision, counted back from the newest."""
+    """A revert of one revision, `back` revisions before the newest."""
 
     back: int
     force: bool
@@ -49,7 +49,7 @@ class Undo:
 
 @dataclass(frozen=True)
 class GoBack:
-    """To a revision, counted back from the newest."""
+    """A revert to a revision, `back` revisions before the newest."""
 
     back: int
     allow_mass: bool
@@ -60,7 +60,7 @@ Operation: TypeAlias = Apply | Replace | Undo | GoBack
 
 @dataclass
 class ModelTenant:
-    """`states[n]` are the routes at revision n."""
+    """A tenant. `states[n]` holds its routes at revision n."""
 
     states: list[State] = field(default_factory=lambda: [{}])
 
@@ -69,7 +69,7 @@ class ModelTenant:
         return len(self.states) - 1
 
     def after(self, operation: Operation, target: int) -> State:
-        """The routes after an operation on the newest state. `target`: the revision it goes back to, if it does.
+        """The routes after an operation on the newest state. `target`: the revision of a revert, ignored otherwise.
 
         Raises Refused.
         """

@@ -1,4 +1,4 @@
-"""Fails the session when an access key was written where it could be read later: to a log, or to a test's output."""
+"""A pytest plugin that fails the session when a log or the output of a test contains an access key."""
 
 import re
 from collections.abc import Iterator
@@ -7,19 +7,19 @@ from pathlib import Path
 import pytest
 
 SECRET = re.compile(r"tm_[0-9A-Za-z]{12}_[0-9A-Za-z]{8}")
-"""The id alone may be told; what follows it may not."""
+"""Matches a key id and the beginning of a secret. An id alone is no secret."""
 
-_found: dict[str, None] = {}  # as a set in order
+_found: dict[str, None] = {}  # an ordered set
 
 
 def files_with_secrets(*directories: Path) -> list[str]:
-    """Names of the files directly in these directories that hold an access key."""
+    """The names of files in these directories, without subdirectories, that contain an access key."""
     files = [each for directory in directories for each in directory.iterdir() if each.is_file()]
     return [each.name for each in files if SECRET.search(each.read_text(errors="replace"))]
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """What pytest captured of a test: its logs and its output."""
+    """Checks the captured logs and output of a test."""
     for title, text in report.sections:
         if SECRET.search(text):
             _found[f"{report.nodeid}: {title}"] = None

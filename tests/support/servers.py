@@ -1,4 +1,4 @@
-"""The real servers, started once for the whole test session."""
+"""The real servers, started once per test session."""
 
 from collections.abc import AsyncIterator
 
@@ -10,7 +10,7 @@ from deploy.local.stack import Stack, open_stack
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """PostgreSQL with a replica, Redis, Kafka and MongoDB, with state of their own beside any running demo."""
+    """PostgreSQL with a replica, Redis, Kafka and MongoDB, with their own state, apart from the stack of `make up`."""
     stack = open_stack(tmp_path_factory.mktemp("servers"))
     try:
         await stack.start()

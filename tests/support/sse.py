@@ -1,4 +1,4 @@
-"""Server-sent events from the tests' side, read as the WHATWG's standard says."""
+"""A client for server-sent events, as the WHATWG standard defines them."""
 
 import json
 from collections.abc import AsyncIterator
@@ -11,7 +11,7 @@ import httpx2
 
 @dataclass(frozen=True, slots=True)
 class ServerEvent:
-    """One event. `id` is None where it has none of its own."""
+    """One event. `id` is None for an event without an id field."""
 
     name: str
     id: str | None
@@ -19,7 +19,7 @@ class ServerEvent:
 
 
 async def events_of(lines: AsyncIterator[str]) -> AsyncIterator[ServerEvent]:
-    """The events in the lines of a stream. Comments and retry times are left out."""
+    """The events in the lines of a stream, without comments and retry fields."""
     fields: dict[str, list[str]] = {}
     async for line in lines:
         if line:
@@ -36,7 +36,7 @@ async def events_of(lines: AsyncIterator[str]) -> AsyncIterator[ServerEvent]:
 async def watch(
     http: httpx2.AsyncClient, resolver: str, tenant: str, *, since: int | None = None
 ) -> AsyncIterator[AsyncIterator[ServerEvent]]:
-    """The events of a watch over HTTP, from the beginning or after a revision. Fails the test when it is refused."""
+    """The events of a watch over HTTP, from a snapshot or after a revision. An error response fails the test."""
     headers = {} if since is None else {"Last-Event-ID": str(since)}
     async with http.stream("GET", f"{resolver}/api/v1/watch/{tenant}", headers=headers) as answer:
         assert answer.status_code == 200, await answer.aread()
@@ -45,7 +45,7 @@ async def watch(
 
 
 async def next_change(events: AsyncIterator[ServerEvent]) -> ServerEvent:
-    """The next event that is no sign of life."""
+    """The next event that is not a progress event."""
     async for event in events:
         if event.name != "progress":
             return event

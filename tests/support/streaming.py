@@ -1,4 +1,4 @@
-"""One request to an ASGI application whose answer stays open."""
+"""A request to an ASGI application with a streaming response."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, MutableMapping
@@ -10,8 +10,8 @@ from tests.support.sse import ServerEvent, events_of
 from tests.support.waiting import eventually
 
 
-class OpenAnswer:
-    """What the application has sent so far. The caller takes everything at once, until it `stops_reading`."""
+class OpenResponse:
+    """The response so far. The client reads everything at once, until `stop_reading`."""
 
     def __init__(self) -> None:
         self.status = 0
@@ -26,29 +26,29 @@ class OpenAnswer:
         self._lines = self._read_lines()
         self.events = events_of(self._lines)
 
-    def leave(self) -> None:
-        """Close the connection from the caller's side."""
+    def disconnect(self) -> None:
+        """Closes the connection from the client's side."""
         self._left.set()
 
-    def break_off(self) -> None:
-        """Let whatever is sent from now on fail."""
+    def fail_sends(self) -> None:
+        """Makes every later send fail."""
         self._broken = True
 
     def stop_reading(self) -> None:
-        """Take nothing more."""
+        """Stops reading from the connection."""
         self._reads.clear()
 
     async def event(self) -> ServerEvent:
-        """The next event."""
+        """The next server-sent event, within 5 s."""
         async with asyncio.timeout(5):
             return await anext(self.events)
 
     async def sent(self, text: str) -> None:
-        """Wait until this was sent."""
+        """Waits until the response contains this text."""
         await eventually(lambda: self._has(text))
 
     async def text(self) -> str:
-        """Everything there was, once it has ended."""
+        """The whole response, after its end."""
         async with asyncio.timeout(5):
             await self.ended.wait()
         return self.body.decode()
@@ -83,9 +83,9 @@ class OpenAnswer:
 
 
 @asynccontextmanager
-async def opened(app: Application, path: str, query: str = "", **headers: str) -> AsyncIterator[OpenAnswer]:
-    """GET the path; the caller leaves at the end of the block, and the application is waited for."""
-    answer = OpenAnswer()
+async def open_response(app: Application, path: str, query: str = "", **headers: str) -> AsyncIterator[OpenResponse]:
+    """Sends GET. At the end of the block the client disconnects, and the application is awaited."""
+    answer = OpenResponse()
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -107,8 +107,8 @@ async def opened(app: Application, path: str, query: str = "", **headers: str) -
         try:
             yield answer
         finally:
-            answer.leave()
+            answer.disconnect()
 
 
-async def _answer(app: Application, scope: Mapping[str, Any], answer: OpenAnswer) -> None:
+async def _answer(app: Application, scope: Mapping[str, Any], answer: OpenResponse) -> None:
     await app(scope, answer.receive, answer.send)

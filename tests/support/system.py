@@ -1,4 +1,4 @@
-"""The whole product as real processes, and what a user can ask of it."""
+"""The whole product as real processes, and requests to it."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -42,17 +42,17 @@ class System:
         return self.services.audit_consumer.urls[0]
 
     async def new_tenant(self) -> str:
-        """A tenant that no other test knows."""
+        """Creates a tenant with a unique name."""
         name = f"tenant-{secrets.token_hex(6)}"
         (await self.http.put(f"{self.control_url}/api/v1/tenants/{name}")).raise_for_status()
         return name
 
     async def new_key(self) -> RouteKey:
-        """A route key of a new tenant; the route is not there yet."""
+        """A route key of a new tenant, without a route."""
         return RouteKey(await self.new_tenant(), "payments", "prod", "v1")
 
     async def access_key(self, tenant: str, role: Role) -> str:
-        """The text of a new access key, which every service knows."""
+        """Creates an access key and waits until every service accepts it; returns its text."""
         url = f"{self.control_url}/api/v1/tenants/{tenant}/access-keys"
         answer = await self.http.post(url, json={"subject": "tests", "role": role})
         assert answer.status_code == 201, answer.text
@@ -61,33 +61,33 @@ class System:
         return key
 
     async def is_known(self, key: str) -> bool:
-        """Whether no service answers 401 to this access key; what it may do is another question."""
+        """Whether no service answers 401 to this access key."""
         headers = {"Authorization": f"Bearer {key}"}
         anywhere = [f"{each}/api/v1/nowhere" for each in (self.control_url, *self.resolver_urls, self.audit_url)]
         return 401 not in [(await self.http.get(path, headers=headers)).status_code for path in anywhere]
 
     async def put(self, key: RouteKey, url: str, **headers: str) -> httpx2.Response:
-        """Write a route; fails the test when the control plane refuses."""
+        """Writes a route; an error response fails the test."""
         answer = await self.http.put(self.control_path(key), json={"url": url}, headers=headers)
         assert answer.status_code in (200, 201), answer.text
         return answer
 
     def control_path(self, key: RouteKey) -> str:
-        """Where the control plane keeps the route."""
+        """The URL of the route in the control plane."""
         return f"{self.control_url}/api/v1/tenants/{key.tenant}/routes/{key.service}/{key.env}/{key.version}"
 
     async def resolve(self, resolver: str, key: RouteKey) -> httpx2.Response:
-        """What the resolver at this URL answers for the key."""
+        """The response of the resolver at this URL for the key."""
         return await self.http.get(f"{resolver}/api/v1/resolve/{key.tenant}/{key.service}/{key.env}/{key.version}")
 
     async def resolved_url(self, resolver: str, key: RouteKey) -> str | None:
-        """The URL in the answer; None when there is no route."""
+        """The resolved URL; None for a 404. Any other status fails the test."""
         answer = await self.resolve(resolver, key)
         assert answer.status_code in (200, 404), answer.text
         return str(answer.json()["url"]) if answer.status_code == 200 else None
 
     async def until_resolved(self, key: RouteKey, url: str | None, *, within: float = 15.0) -> None:
-        """Wait until every resolver answers with this URL (None: with a 404)."""
+        """Waits until every resolver returns this URL (None: a 404). `within` is in seconds."""
         for resolver in self.resolver_urls:
 
             async def as_wanted(resolver: str = resolver) -> bool:
@@ -96,7 +96,7 @@ class System:
             await eventually(as_wanted, within=within)
 
     async def audit_of(self, key: RouteKey) -> list[dict[str, Any]]:
-        """The audit trail of the route, newest first."""
+        """The audit events of the route, newest first."""
         parts = {"tenant": key.tenant, "service": key.service, "env": key.env, "version": key.version}
         answer = await self.http.get(f"{self.audit_url}/api/v1/audit/route", params=parts)
         assert answer.status_code == 200, answer.text
@@ -104,7 +104,7 @@ class System:
         return events
 
     async def until_audited(self, key: RouteKey, count: int, *, within: float = 30.0) -> list[dict[str, Any]]:
-        """Wait until the audit trail of the route has so many documents."""
+        """Waits until the audit trail has at least `count` events of the route. `within` is in seconds."""
 
         async def enough() -> list[dict[str, Any]]:
             events = await self.audit_of(key)
@@ -113,13 +113,13 @@ class System:
         return await eventually(enough, within=within)
 
     def log_of(self, server: Server) -> str:
-        """Everything the process has written so far."""
+        """The log of the process so far."""
         return self.state.log(server.name).read_text()
 
 
 @asynccontextmanager
 async def running(stack: Stack, state: Path) -> AsyncIterator[System]:
-    """Start the three services; they are stopped whatever happens."""
+    """Starts the three services, and always stops them at the end."""
     services = Services(stack, state)
     try:
         await services.start()
@@ -133,10 +133,10 @@ async def running(stack: Stack, state: Path) -> AsyncIterator[System]:
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def system(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
-    """The product on the session's servers, for as long as tests of one folder need it.
+    """The product on the session's servers, for the tests of one package.
 
-    That takes importing it into the folder's conftest: the tests of other folders then have the topics for themselves.
-    A test that breaks something mends it before it ends.
+    The package's conftest imports this fixture; the tests of other packages then have the topics to themselves.
+    A test that stops or freezes a server restores it before it ends.
     """
     async with running(stack, tmp_path_factory.mktemp("services")) as system:
         yield system

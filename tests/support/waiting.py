@@ -1,4 +1,4 @@
-"""Waiting for what will happen, with a deadline instead of a sleep."""
+"""Waits for conditions with a deadline, instead of sleeping."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,11 +8,11 @@ _T = TypeVar("_T")
 
 
 async def eventually(condition: Callable[[], Awaitable[_T | None]], *, within: float = 15.0, every: float = 0.02) -> _T:
-    """The first truthy result of `condition`. An AssertionError it raises counts as "not yet".
+    """Calls `condition` repeatedly and returns its first truthy result. An AssertionError that it raises counts as falsy.
 
-    Raises AssertionError with the last result (or the last assertion) when there is none `within` so many seconds.
+    `within` and `every` are in seconds. Raises AssertionError with the last result or the last assertion at the deadline.
     """
-    last: object = "never asked"
+    last: object = "never called"
     try:
         async with asyncio.timeout(within):
             while True:

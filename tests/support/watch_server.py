@@ -10,7 +10,7 @@ from tests.fakes.data_plane_world import KEY, Instance, World
 from tests.support.access import AccessFixture, bearer
 from tests.support.lifespan import Application
 from tests.support.resolver_client import app_of
-from tests.support.streaming import OpenAnswer, opened
+from tests.support.streaming import OpenResponse, open_response
 
 PATH = f"/api/v1/watch/{KEY.tenant}"
 QUICK = {"watch_progress_seconds": 0.05, "watch_send_timeout_seconds": 0.2}
@@ -34,11 +34,11 @@ class WatchServer:
         self.world.clock.advance(0.01)
         await self.instance.core.applier.apply([event])
 
-    def watch(self, query: str = "", **headers: str) -> AbstractAsyncContextManager[OpenAnswer]:
+    def watch(self, query: str = "", **headers: str) -> AbstractAsyncContextManager[OpenResponse]:
         return self.get(PATH, query, **headers)
 
-    def get(self, path: str, query: str = "", **headers: str) -> AbstractAsyncContextManager[OpenAnswer]:
-        return opened(self.app, path, query, **bearer(self.key), **headers)
+    def get(self, path: str, query: str = "", **headers: str) -> AbstractAsyncContextManager[OpenResponse]:
+        return open_response(self.app, path, query, **bearer(self.key), **headers)
 
     async def closed(self, reason: str) -> bool:
         """Whether one watch was closed for this reason."""

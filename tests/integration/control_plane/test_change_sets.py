@@ -16,7 +16,7 @@ from control_plane.domain.changes import Attribution, WantedChangeSet, WantedRou
 from deploy.local.stack import Stack
 from shared.schemas.events import MAX_CHANGES, RouteChanged, decode
 from shared.schemas.identity import RouteKey
-from tests.support.control_plane import all_published, control_plane, heard, open_registry
+from tests.support.control_plane import all_published, control_plane, open_registry, published_events
 from tests.support.factories import a_tenant
 from tests.support.postgres import Database
 from tests.support.waiting import eventually
@@ -58,7 +58,7 @@ async def clients(stack: Stack, database: Database) -> AsyncIterator[list[httpx2
 async def _received(stack: Stack, tenants: Sequence[str]) -> dict[str, list[RouteChanged]]:
     """What Kafka holds of these tenants, in offset order."""
     found: dict[str, list[RouteChanged]] = defaultdict(list)
-    for event in await heard(stack.urls.kafka, *tenants):
+    for event in await published_events(stack.urls.kafka, *tenants):
         found[event.tenant].append(event)
     return found
 

@@ -15,7 +15,7 @@ import pytest
 
 from deploy.local import ports
 from deploy.local.stack import Stack
-from tests.support.control_plane import all_published, heard, leads
+from tests.support.control_plane import all_published, leads, published_events
 from tests.support.factories import a_tenant
 from tests.support.postgres import Database
 from tests.support.waiting import eventually
@@ -78,7 +78,7 @@ async def _put(running: Running, tenant: str, url: str) -> None:
 
 
 async def _heard(stack: Stack, tenant: str) -> list[int]:
-    return [each.revision for each in await heard(stack.urls.kafka, tenant)]
+    return [each.revision for each in await published_events(stack.urls.kafka, tenant)]
 
 
 @pytest.mark.parametrize("way", [signal.SIGSTOP, signal.SIGKILL])

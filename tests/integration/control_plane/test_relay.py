@@ -11,7 +11,7 @@ import pytest
 from deploy.local.stack import Stack
 from shared.schemas.events import Heartbeat, decode
 from shared.schemas.topics import ROUTE_EVENTS
-from tests.support.control_plane import all_published, control_plane, heard, leads
+from tests.support.control_plane import all_published, control_plane, leads, published_events
 from tests.support.factories import a_tenant
 from tests.support.kafka import end_offsets, read_all
 from tests.support.postgres import Database
@@ -43,7 +43,7 @@ async def _write(client: httpx2.AsyncClient, tenant: str, first: int, last: int)
 async def _first_heard(stack: Stack, tenant: str) -> list[int]:
     """The tenant's revisions in offset order, without the repetitions that at-least-once allows."""
     first_heard: list[int] = []
-    for event in await heard(stack.urls.kafka, tenant):
+    for event in await published_events(stack.urls.kafka, tenant):
         if event.revision not in first_heard:
             first_heard.append(event.revision)
     return first_heard

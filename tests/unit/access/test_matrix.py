@@ -10,7 +10,7 @@ from shared.runtime.access.permissions import PERMISSIONS, TenantScope
 from shared.runtime.metric_catalogue import Service
 from shared.schemas.access import Role
 from tests.support.access import AccessFixture, bearer
-from tests.unit.access.apps import Endpoint, app_of, endpoints, shared_app_of
+from tests.support.service_apps import Endpoint, app_of, endpoints, shared_app_of
 
 ENDPOINTS = list(endpoints())
 NAMES = {

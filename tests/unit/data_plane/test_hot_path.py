@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.fakes.data_plane_world import KEY, World
 from tests.support.access import AccessFixture
-from tests.support.asgi import Application, Request, answer_of
+from tests.support.asgi import Application, Request, response_messages
 from tests.support.clocks import MovableClock
 from tests.support.fast_path_oracle import (
     CALLERS,
@@ -117,7 +117,7 @@ async def _knowing(gate: AccessFixture) -> Application:
 async def test_a_known_route_is_answered_without_litestar(caller: str, tag: str, status: int) -> None:
     app = await _knowing(access_for(KEY.tenant, MovableClock()))
     headers = on_the_wire([("host", "resolver:8000"), ("if-none-match", tag)], caller)
-    start, _ = await answer_of(app, Request(PATH, headers=headers))
+    start, _ = await response_messages(app, Request(PATH, headers=headers))
     assert start["status"] == status
 
 
@@ -125,17 +125,17 @@ async def test_a_known_route_is_answered_without_litestar(caller: str, tag: str,
 async def test_whoever_is_not_accepted_is_left_to_litestar(caller: str) -> None:
     app = await _knowing(access_for(KEY.tenant, MovableClock()))
     with pytest.raises(AssertionError, match="left to Litestar"):
-        await answer_of(app, Request(PATH, headers=on_the_wire([], caller)))
+        await response_messages(app, Request(PATH, headers=on_the_wire([], caller)))
 
 
 async def test_a_revocation_counts_for_the_very_next_request() -> None:
     gate = access_for(KEY.tenant, MovableClock())
     app, request = await _knowing(gate), Request(PATH, headers=on_the_wire([]))
     for _ in range(TIMES):
-        await answer_of(app, request)
+        await response_messages(app, request)
     gate.keyring.end(CREDENTIALS["own"].key_id)
     with pytest.raises(AssertionError, match="left to Litestar"):
-        await answer_of(app, request)
+        await response_messages(app, request)
 
 
 async def test_a_change_is_answered_from_the_very_next_request_on() -> None:
@@ -145,8 +145,8 @@ async def test_a_change_is_answered_from_the_very_next_request_on() -> None:
     for url in ("https://v1", "https://v2", "https://v3"):
         await instance.core.applier.apply([world.database.commit(KEY, url)])
         for _ in range(TIMES):
-            _, end = await answer_of(app, Request(PATH, headers=on_the_wire([])))
+            _, end = await response_messages(app, Request(PATH, headers=on_the_wire([])))
             assert url.encode() in end["body"]
     await instance.core.applier.apply([world.database.commit(KEY, None)])
-    start, _ = await answer_of(app, Request(PATH, headers=on_the_wire([])))
+    start, _ = await response_messages(app, Request(PATH, headers=on_the_wire([])))
     assert start["status"] == 404

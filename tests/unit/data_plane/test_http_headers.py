@@ -9,7 +9,7 @@ import pytest
 
 from tests.fakes.data_plane_world import KEY, World
 from tests.support.resolver_client import PATH, app_of, client_of
-from tests.support.streaming import opened
+from tests.support.streaming import open_response
 
 WATCH = f"/api/v1/watch/{KEY.tenant}"
 Sent = dict[str, set[str]]
@@ -68,11 +68,11 @@ async def test_watching(world: World) -> None:
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     app = app_of(instance)
-    async with opened(app, "/schema/openapi.json") as answer:
+    async with open_response(app, "/schema/openapi.json") as answer:
         listed = problem_responses(json.loads(await answer.text())["paths"]["/api/v1/watch/{tenant}"]["get"])
     sent: Sent = {}
     for path, query in ((WATCH, ""), (WATCH, "since=x"), ("/api/v1/watch/nobody", ""), (WATCH, "since=7")):
-        async with opened(app, path, query) as answer:
+        async with open_response(app, path, query) as answer:
             await answer.event() if not query and path == WATCH else await answer.text()
             sent[str(answer.status)] = ours(answer.headers)
     assert set(sent) == {"200", "400", "404", "410"}

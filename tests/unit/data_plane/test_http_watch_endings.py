@@ -21,7 +21,7 @@ async def quick() -> WatchServer:
 async def test_a_client_that_left_is_counted_and_forgotten(server: WatchServer) -> None:
     async with server.watch() as answer:
         await answer.event()
-        answer.leave()
+        answer.disconnect()
         await answer.ended.wait()
     assert await server.closed("client")
     assert b"\ntm_watch_clients 0.0" in server.instance.metrics.exposition()
@@ -39,7 +39,7 @@ async def test_a_watch_whose_connection_breaks_is_forgotten(server: WatchServer)
     with pytest.RaisesGroup(LitestarException):
         async with server.watch() as answer:
             await answer.event()
-            answer.break_off()
+            answer.fail_sends()
             await server.change("https://v2")
             await asyncio.Event().wait()
     assert await server.closed("client")

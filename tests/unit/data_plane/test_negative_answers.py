@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_world import KEY, Instance, World
-from tests.support.asgi import Application, Request, answer_of
+from tests.support.asgi import Application, Request, response_messages
 from tests.support.fast_path_oracle import (
     CALLERS,
     HEADERS,
@@ -84,7 +84,7 @@ def world() -> World:
 
 
 async def _told(app: Application, key: RouteKey, caller: str) -> list[MutableMapping[str, Any]]:
-    return await answer_of(app, Request(path_of(key), headers=on_the_wire(SAME_ID, caller)))
+    return await response_messages(app, Request(path_of(key), headers=on_the_wire(SAME_ID, caller)))
 
 
 async def _with_a_tombstone(world: World) -> Instance:

@@ -14,7 +14,7 @@ from shared.schemas.access import Role
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_world import KEY, Instance, World
 from tests.support.access import AccessFixture, bearer
-from tests.support.asgi import Request, answer_of
+from tests.support.asgi import Request, response_messages
 from tests.support.resolver_client import app_of
 
 ROUTE = {"tenant": "team-a", "service": "payments", "env": "prod", "version": "v1", "url": "https://v1", "revision": 1}
@@ -33,7 +33,7 @@ async def _post(instance: Instance, body: Any, access: Access, *headers: tuple[b
 async def _send(instance: Instance, body: Any, access: Access, *headers: tuple[bytes, bytes]) -> tuple[Any, Any]:
     app = app_of(instance, access)
     sent = body if isinstance(body, bytes) else json.dumps(body).encode()
-    start, end = await answer_of(app, Request("/api/v1/resolve", "POST", headers=headers, body=sent))
+    start, end = await response_messages(app, Request("/api/v1/resolve", "POST", headers=headers, body=sent))
     return start, end
 
 

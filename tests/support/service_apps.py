@@ -1,4 +1,4 @@
-"""The three services in this process, on fakes, behind one gate each; and every operation they have."""
+"""The applications of the three services on fakes, with access control, and a list of their endpoints."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -40,33 +40,33 @@ class Endpoint:
         return f"{self.method} {self.template}"
 
 
-def app_of(service: Service, gate: AccessFixture) -> ASGIApp:
-    """The service; `team-a` and `team-b` are there, with nothing in them."""
+def app_of(service: Service, fixture: AccessFixture) -> ASGIApp:
+    """The application of a service, without routes."""
     if service is Service.CONTROL_PLANE:
         return build_control(
             fake_ports(FakeRegistry()),
             settings=ControlPlaneSettings(),
             health=control_health(),
-            metrics=gate.metrics,
-            access=gate.access,
+            metrics=fixture.metrics,
+            access=fixture.access,
         )
     if service is Service.DATA_PLANE:
         instance = World().instance()
         return build_resolver(
-            instance.core, instance.settings, access=gate.access, health=Health({}), metrics=gate.metrics
+            instance.core, instance.settings, access=fixture.access, health=Health({}), metrics=fixture.metrics
         )
-    return build_audit(FakeAuditTrail(), MovableClock(), audit_health(), gate.metrics, gate.access)
+    return build_audit(FakeAuditTrail(), MovableClock(), audit_health(), fixture.metrics, fixture.access)
 
 
 @cache
 def shared_app_of(service: Service) -> tuple[AccessFixture, ASGIApp]:
-    """One for all tests that do not care what others have done to it: building one takes longer than asking it."""
-    gate = AccessFixture(service)
-    return gate, app_of(service, gate)
+    """One application shared by tests that do not depend on its state: building one takes longer than a request."""
+    fixture = AccessFixture(service)
+    return fixture, app_of(service, fixture)
 
 
 def endpoints() -> Iterator[Endpoint]:
-    """Every endpoint of every service that is not open to anyone."""
+    """Every endpoint of every service that needs a credential."""
     for service in Service:
         for route in litestar_of(app_of(service, AccessFixture(service))).routes:
             if isinstance(route, HTTPRoute) and not route.path.startswith(PUBLIC):
@@ -74,7 +74,7 @@ def endpoints() -> Iterator[Endpoint]:
 
 
 def litestar_of(app: ASGIApp) -> Litestar:
-    """What all the layers wrap."""
+    """The Litestar application inside its middlewares."""
     inner: Any = app
     while not isinstance(inner, Litestar):
         inner = inner._app  # noqa: SLF001
