@@ -1,16 +1,16 @@
 """The query parameters of the audit API, as structs, and their checks."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Annotated, Any
 
 import msgspec
 
 from audit_consumer.domain.queries import DEFAULT_LIMIT, MAX_LIMIT
-from shared.runtime.http.payload import Checks
+from shared.runtime.http.payload import NAME_CHECKS, Checks
 from shared.schemas.events import Action, UtcTime
-from shared.schemas.identity import NAME_SCHEMA, VERSION_SCHEMA, name_errors
+from shared.schemas.identity import NAME_SCHEMA, VERSION_SCHEMA
 from shared.schemas.validation import FieldError
 
 MAX_DAYS = 365
@@ -97,21 +97,10 @@ def correlation_id_errors(text: str) -> list[FieldError]:
     return [FieldError("/correlation_id", f"must be 1 to 128 of A-Z a-z 0-9 . _ -; got {text[:80]!r}")]
 
 
-def _name_check(field: str) -> Callable[[str], None]:
-    def check(text: str) -> None:
-        for error in name_errors(**{field: text}):
-            raise ValueError(error.detail)
-
-    return check
-
-
 def _check_cursor(text: str) -> None:
     if not 0 < len(text) <= MAX_CURSOR_CHARACTERS:
         raise ValueError(f"must be the `next_cursor` of a page; got {len(text)} characters")
 
 
-CHECKS: Checks = {
-    **{field: _name_check(field) for field in ("tenant", "service", "env", "version")},
-    "cursor": _check_cursor,
-}
-"""For `read_query`: of the parameters that occur in several of these structs."""
+CHECKS: Checks = {**NAME_CHECKS, "cursor": _check_cursor}
+"""For `read_query`: of the parameters that several of these structs have."""

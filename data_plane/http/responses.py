@@ -9,7 +9,7 @@ from data_plane.domain.answer import Answer
 from data_plane.domain.route_encoding import ResolvedRoute
 from data_plane.errors import NotFreshEnough, RevisionNotReached
 from data_plane.http.request_headers import etag_of, matches_etag
-from shared.runtime.http.problems import ProblemType, respond
+from shared.runtime.http.problems import ProblemType, problem_response
 from shared.schemas.identity import RouteKey
 
 NO_ACTIVE_ROUTE = ProblemType(404, "no-active-route", "There is no active route under this key")
@@ -43,14 +43,14 @@ def route_response(answer: Answer, if_none_match: str | None) -> Response[Any]:
 
 def not_fresh_enough_response(error: NotFreshEnough) -> Response[Any]:
     """409 with the staleness bound of the best answer in a header."""
-    response = respond(NOT_FRESH_ENOUGH, str(error))
+    response = problem_response(NOT_FRESH_ENOUGH, str(error))
     response.headers["X-Staleness-Bound"] = staleness_bound_text(error.bound)
     return response
 
 
 def revision_not_reached_response(error: RevisionNotReached) -> Response[Any]:
     """409 with the newest known tenant revision in a header."""
-    response = respond(REVISION_NOT_REACHED, str(error))
+    response = problem_response(REVISION_NOT_REACHED, str(error))
     response.headers["X-Revision-Reached"] = str(error.reached)
     return response
 
@@ -66,7 +66,7 @@ def staleness_bound_text(bound_seconds: float | None) -> str:
 
 
 def _no_active_route_response(key: RouteKey, headers: dict[str, str]) -> Response[Any]:
-    response = respond(NO_ACTIVE_ROUTE, no_active_route_detail(key))
+    response = problem_response(NO_ACTIVE_ROUTE, no_active_route_detail(key))
     response.headers.update(headers)
     return response
 

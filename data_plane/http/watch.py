@@ -20,7 +20,7 @@ from shared.runtime.access.authenticator import Authenticator
 from shared.runtime.http.authentication import principal_of
 from shared.runtime.http.openapi.operations import with_response_headers
 from shared.runtime.http.openapi.problems import problem_responses
-from shared.runtime.http.problems import SHARED_PROBLEM_TYPES, ProblemType, respond
+from shared.runtime.http.problems import SHARED_PROBLEM_TYPES, ProblemType, problem_response
 from shared.schemas.validation import InvalidInput
 
 NO_SUCH_TENANT = ProblemType(404, "no-such-tenant", "There is no such tenant")
@@ -116,6 +116,6 @@ def _resume_revision(last_event_id: str, since: str) -> int | None:
 
 
 def _revision_gone_response(error: RevisionGone) -> Response[Any]:
-    response = respond(REVISION_GONE, str(error))
+    response = problem_response(REVISION_GONE, str(error))
     response.headers["X-Oldest-Revision"] = str(error.oldest)
     return response

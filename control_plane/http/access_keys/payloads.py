@@ -1,21 +1,32 @@
-"""The JSON of access keys."""
+"""The JSON of access keys, the query parameters of their list, and the responses that carry a secret."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import msgspec
+from litestar import Response
 
 from control_plane.domain.access_keys import StoredKey
+from control_plane.domain.requests import RecordedResponse
+from control_plane.http.common.request_fields import PageQuery
+from shared.runtime.access.tokens import AccessKey
 from shared.schemas.access import SUBJECT_RULE, Role, Subject
 from shared.schemas.events import UtcTime
 
-_Subject = Annotated[Subject, msgspec.Meta(description=f"Who uses the key: {SUBJECT_RULE}.", examples=["ci-bot"])]
-_Expiry = Annotated[UtcTime, msgspec.Meta(description="When the key ends by itself; RFC 3339 with an offset.")]
+_Subject = Annotated[
+    Subject, msgspec.Meta(description=f"The person or program that uses the key: {SUBJECT_RULE}.", examples=["ci-bot"])
+]
+_Expiry = Annotated[UtcTime, msgspec.Meta(description="When the key expires; RFC 3339 with an offset.")]
 MAX_GRACE_SECONDS = 30 * 24 * 3600
+_NOT_CACHED = {"Cache-Control": "no-store"}
+
+
+class KeyQuery(PageQuery, frozen=True, kw_only=True):
+    """The query parameters of the list of access keys."""
 
 
 class NewTenantKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A key for one tenant."""
+    """An access key of a tenant."""
 
     subject: _Subject
     role: Literal["editor", "viewer", "resolver"]
@@ -23,14 +34,14 @@ class NewTenantKey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewPlatformKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A key of the platform: an admin's."""
+    """An access key of the platform, with the role admin."""
 
     subject: _Subject
     expires_at: _Expiry | None = None
 
 
 class Rotation(msgspec.Struct, frozen=True, kw_only=True):
-    """How long the secret before the new one stays good."""
+    """The grace period of the previous secret."""
 
     grace_seconds: (
         Annotated[
@@ -38,7 +49,7 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True):
             msgspec.Meta(
                 ge=0,
                 le=MAX_GRACE_SECONDS,
-                description="Seconds; without it, the secret before stays good until the next rotation.",
+                description="Seconds for which the previous secret stays valid; without it, until the next rotation.",
             ),
         ]
         | None
@@ -46,7 +57,7 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeyBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A key, without its secret. `older_secret_ends_at` is of the one before the last rotation."""
+    """An access key without its secret. `older_secret_ends_at`: when the secret before the last rotation expires."""
 
     key_id: str
     subject: str
@@ -76,9 +87,9 @@ class KeyBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SecretBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A new secret. `key` goes behind `Authorization: Bearer`; it is shown once.
+    """An access key with its new secret. `key`: send it as `Authorization: Bearer`.
 
-    It is stored nowhere, so that it is null in an answer that is given again for an `Idempotency-Key`.
+    The secret is not stored: it is in this response only, and null in a response replayed for an `Idempotency-Key`.
     """
 
     key: str | None
@@ -86,7 +97,44 @@ class SecretBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeyPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Keys by id. `next_cursor` asks for those that follow; null when there are none."""
+    """Access keys by id. `next_cursor`: of the next page; null on the last page."""
 
     access_keys: list[KeyBody]
     next_cursor: str | None
+
+
+def secret_response(stored: StoredKey, secret: AccessKey, *, status: int) -> Response[SecretBody]:
+    """The access key with its secret; no cache may store the response."""
+    body = SecretBody(key=secret.text, access_key=KeyBody.of(stored))
+    return Response(body, status_code=status, headers=_NOT_CACHED)
+
+
+def creation_record(stored: StoredKey) -> RecordedResponse:
+    """The response to record for a creation, without the secret."""
+    return _record(stored, 201)
+
+
+def rotation_record(stored: StoredKey) -> RecordedResponse:
+    """The response to record for a rotation, without the secret."""
+    return _record(stored, 200)
+
+
+def _record(stored: StoredKey, status: int) -> RecordedResponse:
+    body = msgspec.json.encode(SecretBody(key=None, access_key=KeyBody.of(stored)))
+    return RecordedResponse(status, _NOT_CACHED, body)
+
+
+EXAMPLE_KEY = KeyBody(
+    key_id="7jP2s9Xw4KbM",
+    subject="ci-bot",
+    role=Role.EDITOR,
+    tenant="team-a",
+    created_by="ada@example.com",
+    created_at=datetime(2026, 3, 1, 9, 30, tzinfo=UTC),
+    expires_at=datetime(2027, 3, 1, tzinfo=UTC),
+    rotated_at=None,
+    older_secret_ends_at=None,
+    revoked_at=None,
+)
+EXAMPLE_KEY_PAGE = KeyPage(access_keys=[EXAMPLE_KEY], next_cursor="N2pQMnM5WHc0S2JN")
+EXAMPLE_SECRET = SecretBody(key="tm_7jP2s9Xw4KbM_…", access_key=EXAMPLE_KEY)

@@ -1,10 +1,10 @@
-"""The handlers that change many routes as one, and that undo."""
+"""Changes of many routes together: change sets, desired sets and reverts."""
 
-from typing import Annotated
+from typing import Any
 
 from litestar import Response, post, put
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import PathParameter, RawBody
+from litestar.params import RawBody
 
 from control_plane.domain.requests import ChangeRequest
 from control_plane.domain.route_url import UrlRules
@@ -15,10 +15,20 @@ from control_plane.http.changes.parsing import (
     accept_revert,
     accept_revert_to,
 )
-from control_plane.http.changes.payloads import ChangeSetBody, DesiredSetBody, RevertTerms, SweepingTerms
-from control_plane.http.common.examples import EXAMPLE_CHANGE_SET, EXAMPLE_DESIRED_SET, EXAMPLE_PLAN
-from control_plane.http.common.preconditions import REPEATABLE
-from control_plane.http.common.problem_details import PLAN_REFUSALS, PlanProblem, PurgedProblem
+from control_plane.http.changes.payloads import (
+    EXAMPLE_CHANGE_SET,
+    EXAMPLE_DESIRED_SET,
+    EXAMPLE_PLAN,
+    ChangeSetBody,
+    DesiredSetBody,
+    RevertTerms,
+    ScopeQuery,
+    SweepingTerms,
+    plan_response,
+)
+from control_plane.http.common.idempotency import REPEATABLE, REPLAYED
+from control_plane.http.common.parsing import AnyRequest, traced
+from control_plane.http.common.problem_details import PLAN_PROBLEM_HANDLERS, PlanProblem, PurgedProblem
 from control_plane.http.common.problem_types import (
     INVALID,
     KEY_REUSED,
@@ -27,49 +37,43 @@ from control_plane.http.common.problem_types import (
     TOO_LARGE,
     UNAVAILABLE,
 )
-from control_plane.http.common.responses import (
-    PLAN_TAG,
-    REPLAYED,
-    TENANT_REVISION,
-    example_response,
-    plan_responses,
-    respond_to_change,
-)
-from control_plane.http.routes.parsing import AnyRequest, traced
-from control_plane.http.routes.payloads import ScopeQuery
-from control_plane.http.tenants.handlers import TenantName
+from control_plane.http.common.request_fields import RevisionNumber, TenantName
+from control_plane.http.common.responses import TENANT_ETAG, TENANT_REVISION, example_response, respond_to_change
 from control_plane.service.change_sets import ChangeSetService
 from shared.runtime.http.openapi.operations import with_body
 from shared.runtime.http.openapi.problems import problem_responses
 
-RevisionNumber = Annotated[
-    str, PathParameter(description="A revision of the tenant, such as 42.", schema_extra={"pattern": "^[0-9]{1,18}$"})
-]
-
 _TENANT = "/api/v1/tenants/{tenant:str}"
-_TAGS = ["Changes"]
-_SET = {
-    200: example_response("What was changed; or what would be, when it is a dry run", EXAMPLE_PLAN),
+_PLANNED = {
+    200: example_response("The committed plan, or the plan of a dry run", EXAMPLE_PLAN),
     **problem_responses(INVALID, NOT_FOUND, TOO_LARGE, UNAVAILABLE),
     **problem_responses(PROBLEM_TYPES[RevisionMismatch], body=PlanProblem),
 }
-_ONCE = {**_SET, **problem_responses(KEY_REUSED)}
-_UNDONE = {**_ONCE, **problem_responses(PROBLEM_TYPES[HistoryPurged], body=PurgedProblem)}
-_HEADERS = [PLAN_TAG, TENANT_REVISION]
+_APPLIED = {**_PLANNED, **problem_responses(KEY_REUSED)}
+_REVERTED = {**_APPLIED, **problem_responses(PROBLEM_TYPES[HistoryPurged], body=PurgedProblem)}
+
+
+def _options(operation: str, *, repeatable: bool = True) -> dict[str, Any]:
+    """The decorator arguments that the handlers have in common. `repeatable`: accepts an idempotency key."""
+    return {
+        "status_code": 200,
+        "tags": ["Changes"],
+        "opt": {"operation": operation},
+        "response_headers": [TENANT_ETAG, TENANT_REVISION, *([REPLAYED] if repeatable else [])],
+        "exception_handlers": PLAN_PROBLEM_HANDLERS,
+    }
 
 
 def change_handlers(changes: ChangeSetService, rules: UrlRules) -> list[HTTPRouteHandler]:
-    """Apply a change set or a desired set, undo one change set or many."""
+    """The handlers that apply change sets and desired sets, and revert change sets."""
 
-    async def carry_out(request: AnyRequest, what: str, wanted: ChangeRequest) -> Response[bytes]:
-        with traced(request, what):
-            return respond_to_change(await changes.carry_out(wanted), plan_responses)
+    async def carry_out(request: AnyRequest, span: str, change: ChangeRequest) -> Response[bytes]:
+        with traced(request, span):
+            return respond_to_change(await changes.carry_out(change), plan_response)
 
     @post(
         f"{_TENANT}/changes",
-        status_code=200,
-        tags=_TAGS,
-        summary="Change up to 500 routes together, or none of them",
+        summary="Apply up to 500 changes atomically",
         operation_class=with_body(
             ChangeSetBody,
             required=True,
@@ -77,23 +81,20 @@ def change_handlers(changes: ChangeSetService, rules: UrlRules) -> list[HTTPRout
             move=EXAMPLE_CHANGE_SET,
             plan={**EXAMPLE_CHANGE_SET, "dry_run": True},
         ),
-        response_headers=[*_HEADERS, REPLAYED],
-        responses=_ONCE,
-        exception_handlers=PLAN_REFUSALS,
-        opt={"operation": "changes.apply"},
+        responses=_APPLIED,
+        **_options("changes.apply"),
     )
     async def apply_changes(request: AnyRequest, tenant: TenantName, body: RawBody) -> Response[bytes]:
-        """One transaction, one revision, one event; each resolver shows all of it or nothing.
+        """One transaction, one revision and one event: each resolver applies all of the changes or none.
 
-        With `dry_run` it says what would change. Apply with the `base_revision` of that plan as `expected_revision`,
-        and a change by somebody else in between is a 409 that holds the new plan.
+        `dry_run` returns the plan without committing it. Send the plan's `base_revision` as `expected_revision` to commit
+        exactly that plan: after a change in between the response is a 409 with the new plan.
         """
         return await carry_out(request, "apply changes", accept_change_set(request, tenant, body, rules))
 
     @put(
         f"{_TENANT}/routes",
-        tags=_TAGS,
-        summary="Make these the tenant's active routes",
+        summary="Replace the tenant's routes by a desired set",
         operation_class=with_body(
             DesiredSetBody,
             required=True,
@@ -101,46 +102,38 @@ def change_handlers(changes: ChangeSetService, rules: UrlRules) -> list[HTTPRout
             whole=EXAMPLE_DESIRED_SET,
             plan={**EXAMPLE_DESIRED_SET, "dry_run": True},
         ),
-        response_headers=_HEADERS,
-        responses=_SET,
-        exception_handlers=PLAN_REFUSALS,
-        opt={"operation": "routes.replace"},
+        responses=_PLANNED,
+        **_options("routes.replace", repeatable=False),
     )
     async def replace_routes(request: AnyRequest, tenant: TenantName, body: RawBody) -> Response[bytes]:
-        """Creates and updates what is named, deactivates what is not; within `service` and `env` where they are given.
+        """Creates and updates the listed routes and deactivates all others, within `service` and `env` where given.
 
-        Up to 500 routes may change. To deactivate more than 20 % of the tenant's active routes takes
+        At most 500 routes may change. Deactivating more than 20 % of the tenant's active routes requires
         `allow_mass_deactivation`.
         """
         return await carry_out(request, "replace routes", accept_desired_set(request, tenant, body, rules))
 
     @post(
         f"{_TENANT}/changes/{{revision:str}}/revert",
-        status_code=200,
-        tags=_TAGS,
-        summary="Undo one change set",
+        summary="Revert one change set",
         operation_class=with_body(
             RevertTerms, required=False, headers=REPEATABLE, with_reason={"reason": "v2 fails"}, empty={}
         ),
-        response_headers=[*_HEADERS, REPLAYED],
-        responses=_UNDONE,
-        exception_handlers=PLAN_REFUSALS,
-        opt={"operation": "changes.revert"},
+        responses=_REVERTED,
+        **_options("changes.revert"),
     )
     async def revert_changes(
         request: AnyRequest, tenant: TenantName, revision: RevisionNumber, body: RawBody
     ) -> Response[bytes]:
-        """By a change set that makes its routes what they were before it; routes it created are deactivated.
+        """Commits a change set that restores its routes' previous values and deactivates the routes that it created.
 
-        A 409 names the routes that were changed again since; `force` overwrites them.
+        A 409 lists the routes that changed again after it; `force` overwrites them.
         """
         return await carry_out(request, "revert changes", accept_revert(request, tenant, revision, body))
 
     @post(
         f"{_TENANT}/revert-to/{{revision:str}}",
-        status_code=200,
-        tags=_TAGS,
-        summary="Go back to a revision",
+        summary="Revert to a revision",
         operation_class=with_body(
             SweepingTerms,
             required=False,
@@ -148,17 +141,15 @@ def change_handlers(changes: ChangeSetService, rules: UrlRules) -> list[HTTPRout
             plan={"reason": "as on Friday", "dry_run": True},
             empty={},
         ),
-        response_headers=[*_HEADERS, REPLAYED],
-        responses=_UNDONE,
-        exception_handlers=PLAN_REFUSALS,
-        opt={"operation": "changes.revert"},
+        responses=_REVERTED,
+        **_options("changes.revert"),
     )
     async def revert_to(
         request: AnyRequest, tenant: TenantName, revision: RevisionNumber, body: RawBody
     ) -> Response[bytes]:
-        """By one change set that makes every route what it was then; routes created since are deactivated.
+        """Commits one change set that restores every route as of the revision and deactivates routes created after it.
 
-        To deactivate more than 20 % of the tenant's active routes takes `allow_mass_deactivation`.
+        Deactivating more than 20 % of the tenant's active routes requires `allow_mass_deactivation`.
         """
         return await carry_out(request, "revert to a revision", accept_revert_to(request, tenant, revision, body))
 

@@ -1,12 +1,12 @@
-"""Requests for change sets, desired sets and undoing, with every wrong part of one reported at once."""
+"""Change sets, desired sets and reverts, parsed, with every wrong part of a request reported at once."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from control_plane.domain.changes import WantedChangeSet, WantedRoute, inconsistencies
-from control_plane.domain.intents import EVERYTHING, DesiredSet, Revert, RevertTo, Scope
-from control_plane.domain.plans import Terms
-from control_plane.domain.requests import ChangeRequest
+from control_plane.domain.intents import EVERYTHING, DesiredSet, Intent, Revert, RevertTo, Scope
+from control_plane.domain.plans import Plan, Terms
+from control_plane.domain.requests import ChangeRequest, IdempotencyKey
 from control_plane.domain.route_url import RefusedUrl, UrlRules
 from control_plane.errors import TooManyChanges
 from control_plane.http.changes.payloads import (
@@ -14,19 +14,14 @@ from control_plane.http.changes.payloads import (
     ChangeTerms,
     DesiredRouteBody,
     RevertTerms,
+    ScopeQuery,
     SweepingTerms,
+    plan_response,
 )
+from control_plane.http.common.idempotency import read_idempotency_key
+from control_plane.http.common.parsing import AnyRequest, accepted, attribution_of, read_parameters, read_revision
 from control_plane.http.common.preconditions import refuse_preconditions
-from control_plane.http.common.responses import plan_responses
-from control_plane.http.routes.parsing import (
-    AnyRequest,
-    attribute,
-    named,
-    read_once,
-    read_parameters,
-    refuse,
-)
-from control_plane.http.routes.payloads import ScopeQuery
+from control_plane.http.common.request_fields import check_reason
 from shared.runtime.http.payload import read_body, read_element, read_list_body
 from shared.schemas.events import MAX_CHANGES
 from shared.schemas.identity import RouteKey, name_errors
@@ -35,82 +30,67 @@ from shared.schemas.validation import FieldError
 _B = TypeVar("_B", ChangeBody, DesiredRouteBody)
 _T = TypeVar("_T", bound=ChangeTerms)
 
-_REVISION_CHARACTERS = 18
-"""Digits of the largest revision that is read; it fits into PostgreSQL's bigint."""
+_CHECKS = {"reason": check_reason}
 
 
 def accept_change_set(request: AnyRequest, tenant: str, body: bytes, rules: UrlRules) -> ChangeRequest:
-    """What a POST of a change set asks for. Raises TooManyChanges before anything else is looked at."""
-    terms, elements, errors = read_list_body(body, ChangeTerms, "changes", _refuse_too_many)
+    """The change set that is requested. Raises InvalidInput; TooManyChanges before any change is read."""
+    terms, elements, errors = read_list_body(body, ChangeTerms, "changes", _check_length, _CHECKS)
     if not elements and not errors:
-        errors = [FieldError("/changes", "must name at least one change")]
+        errors = [FieldError("/changes", "must contain at least one change")]
     routes = _read_routes("/changes", tenant, elements, ChangeBody, rules, errors)
-    return _request(request, body, terms, errors, tenant, lambda _: WantedChangeSet(tenant, routes))
+    key, key_errors = read_idempotency_key(request, body, plan_response)
+    return _change_request(request, tenant, terms, errors + key_errors, lambda _: WantedChangeSet(tenant, routes), key)
 
 
 def accept_desired_set(request: AnyRequest, tenant: str, body: bytes, rules: UrlRules) -> ChangeRequest:
-    """What a PUT of the whole set of routes asks for."""
-    terms, elements, errors = read_list_body(body, SweepingTerms, "routes", _accept_any_number)
+    """The desired set that is requested. Raises InvalidInput."""
+    terms, elements, errors = read_list_body(body, SweepingTerms, "routes", _accept_any_length, _CHECKS)
     query, query_errors = read_parameters(request, ScopeQuery)
-    errors += query_errors + name_errors(**named(request, "service", "env"))
-    scope = Scope(query.service, query.env) if query else EVERYTHING
+    scope = EVERYTHING if query is None else Scope(query.service, query.env)
     routes = _read_routes("/routes", tenant, elements, DesiredRouteBody, rules, errors, scope.holds)
-    return _request(
-        request,
-        None,
-        terms,
-        errors,
-        tenant,
-        lambda problem_response: DesiredSet(tenant, routes, scope, problem_response.allow_mass_deactivation),
-    )
+
+    def intent(terms: SweepingTerms) -> Intent:
+        return DesiredSet(tenant, routes, scope, terms.allow_mass_deactivation)
+
+    return _change_request(request, tenant, terms, errors + query_errors, intent)
 
 
 def accept_revert(request: AnyRequest, tenant: str, revision: str, body: bytes) -> ChangeRequest:
-    """What a POST that undoes a change set asks for; a body may be missing or empty."""
-    terms, errors = read_body(body or b"{}", RevertTerms)
-    number = read_revision(revision, errors)
-    return _request(
-        request, body, terms, errors, tenant, lambda problem_response: Revert(tenant, number, problem_response.force)
-    )
+    """The revert of one change set; the body is optional. Raises InvalidInput."""
+    terms, errors = read_body(body or b"{}", RevertTerms, _CHECKS)
+    number, revision_errors = read_revision(revision)
+    key, key_errors = read_idempotency_key(request, body, plan_response)
+
+    def intent(terms: RevertTerms) -> Intent:
+        return Revert(tenant, number, terms.force)
+
+    return _change_request(request, tenant, terms, errors + revision_errors + key_errors, intent, key)
 
 
 def accept_revert_to(request: AnyRequest, tenant: str, revision: str, body: bytes) -> ChangeRequest:
-    """What a POST that goes back to a revision asks for; a body may be missing or empty."""
-    terms, errors = read_body(body or b"{}", SweepingTerms)
-    number = read_revision(revision, errors)
-    return _request(
-        request,
-        body,
-        terms,
-        errors,
-        tenant,
-        lambda problem_response: RevertTo(tenant, number, problem_response.allow_mass_deactivation),
-    )
+    """The revert of all routes to a revision; the body is optional. Raises InvalidInput."""
+    terms, errors = read_body(body or b"{}", SweepingTerms, _CHECKS)
+    number, revision_errors = read_revision(revision)
+    key, key_errors = read_idempotency_key(request, body, plan_response)
+
+    def intent(terms: SweepingTerms) -> Intent:
+        return RevertTo(tenant, number, terms.allow_mass_deactivation)
+
+    return _change_request(request, tenant, terms, errors + revision_errors + key_errors, intent, key)
 
 
-def read_revision(text: str, errors: list[FieldError]) -> int:
-    """A revision from the path; what is wrong with it is added to the errors."""
-    if text.isascii() and text.isdecimal() and len(text) <= _REVISION_CHARACTERS:
-        return int(text)
-    errors.append(FieldError("/revision", f"must be a revision, such as 42; got {text[:80]!r}"))
-    return 0
-
-
-def _request(
+def _change_request(
     request: AnyRequest,
-    repeatable: bytes | None,
-    given: _T | None,
-    errors: list[FieldError],
     tenant: str,
-    intent: Callable[[_T], Any],
+    terms: _T | None,
+    errors: list[FieldError],
+    intent: Callable[[_T], Intent],
+    key: IdempotencyKey[Plan] | None = None,
 ) -> ChangeRequest:
-    once, key_errors = (None, []) if repeatable is None else read_once(request, repeatable, plan_responses)
-    if given is not None and given.reason and "\0" in given.reason:
-        errors.append(FieldError("/reason", "must not hold a NUL character, which PostgreSQL cannot store"))
-    refuse(name_errors(tenant=tenant) + errors + key_errors + refuse_preconditions(request.headers))
-    assert given is not None  # noqa: S101 - there would be errors
-    terms = Terms(expected_revision=given.expected_revision, dry_run=given.dry_run)
-    return ChangeRequest(intent(given), attribute(request, given.reason), terms, once)
+    given = accepted(terms, name_errors(tenant=tenant), errors, refuse_preconditions(request.headers))
+    conditions = Terms(expected_revision=given.expected_revision, dry_run=given.dry_run)
+    return ChangeRequest(intent(given), attribution_of(request, given.reason), conditions, key)
 
 
 def _read_routes(
@@ -122,47 +102,48 @@ def _read_routes(
     errors: list[FieldError],
     within: Callable[[RouteKey], bool] | None = None,
 ) -> tuple[WantedRoute, ...]:
+    """The routes in the array at `pointer`; what is wrong with them is added to `errors`."""
     wanted: dict[int, WantedRoute] = {}
-    for place, element in enumerate(elements):
-        body, wrong = read_element(element, into, f"{pointer}/{place}")
-        route = None if body is None else _wanted(f"{pointer}/{place}", tenant, body, rules, wrong)
-        errors += wrong
+    for index, element in enumerate(elements):
+        body, element_errors = read_element(element, into, f"{pointer}/{index}")
+        route = None if body is None else _read_route(f"{pointer}/{index}", tenant, body, rules, element_errors)
+        errors += element_errors
         if route is not None:
-            wanted[place] = route
-    errors += inconsistencies(pointer, tenant, {place: each.key for place, each in wanted.items()}, within)
+            wanted[index] = route
+    errors += inconsistencies(pointer, tenant, {index: each.key for index, each in wanted.items()}, within)
     return tuple(wanted.values())
 
 
-def _wanted(
-    pointer: str, tenant: str, body: ChangeBody | DesiredRouteBody, rules: UrlRules, wrong: list[FieldError]
+def _read_route(
+    pointer: str, tenant: str, body: ChangeBody | DesiredRouteBody, rules: UrlRules, errors: list[FieldError]
 ) -> WantedRoute | None:
-    errors = name_errors(service=body.service, env=body.env, version=body.version)
+    wrong_names = name_errors(service=body.service, env=body.env, version=body.version)
     url, url_error = _read_url(body, rules)
-    wrong += [FieldError(pointer + each.pointer, each.detail) for each in errors]
+    errors += [FieldError(pointer + each.pointer, each.detail) for each in wrong_names]
     if url_error is not None:
-        wrong.append(FieldError(f"{pointer}/url", url_error))
-    if errors or url_error or name_errors(tenant=tenant):
+        errors.append(FieldError(f"{pointer}/url", url_error))
+    if wrong_names or url_error or name_errors(tenant=tenant):
         return None
     is_active = body.is_active if isinstance(body, DesiredRouteBody) else body.op != "deactivate"
     return WantedRoute(RouteKey(tenant, body.service, body.env, body.version), is_active, url)
 
 
 def _read_url(body: ChangeBody | DesiredRouteBody, rules: UrlRules) -> tuple[str | None, str | None]:
-    """The URL as it is stored, and what is wrong with it."""
+    """The URL in its stored form, and what is wrong with it."""
     if isinstance(body, ChangeBody) and body.op != "put":
-        return None, f"is not for op {body.op}, which keeps the route's url" if body.url is not None else None
+        return None, f"is not allowed with op {body.op}, which keeps the route's url" if body.url is not None else None
     if body.url is None:
-        return None, "is required for op put"
+        return None, "is required with op put"
     try:
         return rules.accept(body.url), None
     except RefusedUrl as error:
         return None, str(error)
 
 
-def _refuse_too_many(changes: int) -> None:
+def _check_length(changes: int) -> None:
     if changes > MAX_CHANGES:
         raise TooManyChanges(changes, MAX_CHANGES)
 
 
-def _accept_any_number(_: int) -> None:
-    """Only what changes is limited, and known when the set is compared with what stands."""
+def _accept_any_length(_: int) -> None:
+    """The limit is on the routes that change, which are known when the set is compared with the stored routes."""

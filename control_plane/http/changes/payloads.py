@@ -1,34 +1,32 @@
-"""The JSON of change sets and plans."""
+"""The JSON of change sets and desired sets, and the response that carries a plan."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
-from control_plane.domain.changes import Outcome
 from control_plane.domain.plans import Plan
-from control_plane.http.routes.payloads import Reason
-from shared.schemas.events import MAX_CHANGES, RouteChange
+from control_plane.domain.requests import RecordedResponse
+from control_plane.http.common.plans import EXAMPLE_CHANGES, EXAMPLE_URL, PlanBody
+from control_plane.http.common.request_fields import EnvFilter, Reason, ServiceFilter
+from control_plane.http.common.responses import change_headers
+from shared.schemas.events import MAX_CHANGES
 from shared.schemas.identity import NAME_SCHEMA, VERSION_SCHEMA
-from shared.schemas.route_value import RouteValue
 
-Operation = Literal["put", "activate", "deactivate"]
-PlannedAction = Literal["created", "updated", "activated", "deactivated", "unchanged"]
-
-# For the documentation only: what is wrong with a name is said in words where it is read.
+# The patterns are for the OpenAPI document only: `name_errors` checks names, with errors in words.
 _Name = Annotated[str, msgspec.Meta(extra_json_schema=NAME_SCHEMA)]
 _Version = Annotated[str, msgspec.Meta(extra_json_schema=VERSION_SCHEMA)]
 _Url = Annotated[str, msgspec.Meta(description="Absolute URL, at most 2,048 characters.")]
-_Expected = Annotated[
+_ExpectedRevision = Annotated[
     int,
-    msgspec.Meta(ge=0, description="The tenant's revision that this was prepared against; another one is a 409."),
+    msgspec.Meta(ge=0, description="The revision that the tenant must have. Otherwise 409."),
 ]
-_DryRun = Annotated[bool, msgspec.Meta(description="Only plan: say what would change, and change nothing.")]
+_DryRun = Annotated[bool, msgspec.Meta(description="Return the plan without committing it.")]
 
 
 class ChangeBody(msgspec.Struct, frozen=True, kw_only=True):
-    """One change. `put` makes the route active with this `url`; the others keep the one it has."""
+    """One change. `put` sets this `url` and activates the route; `activate` and `deactivate` keep the route's URL."""
 
-    op: Operation
+    op: Literal["put", "activate", "deactivate"]
     service: _Name
     env: _Name
     version: _Version
@@ -36,21 +34,21 @@ class ChangeBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChangeTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """Why, and on which terms."""
+    """The reason of a change set, and the conditions under which it is committed."""
 
     reason: Reason | None = None
-    expected_revision: _Expected | None = None
+    expected_revision: _ExpectedRevision | None = None
     dry_run: _DryRun = False
 
 
 class ChangeSetBody(ChangeTerms, frozen=True, kw_only=True):
-    """Changes that are made together or not at all."""
+    """Changes that are committed together or not at all."""
 
     changes: Annotated[list[ChangeBody], msgspec.Meta(min_length=1, max_length=MAX_CHANGES)]
 
 
 class DesiredRouteBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A route as it is to be."""
+    """The desired value of a route."""
 
     service: _Name
     env: _Name
@@ -60,77 +58,57 @@ class DesiredRouteBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SweepingTerms(ChangeTerms, frozen=True, kw_only=True):
-    """Why, on which terms, and how much may go, of what changes all routes."""
+    """The terms of a change set that may affect every route of the tenant."""
 
     allow_mass_deactivation: Annotated[
-        bool, msgspec.Meta(description="Deactivate even more than 20 % of the tenant's active routes.")
+        bool, msgspec.Meta(description="Allow more than 20 % of the tenant's active routes to be deactivated.")
     ] = False
 
 
 class DesiredSetBody(SweepingTerms, frozen=True, kw_only=True):
-    """All routes that are to be there. Those that are not named are deactivated."""
+    """The complete set of routes. Routes that are not listed are deactivated."""
 
     routes: list[DesiredRouteBody]
 
 
 class RevertTerms(ChangeTerms, frozen=True, kw_only=True):
-    """Why and on which terms a change set is undone."""
+    """The terms of reverting one change set."""
 
-    force: Annotated[bool, msgspec.Meta(description="Overwrite routes that were changed again since, too.")] = False
-
-
-class PlannedChange(msgspec.Struct, frozen=True, kw_only=True):
-    """What becomes of one route. `before` is null for one that is created."""
-
-    action: PlannedAction
-    service: str
-    env: str
-    version: str
-    before: RouteValue | None
-    after: RouteValue
-
-    @classmethod
-    def of(cls, outcome: Outcome) -> "PlannedChange":
-        if outcome.change is not None:
-            return cls.of_change(outcome.change)
-        route = outcome.route
-        key, value = route.key, route.value
-        return cls(action="unchanged", service=key.service, env=key.env, version=key.version, before=value, after=value)
-
-    @classmethod
-    def of_change(cls, change: RouteChange) -> "PlannedChange":
-        return cls(
-            action=change.action.value,
-            service=change.service,
-            env=change.env,
-            version=change.version,
-            before=change.previous,
-            after=change.value,
-        )
+    force: Annotated[
+        bool, msgspec.Meta(description="Overwrite routes that changed again after the reverted revision.")
+    ] = False
 
 
-class PlanBody(msgspec.Struct, frozen=True, kw_only=True):
-    """What a change set does. `base_revision`: the tenant's that it was computed against.
+class ScopeQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of a tenant that a desired set describes; routes outside of it are left unchanged."""
 
-    `revision`: the tenant's now; one more than `base_revision` when it was `committed`. A change set that changes
-    nothing is not committed. `counts`: how many routes by action. `changes`: in the order they were asked for; of a
-    desired set only those that change.
-    """
+    service: ServiceFilter | None = None
+    env: EnvFilter | None = None
 
-    tenant: str
-    base_revision: int
-    revision: int
-    committed: bool
-    counts: dict[str, int]
-    changes: list[PlannedChange]
 
-    @classmethod
-    def of(cls, plan: Plan) -> "PlanBody":
-        return cls(
-            tenant=plan.tenant,
-            base_revision=plan.base_revision,
-            revision=plan.revision,
-            committed=plan.committed,
-            counts=dict(plan.counts()),
-            changes=[PlannedChange.of(each) for each in plan.outcomes],
-        )
+def plan_response(plan: Plan) -> RecordedResponse:
+    """200 with the plan, and the tenant's revision as entity tag."""
+    headers = change_headers(plan.revision, plan.revision)
+    return RecordedResponse(200, headers, msgspec.json.encode(PlanBody.of(plan)))
+
+
+EXAMPLE_CHANGE_SET: dict[str, Any] = {
+    "changes": [
+        {"op": "put", "service": "payments", "env": "prod", "version": "v2", "url": EXAMPLE_URL},
+        {"op": "deactivate", "service": "payments", "env": "prod", "version": "v1"},
+    ],
+    "reason": "release 42",
+    "expected_revision": 41,
+}
+EXAMPLE_DESIRED_SET: dict[str, Any] = {
+    "routes": [{"service": "payments", "env": "prod", "version": "v2", "url": EXAMPLE_URL}],
+    "reason": "as in git",
+}
+EXAMPLE_PLAN = PlanBody(
+    tenant="team-a",
+    base_revision=41,
+    revision=42,
+    committed=True,
+    counts={"created": 1, "updated": 0, "activated": 0, "deactivated": 1, "unchanged": 0},
+    changes=EXAMPLE_CHANGES,
+)

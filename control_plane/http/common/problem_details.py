@@ -1,43 +1,43 @@
-"""Problems that tell more than what went wrong: the plan as it is now, the routes in conflict, what can be asked for."""
+"""Problem details with further members: the current plan, the routes in conflict, the oldest kept revision."""
 
 from typing import Any, TypeVar
 
 import msgspec
-from litestar import Request, Response
+from litestar import Response
 from litestar.types import ExceptionHandlersMap
 
 from control_plane.domain.plans import Plan
 from control_plane.errors import HistoryPurged, NoSuchRoutes, PlanRefused, RevertConflict
-from control_plane.http.changes.payloads import PlanBody
+from control_plane.http.common.parsing import AnyRequest
+from control_plane.http.common.plans import PlanBody
 from control_plane.http.common.problem_types import PROBLEM_TYPES
-from shared.runtime.http.problems import Problem, respond
+from shared.runtime.http.problems import Problem, problem_response
 
 _P = TypeVar("_P", bound=Problem)
-_Request = Request[Any, Any, Any]
 
 
 class Conflict(msgspec.Struct, frozen=True):
-    """A route that was changed since, and the revision that did."""
+    """A route that changed after the reverted revision, and the revision that changed it."""
 
     route: str
     revision: int
 
 
 class PlanProblem(Problem, omit_defaults=True, kw_only=True):
-    """A change set that was refused, with what it would do now."""
+    """A refused change set, with its current plan."""
 
     plan: PlanBody
     conflicts: tuple[Conflict, ...] = ()
 
 
 class PurgedProblem(Problem, omit_defaults=True, kw_only=True):
-    """History that is no longer kept."""
+    """History that has been purged, with the oldest revision that is kept."""
 
     oldest_revision: int
 
 
-def _with_plan(_: _Request, error: PlanRefused) -> Response[Problem]:
-    assert isinstance(error.plan, Plan)  # noqa: S101 - the errors stand below the domain and cannot name it
+def _plan_problem(_: AnyRequest, error: PlanRefused) -> Response[Problem]:
+    assert isinstance(error.plan, Plan)  # noqa: S101 - errors are a layer below the domain and cannot name it
     conflicts = error.conflicts if isinstance(error, RevertConflict) else ()
     return _extended(
         error,
@@ -47,19 +47,23 @@ def _with_plan(_: _Request, error: PlanRefused) -> Response[Problem]:
     )
 
 
-def _with_oldest(_: _Request, error: HistoryPurged) -> Response[Problem]:
+def _purged_problem(_: AnyRequest, error: HistoryPurged) -> Response[Problem]:
     return _extended(error, PurgedProblem, oldest_revision=error.oldest)
 
 
-def _with_places(_: _Request, error: NoSuchRoutes) -> Response[Problem]:
-    return respond(PROBLEM_TYPES[NoSuchRoutes], str(error), error.errors)
+def _missing_routes_problem(_: AnyRequest, error: NoSuchRoutes) -> Response[Problem]:
+    return problem_response(PROBLEM_TYPES[NoSuchRoutes], str(error), error.errors)
 
 
 def _extended(error: Exception, into: type[_P], **members: Any) -> Response[Problem]:
-    response = respond(PROBLEM_TYPES[type(error)], str(error))
+    response = problem_response(PROBLEM_TYPES[type(error)], str(error))
     response.content = into(**msgspec.structs.asdict(response.content), **members)
     return response
 
 
-PLAN_REFUSALS: ExceptionHandlersMap = {PlanRefused: _with_plan, HistoryPurged: _with_oldest, NoSuchRoutes: _with_places}
-HISTORY_REFUSALS: ExceptionHandlersMap = {HistoryPurged: _with_oldest}
+HISTORY_PROBLEM_HANDLERS: ExceptionHandlersMap = {HistoryPurged: _purged_problem}
+PLAN_PROBLEM_HANDLERS: ExceptionHandlersMap = {
+    PlanRefused: _plan_problem,
+    NoSuchRoutes: _missing_routes_problem,
+    **HISTORY_PROBLEM_HANDLERS,
+}

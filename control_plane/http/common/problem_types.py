@@ -1,4 +1,4 @@
-"""What callers see of the control plane's errors."""
+"""The problem type of each of the control plane's errors."""
 
 from control_plane.errors import (
     HistoryPurged,
@@ -25,26 +25,26 @@ from shared.runtime.resilience import DependencyUnavailable
 from shared.schemas.validation import InvalidInput
 
 PROBLEM_TYPES: dict[type[Exception], ProblemType] = {
-    NoSuchTenant: ProblemType(404, "no-such-tenant", "There is no such tenant"),
-    NoSuchRoute: ProblemType(404, "no-such-route", "There is no such route"),
-    NoSuchRoutes: ProblemType(404, "no-such-route", "There is no such route"),
-    NoSuchKey: ProblemType(404, "no-such-key", "There is no such access key"),
-    NoSuchRevision: ProblemType(404, "no-such-revision", "There is no such revision"),
-    RevisionMismatch: ProblemType(409, "revision-mismatch", "The tenant was changed by others"),
-    MassDeactivation: ProblemType(409, "mass-deactivation", "Too many routes would be deactivated"),
-    RevertConflict: ProblemType(409, "revert-conflict", "Some of the routes were changed again since"),
-    RouteQuotaReached: ProblemType(409, "route-quota-reached", "The tenant has as many routes as it may have"),
-    HistoryPurged: ProblemType(410, "history-purged", "That history is no longer kept"),
-    PreconditionFailed: ProblemType(412, "precondition-failed", "The route is not as the request demands"),
-    TooManyChanges: ProblemType(413, "too-many-changes", "The change set is too large"),
-    KeyReused: ProblemType(422, "idempotency-key-reused", "The idempotency key belongs to another request"),
-    TooManyWrites: ProblemType(429, "too-many-writes", "The caller writes more often than it may", 1),
-    TenantBusy: ProblemType(503, "tenant-busy", "The tenant is being changed by others", 1),
-    PropagationUnknown: ProblemType(503, "propagation-unknown", "Where the change set is live is not known", 1),
-    TooManyWaiting: ProblemType(503, "too-many-waiting", "Too many calls wait here", 1),
+    NoSuchTenant: ProblemType(404, "no-such-tenant", "Tenant not found"),
+    NoSuchRoute: ProblemType(404, "no-such-route", "Route not found"),
+    NoSuchRoutes: ProblemType(404, "no-such-route", "Route not found"),
+    NoSuchKey: ProblemType(404, "no-such-key", "Access key not found"),
+    NoSuchRevision: ProblemType(404, "no-such-revision", "Revision not found"),
+    RevisionMismatch: ProblemType(409, "revision-mismatch", "Revision mismatch"),
+    MassDeactivation: ProblemType(409, "mass-deactivation", "Mass deactivation not allowed"),
+    RevertConflict: ProblemType(409, "revert-conflict", "Revert conflict"),
+    RouteQuotaReached: ProblemType(409, "route-quota-reached", "Route quota reached"),
+    HistoryPurged: ProblemType(410, "history-purged", "History purged"),
+    PreconditionFailed: ProblemType(412, "precondition-failed", "Precondition failed"),
+    TooManyChanges: ProblemType(413, "too-many-changes", "Too many changes"),
+    KeyReused: ProblemType(422, "idempotency-key-reused", "Idempotency key reused"),
+    TooManyWrites: ProblemType(429, "too-many-writes", "Write rate limit exceeded", 1),
+    TenantBusy: ProblemType(503, "tenant-busy", "Tenant busy", 1),
+    PropagationUnknown: ProblemType(503, "propagation-unknown", "Propagation unknown", 1),
+    TooManyWaiting: ProblemType(503, "too-many-waiting", "Too many waiting requests", 1),
 }
 
-NOT_FOUND = ProblemType(404, "not-found", "There is no such tenant, or no such route or revision of it")
+NOT_FOUND = ProblemType(404, "not-found", "Tenant, route or revision not found")
 QUOTA_REACHED = PROBLEM_TYPES[RouteQuotaReached]
 INVALID = SHARED_PROBLEM_TYPES[InvalidInput]
 UNAVAILABLE = SHARED_PROBLEM_TYPES[DependencyUnavailable]
@@ -54,5 +54,5 @@ KEY_REUSED = PROBLEM_TYPES[KeyReused]
 
 
 def tenant_not_found(connection: Connection) -> NoSuchTenant:
-    """What the caller of another tenant's path is told: what is said of one that was never created."""
+    """The error for a path of another tenant: the same as for a tenant that was never created."""
     return NoSuchTenant(connection.path_params["tenant"])

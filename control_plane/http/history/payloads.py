@@ -1,18 +1,17 @@
-"""The JSON of a tenant's history."""
+"""The JSON of a tenant's history, and the query parameters of its lists."""
 
-from datetime import datetime
-from typing import Annotated
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
 import msgspec
 
 from control_plane.domain.history import ChangeSetSummary, CommittedChanges
-from control_plane.domain.routes import PastRoute
-from control_plane.http.changes.payloads import PlannedChange
-from control_plane.http.routes.payloads import PageQuery
+from control_plane.http.common.plans import EXAMPLE_CHANGES, PlannedChange
+from control_plane.http.common.request_fields import PageQuery
 
 
 class ChangeSetSummaryBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A committed change set: who, when, why, and how many routes it changed."""
+    """A committed change set, without its changes."""
 
     revision: int
     changed_by: str
@@ -34,25 +33,25 @@ class ChangeSetSummaryBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChangeSetPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Change sets, newest first. `next_cursor` asks for those before; null when there are none."""
+    """Change sets, newest first. `next_cursor`: of the next page; null on the last page."""
 
     change_sets: list[ChangeSetSummaryBody]
     next_cursor: str | None
 
 
 class CommittedChangeSetBody(ChangeSetSummaryBody, frozen=True, kw_only=True):
-    """A committed change set with everything it changed, in its order."""
+    """A committed change set with its changes, in the order of the request."""
 
     changes: list[PlannedChange]
 
     @classmethod
-    def whole(cls, committed: CommittedChanges) -> "CommittedChangeSetBody":
+    def of_committed(cls, committed: CommittedChanges) -> "CommittedChangeSetBody":
         summary = msgspec.structs.asdict(ChangeSetSummaryBody.of(committed.summary))
         return cls(**summary, changes=[PlannedChange.of_change(each) for each in committed.changes])
 
 
 class DiffPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Routes that differ between two revisions, by service, env and version. `before`: at `from_revision`."""
+    """Routes that differ between two revisions, by service, env and version. `before`: the value as of `from_revision`."""
 
     from_revision: int
     to_revision: int
@@ -60,48 +59,35 @@ class DiffPage(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
-class RouteThenBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A route as it was."""
-
-    tenant: str
-    service: str
-    env: str
-    version: str
-    url: str
-    is_active: bool
-
-    @classmethod
-    def of(cls, route: PastRoute) -> "RouteThenBody":
-        key = route.key
-        return cls(
-            tenant=key.tenant,
-            service=key.service,
-            env=key.env,
-            version=key.version,
-            url=route.value.url,
-            is_active=route.value.is_active,
-        )
-
-
-class RoutesThen(msgspec.Struct, frozen=True, kw_only=True):
-    """Routes as they were at a revision, by service, env and version."""
-
-    at_revision: int
-    routes: list[RouteThenBody]
-    next_cursor: str | None
-
-
 class HistoryQuery(PageQuery, frozen=True, kw_only=True):
-    """Which change sets to list."""
+    """The query parameters of the list of change sets."""
 
     changed_by: (
-        Annotated[str, msgspec.Meta(pattern="^[!-~]{1,128}$", description="Only those of this caller.")] | None
+        Annotated[str, msgspec.Meta(pattern="^[!-~]{1,128}$", description="Only change sets of this subject.")] | None
     ) = None
-    since: Annotated[datetime, msgspec.Meta(tz=True, description="Only those committed then or later.")] | None = None
+    since: (
+        Annotated[datetime, msgspec.Meta(tz=True, description="Only change sets committed at this moment or later.")]
+        | None
+    ) = None
 
 
 class DiffQuery(PageQuery, frozen=True, kw_only=True, rename={"from_revision": "from", "to_revision": "to"}):
-    """Which revisions to compare."""
+    """The query parameters of a comparison."""
 
-    from_revision: Annotated[int, msgspec.Meta(ge=0, description="The earlier revision; 0 is the beginning.")]
+    from_revision: Annotated[
+        int, msgspec.Meta(ge=0, description="The earlier revision; 0 is before the first change set.")
+    ]
     to_revision: Annotated[int, msgspec.Meta(ge=0, description="The later revision.")]
+
+
+_EXAMPLE_SUMMARY: dict[str, Any] = {
+    "revision": 42,
+    "changed_by": "ci-bot",
+    "reason": "release 42",
+    "correlation_id": "req-8f14e45fceea167a",
+    "committed_at": datetime(2026, 3, 2, 16, 5, 12, tzinfo=UTC),
+    "change_count": 2,
+}
+EXAMPLE_CHANGE_SET_PAGE = ChangeSetPage(change_sets=[ChangeSetSummaryBody(**_EXAMPLE_SUMMARY)], next_cursor="NDI")
+EXAMPLE_COMMITTED = CommittedChangeSetBody(**_EXAMPLE_SUMMARY, changes=EXAMPLE_CHANGES)
+EXAMPLE_DIFF = DiffPage(from_revision=41, to_revision=42, changes=EXAMPLE_CHANGES, next_cursor=None)

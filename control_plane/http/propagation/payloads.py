@@ -1,4 +1,4 @@
-"""The JSON of where a change set is live."""
+"""The JSON of a change set's propagation, and its query parameters."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -9,23 +9,23 @@ from control_plane.domain.propagation import ApplyState, Progress, Propagation
 
 
 class PropagationQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """How long to wait."""
+    """The query parameters of a change set's propagation."""
 
     wait: Annotated[
         float,
         msgspec.Meta(
             ge=0,
             le=3600,
-            description="Seconds to wait until it is live everywhere; at most what TM_PROPAGATION_WAIT_SECONDS says.",
+            description="Seconds to wait for the change set to be live everywhere; at most TM_PROPAGATION_WAIT_SECONDS.",
         ),
     ] = 0
 
 
 class ProcessBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A resolver process. `gone`: silent for 15 seconds, so that nobody waits for it.
+    """A resolver process. State `gone`: it has been silent for 15 seconds and is not waited for.
 
-    `lag_records`: what it has to apply of the partition before it has the change set; null when that is not known.
-    `lag_seconds`: for how long the change set has been committed and not applied here.
+    `lag_records`: number of the partition's records to apply before the change set is applied; null when unknown.
+    `lag_seconds`: time for which the change set has been committed but not applied by this process.
     """
 
     instance: str
@@ -51,7 +51,9 @@ class ProcessBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PropagationBody(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a change set is live. `published`: Kafka has it. `live_everywhere`: every process that is not gone has it."""
+    """A change set's propagation. `published`: Kafka has acknowledged it. `live_everywhere`: every process that is not
+    `gone` has applied it.
+    """
 
     tenant: str
     revision: int

@@ -1,25 +1,22 @@
-"""The JSON that the control API takes and gives."""
+"""The JSON of routes, the query parameters of their list, and the responses that carry a route."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
+from litestar import Response
 
-from control_plane.domain.routes import Route, Tenant
-from shared.schemas.identity import NAME_SCHEMA, VERSION_SCHEMA
-
-Reason = Annotated[
-    str,
-    msgspec.Meta(
-        max_length=500,
-        description="Why, for the audit trail; no NUL characters.",
-        examples=["release 42"],
-    ),
-]
+from control_plane.domain.plans import Plan
+from control_plane.domain.requests import RecordedResponse
+from control_plane.domain.routes import PastRoute, Route
+from control_plane.http.common.plans import EXAMPLE_URL
+from control_plane.http.common.request_fields import EnvFilter, PageQuery, Reason, ServiceFilter, VersionFilter
+from control_plane.http.common.responses import change_headers, etag
+from shared.schemas.events import Action
 
 
 class PutRoute(msgspec.Struct, frozen=True, kw_only=True):
-    """What a route is to be."""
+    """The new value of a route."""
 
     url: Annotated[
         str,
@@ -28,22 +25,30 @@ class PutRoute(msgspec.Struct, frozen=True, kw_only=True):
             examples=["https://payments-v2.prod.example.com/api"],
         ),
     ]
-    is_active: Annotated[bool, msgspec.Meta(description="Whether the route is resolved.")] = True
+    is_active: Annotated[bool, msgspec.Meta(description="Whether resolvers return the route.")] = True
     reason: Reason | None = None
 
 
 class ChangeReason(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a route is activated or deactivated."""
+    """The reason for activating or deactivating a route."""
 
     reason: Reason | None = None
 
 
-class Nothing(msgspec.Struct, frozen=True):
-    """An object without fields."""
+class RouteQuery(PageQuery, frozen=True, kw_only=True):
+    """The query parameters of the list of routes."""
+
+    service: ServiceFilter | None = None
+    env: EnvFilter | None = None
+    version: VersionFilter | None = None
+    active: Annotated[bool, msgspec.Meta(description="Only active routes, or only inactive ones.")] | None = None
+    at_revision: (
+        Annotated[int, msgspec.Meta(ge=0, description="List the routes as of this revision of the tenant.")] | None
+    ) = None
 
 
 class RouteBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A route as it stands. `revision` is the tenant's that last changed it."""
+    """A route. `revision`: the tenant's revision that last changed it."""
 
     tenant: str
     service: str
@@ -57,14 +62,14 @@ class RouteBody(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, route: Route) -> "RouteBody":
-        key = route.key
+        key, value = route.key, route.value
         return cls(
             tenant=key.tenant,
             service=key.service,
             env=key.env,
             version=key.version,
-            url=route.value.url,
-            is_active=route.value.is_active,
+            url=value.url,
+            is_active=value.is_active,
             revision=route.revision,
             created_at=route.created_at,
             updated_at=route.updated_at,
@@ -72,67 +77,74 @@ class RouteBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RoutePage(msgspec.Struct, frozen=True, kw_only=True):
-    """Routes by service, env and version. `next_cursor` asks for those that follow; null when there are none."""
+    """Routes by service, env and version. `next_cursor`: of the next page; null on the last page."""
 
     routes: list[RouteBody]
     next_cursor: str | None
 
 
-class TenantBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A tenant. `revision` counts its committed change sets."""
+class PastRouteBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A route as of an earlier revision."""
 
     tenant: str
-    revision: int
-    created_at: datetime
+    service: str
+    env: str
+    version: str
+    url: str
+    is_active: bool
 
     @classmethod
-    def of(cls, tenant: Tenant) -> "TenantBody":
-        return cls(tenant=tenant.name, revision=tenant.revision, created_at=tenant.created_at)
+    def of(cls, route: PastRoute) -> "PastRouteBody":
+        key, value = route.key, route.value
+        return cls(
+            tenant=key.tenant,
+            service=key.service,
+            env=key.env,
+            version=key.version,
+            url=value.url,
+            is_active=value.is_active,
+        )
 
 
-class TenantPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Tenants by name. `next_cursor` asks for those that follow; null when there are none."""
+class PastRoutePage(msgspec.Struct, frozen=True, kw_only=True):
+    """Routes as of a revision, by service, env and version. `next_cursor`: of the next page; null on the last page."""
 
-    tenants: list[TenantBody]
+    at_revision: int
+    routes: list[PastRouteBody]
     next_cursor: str | None
 
 
-Limit = Annotated[int, msgspec.Meta(ge=1, le=1000, description="How many to answer with at most.")]
-Cursor = Annotated[str, msgspec.Meta(description="`next_cursor` of the page before.")]
-_Service = Annotated[str, msgspec.Meta(description="Only this service's routes.", extra_json_schema=NAME_SCHEMA)]
-_Env = Annotated[str, msgspec.Meta(description="Only this environment's routes.", extra_json_schema=NAME_SCHEMA)]
-_Version = Annotated[str, msgspec.Meta(description="Only this version's routes.", extra_json_schema=VERSION_SCHEMA)]
+def route_response(route: Route) -> Response[RouteBody]:
+    """200 with the route and its revision as entity tag."""
+    return Response(RouteBody.of(route), headers={"ETag": etag(route.revision)})
 
 
-class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which page of a list."""
-
-    limit: Limit = 100
-    cursor: Cursor | None = None
-
-
-class TenantQuery(PageQuery, frozen=True, kw_only=True):
-    """Which tenants to list."""
+def route_change_response(plan: Plan) -> RecordedResponse:
+    """The response to a change of a single route: 201 with a created route, otherwise 200 with the route."""
+    (outcome,) = plan.outcomes
+    created = outcome.change is not None and outcome.change.action is Action.CREATED
+    headers = change_headers(outcome.route.revision, plan.revision)
+    return RecordedResponse(201 if created else 200, headers, msgspec.json.encode(RouteBody.of(outcome.route)))
 
 
-class ScopeQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """The part of a tenant that a desired set speaks for; everything outside stays as it is."""
-
-    service: _Service | None = None
-    env: _Env | None = None
-
-
-class KeyQuery(PageQuery, frozen=True, kw_only=True):
-    """Which access keys to list."""
-
-
-class RouteQuery(PageQuery, frozen=True, kw_only=True):
-    """Which routes to list."""
-
-    service: _Service | None = None
-    env: _Env | None = None
-    version: _Version | None = None
-    active: Annotated[bool, msgspec.Meta(description="Only active ones, or only inactive ones.")] | None = None
-    at_revision: (
-        Annotated[int, msgspec.Meta(ge=0, description="The routes as they were at this revision of the tenant.")] | None
-    ) = None
+EXAMPLE_ROUTE = RouteBody(
+    tenant="team-a",
+    service="payments",
+    env="prod",
+    version="v2",
+    url=EXAMPLE_URL,
+    is_active=True,
+    revision=42,
+    created_at=datetime(2026, 3, 1, 9, 30, tzinfo=UTC),
+    updated_at=datetime(2026, 3, 2, 16, 5, 12, tzinfo=UTC),
+)
+EXAMPLE_ROUTE_PAGE = RoutePage(routes=[EXAMPLE_ROUTE], next_cursor="cGF5bWVudHM6cHJvZDp2Mg")
+EXAMPLE_PAST_ROUTE_PAGE = PastRoutePage(
+    at_revision=42,
+    routes=[
+        PastRouteBody(
+            tenant="team-a", service="payments", env="prod", version="v2", url=EXAMPLE_ROUTE.url, is_active=True
+        ),
+    ],
+    next_cursor=None,
+)

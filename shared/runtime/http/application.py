@@ -26,7 +26,7 @@ from shared.runtime.http.openapi.response_headers import document_response_heade
 from shared.runtime.http.openapi.security import SECURITY, SECURITY_SCHEMES, AccessDocumentation
 from shared.runtime.http.options_allow import CompleteAllow
 from shared.runtime.http.probes import probes
-from shared.runtime.http.problems import MAX_BODY_BYTES, Problems, ProblemType
+from shared.runtime.http.problems import MAX_BODY_BYTES, ProblemHandlers, ProblemType
 from shared.runtime.http.request_limits import RequestLimits, RequestLimitsMiddleware
 from shared.runtime.http.telemetry import TelemetryMiddleware
 from shared.runtime.logs import CountingHandler
@@ -61,7 +61,7 @@ def build_application(
     """
     litestar = Litestar(
         route_handlers=[*handlers, *probes(health, metrics)],
-        exception_handlers=Problems({**ACCESS_PROBLEM_TYPES, **problem_types}).handlers(),
+        exception_handlers=ProblemHandlers({**ACCESS_PROBLEM_TYPES, **problem_types}).as_map(),
         guards=[access_guard(make_not_found, metrics)],
         plugins=[AccessDocumentation()],
         openapi_config=OpenAPIConfig(

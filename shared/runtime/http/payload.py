@@ -8,6 +8,7 @@ from typing import Any, TypeAlias, TypeVar, get_args
 
 import msgspec
 
+from shared.schemas.identity import name_errors
 from shared.schemas.validation import FieldError, InvalidInput
 
 _S = TypeVar("_S", bound=msgspec.Struct)
@@ -17,6 +18,18 @@ Checks: TypeAlias = Mapping[str, Callable[[Any], object]]
 
 Rule: TypeAlias = Callable[[Mapping[str, Any]], Iterable[FieldError]]
 """What is wrong between several fields, given the values of those that are right by themselves."""
+
+
+def _name_check(field: str) -> Callable[[str], None]:
+    def check(text: str) -> None:
+        for error in name_errors(**{field: text}):
+            raise ValueError(error.detail)
+
+    return check
+
+
+NAME_CHECKS: Checks = {field: _name_check(field) for field in ("tenant", "service", "env", "version")}
+"""Of the parts of a route's key."""
 
 _NO_CHECKS: Checks = MappingProxyType({})
 _MAX_QUOTED = 80
@@ -43,7 +56,7 @@ def accept_body(body: bytes, into: type[_S]) -> _S:
 
 
 def read_list_body(
-    body: bytes, into: type[_S], list_field: str, check_length: Callable[[int], object]
+    body: bytes, into: type[_S], list_field: str, check_length: Callable[[int], object], checks: Checks = _NO_CHECKS
 ) -> tuple[_S | None, list[Any], list[FieldError]]:
     """The struct in a JSON body, and the body's further field `list_field`, an array.
 
@@ -59,7 +72,7 @@ def read_list_body(
     else:
         detail = "is required" if elements is None else f"must be an array; got {type(elements).__name__}"
         errors, elements = [FieldError(f"/{list_field}", detail)], []
-    value, further = _read(fields, into, _NO_CHECKS, list_field=list_field)
+    value, further = _read(fields, into, checks, list_field)
     return value, elements, errors + further
 
 

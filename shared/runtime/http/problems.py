@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem details: the one place where an exception becomes a status."""
+"""Errors as problem details (RFC 9457): the only place where an exception becomes a status."""
 
 import math
 from collections.abc import Mapping
@@ -16,13 +16,13 @@ from shared.runtime.resilience import DependencyUnavailable
 from shared.schemas.validation import FieldError, InvalidInput
 
 CONTENT_TYPE = "application/problem+json"
-_TYPE = "urn:traffic-manager:problem:"
+_URN = "urn:traffic-manager:problem:"
 
 _log = structlog.get_logger(__name__)
 
 
 class Problem(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """A problem details object. `errors` lists every wrong field of a 400."""
+    """A problem details object. `errors`: every wrong field of an invalid request."""
 
     type: str
     title: str
@@ -34,7 +34,7 @@ class Problem(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class ProblemType:
-    """What the callers of a service see of one exception type. `retry_after` in seconds."""
+    """A problem type of the API. `slug`: the end of its URI. `retry_after`: seconds, sent as `Retry-After`."""
 
     status: int
     slug: str
@@ -44,84 +44,100 @@ class ProblemType:
 
 
 SHARED_PROBLEM_TYPES: dict[type[Exception], ProblemType] = {
-    InvalidInput: ProblemType(400, "invalid-input", "The request is not valid"),
-    DependencyUnavailable: ProblemType(
-        503, "dependency-unavailable", "A server behind this service does not answer", 1
-    ),
-    TimeoutError: ProblemType(503, "deadline-exceeded", "The request took longer than its deadline", 1),
+    InvalidInput: ProblemType(400, "invalid-input", "Invalid request"),
+    DependencyUnavailable: ProblemType(503, "dependency-unavailable", "Dependency unavailable", 1),
+    TimeoutError: ProblemType(503, "deadline-exceeded", "Deadline exceeded", 1),
 }
 MAX_BODY_BYTES = 4 * 1024 * 1024
-BODY_TOO_LARGE = ProblemType(413, "body-too-large", "The request's body is too large")
-_INTERNAL = ProblemType(500, "internal-error", "Something went wrong inside the service")
+BODY_TOO_LARGE = ProblemType(413, "body-too-large", "Request body too large")
+_INTERNAL = ProblemType(500, "internal-error", "Internal error")
 
 
-class Problems:
-    """A service's table of exception types, on top of the shared one; the nearest base class decides."""
+class ProblemHandlers:
+    """Litestar's exception handlers by a service's problem types, on top of the shared ones.
+
+    An exception gets the problem type of its nearest base class.
+    """
 
     def __init__(self, problem_types: Mapping[type[Exception], ProblemType]) -> None:
-        self._kinds = {**SHARED_PROBLEM_TYPES, **problem_types}
+        self._problem_types = {**SHARED_PROBLEM_TYPES, **problem_types}
 
-    def handlers(self) -> ExceptionHandlersMap:
-        """The exception handlers to hand to Litestar."""
+    def as_map(self) -> ExceptionHandlersMap:
+        """The exception handlers to pass to Litestar."""
         return {HTTPException: _from_litestar, Exception: self._from_exception}
 
     def _from_exception(self, request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
-        kind = next((self._kinds[base] for base in type(error).__mro__ if base in self._kinds), None)
-        if kind is None:
+        known = self._problem_types
+        problem_type = next((known[base] for base in type(error).__mro__ if base in known), None)
+        if problem_type is None:
             _log.error("unexpected error", method=request.method, path=request.url.path, exc_info=error)
-            return respond(_INTERNAL, "The service has logged what happened under this correlation id.")
+            return problem_response(_INTERNAL, "The service has logged the error under this correlation id.")
         if isinstance(error, DependencyUnavailable):
-            # Why stays inside: it can hold the address of a server.
-            _log.warning("could not answer", dependency=error.dependency, why=error.why, path=request.url.path)
-            return respond(kind, f"{error.dependency} does not answer. Try again soon: repeating a request is safe.")
-        # An error that knows when to come back says so; its kind's figure is for those that do not.
-        kind = replace(kind, retry_after=getattr(error, "retry_after", kind.retry_after))
-        return respond(kind, str(error) or kind.title, errors=error.errors if isinstance(error, InvalidInput) else ())
+            # The reason is only logged: it can contain a server's address.
+            _log.warning("dependency unavailable", dependency=error.dependency, reason=error.why, path=request.url.path)
+            detail = f"{error.dependency} does not respond. Try again: repeating the request is safe."
+            return problem_response(problem_type, detail)
+        # An error's own `retry_after` goes before its problem type's.
+        problem_type = replace(problem_type, retry_after=getattr(error, "retry_after", problem_type.retry_after))
+        errors = error.errors if isinstance(error, InvalidInput) else ()
+        return problem_response(problem_type, str(error) or problem_type.title, errors)
 
 
-def respond(kind: ProblemType, detail: str, errors: tuple[FieldError, ...] = ()) -> Response[Problem]:
-    """The response that tells a caller of a problem."""
-    problem = problem_of(kind, detail, errors)
-    return Response(problem, status_code=kind.status, media_type=CONTENT_TYPE, headers=headers_of(kind))
+def problem_response(problem_type: ProblemType, detail: str, errors: tuple[FieldError, ...] = ()) -> Response[Problem]:
+    """The response with this problem."""
+    return Response(
+        problem_of(problem_type, detail, errors),
+        status_code=problem_type.status,
+        media_type=CONTENT_TYPE,
+        headers=_headers(problem_type),
+    )
 
 
-def problem_of(kind: ProblemType, detail: str, errors: tuple[FieldError, ...] = ()) -> Problem:
-    """The problem under the correlation id at hand."""
+def problem_of(problem_type: ProblemType, detail: str, errors: tuple[FieldError, ...] = ()) -> Problem:
+    """The problem details object, with the current correlation id."""
     return Problem(
-        type=_TYPE + kind.slug,
-        title=kind.title,
-        status=kind.status,
+        type=_URN + problem_type.slug,
+        title=problem_type.title,
+        status=problem_type.status,
         detail=detail,
         correlation_id=correlation.current(),
         errors=list(errors),
     )
 
 
-def headers_of(kind: ProblemType) -> dict[str, str]:
-    """What the answer carries beside its content type."""
-    retry = {} if kind.retry_after is None else {"Retry-After": str(math.ceil(kind.retry_after))}
-    return {**kind.headers, **retry}
-
-
-async def send_problem(send: Send, kind: ProblemType, detail: str, headers: Mapping[str, str] | None = None) -> None:
-    """The same response, from a layer before Litestar; `headers` come on top."""
-    body = msgspec.json.encode(problem_of(kind, detail))
-    fields = {"content-type": CONTENT_TYPE, "content-length": str(len(body)), **headers_of(kind), **(headers or {})}
+async def send_problem(
+    send: Send, problem_type: ProblemType, detail: str, headers: Mapping[str, str] | None = None
+) -> None:
+    """Send the same response from a layer before Litestar, with further headers."""
+    body = msgspec.json.encode(problem_of(problem_type, detail))
+    fields = {
+        "content-type": CONTENT_TYPE,
+        "content-length": str(len(body)),
+        **_headers(problem_type),
+        **(headers or {}),
+    }
     raw = [(name.lower().encode(), value.encode()) for name, value in fields.items()]
-    await send({"type": "http.response.start", "status": kind.status, "headers": raw})
+    await send({"type": "http.response.start", "status": problem_type.status, "headers": raw})
     await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _headers(problem_type: ProblemType) -> dict[str, str]:
+    retry_after = problem_type.retry_after
+    retry = {} if retry_after is None else {"Retry-After": str(math.ceil(retry_after))}
+    return {**problem_type.headers, **retry}
 
 
 def _from_litestar(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
     if isinstance(error, ValidationException):
-        return respond(SHARED_PROBLEM_TYPES[InvalidInput], "Some parameters are wrong.", _parameter_errors(error))
+        detail = "Some parameters are invalid."
+        return problem_response(SHARED_PROBLEM_TYPES[InvalidInput], detail, _parameter_errors(error))
     if isinstance(error, NotFoundException):
-        kind = ProblemType(404, "no-such-path", "There is nothing at this path")
-        return respond(kind, f"{request.url.path} is no path of this service; /schema lists them all.")
+        problem_type = ProblemType(404, "no-such-path", "Path not found")
+        return problem_response(problem_type, f"This service has no path {request.url.path}. /schema lists its paths.")
     if error.status_code == BODY_TOO_LARGE.status:
-        return respond(BODY_TOO_LARGE, f"A body has at most {MAX_BODY_BYTES} bytes. Send less at once.")
-    title = error.detail or "The request was refused"
-    response = respond(ProblemType(error.status_code, f"http-{error.status_code}", title), title)
+        return problem_response(BODY_TOO_LARGE, f"The maximum is {MAX_BODY_BYTES} bytes. Split the request.")
+    title = error.detail or "Request refused"
+    response = problem_response(ProblemType(error.status_code, f"http-{error.status_code}", title), title)
     response.headers.update(error.headers or {})
     return response
 
@@ -129,7 +145,7 @@ def _from_litestar(request: Request[Any, Any, Any], error: HTTPException) -> Res
 def _parameter_errors(error: ValidationException) -> tuple[FieldError, ...]:
     found = error.extra if isinstance(error.extra, list) else []
     return tuple(
-        FieldError(f"/{each.get('key', '').replace('.', '/')}", str(each.get("message", "is not valid")))
+        FieldError(f"/{each.get('key', '').replace('.', '/')}", str(each.get("message", "is invalid")))
         for each in found
         if isinstance(each, dict)
     )

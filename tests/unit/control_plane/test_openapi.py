@@ -51,7 +51,7 @@ async def test_a_lists_parameters_are_shown(operations: dict[str, dict[str, Any]
     parameters = {each["name"]: each for each in operations["GET /api/v1/tenants/{tenant}/routes"]["parameters"]}
     assert set(parameters) == {"tenant", "service", "env", "version", "active", "at_revision", "limit", "cursor"}
     assert parameters["limit"]["schema"] == {
-        "description": "How many to answer with at most.",
+        "description": "Maximum number of items on the page.",
         "type": "integer",
         "minimum": 1,
         "maximum": 1000,

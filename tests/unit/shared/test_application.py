@@ -88,7 +88,7 @@ async def test_client_never_sees_what_an_unexpected_error_says(client: httpx2.As
 
 async def test_client_is_told_which_dependency_is_away_and_not_where_it_is(client: httpx2.AsyncClient) -> None:
     detail = (await client.get("/fails/unavailable")).json()["detail"]
-    assert "redis does not answer" in detail
+    assert "redis does not respond" in detail
     assert "10.1.2.3" not in detail
 
 

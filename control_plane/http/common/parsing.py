@@ -1,0 +1,64 @@
+"""Reading requests: helpers that return what is wrong with a part, so that every wrong part is reported at once."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar
+
+import msgspec
+from litestar import Request
+
+from control_plane.domain.changes import Attribution
+from shared.runtime import correlation, tracing
+from shared.runtime.http.authentication import principal_of
+from shared.runtime.http.payload import NAME_CHECKS, Rule, read_query
+from shared.schemas.identity import name_errors
+from shared.schemas.validation import FieldError, InvalidInput
+
+AnyRequest = Request[Any, Any, Any]
+_T = TypeVar("_T")
+_S = TypeVar("_S", bound=msgspec.Struct)
+
+_MAX_REVISION_DIGITS = 18
+"""Every number of so many digits fits PostgreSQL's bigint."""
+
+
+def traced(request: AnyRequest, name: str) -> AbstractContextManager[None]:
+    """A span of this name in the caller's trace."""
+    return tracing.span(name, request.headers.get("traceparent"))
+
+
+def attribution_of(request: AnyRequest, reason: str | None) -> Attribution:
+    """Attributes a change to the subject of the caller's credential."""
+    return Attribution(principal_of(request).subject, reason, correlation.current() or correlation.generate())
+
+
+def accepted(value: _T | None, *errors: list[FieldError]) -> _T:
+    """The value. Raises InvalidInput with all errors, if there are any."""
+    found = [each for some in errors for each in some]
+    if value is None or found:
+        raise InvalidInput(tuple(found))
+    return value
+
+
+def accept_tenant(tenant: str) -> str:
+    """The tenant's name in the path. Raises InvalidInput."""
+    return accepted(tenant, name_errors(tenant=tenant))
+
+
+def read_parameters(
+    request: AnyRequest,
+    into: type[_S],
+    *,
+    decode_cursor: Callable[[str], object] | None = None,
+    rule: Rule | None = None,
+) -> tuple[_S | None, list[FieldError]]:
+    """The query parameters, or None and what is wrong with them. `decode_cursor`: raises InvalidCursor."""
+    checks = NAME_CHECKS if decode_cursor is None else {**NAME_CHECKS, "cursor": decode_cursor}
+    return read_query(request.query_params.multi_items(), into, checks, rule)
+
+
+def read_revision(text: str) -> tuple[int, list[FieldError]]:
+    """The revision in the path, or 0 and what is wrong with it."""
+    if text.isascii() and text.isdecimal() and len(text) <= _MAX_REVISION_DIGITS:
+        return int(text), []
+    return 0, [FieldError("/revision", f"must be a revision, such as 42; got {text[:80]!r}")]
