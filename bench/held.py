@@ -7,7 +7,7 @@ from litestar.types import ASGIApp
 from bench.caller import record_of
 from bench.seeded import key as key_of
 from data_plane.domain.entry import Entry, State, TtlPolicy
-from data_plane.domain.remote_clock import RemoteClock
+from data_plane.domain.remote_clock import PrimaryClock, PrimaryTime
 from data_plane.domain.stream_coverage import StreamCoverage
 from data_plane.domain.watermarks import Watermarks
 from data_plane.http.fast_path.middleware import FastPath
@@ -18,7 +18,7 @@ from data_plane.service.resolve.l1_reader import L1Reader
 from shared.runtime.access.authenticator import CredentialAuthenticator
 from shared.runtime.access.keyring import Keyring
 from shared.runtime.access.tokens import AccessKey
-from shared.runtime.clock import SystemClock
+from shared.runtime.clock import LocalTime, SystemClock
 from shared.runtime.health import Health
 from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
@@ -37,9 +37,9 @@ class FullCache:
         self._clock = SystemClock()
         self.metrics, self.health = Metrics(Service.DATA_PLANE), Health({})
         self._cache = L1Cache(routes, self.metrics)
-        lives, heard, primary_clock = TtlPolicy(LIFE_SECONDS), StreamCoverage(), RemoteClock()
+        lives, heard, primary_clock = TtlPolicy(LIFE_SECONDS), StreamCoverage(), PrimaryClock()
         now = self._clock.monotonic()
-        primary_clock.observe(sent=now, received=now, remote=self._clock.now().timestamp())
+        primary_clock.observe(sent=now, received=now, remote=PrimaryTime(self._clock.now().timestamp()))
         heard.listen({0: 0}, at=now, resumed=False)
         coverage = StalenessBounds(
             local=self._cache,
@@ -88,7 +88,16 @@ class FullCache:
         for number in range(self._routes):
             route, later = key_of(number), number / 1e6
             url = f"http://{route.service}.{route.tenant}-prod.svc.cluster.local:8080"
-            expires_at, revision = now + LIFE_SECONDS + later, 1000 + number
-            entry = Entry(route, State.ACTIVE, url, revision, now + later, expires_at, time + later, LAST_REVISION)
+            expires_at, revision = LocalTime(now + LIFE_SECONDS + later), 1000 + number
+            entry = Entry(
+                route,
+                State.ACTIVE,
+                url,
+                revision,
+                LocalTime(now + later),
+                expires_at,
+                PrimaryTime(time + later),
+                LAST_REVISION,
+            )
             self._cache.store(entry)
             yield number

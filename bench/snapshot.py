@@ -17,14 +17,14 @@ from rich.table import Table
 
 from data_plane.adapters.snapshot.file import SnapshotFile
 from data_plane.domain.entry import Entry, State, TtlPolicy
-from data_plane.domain.remote_clock import RemoteClock
+from data_plane.domain.remote_clock import PrimaryClock, PrimaryTime
 from data_plane.domain.stream_coverage import StreamCoverage
 from data_plane.domain.watermarks import Watermarks
 from data_plane.service.cache.freshness import Freshness
 from data_plane.service.cache.l1 import L1Cache
 from data_plane.service.cache.staleness import StalenessBounds
 from data_plane.service.snapshot.persistence import SnapshotPersistence
-from shared.runtime.clock import SystemClock
+from shared.runtime.clock import LocalTime, SystemClock
 from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.schemas.identity import RouteKey
@@ -47,9 +47,9 @@ async def main(routes: int) -> None:
 
 
 def _snapshots(file: SnapshotFile, routes: int, *, filled: bool) -> SnapshotPersistence:
-    metrics, lives, heard, clock = Metrics(Service.DATA_PLANE), TtlPolicy(), StreamCoverage(), RemoteClock()
+    metrics, lives, heard, clock = Metrics(Service.DATA_PLANE), TtlPolicy(), StreamCoverage(), PrimaryClock()
     local, marks = L1Cache(routes, metrics), Watermarks()
-    clock.observe(sent=CLOCK.monotonic(), received=CLOCK.monotonic(), remote=time.time())
+    clock.observe(sent=CLOCK.monotonic(), received=CLOCK.monotonic(), remote=PrimaryTime(time.time()))
     heard.listen({0: 0}, at=CLOCK.monotonic(), resumed=False)
     if filled:
         _fill(local, routes)
@@ -75,7 +75,7 @@ def _fill(local: L1Cache, routes: int) -> None:
     for number in range(routes):
         key = RouteKey(f"team-{number % 100}", f"service-{number}", "prod", "v1")
         url = f"http://service-{number}.team.svc.cluster.local:8080"
-        local.store(Entry(key, State.ACTIVE, url, number, now, now + 60, time.time(), number))
+        local.store(Entry(key, State.ACTIVE, url, number, now, LocalTime(now + 60), PrimaryTime(time.time()), number))
 
 
 async def _measured(work: Callable[[], Awaitable[object]]) -> list[str]:

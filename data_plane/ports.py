@@ -5,6 +5,7 @@ from typing import Protocol
 
 from data_plane.domain.entry import Entry
 from data_plane.domain.reading import Reading
+from data_plane.domain.remote_clock import PrimaryTime
 from data_plane.domain.snapshot import KeptRoute, Snapshot, SnapshotHead
 from data_plane.domain.tenant_reading import TenantReading
 from data_plane.errors import UnreadableEntry
@@ -59,10 +60,10 @@ class ReplicaLag(Protocol):
         """Seconds it is behind the primary. Raises DependencyUnavailable when it does not tell."""
 
 
-class PrimaryTime(Protocol):
+class PrimaryTimeSource(Protocol):
     """The clock by which changes are dated."""
 
-    async def now(self) -> float:
+    async def now(self) -> PrimaryTime:
         """POSIX seconds on the primary. Raises DependencyUnavailable."""
 
 

@@ -13,7 +13,7 @@ from data_plane.adapters.redis import route_cache as redis
 from data_plane.adapters.redis.route_cache import REDIS_FAILURES, RedisRouteCache
 from data_plane.adapters.snapshot.file import SnapshotFile
 from data_plane.composition.dependencies import Dependencies
-from data_plane.domain.remote_clock import RemoteClock
+from data_plane.domain.remote_clock import PrimaryClock
 from data_plane.domain.stream_coverage import StreamCoverage
 from data_plane.service.core import Ports
 from data_plane.service.loading.replica_pool import ReplicaPool
@@ -44,7 +44,7 @@ class Stores:
         self._dependencies = dependencies
         self._clock = clock
         self._metrics = metrics
-        self._primary_clock = RemoteClock()
+        self._primary_clock = PrimaryClock()
         self._cache = self._redis()
         self._replicas = [
             self._database(f"replica-{number}", url, settings.replica_connections)

@@ -1,7 +1,4 @@
-"""What is known of a route: its value, its revision, and how long that knowledge may be used.
-
-All times are seconds of this process's monotonic clock.
-"""
+"""Cached knowledge of a route: its value, its revision, and how long it may be used."""
 
 import math
 from dataclasses import dataclass
@@ -10,6 +7,8 @@ from enum import IntEnum
 import msgspec
 from msgspec.structs import replace
 
+from data_plane.domain.remote_clock import UNPROVEN, PrimaryTime
+from shared.runtime.clock import LocalTime
 from shared.schemas.identity import RouteKey
 
 
@@ -33,20 +32,20 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     to which it was never created (0: the tenant is unknown). Rows are never deleted, so of two entries for a key the
     one with the higher revision is always the newer one.
 
-    `as_of`: the entry was right then. `expires_at`: until then it is answered without asking anyone. It is kept for
-    longer, as a floor under everything that is older, and for answering while no source can.
+    `read_at` (local): the entry was right then. `expires_at` (local): until then it is served without a load. It is kept
+    for longer, so that nothing older is accepted, and to be served while every source fails.
 
-    `proven_as_of` is the primary's time up to which its source has shown the entry to be right (-inf: it could not),
-    `reflects` the tenant's revision it was right at. Neither depends on any other clock or on anything being in time.
+    `proven_at` is the primary's time up to which its source has shown the entry to be right (UNPROVEN: it could not),
+    `tenant_revision` the tenant's revision it was right at. Neither depends on the local clock.
     """
 
     key: RouteKey
     state: State
     url: str | None
     revision: int
-    as_of: float
-    expires_at: float
-    proven_as_of: float = -math.inf
+    read_at: LocalTime
+    expires_at: LocalTime
+    proven_at: PrimaryTime = UNPROVEN
     tenant_revision: int = 0
 
     def __post_init__(self) -> None:
@@ -78,9 +77,9 @@ def newest(held: Entry, offered: Entry) -> Entry:
         return held if held.expires_at >= offered.expires_at else offered
     merged = replace(
         held,
-        as_of=max(held.as_of, offered.as_of),
+        read_at=max(held.read_at, offered.read_at),
         expires_at=max(held.expires_at, offered.expires_at),
-        proven_as_of=max(held.proven_as_of, offered.proven_as_of),
+        proven_at=max(held.proven_at, offered.proven_at),
         tenant_revision=max(held.tenant_revision, offered.tenant_revision),
     )
     return held if merged == held else merged
@@ -99,7 +98,7 @@ class TtlPolicy:
 
     def cap(self, entry: Entry) -> Entry:
         """The entry of another instance, which may have been told to let entries live longer than this one."""
-        latest = entry.as_of + self.of(entry.state)
+        latest = LocalTime(entry.read_at + self.of(entry.state))
         return entry if entry.expires_at <= latest else replace(entry, expires_at=latest)
 
     def entry(
@@ -109,18 +108,18 @@ class TtlPolicy:
         url: str | None,
         revision: int,
         *,
-        as_of: float,
-        now: float,
-        proven_as_of: float = -math.inf,
+        read_at: LocalTime,
+        now: LocalTime,
+        proven_at: PrimaryTime = UNPROVEN,
         tenant_revision: int = 0,
     ) -> Entry:
-        """The entry for a value that was right at `as_of` (-inf: nobody knows when) and is heard of `now`.
+        """The entry for a value that was right at `read_at` (-inf: nobody knows when) and is heard of `now`.
 
         It expires at once when its life is over already, and so can still be kept for `max_stale` from now.
         """
         life = self.of(state)
-        known_since = as_of if math.isfinite(as_of) else now - life
-        expires_at = max(now, known_since + life)
+        known_since = read_at if math.isfinite(read_at) else LocalTime(now - life)
+        expires_at = max(now, LocalTime(known_since + life))
         return Entry(
             key,
             state,
@@ -128,6 +127,6 @@ class TtlPolicy:
             revision,
             known_since,
             expires_at,
-            proven_as_of,
+            proven_at,
             tenant_revision=max(revision, tenant_revision),
         )

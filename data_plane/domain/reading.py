@@ -1,19 +1,19 @@
 """What a database said about a key."""
 
-import math
-
 import msgspec
 
 from data_plane.domain.entry import Entry, State, TtlPolicy
+from data_plane.domain.remote_clock import UNPROVEN, PrimaryTime
+from shared.runtime.clock import LocalTime
 from shared.schemas.identity import RouteKey
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False):
     """One key in one snapshot of the database.
 
-    `tenant_revision` is the tenant's in the same snapshot (0: no such tenant); `as_of` is when the snapshot was right,
-    in seconds of the local monotonic clock (-inf: it is not known how far the replica lags). `proven_as_of` is a time of
-    the primary's clock: whatever was acknowledged before it is in the snapshot.
+    `tenant_revision` is the tenant's in the same snapshot (0: no such tenant). `read_at` (local) is when the snapshot was
+    right (-inf: the replica's lag is unknown). `proven_at`: the snapshot has every change acknowledged before this
+    time of the primary.
     """
 
     key: RouteKey
@@ -21,18 +21,18 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     url: str | None
     revision: int
     tenant_revision: int
-    as_of: float
-    proven_as_of: float = -math.inf
+    read_at: LocalTime
+    proven_at: PrimaryTime = UNPROVEN
 
-    def entry(self, lives: TtlPolicy, now: float) -> Entry:
+    def entry(self, lives: TtlPolicy, now: LocalTime) -> Entry:
         """What is known by this reading, `now` that it came."""
         return lives.entry(
             self.key,
             self.state,
             self.url,
             self.revision,
-            as_of=self.as_of,
+            read_at=self.read_at,
             now=now,
-            proven_as_of=self.proven_as_of,
+            proven_at=self.proven_at,
             tenant_revision=self.tenant_revision,
         )

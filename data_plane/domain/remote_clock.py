@@ -1,48 +1,62 @@
-"""Another machine's clock, read over the network, with a bound on the error."""
+"""A clock of another machine, read over the network, with a bound on the error."""
 
 import math
 from dataclasses import dataclass
+from typing import Generic, NewType, TypeAlias, TypeVar, cast
+
+from shared.runtime.clock import LocalTime
+
+PrimaryTime = NewType("PrimaryTime", float)
+"""POSIX seconds of the PostgreSQL primary's clock, by which changes are dated."""
+UNPROVEN = PrimaryTime(-math.inf)
+"""No time of the primary is known up to which a value was right."""
 
 DRIFT = 200e-6
-"""How much two clocks may part, in seconds per second."""
+"""Upper bound on how far two clocks diverge, in seconds per second."""
 _FASTER, _SLOWER = 1 + DRIFT, 1 - DRIFT
+
+_Local = TypeVar("_Local", bound=float)
+_Remote = TypeVar("_Remote", bound=float)
 
 
 @dataclass(frozen=True, slots=True)
-class RoundTrip:
-    """The remote clock showed `remote` at some moment from `sent` to `received`."""
+class RoundTrip(Generic[_Local, _Remote]):
+    """The remote clock showed `remote` at some moment from `sent` to `received` on the local clock."""
 
-    sent: float
-    received: float
-    remote: float
+    sent: _Local
+    received: _Local
+    remote: _Remote
 
-    def earliest(self, at: float) -> float:
+    def earliest(self, at: _Local) -> _Remote:
+        """Lower bound on what the remote clock shows at local `at`."""
         elapsed = at - self.received
-        return self.remote + elapsed * (_SLOWER if elapsed > 0 else _FASTER)
+        return cast("_Remote", self.remote + elapsed * (_SLOWER if elapsed > 0 else _FASTER))
 
-    def latest(self, at: float) -> float:
+    def latest(self, at: _Local) -> _Remote:
+        """Upper bound on what the remote clock shows at local `at`."""
         elapsed = at - self.sent
-        return self.remote + elapsed * (_FASTER if elapsed > 0 else _SLOWER)
+        return cast("_Remote", self.remote + elapsed * (_FASTER if elapsed > 0 else _SLOWER))
 
-    def error(self, at: float) -> float:
+    def error(self, at: _Local) -> float:
+        """Half the distance between both bounds, in seconds."""
         return (self.latest(at) - self.earliest(at)) / 2
 
 
-class RemoteClock:
-    """Tells what a remote clock shows now, from round trips to it: the remote time was read between the two local ones.
+class RemoteClock(Generic[_Local, _Remote]):
+    """Estimates a remote clock from round trips to it: the remote time was read between the two local ones.
 
-    Local times are monotonic seconds, remote ones seconds since any epoch. None until the first round trip.
+    Every estimate is None until the first round trip.
     """
 
     def __init__(self) -> None:
-        self._trip: RoundTrip | None = None
-        self.set_at = -math.inf
-        """When the remote clock was last found to have been set, in local time."""
+        self._trip: RoundTrip[_Local, _Remote] | None = None
+        self.set_at = cast("_Local", -math.inf)
+        """Local time at which a round trip last showed that the remote clock had been set."""
         self.changes = 0
-        """Grows whenever it is reckoned by another round trip."""
+        """Grows whenever the estimate changes to another round trip."""
 
-    def observe(self, *, sent: float, received: float, remote: float) -> None:
-        """Note a round trip. The one with the smaller error now is kept, or the new one where the clock was set."""
+    def observe(self, *, sent: _Local, received: _Local, remote: _Remote) -> None:
+        """Record a round trip. The one with the smaller error now is kept; if the clock was set, the new one is."""
         new, old = RoundTrip(sent, received, remote), self._trip
         if old is not None and not _agree(old, new, received):
             self.set_at = received
@@ -51,9 +65,10 @@ class RemoteClock:
         self._trip = new
         self.changes += 1
 
-    def recall(self, trip: RoundTrip, *, at: float) -> bool:
-        """Know again, `at` this moment, a round trip from before this process. Where one of its own says otherwise, the
-        remote clock was set since, and its own stands. Returns whether that is so.
+    def recall(self, trip: RoundTrip[_Local, _Remote], *, at: _Local) -> bool:
+        """Use a round trip of an earlier process, at local `at`. Returns whether it contradicts this process's own.
+
+        If it does, the remote clock was set in between and this process's own round trip is kept.
         """
         known = self._trip
         is_contradicted = known is not None and not _agree(trip, known, at)
@@ -67,28 +82,35 @@ class RemoteClock:
         return is_contradicted
 
     @property
-    def reckoned_by(self) -> RoundTrip | None:
-        """The round trip that everything is told from."""
+    def round_trip(self) -> RoundTrip[_Local, _Remote] | None:
+        """The round trip that all estimates derive from."""
         return self._trip
 
-    def earliest(self, at: float) -> float | None:
-        """The least that the remote clock can show at the local time `at`."""
+    def earliest(self, at: _Local) -> _Remote | None:
+        """Lower bound on what the remote clock shows at local `at`."""
         return None if self._trip is None else self._trip.earliest(at)
 
-    def latest(self, at: float) -> float | None:
-        """The most that the remote clock can show at the local time `at`."""
+    def latest(self, at: _Local) -> _Remote | None:
+        """Upper bound on what the remote clock shows at local `at`."""
+        return None if self._trip is None else self._trip.latest(at)
+
+    def age(self, moment: _Remote, at: _Local) -> float | None:
+        """Upper bound on the seconds from the remote `moment` to local `at`; negative if `moment` is still to come."""
         trip = self._trip
         if trip is None:
             return None
-        # As `RoundTrip.latest`, once more: this runs for every answer.
+        # `RoundTrip.latest` repeated without a call: this runs for every answer.
         elapsed = at - trip.sent
-        return trip.remote + elapsed * (_FASTER if elapsed > 0 else _SLOWER)
+        return trip.remote + elapsed * (_FASTER if elapsed > 0 else _SLOWER) - moment
 
-    def local_time_of(self, remote: float, *, at: float) -> float | None:
-        """The earliest local time at which the remote clock can have shown `remote`, reckoned at local `at`."""
-        latest = self.latest(at)
-        return None if latest is None else at - (latest - remote)
+    def local_time_of(self, remote: _Remote, *, at: _Local) -> _Local | None:
+        """The earliest local time at which the remote clock can have shown `remote`, estimated at local `at`."""
+        age = self.age(remote, at)
+        return None if age is None else cast("_Local", at - age)
 
 
-def _agree(old: RoundTrip, new: RoundTrip, at: float) -> bool:
+PrimaryClock: TypeAlias = RemoteClock[LocalTime, PrimaryTime]
+
+
+def _agree(old: RoundTrip[_Local, _Remote], new: RoundTrip[_Local, _Remote], at: _Local) -> bool:
     return old.earliest(at) <= new.latest(at) and new.earliest(at) <= old.latest(at)

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import msgspec
 
 from data_plane.domain.entry import Entry, State
+from data_plane.domain.remote_clock import PrimaryTime
 from data_plane.domain.route_encoding import body_of, encode_url, url_in
+from shared.runtime.clock import LocalTime
 from shared.schemas.identity import RouteKey
 
 MAX_USES = 3
@@ -23,9 +25,9 @@ class Slot(msgspec.Struct, gc=False, eq=False):
     url: bytes
     state: State
     revision: int
-    as_of: float
-    expires_at: float
-    proven_as_of: float
+    read_at: LocalTime
+    expires_at: LocalTime
+    proven_at: PrimaryTime
     tenant_revision: int
     uses: int = 0
 
@@ -33,13 +35,13 @@ class Slot(msgspec.Struct, gc=False, eq=False):
     def of(cls, entry: Entry, *, tenant_revision: int) -> "Slot":
         """The entry as it is kept; `reflects` is the entry's, in an object that others have as well."""
         url = b"" if entry.url is None else encode_url(entry.url)
-        return cls(url, entry.state, entry.revision, entry.as_of, entry.expires_at, entry.proven_as_of, tenant_revision)
+        return cls(url, entry.state, entry.revision, entry.read_at, entry.expires_at, entry.proven_at, tenant_revision)
 
     def entry(self, key: RouteKey) -> Entry:
         """The entry as it was handed in under this key."""
         url = url_in(self.url) if self.url else None
         return Entry(
-            key, self.state, url, self.revision, self.as_of, self.expires_at, self.proven_as_of, self.tenant_revision
+            key, self.state, url, self.revision, self.read_at, self.expires_at, self.proven_at, self.tenant_revision
         )  # fmt: skip
 
     def equals_entry(self, entry: Entry) -> bool:
@@ -47,8 +49,8 @@ class Slot(msgspec.Struct, gc=False, eq=False):
         return (
             self.revision == entry.revision
             and self.expires_at == entry.expires_at
-            and self.as_of == entry.as_of
-            and self.proven_as_of == entry.proven_as_of
+            and self.read_at == entry.read_at
+            and self.proven_at == entry.proven_at
             and self.tenant_revision == entry.tenant_revision
             and self.state is entry.state
         )

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from data_plane.domain.entry import State
-from data_plane.domain.remote_clock import RoundTrip
+from data_plane.domain.remote_clock import PrimaryTime, RoundTrip
+from shared.runtime.clock import BootTime
 from shared.schemas.identity import RouteKey
 
 
@@ -12,7 +13,7 @@ from shared.schemas.identity import RouteKey
 class KeptRoute:
     """One route, active or a tombstone. What was never created is not kept: it may have been since.
 
-    It was right at `right_at`, and its life ends at `expires_at`, both on the clock of the head. `proven_as_of` is as in an
+    It was right at `read_at`, and its life ends at `expires_at`, both on the clock of the head. `proven_at` is as in an
     entry, -inf where not known. `reflects` is the tenant's revision that it was known to be right at.
     """
 
@@ -20,9 +21,9 @@ class KeptRoute:
     state: State
     url: str | None
     revision: int
-    right_at: float
-    expires_at: float
-    proven_as_of: float
+    read_at: BootTime
+    expires_at: BootTime
+    proven_at: PrimaryTime
     tenant_revision: int
 
     def __post_init__(self) -> None:
@@ -39,8 +40,8 @@ class HostTime:
     """
 
     boot: str
-    up_for: float
-    primary: RoundTrip | None
+    up_for: BootTime
+    primary: RoundTrip[BootTime, PrimaryTime] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections import deque
 
+from shared.runtime.clock import LocalTime
 from shared.schemas.events import RouteChanged
 
 
@@ -12,7 +13,7 @@ class TenantChangeLog:
     event stream vouched for when this one began.
     """
 
-    def __init__(self, oldest: int, since: float) -> None:
+    def __init__(self, oldest: int, since: LocalTime) -> None:
         self._oldest = oldest
         self._events: deque[RouteChanged] = deque()
         self.since = since

@@ -1,8 +1,10 @@
 """What a database said about all of a tenant."""
 
-import math
 from dataclasses import dataclass
 from typing import NamedTuple
+
+from data_plane.domain.remote_clock import UNPROVEN, PrimaryTime
+from shared.runtime.clock import NEVER, LocalTime
 
 
 class ActiveRoute(NamedTuple):
@@ -19,7 +21,7 @@ class ActiveRoute(NamedTuple):
 class TenantReading:
     """Every active route of a tenant at exactly `revision`, from one snapshot of the database.
 
-    `proven_as_of` is a time of the primary's clock: whatever was acknowledged before it is in the snapshot (-inf: not
+    `proven_at` is a time of the primary's clock: whatever was acknowledged before it is in the snapshot (-inf: not
     known). `newest_at` is a moment of the local monotonic clock at which nothing newer was committed; only the primary
     can tell one (-inf: it was not asked).
     """
@@ -27,5 +29,5 @@ class TenantReading:
     tenant: str
     revision: int
     routes: tuple[ActiveRoute, ...]
-    proven_as_of: float = -math.inf
-    newest_at: float = -math.inf
+    proven_at: PrimaryTime = UNPROVEN
+    newest_at: LocalTime = NEVER

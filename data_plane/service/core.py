@@ -6,7 +6,7 @@ from functools import partial
 
 from data_plane.domain.answer import Layer
 from data_plane.domain.entry import TtlPolicy
-from data_plane.domain.remote_clock import RemoteClock
+from data_plane.domain.remote_clock import PrimaryClock
 from data_plane.domain.stream_coverage import StreamCoverage
 from data_plane.domain.watermarks import Watermarks
 from data_plane.ports import HotKeySource, RouteCache, RouteSource, SnapshotStore, TenantSource
@@ -42,7 +42,7 @@ class Ports:
     cache: RouteCache
     replicas: Sequence[RouteSource]
     primary: RouteSource | None
-    primary_clock: RemoteClock
+    primary_clock: PrimaryClock
     heard: StreamCoverage = field(default_factory=StreamCoverage)
     tenants: Sequence[TenantSource] = ()
     snapshots: SnapshotStore | None = None

@@ -5,8 +5,8 @@ import contextlib
 
 import structlog
 
-from data_plane.domain.remote_clock import RemoteClock
-from data_plane.ports import PrimaryTime, ReplicaLag
+from data_plane.domain.remote_clock import PrimaryClock
+from data_plane.ports import PrimaryTimeSource, ReplicaLag
 from data_plane.service.cache.l2 import L2Cache
 from data_plane.service.loading.replica_pool import ReplicaPool
 from data_plane.service.loading.verifier import CacheVerifier
@@ -31,7 +31,7 @@ async def keep_redis_in_step(shared: L2Cache) -> None:
             _log.info("all pending changes are in Redis")
 
 
-async def keep_primary_time(primary: PrimaryTime, remote_clock: RemoteClock, clock: Clock) -> None:
+async def keep_primary_time(primary: PrimaryTimeSource, remote_clock: PrimaryClock, clock: Clock) -> None:
     """Read the primary's time every 10 s; every 0.5 s until it is known."""
     while True:
         await learn_primary_time(primary, remote_clock, clock)
@@ -39,7 +39,7 @@ async def keep_primary_time(primary: PrimaryTime, remote_clock: RemoteClock, clo
         await asyncio.sleep(TIME_SECONDS if is_known else FIRST_TIME_SECONDS)
 
 
-async def learn_primary_time(primary: PrimaryTime, remote_clock: RemoteClock, clock: Clock) -> None:
+async def learn_primary_time(primary: PrimaryTimeSource, remote_clock: PrimaryClock, clock: Clock) -> None:
     """Read the primary's time once."""
     try:
         sent = clock.monotonic()

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from data_plane.adapters.postgres.replica_lag import PostgresReplicaLag
-from data_plane.domain.remote_clock import RemoteClock
+from data_plane.domain.remote_clock import PrimaryClock
 from deploy.local.stack import Stack
 from shared.runtime.clock import SystemClock
 from shared.runtime.resilience import DependencyUnavailable
@@ -21,7 +21,7 @@ from tests.support.waiting import eventually
 @asynccontextmanager
 async def shown_by(url: str) -> AsyncIterator[PostgresReplicaLag]:
     """The lag of the server there, once it is connected."""
-    shown = PostgresReplicaLag("replica-1", url, primary_clock=RemoteClock(), clock=SystemClock())
+    shown = PostgresReplicaLag("replica-1", url, primary_clock=PrimaryClock(), clock=SystemClock())
     keeping = asyncio.create_task(shown.keep_open())
     await eventually(lambda: answers(shown))
     try:

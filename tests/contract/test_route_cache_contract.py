@@ -12,7 +12,7 @@ from data_plane.domain.entry import Entry, State
 from data_plane.errors import UnreadableEntry
 from data_plane.ports import RouteCache
 from deploy.local.stack import Stack
-from shared.runtime.clock import SystemClock
+from shared.runtime.clock import LocalTime, SystemClock
 from shared.runtime.health import DependencyHealth
 from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
@@ -60,7 +60,7 @@ def an_entry(
 ) -> Entry:
     now = CLOCK.monotonic()
     url = f"https://example.com/{revision}" if state is State.ACTIVE else None
-    return Entry(key, state, url, revision, now - age, now + remaining)
+    return Entry(key, state, url, revision, LocalTime(now - age), LocalTime(now + remaining))
 
 
 def assert_same(found: Entry | None, expected: Entry) -> None:
@@ -73,7 +73,7 @@ def assert_same(found: Entry | None, expected: Entry) -> None:
         expected.revision,
     )
     assert expected.expires_at - TOLERANCE <= found.expires_at <= expected.expires_at + 0.001
-    assert expected.as_of - TOLERANCE <= found.as_of <= expected.as_of + 0.001
+    assert expected.read_at - TOLERANCE <= found.read_at <= expected.read_at + 0.001
 
 
 async def test_nothing_is_there_at_first(cache: RouteCache) -> None:

@@ -11,7 +11,7 @@ import pytest
 from data_plane.adapters.postgres.route_source import POSTGRES_FAILURES, PostgresRouteSource
 from data_plane.domain.entry import State
 from data_plane.domain.reading import Reading
-from data_plane.domain.remote_clock import RemoteClock
+from data_plane.domain.remote_clock import PrimaryClock
 from data_plane.ports import RouteSource
 from deploy.local.stack import Stack
 from shared.runtime.clock import SystemClock
@@ -49,7 +49,7 @@ class FakeWriter:
 
 @asynccontextmanager
 async def postgres(
-    url: str, primary_clock: RemoteClock | None = None, seconds: float = 5.0
+    url: str, primary_clock: PrimaryClock | None = None, seconds: float = 5.0
 ) -> AsyncIterator[PostgresRouteSource]:
     """A connected source."""
     metrics, health = Metrics(Service.DATA_PLANE), DependencyHealth(required=False)
@@ -61,7 +61,7 @@ async def postgres(
             "replica-1", timeout=seconds, failures=POSTGRES_FAILURES, clock=CLOCK, health=health, metrics=metrics
         ),
         health=health,
-        primary_clock=primary_clock or RemoteClock(),
+        primary_clock=primary_clock or PrimaryClock(),
         clock=CLOCK,
         metrics=metrics,
     )
@@ -143,7 +143,7 @@ async def test_a_reading_tells_when_it_was_right(pair: tuple[Writer, RouteSource
     await read_at(source, key, 1)
     before = CLOCK.monotonic()
     reading = await source.read(key)
-    assert before - 10 <= reading.as_of <= CLOCK.monotonic()
+    assert before - 10 <= reading.read_at <= CLOCK.monotonic()
 
 
 async def test_a_paused_standby_shows_its_age_by_the_relays_heartbeat(stack: Stack, database: Database) -> None:
@@ -159,7 +159,7 @@ async def test_a_paused_standby_shows_its_age_by_the_relays_heartbeat(stack: Sta
             committed = CLOCK.monotonic()
             readings = [await source.read(key) for _ in range(3)]
             assert {each.url for each in readings} == {"https://v1"}
-            assert all(each.as_of < committed for each in readings)
+            assert all(each.read_at < committed for each in readings)
         finally:
             await admin.execute("SELECT pg_wal_replay_resume()")
         assert (await read_at(source, key, 2)).url == "https://v2"
@@ -171,7 +171,7 @@ async def test_a_paused_standby_shows_its_age_by_the_relays_heartbeat(stack: Sta
 
 
 async def _is_right_as_of(source: RouteSource, key: RouteKey, moment: float) -> bool:
-    return (await source.read(key)).as_of >= moment
+    return (await source.read(key)).read_at >= moment
 
 
 async def test_a_server_that_is_down_is_unavailable_at_once_and_used_again_when_it_is_back(
@@ -210,7 +210,7 @@ async def test_a_database_without_tables_cannot_tell(empty_database: Database) -
         connections=1,
         guard=guard,
         health=health,
-        primary_clock=RemoteClock(),
+        primary_clock=PrimaryClock(),
         clock=CLOCK,
         metrics=metrics,
     )

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from data_plane.domain.entry import State
 from data_plane.domain.reading import Reading
-from shared.runtime.clock import Clock
+from data_plane.domain.remote_clock import PrimaryTime
+from shared.runtime.clock import NEVER, Clock, LocalTime
 from shared.runtime.resilience import DependencyUnavailable
 from shared.schemas.events import Action, RouteChanged
 from shared.schemas.identity import RouteKey
@@ -20,7 +21,7 @@ class Commit:
     key: RouteKey
     url: str | None
     event: RouteChanged
-    at: float
+    at: LocalTime
 
 
 class FakePrimary:
@@ -46,20 +47,20 @@ class FakePrimary:
         self.log.append(Commit(key, url, event, self.clock.monotonic()))
         return event
 
-    def read(self, key: RouteKey, length: int, as_of: float) -> Reading:
+    def read(self, key: RouteKey, length: int, read_at: LocalTime) -> Reading:
         """What stands after the first `length` commits."""
         tenants = [each for each in self.log[:length] if each.key.tenant == key.tenant]
         tenant_revision = tenants[-1].event.revision if tenants else 0
         of_key = [each for each in tenants if each.key == key]
-        proven = self.time_at(as_of)
+        proven = self.time_at(read_at)
         if not of_key:
-            return Reading(key, State.ABSENT, None, tenant_revision, tenant_revision, as_of, proven)
+            return Reading(key, State.ABSENT, None, tenant_revision, tenant_revision, read_at, proven)
         state = State.ACTIVE if of_key[-1].url else State.INACTIVE
-        return Reading(key, state, of_key[-1].url, of_key[-1].event.revision, tenant_revision, as_of, proven)
+        return Reading(key, state, of_key[-1].url, of_key[-1].event.revision, tenant_revision, read_at, proven)
 
-    def time_at(self, moment: float) -> float:
+    def time_at(self, moment: float) -> PrimaryTime:
         """What the primary's clock showed then, in POSIX seconds."""
-        return self.clock.now().timestamp() - (self.clock.monotonic() - moment)
+        return PrimaryTime(self.clock.now().timestamp() - (self.clock.monotonic() - moment))
 
     def urls_since(self, key: RouteKey, moment: float) -> set[str | None]:
         """Every URL that the key had at `moment` or has had since; None: no active route."""
@@ -88,7 +89,7 @@ class FakeRouteSource:
         self.reads += 1
         if self.is_down:
             raise DependencyUnavailable(self.name, "it is down")
-        reading = self._primary.read(key, self._position(), self._as_of())
+        reading = self._primary.read(key, self._position(), self._read_at())
         self._asked.set()
         if self._gate is not None:
             await self._gate.wait()
@@ -99,11 +100,11 @@ class FakeRouteSource:
             raise DependencyUnavailable(self.name, "it is down")
         return list({each.key: None for each in self._primary.log})[:most]
 
-    async def now(self) -> float:
+    async def now(self) -> PrimaryTime:
         """POSIX seconds on this server."""
         if self.is_down:
             raise DependencyUnavailable(self.name, "it is down")
-        return self._primary.clock.now().timestamp()
+        return PrimaryTime(self._primary.clock.now().timestamp())
 
     def stop_here(self) -> None:
         """Replay nothing more for now."""
@@ -130,9 +131,9 @@ class FakeRouteSource:
     def _position(self) -> int:
         return len(self._primary.log) if self._length is None else self._length
 
-    def _as_of(self) -> float:
+    def _read_at(self) -> LocalTime:
         if not self.lag_is_known:
-            return float("-inf")
+            return NEVER
         position = self._position()
         # Right until the first commit that is missing here.
         return self._primary.clock.monotonic() if position == len(self._primary.log) else self._primary.log[position].at

@@ -1,9 +1,8 @@
 """A server of the fake database, asked for whole tenants."""
 
-import math
-
 from data_plane.domain.entry import State
 from data_plane.domain.tenant_reading import ActiveRoute, TenantReading
+from shared.runtime.clock import NEVER, LocalTime
 from shared.runtime.resilience import DependencyUnavailable
 from tests.fakes.data_plane_database import FakePrimary
 
@@ -30,15 +29,15 @@ class FakeTenantSource:
             return None
         revision = commits[-1].event.revision if commits else 0
         keys = sorted({each.key for each in commits})
-        readings = [self._database.read(key, length, self._as_of(length)) for key in keys]
+        readings = [self._database.read(key, length, self._current_at(length)) for key in keys]
         routes = tuple(
             ActiveRoute(each.key.service, each.key.env, each.key.version, each.url, each.revision)
             for each in readings
             if each.state is State.ACTIVE and each.url is not None
         )
         now = self._database.clock.monotonic()
-        proven = self._database.time_at(self._as_of(length))
-        return TenantReading(tenant, revision, routes, proven, now if self._is_primary else -math.inf)
+        proven = self._database.time_at(self._current_at(length))
+        return TenantReading(tenant, revision, routes, proven, now if self._is_primary else NEVER)
 
     def stop_here(self) -> None:
         """Replay nothing more for now."""
@@ -48,6 +47,6 @@ class FakeTenantSource:
         """Be as the primary is, from now on."""
         self._length = None
 
-    def _as_of(self, length: int) -> float:
+    def _current_at(self, length: int) -> LocalTime:
         log = self._database.log
         return self._database.clock.monotonic() if length == len(log) else log[length].at

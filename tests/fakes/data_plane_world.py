@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from data_plane.domain.answer import Answer
 from data_plane.domain.read_consistency import ANY, ReadConsistency
-from data_plane.domain.remote_clock import RemoteClock
+from data_plane.domain.remote_clock import PrimaryClock, PrimaryTime
 from data_plane.domain.stream_coverage import StreamCoverage
 from data_plane.ports import HotKeySource, SnapshotStore
 from data_plane.service.core import Core, Ports, build_core
@@ -36,6 +36,10 @@ class World:
         self.tenant_primary = FakeTenantSource(self.database, is_primary=True)
         self.redis = FakeRouteCache()
         self.disk = FakeSnapshotStore()
+
+    def primary_time(self, ahead_seconds: float = 0.0) -> PrimaryTime:
+        """The primary's time now, or that of a primary whose clock is ahead by so much."""
+        return PrimaryTime(self.clock.now().timestamp() + ahead_seconds)
 
     def settings(self, **changed: object) -> DataPlaneSettings:
         """The defaults, with a deadline that no step of a test on a standing clock comes near."""
@@ -81,7 +85,7 @@ class Instance:
         self.settings = settings
         self.metrics = Metrics(Service.DATA_PLANE)
         self.notes: dict[str, str] = {}
-        self.primary_clock = RemoteClock()
+        self.primary_clock = PrimaryClock()
         if knows_the_time:
             self.learn_the_time()
         self.heard = StreamCoverage()
@@ -104,7 +108,7 @@ class Instance:
     def learn_the_time(self) -> None:
         """A round trip to the primary that took no time."""
         now = self._world.clock.monotonic()
-        self.primary_clock.observe(sent=now, received=now, remote=self._world.clock.now().timestamp())
+        self.primary_clock.observe(sent=now, received=now, remote=self._world.primary_time())
 
     def listen(self) -> None:
         """Open the stream at its present end."""
@@ -118,8 +122,8 @@ class Instance:
 
     def hear_heartbeat(self, moment: float | None = None) -> None:
         """Apply a heartbeat of that moment (monotonic), or of now."""
-        as_of = self._world.database.time_at(self._world.clock.monotonic() if moment is None else moment)
-        self.heard.applied(0, 0, [Heartbeat(as_of=datetime.fromtimestamp(as_of, UTC), partitions=1)])
+        proven_at = self._world.database.time_at(self._world.clock.monotonic() if moment is None else moment)
+        self.heard.applied(0, 0, [Heartbeat(as_of=datetime.fromtimestamp(proven_at, UTC), partitions=1)])
 
     async def resolve(self, key: RouteKey = KEY, *, accept_stale: bool = True, demand: ReadConsistency = ANY) -> Answer:
         return await self.core.resolver.resolve(key, accept_stale=accept_stale, demand=demand)

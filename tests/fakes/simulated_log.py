@@ -7,6 +7,8 @@ from random import Random
 
 from data_plane.domain.entry import State
 from data_plane.domain.reading import Reading
+from data_plane.domain.remote_clock import UNPROVEN, PrimaryTime
+from shared.runtime.clock import LocalTime
 from shared.runtime.resilience import DependencyUnavailable
 from shared.schemas.events import Action, Heartbeat, RouteChanged
 from shared.schemas.identity import RouteKey
@@ -34,7 +36,7 @@ class SimulatedPrimary:
         self.commits: list[Committed] = []
         self.of_key: dict[RouteKey, list[Committed]] = {}
         self._of_tenant: dict[str, list[Committed]] = {}
-        self._beats: list[tuple[float, float]] = []
+        self._beats: list[tuple[float, PrimaryTime]] = []
 
     def commit(self, key: RouteKey) -> None:
         """Change the route; the transaction has read the clock some time before it commits."""
@@ -54,22 +56,22 @@ class SimulatedPrimary:
         for log in (self.commits, of_tenant, self.of_key.setdefault(key, [])):
             log.append(committed)
 
-    def beat(self) -> float:
+    def beat(self) -> PrimaryTime:
         """Write the relay's heartbeat row; returns the primary's time in it."""
         self._beats.append((self.time.now, self.time.primary()))
         return self._beats[-1][1]
 
-    def read(self, key: RouteKey, at: float, as_of: float, proven: float | None = None) -> Reading:
-        """What a snapshot of that true moment shows; `as_of` in the reader's time."""
+    def read(self, key: RouteKey, at: float, read_at: LocalTime, proven: PrimaryTime | None = None) -> Reading:
+        """What a snapshot of that true moment shows; `read_at` in the reader's time."""
         beats = [shown for moment, shown in self._beats[-200:] if moment <= at]
-        proven = proven if proven is not None else beats[-1] if beats else -math.inf
+        proven = proven if proven is not None else beats[-1] if beats else UNPROVEN
         revision = sum(each.at <= at for each in self._of_tenant.get(key.tenant, ()))
         of_key = [each.event for each in self.of_key.get(key, ()) if each.at <= at]
         if not of_key:
-            return Reading(key, State.ABSENT, None, revision, revision, as_of, proven)
+            return Reading(key, State.ABSENT, None, revision, revision, read_at, proven)
         change = of_key[-1].changes[0]
         state, url = (State.ACTIVE, change.url) if change.is_active else (State.INACTIVE, None)
-        return Reading(key, state, url, of_key[-1].revision, revision, as_of, proven)
+        return Reading(key, state, url, of_key[-1].revision, revision, read_at, proven)
 
     def wrong_since(self, key: RouteKey, revision: int) -> float:
         """The true moment at which a newer revision of the route replaced this one; inf when none has."""
@@ -114,7 +116,7 @@ class SimulatedKafka:
         for each in events:
             self.partitions[sum(each.tenant.encode()) % PARTITIONS].append(each)
 
-    def heartbeat(self, as_of: float) -> None:
+    def heartbeat(self, as_of: PrimaryTime) -> None:
         beat = Heartbeat(as_of=datetime.fromtimestamp(as_of, UTC), partitions=PARTITIONS)
         for each in self.partitions:
             each.append(beat)
@@ -127,7 +129,7 @@ class SimulatedRelay:
         self._primary = primary
         self._kafka = kafka
         self._sent = 0
-        self._frozen: tuple[list[RouteChanged], float] | None = None
+        self._frozen: tuple[list[RouteChanged], PrimaryTime] | None = None
 
     def publish(self) -> None:
         """Publish what is unsent."""

@@ -6,11 +6,12 @@ from random import Random
 from msgspec.structs import replace
 
 from data_plane.domain.entry import Entry
-from data_plane.domain.remote_clock import RemoteClock
+from data_plane.domain.remote_clock import PrimaryClock
 from data_plane.domain.stream_coverage import StreamCoverage
 from data_plane.service.core import Ports, build_core
 from data_plane.service.snapshot.persistence import SnapshotPersistence
 from data_plane.settings import DataPlaneSettings
+from shared.runtime.clock import LocalTime
 from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.schemas.events import Heartbeat, RouteChanged
@@ -42,8 +43,8 @@ class RedisSeenFrom:
         return None if entry is None else self._with_times(entry, self._clock.at)
 
     @staticmethod
-    def _with_times(entry: Entry, convert: Callable[[float], float]) -> Entry:
-        return replace(entry, as_of=convert(entry.as_of), expires_at=convert(entry.expires_at))
+    def _with_times(entry: Entry, convert: Callable[[LocalTime], LocalTime]) -> Entry:
+        return replace(entry, read_at=convert(entry.read_at), expires_at=convert(entry.expires_at))
 
 
 class SimulatedResolver:
@@ -71,7 +72,7 @@ class SimulatedResolver:
         primary, redis, lag = self._servers
         self.clock = clock
         self._positions = [0] * PARTITIONS
-        self.heard, self.primary_clock = StreamCoverage(), RemoteClock()
+        self.heard, self.primary_clock = StreamCoverage(), PrimaryClock()
         self.replica = SimulatedSource(primary, clock, lag)
         self.primary = SimulatedSource(primary, clock)
         settings = DataPlaneSettings.model_validate(

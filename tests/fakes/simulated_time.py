@@ -2,6 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
+from data_plane.domain.remote_clock import PrimaryTime
+from shared.runtime.clock import BootTime, LocalTime
+
 EPOCH = 1_700_000_000.0
 PRIMARY_DRIFT = 70e-6
 
@@ -15,9 +18,9 @@ class TrueTime:
     def pass_by(self, seconds: float) -> None:
         self.now += seconds
 
-    def primary(self, moment: float | None = None) -> float:
+    def primary(self, moment: float | None = None) -> PrimaryTime:
         """What the primary's clock shows at a true moment, in POSIX seconds."""
-        return EPOCH + (self.now if moment is None else moment) * (1 + PRIMARY_DRIFT)
+        return PrimaryTime(EPOCH + (self.now if moment is None else moment) * (1 + PRIMARY_DRIFT))
 
 
 class HostClock:
@@ -36,24 +39,24 @@ class HostClock:
         """From that true moment until now the host was suspended, and its monotonic clock with it."""
         self._slept.append((moment, self._time.now))
 
-    def monotonic(self) -> float:
+    def monotonic(self) -> LocalTime:
         return self.at(self._time.now)
 
-    def at(self, moment: float) -> float:
+    def at(self, moment: float) -> LocalTime:
         """What the monotonic clock shows at a true moment."""
         asleep = sum(min(moment, until) - since for since, until in self._slept if since < moment)
-        return self._start + (moment - asleep) * self._rate
+        return LocalTime(self._start + (moment - asleep) * self._rate)
 
-    def true_moment(self, shown: float) -> float:
-        """When the monotonic clock shows this."""
+    def true_moment(self, shown: LocalTime) -> LocalTime:
+        """The true moment at which the monotonic clock shows this, as a time that a fake can store."""
         moment = (shown - self._start) / self._rate
         for since, until in self._slept:
             if since < moment:
                 moment += until - since
-        return moment
+        return LocalTime(moment)
 
-    def since_boot(self) -> float:
-        return self._start + self._time.now * self._rate + 50.0
+    def since_boot(self) -> BootTime:
+        return BootTime(self._start + self._time.now * self._rate + 50.0)
 
     def boot(self) -> str:
         return f"the host of {self._start}"

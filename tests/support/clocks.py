@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+from shared.runtime.clock import BootTime, LocalTime
+
 
 class MovableClock:
     """A clock that only `advance` and `sleep` move. All times are in seconds."""
@@ -11,14 +13,14 @@ class MovableClock:
         self._elapsed = 0.0
         self._boot, self._asleep = "this boot", 0.0
 
-    def monotonic(self) -> float:
-        return 1_000.0 + self._elapsed
+    def monotonic(self) -> LocalTime:
+        return LocalTime(1_000.0 + self._elapsed)
 
     def now(self) -> datetime:
         return self._start + timedelta(seconds=self._elapsed)
 
-    def since_boot(self) -> float:
-        return 400.0 + self._elapsed + self._asleep
+    def since_boot(self) -> BootTime:
+        return BootTime(400.0 + self._elapsed + self._asleep)
 
     def boot(self) -> str:
         return self._boot

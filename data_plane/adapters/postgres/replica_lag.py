@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 
 from data_plane.adapters.postgres.sessions import NotConnected, Sessions
-from data_plane.domain.remote_clock import RemoteClock
+from data_plane.domain.remote_clock import PrimaryClock
 from shared.runtime.clock import Clock
 from shared.runtime.resilience import DependencyUnavailable
 
@@ -30,7 +30,7 @@ class PostgresReplicaLag:
     primary's clock, or on the replica's own while that is not known; without any heartbeat it is infinite.
     """
 
-    def __init__(self, name: str, url: str, *, primary_clock: RemoteClock, clock: Clock) -> None:
+    def __init__(self, name: str, url: str, *, primary_clock: PrimaryClock, clock: Clock) -> None:
         self.name = name
         self._primary_clock = primary_clock
         self._clock = clock

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
-from data_plane.domain.remote_clock import RemoteClock
+from data_plane.domain.remote_clock import UNPROVEN, PrimaryClock, PrimaryTime
+from shared.runtime.clock import LocalTime
 
 _EVIDENCE = """
     pg_is_in_recovery() AS is_standby,
@@ -51,29 +52,29 @@ class ReplicationEvidence:
     `in_snapshot`: for the snapshot that was just read. `shown_afterwards`: for every later one on the connection.
     """
 
-    in_snapshot: float
-    shown_afterwards: float
+    in_snapshot: LocalTime
+    shown_afterwards: LocalTime
 
     @staticmethod
-    def proven_as_of(row: Any) -> float:
+    def proven_at(row: Any) -> PrimaryTime:
         """The primary's time before which everything acknowledged is in the snapshot, by the primary's clock alone.
 
         Not by what the WAL receiver says: the position in a keepalive can be behind what is committed when it is sent.
         """
         shown: datetime | None = row["heartbeat"] if row["is_standby"] else row["began"]
-        return -math.inf if shown is None else shown.timestamp()
+        return UNPROVEN if shown is None else PrimaryTime(shown.timestamp())
 
     @classmethod
-    def of(cls, row: Any, *, sent: float, received: float, primary_clock: RemoteClock) -> Self:
+    def of(cls, row: Any, *, sent: LocalTime, received: LocalTime, primary_clock: PrimaryClock) -> Self:
         """The evidence in a row, which was asked for at `sent`."""
         if not row["is_standby"]:
             return cls(sent, sent)
 
-        def local(primary_time: datetime | None, same_by_server: datetime | None) -> float:
+        def local(primary_time: datetime | None, same_by_server: datetime | None) -> LocalTime:
             if primary_time is None or same_by_server is None:
-                return -math.inf
-            by_primary = primary_clock.local_time_of(primary_time.timestamp(), at=sent)
-            by_server = sent - (row["server_time"] - same_by_server).total_seconds()
+                return LocalTime(-math.inf)
+            by_primary = primary_clock.local_time_of(PrimaryTime(primary_time.timestamp()), at=sent)
+            by_server = LocalTime(sent - (row["server_time"] - same_by_server).total_seconds())
             return min(by_server if by_primary is None else by_primary, received)
 
         snapshot = local(row["heartbeat"], row["heartbeat"])

@@ -11,8 +11,8 @@ from data_plane.adapters.postgres.replication_evidence import READ, STANDING, Re
 from data_plane.adapters.postgres.sessions import NotConnected, Sessions
 from data_plane.domain.entry import State
 from data_plane.domain.reading import Reading
-from data_plane.domain.remote_clock import RemoteClock
-from shared.runtime.clock import Clock
+from data_plane.domain.remote_clock import PrimaryClock, PrimaryTime
+from shared.runtime.clock import Clock, LocalTime
 from shared.runtime.health import DependencyHealth
 from shared.runtime.metrics import Metrics
 from shared.runtime.micro_batcher import BatchedCall
@@ -40,7 +40,7 @@ class PostgresRouteSource:
         connections: int,
         guard: Guard,
         health: DependencyHealth,
-        primary_clock: RemoteClock,
+        primary_clock: PrimaryClock,
         clock: Clock,
         metrics: Metrics,
     ) -> None:
@@ -78,9 +78,9 @@ class PostgresRouteSource:
             # All rows tell the same of the server.
             standing, before = self._standing(rows[0], sent), session.memory
             session.memory = max(before, standing.shown_afterwards)
-        as_of = max(before, standing.in_snapshot)
-        proven = ReplicationEvidence.proven_as_of(rows[0])
-        return [_reading(key, row, as_of, proven) for key, row in zip(keys, rows, strict=True)]
+        read_at = max(before, standing.in_snapshot)
+        proven = ReplicationEvidence.proven_at(rows[0])
+        return [_reading(key, row, read_at, proven) for key, row in zip(keys, rows, strict=True)]
 
     async def used(self, most: int) -> Sequence[RouteKey]:
         """The newest routes; see `UsedRoutes`."""
@@ -88,11 +88,12 @@ class PostgresRouteSource:
         async with self._guard.call(within=postgres_used.SECONDS), self._sessions.one() as session:
             return await postgres_used.newest_routes(session.connection, most)
 
-    async def now(self) -> float:
+    async def now(self) -> PrimaryTime:
         """POSIX seconds on this server."""
         self._check()
         async with self._guard.call(), self._sessions.one() as session:
-            return float(await session.connection.fetchval("SELECT extract(epoch FROM clock_timestamp())::float8"))
+            now: float = await session.connection.fetchval("SELECT extract(epoch FROM clock_timestamp())::float8")
+            return PrimaryTime(now)
 
     def _check(self) -> None:
         # Before the guard: its breaker would keep the server out for seconds after the connection is back.
@@ -101,12 +102,12 @@ class PostgresRouteSource:
         except NotConnected as error:
             raise DependencyUnavailable(self.name, str(error)) from error
 
-    async def _greet(self, connection: "asyncpg.Connection[Any]") -> float:
+    async def _greet(self, connection: "asyncpg.Connection[Any]") -> LocalTime:
         """What a new connection remembers: until when its server is known to have heard everything."""
         sent = self._clock.monotonic()
         return self._standing(await connection.fetchrow(STANDING), sent).shown_afterwards
 
-    def _standing(self, row: Any, sent: float) -> ReplicationEvidence:
+    def _standing(self, row: Any, sent: LocalTime) -> ReplicationEvidence:
         return ReplicationEvidence.of(
             row, sent=sent, received=self._clock.monotonic(), primary_clock=self._primary_clock
         )
@@ -121,10 +122,10 @@ def _columns(keys: Sequence[RouteKey]) -> tuple[list[str], list[str], list[str],
     )
 
 
-def _reading(key: RouteKey, row: Any, as_of: float, proven: float) -> Reading:
+def _reading(key: RouteKey, row: Any, read_at: LocalTime, proven: PrimaryTime) -> Reading:
     tenant_revision = row["tenant_revision"] or 0
     if row["revision"] is None:
-        return Reading(key, State.ABSENT, None, tenant_revision, tenant_revision, as_of, proven)
+        return Reading(key, State.ABSENT, None, tenant_revision, tenant_revision, read_at, proven)
     if not row["is_active"]:
-        return Reading(key, State.INACTIVE, None, row["revision"], tenant_revision, as_of, proven)
-    return Reading(key, State.ACTIVE, row["url"], row["revision"], tenant_revision, as_of, proven)
+        return Reading(key, State.INACTIVE, None, row["revision"], tenant_revision, read_at, proven)
+    return Reading(key, State.ACTIVE, row["url"], row["revision"], tenant_revision, read_at, proven)

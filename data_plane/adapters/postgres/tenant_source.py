@@ -9,7 +9,7 @@ import msgspec
 from data_plane.adapters.postgres.replication_evidence import ReplicationEvidence
 from data_plane.adapters.postgres.sessions import NotConnected, Sessions
 from data_plane.domain.tenant_reading import ActiveRoute, TenantReading
-from shared.runtime.clock import Clock
+from shared.runtime.clock import Clock, LocalTime
 from shared.runtime.health import DependencyHealth
 from shared.runtime.resilience import DependencyUnavailable, Guard
 
@@ -57,10 +57,10 @@ class PostgresTenantSource:
         return None if row is None else _reading(tenant, row, asked)
 
 
-def _reading(tenant: str, row: Any, asked: float) -> TenantReading:
+def _reading(tenant: str, row: Any, asked: LocalTime) -> TenantReading:
     routes = _routes.decode(row["routes"]) if row["routes"] else ()
-    newest_at = -math.inf if row["is_standby"] else asked
-    return TenantReading(tenant, row["revision"], routes, ReplicationEvidence.proven_as_of(row), newest_at)
+    newest_at = LocalTime(-math.inf) if row["is_standby"] else asked
+    return TenantReading(tenant, row["revision"], routes, ReplicationEvidence.proven_at(row), newest_at)
 
 
 async def _nothing(_: "asyncpg.Connection[Any]") -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NewType
 
 import msgspec
 from redis.asyncio import Redis
@@ -14,13 +14,16 @@ from redis.exceptions import NoScriptError, RedisError
 from data_plane.adapters.redis.compare_and_set import SCRIPT
 from data_plane.adapters.redis.hot_keys import used_routes
 from data_plane.domain.entry import Entry, State
-from data_plane.domain.remote_clock import RemoteClock
+from data_plane.domain.remote_clock import UNPROVEN, PrimaryTime, RemoteClock
 from data_plane.errors import UnreadableEntry
-from shared.runtime.clock import Clock
+from shared.runtime.clock import Clock, LocalTime
 from shared.runtime.metrics import Metrics
 from shared.runtime.micro_batcher import BatchedCall
 from shared.runtime.resilience import Guard
 from shared.schemas.identity import RouteKey
+
+RedisTime = NewType("RedisTime", float)
+"""Seconds of the Redis server's clock."""
 
 REDIS_FAILURES: tuple[type[Exception], ...] = (RedisError,)
 BATCH_SECONDS = 0.25
@@ -34,9 +37,9 @@ class _Stored(msgspec.Struct, array_like=True, frozen=True):
     revision: int
     state: State
     url: str
-    as_of_ms: int
+    read_at_ms: int
     expires_at_ms: int
-    proven_as_of_ms: int = 0
+    proven_at_ms: int = 0
     tenant_revision: int = 0
 
 
@@ -64,7 +67,7 @@ class RedisRouteCache:
         self._guard = guard
         self._clock = clock
         self._keep_ms = math.ceil(keep_seconds * 1000)
-        self._redis_clock = RemoteClock()
+        self._redis_clock: RemoteClock[LocalTime, RedisTime] = RemoteClock()
         self._sizes = metrics.histogram("tm_load_batch_keys").labels("redis")
         # One connection: what comes in meanwhile shares the next round trip.
         self._fills = BatchedCall(self._store, max_concurrent=1, max_size=MOST_KEYS)
@@ -106,13 +109,13 @@ class RedisRouteCache:
     async def close(self) -> None:
         await self._client.aclose()
 
-    def _note_time(self, sent: float, time: tuple[int, int]) -> float:
-        seconds = time[0] + time[1] / 1e6
+    def _note_time(self, sent: LocalTime, time: tuple[int, int]) -> float:
+        seconds = RedisTime(time[0] + time[1] / 1e6)
         self._redis_clock.observe(sent=sent, received=self._clock.monotonic(), remote=seconds)
         return seconds * 1000
 
-    def _arguments(self, entry: Entry, sent: float) -> tuple[bytes | str | int, ...]:
-        remaining, age = entry.expires_at - sent, sent - entry.as_of
+    def _arguments(self, entry: Entry, sent: LocalTime) -> tuple[bytes | str | int, ...]:
+        remaining, age = entry.expires_at - sent, sent - entry.read_at
         sent_at = self._redis_clock.earliest(sent) or 0.0
         return (
             _name(entry.key),
@@ -123,7 +126,7 @@ class RedisRouteCache:
             math.ceil(age * 1000),
             math.floor(sent_at * 1000),
             self._keep_ms,
-            math.floor(entry.proven_as_of * 1000) if math.isfinite(entry.proven_as_of) else 0,
+            math.floor(entry.proven_at * 1000) if math.isfinite(entry.proven_at) else 0,
             entry.tenant_revision,
         )
 
@@ -141,7 +144,7 @@ class RedisRouteCache:
                 pipeline.evalsha(_SCRIPT_ID, 1, *command)
             return list(await pipeline.execute())
 
-    def _stood_in_the_way(self, entry: Entry, reply: list[Any], sent: float) -> Entry | None:
+    def _stood_in_the_way(self, entry: Entry, reply: list[Any], sent: LocalTime) -> Entry | None:
         if reply[0] == 1:
             return None
         try:
@@ -154,22 +157,23 @@ def _name(key: RouteKey) -> bytes:
     return f"route:{key.tenant}:{key.service}:{key.env}:{key.version}".encode()
 
 
-def _held(key: RouteKey, value: bytes | None, sent: float, now_ms: float) -> Entry | UnreadableEntry | None:
+def _held(key: RouteKey, value: bytes | None, sent: LocalTime, now_ms: float) -> Entry | UnreadableEntry | None:
     try:
         return None if value is None else _entry(key, value, sent, now_ms)
     except UnreadableEntry as error:
         return error
 
 
-def _entry(key: RouteKey, value: bytes, sent: float, now_ms: float) -> Entry:
+def _entry(key: RouteKey, value: bytes, sent: LocalTime, now_ms: float) -> Entry:
     """The stored entry in local time. Redis showed `now_ms` some time after `sent`."""
     try:
         stored = _decoder.decode(value)
         offset = sent - now_ms / 1000
         url = stored.url or None
-        as_of, expires_at = stored.as_of_ms / 1000 + offset, stored.expires_at_ms / 1000 + offset
-        proven = stored.proven_as_of_ms / 1000 if stored.proven_as_of_ms else -math.inf
+        read_at = LocalTime(stored.read_at_ms / 1000 + offset)
+        expires_at = LocalTime(stored.expires_at_ms / 1000 + offset)
+        proven = PrimaryTime(stored.proven_at_ms / 1000) if stored.proven_at_ms else UNPROVEN
         tenant_revision = max(stored.revision, stored.tenant_revision)  # An earlier release did not write the latter.
-        return Entry(key, stored.state, url, stored.revision, as_of, expires_at, proven, tenant_revision)
+        return Entry(key, stored.state, url, stored.revision, read_at, expires_at, proven, tenant_revision)
     except (msgspec.DecodeError, ValueError) as error:
         raise UnreadableEntry(f"route:{key} holds no entry: {error}") from error

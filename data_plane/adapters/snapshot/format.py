@@ -18,9 +18,10 @@ from typing import Annotated
 import msgspec
 
 from data_plane.domain.entry import State
-from data_plane.domain.remote_clock import RoundTrip
+from data_plane.domain.remote_clock import UNPROVEN, PrimaryTime, RoundTrip
 from data_plane.domain.snapshot import HostTime, KeptRoute, Snapshot, SnapshotHead
 from data_plane.errors import SnapshotRefused
+from shared.runtime.clock import BootTime
 from shared.schemas.identity import RouteKey
 from shared.schemas.validation import InvalidInput
 
@@ -48,7 +49,7 @@ class _Head(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=
 
 
 class _Route(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
-    """`right_at_ms`, `expires_at_ms`: on the host's clock. `proven_as_of_ms`: on the primary's, 0 where not known. The URL of
+    """`read_at_ms`, `expires_at_ms`: on the host's clock. `proven_at_ms`: on the primary's, 0 where not known. The URL of
     a tombstone is empty.
     """
 
@@ -58,9 +59,9 @@ class _Route(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields
     version: str
     url: str
     revision: _Number
-    right_at_ms: _Milliseconds
+    read_at_ms: _Milliseconds
     expires_at_ms: _Milliseconds
-    proven_as_of_ms: _Number
+    proven_at_ms: _Number
     tenant_revision: _Number
 
 
@@ -133,7 +134,11 @@ def _frame(body: bytes) -> bytes:
 
 
 def _unpacked_head(head: _Head) -> SnapshotHead:
-    host = HostTime(head.boot, head.up_for, None if head.primary is None else RoundTrip(*head.primary))
+    primary = None
+    if head.primary is not None:
+        sent, received, remote = head.primary
+        primary = RoundTrip(BootTime(sent), BootTime(received), PrimaryTime(remote))
+    host = HostTime(head.boot, BootTime(head.up_for), primary)
     return SnapshotHead(head.written_at_ms / 1000, head.offsets, head.revisions, host)
 
 
@@ -146,9 +151,9 @@ def _packed(route: KeptRoute) -> _Route:
         key.version,
         route.url or "",
         route.revision,
-        math.floor(route.right_at * 1000),
+        math.floor(route.read_at * 1000),
         math.floor(route.expires_at * 1000),
-        _milliseconds(route.proven_as_of),
+        _milliseconds(route.proven_at),
         route.tenant_revision,
     )
 
@@ -159,9 +164,9 @@ def _unpacked(route: _Route) -> KeptRoute:
         State.ACTIVE if route.url else State.INACTIVE,
         route.url or None,
         route.revision,
-        route.right_at_ms / 1000,
-        route.expires_at_ms / 1000,
-        _seconds(route.proven_as_of_ms),
+        BootTime(route.read_at_ms / 1000),
+        BootTime(route.expires_at_ms / 1000),
+        _seconds(route.proven_at_ms),
         route.tenant_revision,
     )
 
@@ -170,5 +175,5 @@ def _milliseconds(seconds: float) -> int:
     return math.floor(seconds * 1000) if seconds > 0 and math.isfinite(seconds) else 0
 
 
-def _seconds(milliseconds: int) -> float:
-    return milliseconds / 1000 if milliseconds else -math.inf
+def _seconds(milliseconds: int) -> PrimaryTime:
+    return PrimaryTime(milliseconds / 1000) if milliseconds else UNPROVEN

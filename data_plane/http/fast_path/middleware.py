@@ -21,6 +21,7 @@ from data_plane.http.request_headers import matches_etag
 from data_plane.service.resolve.l1_reader import L1Reader
 from shared.runtime import correlation
 from shared.runtime.access.authenticator import Authenticator
+from shared.runtime.clock import LocalTime
 from shared.runtime.health import Health
 from shared.runtime.http.request_limits import RequestLimits
 from shared.runtime.metric_catalogue import LATENCY
@@ -83,7 +84,7 @@ class FastPath:
             # Nothing here waits for anything but the server, so these requests are never seen "in flight".
             self._durations.observe(self._now() - started)
 
-    def _answer(self, request: Any, now: float) -> Messages | None:
+    def _answer(self, request: Any, now: LocalTime) -> Messages | None:
         """Both messages of the answer; None where Litestar has to answer."""
         block, path = tuple(request["headers"]), request["raw_path"]
         caller = self._callers.get(block)
@@ -97,7 +98,7 @@ class FastPath:
             if not isinstance(found, CachedResponse):
                 return found
             known = found
-        bound = None if known.as_of is None else self._age(known.as_of, now)
+        bound = None if known.proven_at is None else self._age(known.proven_at, now)
         told = UNKNOWN_BOUND if bound is None else BOUND[ceil(bound * 1000)]
         if not caller.is_plain:
             return self._answer_to(caller, known, told)
@@ -108,7 +109,7 @@ class FastPath:
         self._found.count += 1
         return {"type": "http.response.start", "status": 200, "headers": headers}, known.body
 
-    def _look_up(self, caller: CachedCaller, path: bytes, now: float) -> CachedResponse | Messages | None:
+    def _look_up(self, caller: CachedCaller, path: bytes, now: LocalTime) -> CachedResponse | Messages | None:
         """What to answer from for an active route, both messages where there is none, None where Litestar has to answer."""
         # Before anything is looked up: neither time nor the cache may tell whether another tenant's route is there.
         if not path.startswith(caller.paths):

@@ -28,6 +28,7 @@ from data_plane.http.tenant_concealment import concealed_route
 from data_plane.service.resolve.l1_reader import L1Reader
 from shared.runtime import correlation
 from shared.runtime.access.authenticator import Authenticator
+from shared.runtime.clock import LocalTime
 from shared.runtime.health import Health
 from shared.runtime.http.problems import problem_of
 from shared.runtime.metrics import Metrics
@@ -63,13 +64,13 @@ class NotFoundResponses:
         self._absent = BufferedCounter(metrics, requests, answers.count_absent, authenticator.accepted)
         self._hidden = BufferedCounter(metrics, requests, authenticator.accepted)
 
-    def absent(self, caller: CachedCaller, route: bytes, slot: Slot, now: float) -> Messages:
+    def absent(self, caller: CachedCaller, route: bytes, slot: Slot, now: LocalTime) -> Messages:
         """For a route of which this is held, and which is not active."""
         answers = self._answers
-        as_of = answers.as_of(slot, route.partition(b"/")[0].decode())
-        bound = None if as_of is None else answers.age(as_of, now)
+        proven_at = answers.proven_at(slot, route.partition(b"/")[0].decode())
+        bound = None if proven_at is None else answers.age(proven_at, now)
         told = UNKNOWN_BOUND if bound is None else BOUND[ceil(bound * 1000)]
-        age = int(now - slot.as_of) if now > slot.as_of else 0
+        age = int(now - slot.read_at) if now > slot.read_at else 0
         self._absent.count += 1
         return self._messages(caller, route, [MAX_AGE[int(slot.expires_at - now)], AGE[age], NEGATIVE, told])
 

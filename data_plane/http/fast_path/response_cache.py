@@ -5,10 +5,12 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from data_plane.domain.remote_clock import PrimaryTime
 from data_plane.domain.slot import MAX_USES, Slot
 from data_plane.http.fast_path.headers import AGE, LENGTH, MAX_AGE, Header
 from data_plane.http.fast_path.paths import PREFIX
 from data_plane.service.resolve.l1_reader import L1Reader
+from shared.runtime.clock import LocalTime
 
 REMEMBERED = 4096
 NEWCOMERS = 16
@@ -31,15 +33,15 @@ class CachedResponse(msgspec.Struct, gc=False, eq=False):
     age: Header
     until: float
     changes: int
-    as_of: float | None
+    proven_at: PrimaryTime | None
 
     @classmethod
-    def of(cls, route: bytes, slot: Slot, answers: L1Reader, now: float) -> "CachedResponse":
+    def of(cls, route: bytes, slot: Slot, answers: L1Reader, now: LocalTime) -> "CachedResponse":
         """All of it made anew; what depends on the time in whole seconds."""
         parts = route.split(b"/")
         body = slot.body(parts)
-        remaining, age = int(slot.expires_at - now), int(now - slot.as_of) if now > slot.as_of else 0
-        less_remains, is_older = slot.expires_at - remaining, slot.as_of + age + 1
+        remaining, age = int(slot.expires_at - now), int(now - slot.read_at) if now > slot.read_at else 0
+        less_remains, is_older = slot.expires_at - remaining, slot.read_at + age + 1
         return cls(
             slot,
             {"type": "http.response.body", "body": body, "more_body": False},
@@ -49,7 +51,7 @@ class CachedResponse(msgspec.Struct, gc=False, eq=False):
             AGE[age],
             less_remains if less_remains < is_older else is_older,
             answers.changes(),
-            answers.as_of(slot, parts[0].decode()),
+            answers.proven_at(slot, parts[0].decode()),
         )
 
 
@@ -73,7 +75,7 @@ class ResponseCache:
         """Those for callers of the tenant; for None, for callers that see all tenants. The same object each time."""
         return self._by_tenant.setdefault(tenant, {})
 
-    def renew(self, among: ByPath, path: bytes, slot: Slot, now: float) -> CachedResponse:
+    def renew(self, among: ByPath, path: bytes, slot: Slot, now: LocalTime) -> CachedResponse:
         """The answer for this path, made anew from what is held of its route."""
         known = CachedResponse.of(path[len(PREFIX) :], slot, self._answers, now)
         if slot.uses == MAX_USES and (path in among or self._has_room_for(among, path)):

@@ -14,6 +14,7 @@ from uuid import UUID
 import msgspec
 
 from data_plane.domain.close_reason import CloseReason
+from data_plane.domain.remote_clock import PrimaryTime
 from data_plane.domain.tenant_reading import TenantReading
 from shared.schemas.events import RouteChange, RouteChanged
 
@@ -36,7 +37,7 @@ def greeting(tenant: str) -> bytes:
 
 def snapshot_event(reading: TenantReading) -> Iterator[bytes]:
     """All routes at one revision, in pieces: one event, however many routes there are."""
-    head = {"tenant": reading.tenant, "revision": reading.revision, "as_of": time_text(reading.proven_as_of)}
+    head = {"tenant": reading.tenant, "revision": reading.revision, "as_of": time_text(reading.proven_at)}
     yield _head("snapshot", reading.revision) + _opened(head, "routes")
     for start in range(0, len(reading.routes), ROUTES_AT_ONCE):
         some = reading.routes[start : start + ROUTES_AT_ONCE]
@@ -56,9 +57,9 @@ def change_event(event: RouteChanged) -> bytes:
     return _head("change", event.revision) + body + _NEXT_LINE + b"]}\n\n"
 
 
-def progress_event(revision: int, as_of: float) -> bytes:
-    """Nothing has happened: every change acknowledged before `as_of` was sent. No id: it can not be gone on from."""
-    return b"event: progress\ndata: " + _encode({"revision": revision, "as_of": time_text(as_of)}) + b"\n\n"
+def progress_event(revision: int, proven_at: PrimaryTime) -> bytes:
+    """Nothing has happened: every change acknowledged before `proven_at` was sent. No id: it can not be gone on from."""
+    return b"event: progress\ndata: " + _encode({"revision": revision, "as_of": time_text(proven_at)}) + b"\n\n"
 
 
 def end_event(ending: CloseReason) -> bytes:
@@ -66,7 +67,7 @@ def end_event(ending: CloseReason) -> bytes:
     return b"event: end\ndata: " + _encode({"reason": ending}) + b"\n\n"
 
 
-def time_text(moment: float) -> str | None:
+def time_text(moment: PrimaryTime) -> str | None:
     """POSIX seconds as RFC 3339 in milliseconds, rounded down; None for a time that is not known."""
     if not math.isfinite(moment):
         return None

@@ -99,7 +99,7 @@ class WatchStream(ASGIResponse):
             if event is not None:
                 await self._hand_over(send, self._event_cache.of(event))
             elif loop.time() >= due:
-                await self._hand_over(send, progress_event(self._subscription.revision, self._subscription.as_of))
+                await self._hand_over(send, progress_event(self._subscription.revision, self._subscription.proven_at))
                 due = _next_due(due, every, loop.time())
 
     async def _hand_over(self, send: Send, chunk: bytes) -> None:

@@ -1,12 +1,11 @@
 """When an entry may be answered without asking anyone."""
 
-import math
 from bisect import insort
 from collections import defaultdict
 from collections.abc import Iterable
 
 from data_plane.domain.entry import Entry, TtlPolicy
-from shared.runtime.clock import Clock
+from shared.runtime.clock import NEVER, Clock, LocalTime
 from shared.runtime.metrics import Metrics
 from shared.schemas.identity import RouteKey
 
@@ -20,13 +19,13 @@ class SuspectMarks:
     """The doubts that still matter, oldest first: no more than fit in `SPREAD_SECONDS`, and the last one before."""
 
     def __init__(self) -> None:
-        self._moments: list[float] = []
+        self._moments: list[LocalTime] = []
 
     @property
-    def last(self) -> float:
-        return self._moments[-1] if self._moments else -math.inf
+    def last(self) -> LocalTime:
+        return self._moments[-1] if self._moments else NEVER
 
-    def add(self, moment: float) -> None:
+    def add(self, moment: LocalTime) -> None:
         moments = self._moments
         if moment < self.last:
             insort(moments, moment)
@@ -40,9 +39,9 @@ class SuspectMarks:
         else:
             moments.append(moment)
 
-    def last_until(self, moment: float) -> float:
+    def last_until(self, moment: LocalTime) -> LocalTime:
         """The last one at `moment` or before; `moment` is at most `SPREAD_SECONDS` ago."""
-        return next((each for each in reversed(self._moments) if each <= moment), -math.inf)
+        return next((each for each in reversed(self._moments) if each <= moment), NEVER)
 
 
 class Freshness:
@@ -54,7 +53,7 @@ class Freshness:
         self._of_tenant: defaultdict[str, SuspectMarks] = defaultdict(SuspectMarks)
         self._of_all = SuspectMarks()
         self._of_all_concerns: frozenset[str] = frozenset()
-        self.last_suspect_at = -math.inf
+        self.last_suspect_at = NEVER
         """No doubt of any kind concerns what was right after this moment."""
         self.doubts = 0
         """How many there were."""
@@ -67,7 +66,7 @@ class Freshness:
         self.doubts += 1
         self._of_tenant[tenant].add(self.last_suspect_at)
 
-    def mark_all_suspect(self, known_tenants: Iterable[str], *, before: float | None = None) -> None:
+    def mark_all_suspect(self, known_tenants: Iterable[str], *, before: LocalTime | None = None) -> None:
         """Events of any tenant may have gone unheard before that moment (local monotonic), or before now."""
         moment = self._clock.monotonic() if before is None else before
         self.last_suspect_at = max(self.last_suspect_at, moment)
@@ -75,26 +74,26 @@ class Freshness:
         self._of_all.add(moment)
         self._of_all_concerns = frozenset(known_tenants)
 
-    def is_fresh(self, entry: Entry, now: float) -> bool:
+    def is_fresh(self, entry: Entry, now: LocalTime) -> bool:
         """Whether the entry may be answered as it is."""
         if now >= entry.expires_at:
             return False
-        return entry.as_of > self.last_suspect_at or not self._is_doubted(entry, now)
+        return entry.read_at > self.last_suspect_at or not self._is_doubted(entry, now)
 
-    def may_be_answered_stale(self, entry: Entry, now: float) -> bool:
+    def may_be_answered_stale(self, entry: Entry, now: LocalTime) -> bool:
         """Whether the entry may be answered when no source can tell."""
         return now < entry.expires_at + self._lives.max_stale
 
-    def _is_doubted(self, entry: Entry, now: float) -> bool:
+    def _is_doubted(self, entry: Entry, now: LocalTime) -> bool:
         """Whether a doubt came after the entry was right, so long ago that the entry's turn has come.
 
         The first such doubt decides when that is: those after it put nothing off.
         """
-        until = now - _delay(entry.key)
-        if entry.as_of <= self._of_all.last_until(until):
+        until = LocalTime(now - _delay(entry.key))
+        if entry.read_at <= self._of_all.last_until(until):
             return True
         doubts = self._of_tenant.get(entry.key.tenant)
-        return doubts is not None and entry.as_of <= doubts.last_until(until)
+        return doubts is not None and entry.read_at <= doubts.last_until(until)
 
     def _count_doubted(self) -> int:
         # What was known before a doubt has outlived itself one life later.

@@ -5,11 +5,11 @@ from typing import Protocol
 
 from data_plane.domain.entry import Entry, TtlPolicy
 from data_plane.domain.read_consistency import ANY, ReadConsistency
-from data_plane.domain.remote_clock import RemoteClock
+from data_plane.domain.remote_clock import UNPROVEN, PrimaryClock, PrimaryTime
 from data_plane.domain.stream_coverage import StreamCoverage
 from data_plane.domain.watermarks import Watermarks
 from data_plane.service.cache.l1 import L1Cache
-from shared.runtime.clock import Clock
+from shared.runtime.clock import Clock, LocalTime
 from shared.runtime.metrics import Metrics
 
 
@@ -17,10 +17,10 @@ class Evidence(Protocol):
     """An entry without its key, however it is kept. The fields mean what they do in `Entry`."""
 
     @property
-    def expires_at(self) -> float: ...
+    def expires_at(self) -> LocalTime: ...
 
     @property
-    def proven_as_of(self) -> float: ...
+    def proven_at(self) -> PrimaryTime: ...
 
     @property
     def tenant_revision(self) -> int: ...
@@ -35,7 +35,7 @@ class StalenessBounds:
         local: L1Cache,
         heard: StreamCoverage,
         watermarks: Watermarks,
-        primary_clock: RemoteClock,
+        primary_clock: PrimaryClock,
         lives: TtlPolicy,
         clock: Clock,
         metrics: Metrics,
@@ -49,41 +49,38 @@ class StalenessBounds:
         gauge = metrics.gauge("tm_staleness_bound_seconds")
         metrics.before_scrape(lambda: gauge.set(self._heard_ago()))
 
-    def as_of(self, entry: Entry) -> float:
+    def proven_at(self, entry: Entry) -> PrimaryTime:
         """The primary's time up to which the entry is known to be right; -inf: not known, or its clock was set since."""
-        as_of = self.proven_at_if_clock_unchanged(entry, entry.key.tenant, self._local.min_revision(entry.key))
-        return -math.inf if as_of is None else as_of
+        proven_at = self.proven_at_if_clock_unchanged(entry, entry.key.tenant, self._local.min_revision(entry.key))
+        return UNPROVEN if proven_at is None else proven_at
 
-    def bound(self, entry: Entry, now: float) -> float | None:
+    def bound(self, entry: Entry, now: LocalTime) -> float | None:
         """For how many seconds the entry may have been wrong at most, at local `now`. None: not known."""
         return self.bound_and_revision(entry, self._local.min_revision(entry.key), now)[0]
 
-    def bound_and_revision(self, entry: Entry, min_revision: int, now: float) -> tuple[float | None, int]:
+    def bound_and_revision(self, entry: Entry, min_revision: int, now: LocalTime) -> tuple[float | None, int]:
         """`bound` and `revision` of the entry. `floor`: the LocalCache's, of its key."""
-        as_of = self.proven_at_if_clock_unchanged(entry, entry.key.tenant, min_revision)
-        return None if as_of is None else self.age(as_of, now), self._revision(entry, min_revision)
+        proven_at = self.proven_at_if_clock_unchanged(entry, entry.key.tenant, min_revision)
+        return None if proven_at is None else self.age(proven_at, now), self._revision(entry, min_revision)
 
-    def proven_at_if_clock_unchanged(self, claim: Evidence, tenant: str, min_revision: int) -> float | None:
+    def proven_at_if_clock_unchanged(self, claim: Evidence, tenant: str, min_revision: int) -> PrimaryTime | None:
         """The same for what is kept under a key of the tenant; None where the primary's clock was set since.
 
         `floor`: the LocalCache's, of that key. Holds until the primary's clock or what was heard changes.
         """
         if claim.expires_at <= self._primary_clock.set_at + self._positive_life:
             return None
-        return self._as_of(claim, tenant, min_revision)
+        return self._proven_at(claim, tenant, min_revision)
 
-    def age(self, as_of: float, now: float) -> float | None:
+    def age(self, proven_at: PrimaryTime, now: LocalTime) -> float | None:
         """How long ago that was at most, at local `now`. None: not known."""
-        latest = self._primary_clock.latest(now)
-        if latest is None:
-            return None
-        age = latest - as_of
+        age = self._primary_clock.age(proven_at, now)
         # A time that is still to come was not read off this clock.
-        return age if 0 <= age < math.inf else None
+        return age if age is not None and 0 <= age < math.inf else None
 
-    def _as_of(self, claim: Evidence, tenant: str, min_revision: int) -> float:
+    def _proven_at(self, claim: Evidence, tenant: str, min_revision: int) -> PrimaryTime:
         """That of its reading, or the last heartbeat that was applied: unless a change between the two may be missing."""
-        proven, heard = claim.proven_as_of, self._heard.until
+        proven, heard = claim.proven_at, self._heard.until
         if heard <= proven or claim.tenant_revision < min_revision:
             return proven
         unheard_before = self._primary_clock.latest(self._heard.since(tenant))
@@ -100,7 +97,7 @@ class StalenessBounds:
         newest = applied.stop - 1
         return newest if newest > entry.tenant_revision else entry.tenant_revision
 
-    def meets(self, entry: Entry, demand: ReadConsistency, now: float) -> bool:
+    def meets(self, entry: Entry, demand: ReadConsistency, now: LocalTime) -> bool:
         """Whether the entry is what the caller asks for."""
         if demand is ANY:
             return True
@@ -112,5 +109,5 @@ class StalenessBounds:
         return bound is not None and bound <= demand.max_age
 
     def _heard_ago(self) -> float:
-        latest = self._primary_clock.latest(self._clock.monotonic())
-        return math.inf if latest is None else max(0.0, latest - self._heard.until)
+        age = self._primary_clock.age(self._heard.until, self._clock.monotonic())
+        return math.inf if age is None else max(0.0, age)

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 import structlog
 
 from data_plane.domain.entry import Entry, State, TtlPolicy, newest
-from data_plane.domain.remote_clock import RemoteClock
+from data_plane.domain.remote_clock import PrimaryClock, PrimaryTime
 from data_plane.domain.stream_coverage import StreamCoverage
 from data_plane.domain.watermarks import RevisionOrder, Watermarks
 from data_plane.service.cache.freshness import Freshness
 from data_plane.service.cache.l1 import L1Cache
 from data_plane.service.cache.l2 import L2Cache
 from data_plane.service.watch.change_log import ChangeLogs
-from shared.runtime.clock import Clock
+from shared.runtime.clock import NEVER, Clock
 from shared.runtime.metrics import Metrics
 from shared.schemas.events import RouteChange, RouteChanged
 from shared.schemas.identity import RouteKey
@@ -47,7 +47,7 @@ class EventApplier:
         heard: StreamCoverage,
         watermarks: Watermarks,
         feeds: ChangeLogs,
-        primary_clock: RemoteClock,
+        primary_clock: PrimaryClock,
         lives: TtlPolicy,
         clock: Clock,
         metrics: Metrics,
@@ -93,15 +93,16 @@ class EventApplier:
         now = self._clock.monotonic()
         state = State.ACTIVE if change.is_active else State.INACTIVE
         url = change.url if change.is_active else None
-        as_of = self._primary_clock.local_time_of(event.occurred_at.timestamp(), at=now)
+        occurred_at = PrimaryTime(event.occurred_at.timestamp())
+        read_at = self._primary_clock.local_time_of(occurred_at, at=now)
         return self._lives.entry(
             key,
             state,
             url,
             event.revision,
-            as_of=float("-inf") if as_of is None else min(as_of, now),
+            read_at=NEVER if read_at is None else min(read_at, now),
             now=now,
-            proven_as_of=event.occurred_at.timestamp(),
+            proven_at=occurred_at,
         )
 
     def _count(self, event: RouteChanged, level: int) -> None:

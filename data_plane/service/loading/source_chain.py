@@ -15,7 +15,7 @@ from data_plane.service.cache.l1 import L1Cache
 from data_plane.service.cache.l2 import L2Cache
 from data_plane.service.cache.staleness import StalenessBounds
 from data_plane.service.loading.replica_pool import ReplicaPool
-from shared.runtime.clock import Clock
+from shared.runtime.clock import Clock, LocalTime
 from shared.runtime.resilience import DependencyUnavailable
 from shared.schemas.identity import RouteKey
 
@@ -28,9 +28,9 @@ class Found(msgspec.Struct, frozen=True, gc=False):
 
     entry: Entry
     layer: Layer
-    asked: float
+    asked: LocalTime
 
-    def is_from_primary_since(self, moment: float) -> bool:
+    def is_from_primary_since(self, moment: LocalTime) -> bool:
         """Whether it is what the primary said to a question asked at `moment` or later."""
         return self.layer is Layer.PRIMARY and self.asked >= moment
 
@@ -102,19 +102,19 @@ class RouteLoader:
     def _is_behind(self, reading: Reading) -> bool:
         return reading.tenant_revision < self._local.newest_revision(reading.key.tenant)
 
-    async def _keep(self, reading: Reading, layer: Layer, asked: float) -> Found | None:
+    async def _keep(self, reading: Reading, layer: Layer, asked: LocalTime) -> Found | None:
         entry = self._local.store(self._entry(reading))
         if entry is None or not self._is_fresh(entry):
             return _found(entry, layer, asked)
         newer = await self._shared.fill(entry)
         return _found(entry if newer is None else self._local.store(newer), layer, asked)
 
-    def _keep_lagging(self, reading: Reading, asked: float) -> Found | None:
+    def _keep_lagging(self, reading: Reading, asked: LocalTime) -> Found | None:
         """Better than nothing, for the process alone."""
         self._shared.refuse_behind()
         entry = self._entry(reading)
         if self._is_behind(reading):
-            until = self._clock.monotonic() + BEHIND_LIFE_SECONDS
+            until = LocalTime(self._clock.monotonic() + BEHIND_LIFE_SECONDS)
             entry = replace(entry, expires_at=min(entry.expires_at, until))
         return _found(self._local.store(entry), Layer.REPLICA, asked)
 
@@ -130,7 +130,7 @@ class RouteLoader:
         return self._freshness.is_fresh(entry, self._clock.monotonic())
 
 
-def _found(entry: Entry | None, layer: Layer, asked: float) -> Found | None:
+def _found(entry: Entry | None, layer: Layer, asked: LocalTime) -> Found | None:
     return None if entry is None else Found(entry, layer, asked)
 
 

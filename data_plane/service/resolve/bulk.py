@@ -11,21 +11,25 @@ import msgspec
 from data_plane.domain.bulk_answer import KeyAnswer, ManyAnswers, Result
 from data_plane.domain.entry import TtlPolicy
 from data_plane.domain.read_consistency import ANY, ReadConsistency
-from data_plane.domain.remote_clock import DRIFT
+from data_plane.domain.remote_clock import DRIFT, PrimaryTime
 from data_plane.domain.route_encoding import encode
 from data_plane.domain.slot import Slot
 from data_plane.errors import NotFreshEnough, RevisionNotReached, RouteUnknown
 from data_plane.service.resolve.l1_reader import L1Reader
 from data_plane.service.resolve.resolver import Resolver
+from shared.runtime.clock import LocalTime
 from shared.schemas.identity import RouteKey
 from shared.schemas.validation import InvalidInput
 
+_ALWAYS = PrimaryTime(math.inf)
+"""Nothing limits the bound: no answer came from L1."""
+
 
 class _Known(NamedTuple):
-    """None for every key that the process cannot answer by itself. `as_of`: as in LocalAnswers, of all the others."""
+    """None for every key that the process cannot answer by itself. `proven_at`: as in LocalAnswers, of all the others."""
 
     answers: list[KeyAnswer | None]
-    as_of: float | None
+    proven_at: PrimaryTime | None
 
 
 class _Told(NamedTuple):
@@ -55,13 +59,13 @@ class BulkResolver:
             return await self._resolve_own(keys, f"{of}:", accept_stale, demand)
         began = self._answers.now()
         # What is demanded is looked at key by key.
-        known = self._known(keys, began) if demand is ANY else _Known([None] * len(keys), math.inf)
+        known = self._known(keys, began) if demand is ANY else _Known([None] * len(keys), _ALWAYS)
         missing = [place for place, answer in enumerate(known.answers) if answer is None]
         told = await self._ask_all([keys[place] for place in missing], accept_stale, demand) if missing else []
         for place, each in zip(missing, told, strict=True):
             known.answers[place] = each.answer
         answers = [answer for answer in known.answers if answer is not None]
-        return ManyAnswers(answers, self._bound(known.as_of, [each.bound for each in told], began))
+        return ManyAnswers(answers, self._bound(known.proven_at, [each.bound for each in told], began))
 
     async def _resolve_own(
         self, keys: Sequence[str], beginning: str, accept_stale: bool, demand: ReadConsistency
@@ -79,7 +83,7 @@ class BulkResolver:
             return _invalid(error)
         return self._hidden
 
-    def _known(self, keys: Sequence[str], now: float) -> _Known:
+    def _known(self, keys: Sequence[str], now: LocalTime) -> _Known:
         fresh = self._answers.fresh
         # Four parts make three colons; with any other number the text could be taken for another route's path.
         routes = [key.replace(":", "/").encode() if key.count(":") == 3 else b"" for key in keys]
@@ -88,15 +92,15 @@ class BulkResolver:
         answers = [
             None if slot is None else _found(route, slot, now) for route, slot in zip(routes, slots, strict=True)
         ]
-        return _Known(answers, self._as_of(keys, [slot for slot in slots if slot is not None]))
+        return _Known(answers, self._proven_at(keys, [slot for slot in slots if slot is not None]))
 
-    def _as_of(self, keys: Sequence[str], slots: Sequence[Slot]) -> float | None:
-        return self._answers.as_of_all(slots, {key.partition(":")[0] for key in keys}) if slots else math.inf
+    def _proven_at(self, keys: Sequence[str], slots: Sequence[Slot]) -> PrimaryTime | None:
+        return self._answers.proven_at_of_all(slots, {key.partition(":")[0] for key in keys}) if slots else _ALWAYS
 
-    def _bound(self, as_of: float | None, bounds: Sequence[float | None], began: float) -> float | None:
+    def _bound(self, proven_at: PrimaryTime | None, bounds: Sequence[float | None], began: LocalTime) -> float | None:
         """Of all answers, now: those that came first have waited for the last since `began`, and so aged."""
         now = self._answers.now()
-        known = 0.0 if as_of == math.inf else None if as_of is None else self._answers.age(as_of, now)
+        known = 0.0 if proven_at == _ALWAYS else None if proven_at is None else self._answers.age(proven_at, now)
         if known is None or None in bounds:
             return None
         waited = (now - began) * (1 + DRIFT)
@@ -122,7 +126,7 @@ class BulkResolver:
         return _Told(KeyAnswer(result=Result.FOUND, route=route, max_age=max_age, stale=answer.stale), answer.bound)
 
 
-def _found(route: bytes, slot: Slot, now: float) -> KeyAnswer:
+def _found(route: bytes, slot: Slot, now: LocalTime) -> KeyAnswer:
     return KeyAnswer(
         result=Result.FOUND, route=msgspec.Raw(slot.body(route.split(b"/"))), max_age=int(slot.expires_at - now)
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from data_plane.domain.answer import Layer
 from data_plane.domain.entry import Entry, State, TtlPolicy
+from data_plane.domain.remote_clock import PrimaryTime
 from data_plane.domain.stream_coverage import StreamCoverage
 from data_plane.domain.watermarks import Watermarks
 from data_plane.errors import UnreadableEntry
@@ -58,7 +59,7 @@ class Explanation:
     key: RouteKey
     views: tuple[View, ...]
     applied: range
-    heard_until: float
+    heard_until: PrimaryTime
 
     @property
     def answering(self) -> View | None:
@@ -156,7 +157,7 @@ class Explainer:
             layer,
             entry,
             self._freshness.is_fresh(entry, now),
-            max(0.0, now - entry.as_of),
+            max(0.0, now - entry.read_at),
             entry.expires_at - now,
             self._coverage.bound(entry, now),
             self._coverage.revision(entry),

@@ -4,24 +4,24 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
-from data_plane.domain.remote_clock import RemoteClock
+from data_plane.domain.remote_clock import PrimaryClock, PrimaryTime
 from data_plane.domain.slot import Slot
 from data_plane.domain.stream_coverage import StreamCoverage
 from data_plane.service.cache.freshness import Freshness
 from data_plane.service.cache.l1 import L1Cache
 from data_plane.service.cache.staleness import StalenessBounds
-from shared.runtime.clock import Clock
+from shared.runtime.clock import Clock, LocalTime
 from shared.runtime.metrics import Metrics
 
-_EXPIRES_AT, _PROVEN_AS_OF = attrgetter("expires_at"), attrgetter("proven_as_of")
+_EXPIRES_AT, _PROVEN_AT = attrgetter("expires_at"), attrgetter("proven_at")
 
 
 @dataclass(frozen=True, slots=True)
 class _Worst:
     """The Claim that each of several slots makes at least."""
 
-    expires_at: float
-    proven_as_of: float
+    expires_at: LocalTime
+    proven_at: PrimaryTime
     tenant_revision: int = 0
 
 
@@ -38,7 +38,7 @@ class L1Reader:
         freshness: Freshness,
         coverage: StalenessBounds,
         heard: StreamCoverage,
-        primary_clock: RemoteClock,
+        primary_clock: PrimaryClock,
         clock: Clock,
         metrics: Metrics,
     ) -> None:
@@ -63,20 +63,20 @@ class L1Reader:
         self._absent.inc(answers)
         self._negatives.inc(answers)
 
-    def fresh(self, route: bytes, now: float) -> Slot | None:
+    def fresh(self, route: bytes, now: LocalTime) -> Slot | None:
         """What is held under `tenant/service/env/version`, active or not, when it may be answered `now`."""
         slot = self._peek(route)
-        if slot is None or now >= slot.expires_at or slot.as_of <= self._freshness.last_suspect_at:
+        if slot is None or now >= slot.expires_at or slot.read_at <= self._freshness.last_suspect_at:
             return None
         return slot
 
-    def as_of(self, slot: Slot, tenant: str) -> float | None:
+    def proven_at(self, slot: Slot, tenant: str) -> PrimaryTime | None:
         """The primary's time up to which a slot of the tenant is known to be right; -inf and None: not known."""
         return self._coverage.proven_at_if_clock_unchanged(slot, tenant, slot.revision)
 
-    def as_of_all(self, slots: Sequence[Slot], tenants: Iterable[str]) -> float | None:
-        """As `as_of`, for all of these slots, one at least, of these tenants. Not as late as each could be proven by itself."""
-        worst = _Worst(min(map(_EXPIRES_AT, slots)), min(map(_PROVEN_AS_OF, slots)))
+    def proven_at_of_all(self, slots: Sequence[Slot], tenants: Iterable[str]) -> PrimaryTime | None:
+        """As `proven_at`, for all of these slots, one at least, of these tenants. Not as late as each could be proven by itself."""
+        worst = _Worst(min(map(_EXPIRES_AT, slots)), min(map(_PROVEN_AT, slots)))
         known = [self._coverage.proven_at_if_clock_unchanged(worst, tenant, min_revision=0) for tenant in tenants]
         return min((each for each in known if each is not None), default=None) if None not in known else None
 

@@ -13,7 +13,7 @@ from data_plane.service.cache.l1 import L1Cache
 from data_plane.service.cache.staleness import StalenessBounds
 from data_plane.service.loading.coalescer import Loads
 from data_plane.service.loading.source_chain import Found
-from shared.runtime.clock import Clock
+from shared.runtime.clock import Clock, LocalTime
 from shared.runtime.metrics import Metrics
 from shared.runtime.metrics_buffer import BufferedCounter
 from shared.schemas.identity import RouteKey
@@ -79,7 +79,7 @@ class Resolver:
             self._refuse_less(answer, demand, as_if_now=found is not None and found.is_from_primary_since(now))
         return self._count(answer)
 
-    async def _load_until_satisfied(self, key: RouteKey, demand: ReadConsistency, arrival: float) -> Found | None:
+    async def _load_until_satisfied(self, key: RouteKey, demand: ReadConsistency, arrival: LocalTime) -> Found | None:
         """Load again while that may help: until the revision is known, and the age that the primary can give.
 
         While no source can tell, the revision's event may still come; an age is not waited for.
@@ -141,9 +141,9 @@ class Resolver:
         self._resolutions["unavailable", "none"].count += 1
         return RouteUnknown(f"No source can tell whether {key} exists; {why}. Try again soon.")
 
-    def _answer(self, entry: Entry, min_revision: int, layer: Layer, now: float, *, stale: bool) -> Answer:
+    def _answer(self, entry: Entry, min_revision: int, layer: Layer, now: LocalTime, *, stale: bool) -> Answer:
         bound, tenant_revision = self._coverage.bound_and_revision(entry, min_revision, now)
-        age, remaining = now - entry.as_of, entry.expires_at - now
+        age, remaining = now - entry.read_at, entry.expires_at - now
         return Answer(entry, layer, stale, age if age > 0 else 0.0, 0.0 if stale else remaining, bound, tenant_revision)
 
     def _count(self, answer: Answer) -> Answer:

@@ -1,12 +1,11 @@
 """From the times of this process to those of a snapshot, and back in the next one. The argument is in docs/adr/0021."""
 
-import math
 from dataclasses import dataclass
 
 from data_plane.domain.entry import Entry, TtlPolicy
-from data_plane.domain.remote_clock import RemoteClock, RoundTrip
+from data_plane.domain.remote_clock import UNPROVEN, PrimaryClock, PrimaryTime, RemoteClock, RoundTrip
 from data_plane.domain.snapshot import HostTime, KeptRoute
-from shared.runtime.clock import BootClock
+from shared.runtime.clock import BootClock, BootTime, LocalTime
 
 SLEPT_SECONDS = 0.01
 """Where the host's two clocks have parted by more, it was asleep: nothing else moves one of them and not the other."""
@@ -24,13 +23,13 @@ class KnownDates:
     is_confirmed: bool
     keeps_proofs: bool
     _ahead: float
-    _theirs: RemoteClock
-    _ours: RemoteClock
+    _theirs: RemoteClock[BootTime, PrimaryTime]
+    _ours: PrimaryClock
 
-    def local_time_of(self, date: float, *, at: float) -> float | None:
+    def local_time_of(self, date: BootTime, *, at: LocalTime) -> LocalTime | None:
         """The earliest local time that the date can mean, reckoned at local `at`; None: nobody knows."""
         if self.is_same_boot:
-            return date - self._ahead
+            return LocalTime(date - self._ahead)
         by_primary = self._theirs.earliest(date)
         return None if by_primary is None else self._ours.local_time_of(by_primary, at=at)
 
@@ -38,7 +37,7 @@ class KnownDates:
 class Restoring:
     """Makes entries of a snapshot's routes, `now`. Without `has_life` they are past their lives whatever their dates."""
 
-    def __init__(self, dates: KnownDates, lives: TtlPolicy, *, has_life: bool, now: float, wall_age: float) -> None:
+    def __init__(self, dates: KnownDates, lives: TtlPolicy, *, has_life: bool, now: LocalTime, wall_age: float) -> None:
         self._dates = dates
         self._lives = lives
         self._has_life = has_life
@@ -48,17 +47,17 @@ class Restoring:
     def entry(self, route: KeptRoute) -> Entry:
         """The entry, with the life it has left."""
         now, life = self._now, self._lives.of(route.state)
-        right_at = self._dates.local_time_of(route.right_at, at=now)
+        read_at = self._dates.local_time_of(route.read_at, at=now)
         ends_at = self._dates.local_time_of(route.expires_at, at=now)
-        if right_at is None or ends_at is None:
+        if read_at is None or ends_at is None:
             # The wall clock only tells callers an age. Kept as long as any from now on.
-            return _entry(route, now - max(life, self._wall_age), expires_at=now, proven_as_of=-math.inf)
-        right_at = min(right_at, now)
+            return _entry(route, LocalTime(now - max(life, self._wall_age)), expires_at=now, proven_at=UNPROVEN)
+        read_at = min(read_at, now)
         # The one that wrote it may have been told to let entries live longer.
-        expires_at = min(ends_at, max(now, right_at + life)) if self._has_life else min(ends_at, now)
+        expires_at = min(ends_at, max(now, LocalTime(read_at + life))) if self._has_life else min(ends_at, now)
         # Past its life nothing is claimed of it where the primary's clock may have been set with nobody looking.
         is_proven = self._dates.keeps_proofs or now < expires_at
-        return _entry(route, right_at, expires_at, route.proven_as_of if is_proven else -math.inf)
+        return _entry(route, read_at, expires_at, route.proven_at if is_proven else UNPROVEN)
 
 
 class SnapshotDates:
@@ -67,7 +66,7 @@ class SnapshotDates:
     Elsewhere the dates are told by the primary's clock, which the head says how to get to.
     """
 
-    def __init__(self, clock: BootClock, primary_clock: RemoteClock) -> None:
+    def __init__(self, clock: BootClock, primary_clock: PrimaryClock) -> None:
         self._clock = clock
         self._primary_clock = primary_clock
         self._was_ahead = self._ahead()
@@ -79,26 +78,29 @@ class SnapshotDates:
         [least, was_at_most], [is_at_least, most] = self._was_ahead, self._ahead()
         if is_at_least - was_at_most > SLEPT_SECONDS:
             return HostTime("", self._clock.since_boot(), None)
-        trip = self._primary_clock.reckoned_by
+        trip = self._primary_clock.round_trip
         return HostTime(
             self._clock.boot(),
             self._clock.since_boot(),
-            None if trip is None else RoundTrip(trip.sent + least, trip.received + most, trip.remote),
+            None
+            if trip is None
+            else RoundTrip(BootTime(trip.sent + least), BootTime(trip.received + most), trip.remote),
         )
 
-    def date(self, moment: float) -> float:
+    def date(self, moment: LocalTime) -> BootTime:
         """The date of a local time: not later than it was, since the host's time only ever gets further ahead."""
-        return moment + self._was_ahead[0]
+        return BootTime(moment + self._was_ahead[0])
 
     def known(self, host: HostTime) -> KnownDates:
         """What the dates by that host's time are here. On the same boot, the primary's clock is known again, too."""
-        is_confirmed, is_ours = self._primary_clock.reckoned_by is not None, self._is_ours(host)
+        is_confirmed, is_ours = self._primary_clock.round_trip is not None, self._is_ours(host)
         least, most = self._ahead()
-        theirs, trip = RemoteClock(), host.primary
+        theirs: RemoteClock[BootTime, PrimaryTime] = RemoteClock()
+        trip = host.primary
         if trip is not None:
             theirs.recall(trip, at=host.up_for)
         if trip is not None and is_ours:
-            ours = RoundTrip(trip.sent - most, trip.received - least, trip.remote)
+            ours = RoundTrip(LocalTime(trip.sent - most), LocalTime(trip.received - least), trip.remote)
             # One of the clocks was wrong, and nobody knows which: dates by either may be later than they were.
             is_confirmed &= not self._primary_clock.recall(ours, at=self._clock.monotonic())
         keeps_proofs = is_ours and trip is not None
@@ -114,6 +116,6 @@ class SnapshotDates:
         return before - local, after - local
 
 
-def _entry(route: KeptRoute, as_of: float, expires_at: float, proven_as_of: float) -> Entry:
+def _entry(route: KeptRoute, read_at: LocalTime, expires_at: LocalTime, proven_at: PrimaryTime) -> Entry:
     tenant_revision = max(route.revision, route.tenant_revision)
-    return Entry(route.key, route.state, route.url, route.revision, as_of, expires_at, proven_as_of, tenant_revision)
+    return Entry(route.key, route.state, route.url, route.revision, read_at, expires_at, proven_at, tenant_revision)

@@ -7,7 +7,7 @@ from typing import Protocol
 import structlog
 
 from data_plane.domain.entry import Entry, State, TtlPolicy
-from data_plane.domain.remote_clock import RemoteClock
+from data_plane.domain.remote_clock import PrimaryClock
 from data_plane.domain.snapshot import KeptRoute, Snapshot, SnapshotHead
 from data_plane.domain.stream_coverage import StreamCoverage
 from data_plane.domain.watermarks import Watermarks
@@ -16,7 +16,7 @@ from data_plane.ports import SnapshotStore
 from data_plane.service.cache.freshness import SPREAD_SECONDS, Freshness
 from data_plane.service.cache.staleness import StalenessBounds
 from data_plane.service.snapshot.dating import Restoring, SnapshotDates
-from shared.runtime.clock import BootClock
+from shared.runtime.clock import BootClock, LocalTime
 from shared.runtime.metrics import Metrics
 from shared.schemas.identity import RouteKey
 
@@ -60,7 +60,7 @@ class SnapshotPersistence:
         freshness: Freshness,
         watermarks: Watermarks,
         heard: StreamCoverage,
-        primary_clock: RemoteClock,
+        primary_clock: PrimaryClock,
         lives: TtlPolicy,
         clock: BootClock,
         metrics: Metrics,
@@ -129,7 +129,7 @@ class SnapshotPersistence:
         now = self._clock.now().timestamp()
         return SnapshotHead(now, dict(offsets), self._watermarks.newest(), self._dates.now())
 
-    async def _kept(self, pause: float, clock_set_at: float) -> AsyncIterator[Sequence[KeptRoute]]:
+    async def _kept(self, pause: float, clock_set_at: LocalTime) -> AsyncIterator[Sequence[KeptRoute]]:
         for entries in self._local.in_batches(AT_ONCE):
             if self._primary_clock.set_at != clock_set_at:
                 raise SnapshotNotWritten(
@@ -139,17 +139,17 @@ class SnapshotPersistence:
             yield [self._keep(entry, now) for entry in entries if entry.state is not State.ABSENT]
             await asyncio.sleep(pause)
 
-    def _keep(self, entry: Entry, now: float) -> KeptRoute:
+    def _keep(self, entry: Entry, now: LocalTime) -> KeptRoute:
         # Doubt is not kept: what is doubted has had its life.
-        is_doubted = now < entry.expires_at and not self._freshness.is_fresh(entry, now + SPREAD_SECONDS)
+        is_doubted = now < entry.expires_at and not self._freshness.is_fresh(entry, LocalTime(now + SPREAD_SECONDS))
         return KeptRoute(
             entry.key,
             entry.state,
             entry.url,
             entry.revision,
-            self._dates.date(entry.as_of),
+            self._dates.date(entry.read_at),
             self._dates.date(now if is_doubted else entry.expires_at),
-            self._coverage.as_of(entry),
+            self._coverage.proven_at(entry),
             self._coverage.revision(entry),
         )
 

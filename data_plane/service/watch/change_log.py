@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-from data_plane.domain.remote_clock import RemoteClock
+from data_plane.domain.remote_clock import PrimaryClock, PrimaryTime
 from data_plane.domain.stream_coverage import StreamCoverage
 from data_plane.domain.tenant_change_log import TenantChangeLog
 from data_plane.domain.tenant_reading import TenantReading
@@ -20,7 +20,7 @@ Wake = Callable[[], None]
 class ChangeLogs:
     """One feed for each tenant that was heard of. `capacity`: single changes kept over all of them; the oldest go."""
 
-    def __init__(self, heard: StreamCoverage, primary_clock: RemoteClock, capacity: int) -> None:
+    def __init__(self, heard: StreamCoverage, primary_clock: PrimaryClock, capacity: int) -> None:
         self._heard = heard
         self._primary_clock = primary_clock
         self._capacity = capacity
@@ -37,7 +37,7 @@ class ChangeLogs:
         """
         feed = self.current(event.tenant)
         if feed is None or event.revision > feed.newest + 1:
-            if not self._is_heard_after(event.tenant, event.occurred_at.timestamp()):
+            if not self._is_heard_after(event.tenant, PrimaryTime(event.occurred_at.timestamp())):
                 self._feeds.pop(event.tenant, None)
                 self._wake_watchers(event.tenant)
                 return
@@ -61,10 +61,10 @@ class ChangeLogs:
     def _is_followed(self, reading: TenantReading) -> bool:
         """Whether whatever is not in the reading is heard sooner or later."""
         return reading.newest_at >= self._heard.since(reading.tenant) or self._is_heard_after(
-            reading.tenant, reading.proven_as_of
+            reading.tenant, reading.proven_at
         )
 
-    def _is_heard_after(self, tenant: str, moment: float) -> bool:
+    def _is_heard_after(self, tenant: str, moment: PrimaryTime) -> bool:
         """Whether every change of the tenant that was acknowledged after this moment of the primary is heard."""
         since = self._primary_clock.latest(self._heard.since(tenant))
         return since is not None and moment >= since

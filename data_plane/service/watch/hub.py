@@ -1,9 +1,9 @@
 """Who watches which tenant."""
 
-import math
 from collections import Counter
 
 from data_plane.domain.close_reason import CloseReason
+from data_plane.domain.remote_clock import UNPROVEN, PrimaryTime
 from data_plane.domain.stream_coverage import StreamCoverage
 from data_plane.domain.tenant_change_log import TenantChangeLog
 from data_plane.domain.tenant_reading import TenantReading
@@ -47,7 +47,7 @@ class WatchHub:
         """
         self._check_places(tenant)
         reading, feed = await self._snapshots.read(tenant)
-        return reading, self._watching(tenant, reading.revision, reading.proven_as_of, feed)
+        return reading, self._watching(tenant, reading.revision, reading.proven_at, feed)
 
     async def resume(self, tenant: str, since: int) -> Subscription:
         """Every change after the revision `since`, which the client has.
@@ -61,7 +61,7 @@ class WatchHub:
             _, feed = await self._snapshots.read(tenant, at_least=since)
         if since < feed.oldest:
             raise RevisionGone(tenant, since, feed.oldest)
-        return self._watching(tenant, since, -math.inf, feed)
+        return self._watching(tenant, since, UNPROVEN, feed)
 
     def drain(self) -> None:
         """End every watch, and begin none any more."""
@@ -82,10 +82,10 @@ class WatchHub:
         if self._of_tenant[tenant] >= self._at_most_of_tenant:
             raise TooManyWatchers(tenant, self._at_most_of_tenant)
 
-    def _watching(self, tenant: str, revision: int, as_of: float, feed: TenantChangeLog) -> Subscription:
+    def _watching(self, tenant: str, revision: int, proven_at: PrimaryTime, feed: TenantChangeLog) -> Subscription:
         self._check_places(tenant)  # others may have come while the database was read
         watching = Subscription(
-            tenant, revision, as_of, feed=feed, feeds=self._feeds, heard=self._heard, on_end=self._note_end
+            tenant, revision, proven_at, feed=feed, feeds=self._feeds, heard=self._heard, on_end=self._note_end
         )
         self._open.add(watching)
         self._of_tenant[tenant] += 1

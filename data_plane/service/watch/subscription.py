@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from data_plane.domain.close_reason import CloseReason, WatchEnded
+from data_plane.domain.remote_clock import PrimaryTime
 from data_plane.domain.stream_coverage import StreamCoverage
 from data_plane.domain.tenant_change_log import TenantChangeLog
 from data_plane.service.watch.change_log import ChangeLogs
@@ -12,7 +13,7 @@ from shared.schemas.events import RouteChanged
 
 
 class Subscription:
-    """Gives every change set after `revision`, one after the other. `as_of`: the primary's time of the client's snapshot.
+    """Gives every change set after `revision`, one after the other. `proven_at`: the primary's time of the client's snapshot.
 
     Nothing is queued for it: it stands somewhere in the tenant's feed, and has ended when the feed has passed it.
     """
@@ -21,7 +22,7 @@ class Subscription:
         self,
         tenant: str,
         revision: int,
-        as_of: float,
+        proven_at: PrimaryTime,
         *,
         feed: TenantChangeLog,
         feeds: ChangeLogs,
@@ -30,7 +31,7 @@ class Subscription:
     ) -> None:
         self.tenant = tenant
         self.revision = revision
-        self._as_of = as_of
+        self._proven_at = proven_at
         self._feed = feed
         self._feeds = feeds
         self._heard = heard
@@ -40,10 +41,10 @@ class Subscription:
         feeds.call_on_change(tenant, self._woken.set)
 
     @property
-    def as_of(self) -> float:
+    def proven_at(self) -> PrimaryTime:
         """Every change acknowledged before this time of the primary was given, when `next` had none. -inf: not known."""
-        self._as_of = max(self._as_of, self._heard.until)
-        return self._as_of
+        self._proven_at = max(self._proven_at, self._heard.until)
+        return self._proven_at
 
     async def next(self, seconds: float) -> RouteChanged | None:
         """The next change set; None when none comes within so many seconds. Raises WatchEnded."""

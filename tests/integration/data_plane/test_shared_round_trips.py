@@ -12,10 +12,10 @@ from bench.seeded import seed
 from data_plane.adapters.postgres.route_source import POSTGRES_FAILURES, PostgresRouteSource
 from data_plane.adapters.redis.route_cache import REDIS_FAILURES, RedisRouteCache, connect
 from data_plane.domain.entry import Entry, State
-from data_plane.domain.remote_clock import RemoteClock
+from data_plane.domain.remote_clock import PrimaryClock
 from data_plane.errors import UnreadableEntry
 from deploy.local.stack import Stack
-from shared.runtime.clock import SystemClock
+from shared.runtime.clock import LocalTime, SystemClock
 from shared.runtime.health import DependencyHealth
 from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
@@ -74,7 +74,7 @@ async def test_many_keys_are_one_look_up_in_redis_each_with_its_own_answer(stack
     measured, tenant = Measured(), f"team-{secrets.token_hex(6)}"
     keys = [RouteKey(tenant, f"service-{number}", "prod", "v1") for number in range(MANY)]
     now = measured.clock.monotonic()
-    stored = [Entry(key, State.ACTIVE, f"https://{key.service}", 7, now, now + 50) for key in keys[::2]]
+    stored = [Entry(key, State.ACTIVE, f"https://{key.service}", 7, now, LocalTime(now + 50)) for key in keys[::2]]
     async with _redis(stack, measured) as cache:
         await _all(lambda key: cache.put([next(each for each in stored if each.key == key)]), [e.key for e in stored])
         found = await cache.get_many(keys)
@@ -110,7 +110,7 @@ async def test_many_misses_share_queries_to_a_database(database: Database) -> No
         connections=2,
         guard=measured.guard(POSTGRES_FAILURES),
         health=measured.health,
-        primary_clock=RemoteClock(),
+        primary_clock=PrimaryClock(),
         clock=measured.clock,
         metrics=measured.metrics,
     )

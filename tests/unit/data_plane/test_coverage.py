@@ -53,7 +53,7 @@ async def test_after_the_primarys_clock_was_set_the_bound_is_unknown_until_older
     instance = world.instance()
     await instance.resolve()
     now = world.clock.monotonic()
-    instance.primary_clock.observe(sent=now, received=now, remote=world.clock.now().timestamp() + 300)
+    instance.primary_clock.observe(sent=now, received=now, remote=world.primary_time(300))
     assert await bound_of(instance) is None
 
 

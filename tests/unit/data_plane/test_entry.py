@@ -5,9 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_plane.domain.entry import Entry, State, TtlPolicy, newest
+from data_plane.domain.remote_clock import PrimaryTime
+from shared.runtime.clock import LocalTime
 from tests.fakes.data_plane_world import KEY
 
 LIVES = TtlPolicy(positive=60, negative=10, max_stale=3600)
+NOW = LocalTime(100)
 
 
 @st.composite
@@ -16,8 +19,9 @@ def entries(draw: st.DrawFn) -> Entry:
     revision = draw(st.integers(0, 4))
     state = (State.ABSENT, State.ACTIVE, State.INACTIVE, State.ACTIVE, State.ACTIVE)[revision]
     url = f"https://example.com/{revision}" if state is State.ACTIVE else None
-    times = draw(st.integers(0, 50)), draw(st.integers(50, 100))
-    return Entry(KEY, state, url, revision, *times, draw(st.integers(0, 9)), draw(st.integers(revision, 9)))
+    read_at, expires_at = LocalTime(draw(st.integers(0, 50))), LocalTime(draw(st.integers(50, 100)))
+    proven_at, tenant_revision = PrimaryTime(draw(st.integers(0, 9))), draw(st.integers(revision, 9))
+    return Entry(KEY, state, url, revision, read_at, expires_at, proven_at, tenant_revision)
 
 
 @given(entries(), entries(), entries())
@@ -35,24 +39,26 @@ def test_newest_never_goes_back(held: Entry, offered: Entry) -> None:
 
 
 def test_two_readings_of_one_revision_add_up() -> None:
-    short = Entry(KEY, State.ACTIVE, "https://a", 7, as_of=20, expires_at=21)
-    long = Entry(KEY, State.ACTIVE, "https://a", 7, as_of=10, expires_at=70)
-    assert newest(short, long) == Entry(KEY, State.ACTIVE, "https://a", 7, as_of=20, expires_at=70)
+    short = Entry(KEY, State.ACTIVE, "https://a", 7, read_at=LocalTime(20), expires_at=LocalTime(21))
+    long = Entry(KEY, State.ACTIVE, "https://a", 7, read_at=LocalTime(10), expires_at=LocalTime(70))
+    assert newest(short, long) == Entry(
+        KEY, State.ACTIVE, "https://a", 7, read_at=LocalTime(20), expires_at=LocalTime(70)
+    )
 
 
 @pytest.mark.parametrize(("state", "life"), [(State.ACTIVE, 60), (State.INACTIVE, 10), (State.ABSENT, 10)])
 def test_life_counts_from_when_the_entry_was_right(state: State, life: float) -> None:
     url = "https://a" if state is State.ACTIVE else None
-    entry = LIVES.entry(KEY, state, url, 1, as_of=95, now=100)
-    assert (entry.as_of, entry.expires_at) == (95, 95 + life)
+    entry = LIVES.entry(KEY, state, url, 1, read_at=LocalTime(95), now=NOW)
+    assert (entry.read_at, entry.expires_at) == (LocalTime(95), LocalTime(95 + life))
 
 
-@pytest.mark.parametrize("as_of", [30, float("-inf")])
-def test_knowledge_that_is_too_old_or_of_unknown_age_expires_at_once(as_of: float) -> None:
-    assert LIVES.entry(KEY, State.ACTIVE, "https://a", 1, as_of=as_of, now=100).expires_at == 100
+@pytest.mark.parametrize("read_at", [30, float("-inf")])
+def test_knowledge_that_is_too_old_or_of_unknown_age_expires_at_once(read_at: float) -> None:
+    assert LIVES.entry(KEY, State.ACTIVE, "https://a", 1, read_at=LocalTime(read_at), now=NOW).expires_at == NOW
 
 
 @pytest.mark.parametrize(("state", "url"), [(State.ACTIVE, None), (State.INACTIVE, "https://a")])
 def test_only_an_active_route_has_a_url(state: State, url: str | None) -> None:
     with pytest.raises(ValueError, match="team-a:payments:prod:v1"):
-        Entry(KEY, state, url, 1, 0, 0)
+        Entry(KEY, state, url, 1, LocalTime(0), LocalTime(0))

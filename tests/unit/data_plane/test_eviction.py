@@ -7,6 +7,7 @@ from data_plane.domain.entry import Entry, State
 from data_plane.domain.slot import route_of
 from data_plane.service.cache.l1 import L1Cache
 from data_plane.service.cache.s3_fifo import MAX_CHANCES
+from shared.runtime.clock import LocalTime
 from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.schemas.identity import RouteKey
@@ -15,7 +16,13 @@ from shared.schemas.identity import RouteKey
 def _entry(number: int, revision: int = 1) -> Entry:
     key = RouteKey("team-a", f"service-{number}", "prod", "v1")
     return Entry(
-        key, State.ACTIVE, f"https://{number}.example.com/{revision}", revision, 0.0, 60.0, tenant_revision=revision
+        key,
+        State.ACTIVE,
+        f"https://{number}.example.com/{revision}",
+        revision,
+        LocalTime(0.0),
+        LocalTime(60.0),
+        tenant_revision=revision,
     )
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from data_plane.domain.entry import Entry, State, TtlPolicy
 from data_plane.service.cache.freshness import SPREAD_SECONDS, Freshness
+from shared.runtime.clock import LocalTime
 from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.schemas.identity import RouteKey
@@ -46,7 +47,7 @@ def a_freshness(clock: MovableClock) -> Freshness:
 
 def read(key: RouteKey, clock: MovableClock) -> Entry:
     """An entry that is right now, and of which only doubt can make an end."""
-    return Entry(key, State.ACTIVE, "https://v1", 1, clock.monotonic(), float("inf"))
+    return Entry(key, State.ACTIVE, "https://v1", 1, clock.monotonic(), LocalTime(float("inf")))
 
 
 @pytest.mark.parametrize("mark_suspect", [of_the_tenant, of_all])
@@ -75,7 +76,7 @@ def test_however_often_entries_are_doubted_each_is_read_again_in_time(
         now = clock.monotonic()
         held |= {key: read(key, clock) for key, entry in held.items() if not freshness.is_fresh(entry, now)}
         # The first doubt of each came so many steps after it was read, at most.
-        assert now - min(entry.as_of for entry in held.values()) <= steps_between * STEP + SPREAD_SECONDS + STEP
+        assert now - min(entry.read_at for entry in held.values()) <= steps_between * STEP + SPREAD_SECONDS + STEP
         clock.advance(STEP)
 
 
@@ -108,5 +109,5 @@ def test_whatever_doubts_come_an_entry_is_fresh_until_its_first_one_and_not_much
 def _first_doubt(entry: Entry, doubts: list[tuple[float, Doubting]]) -> float | None:
     concerning = {of_all, of_another if entry.key == FOREIGN else of_the_tenant}
     return next(
-        (moment for moment, mark_suspect in doubts if mark_suspect in concerning and moment >= entry.as_of), None
+        (moment for moment, mark_suspect in doubts if mark_suspect in concerning and moment >= entry.read_at), None
     )

@@ -11,6 +11,7 @@ from data_plane.domain.entry import Entry, State
 from data_plane.domain.read_consistency import ANY, ReadConsistency
 from data_plane.service.loading.coalescer import MOST_TOGETHER, Loads
 from data_plane.service.loading.source_chain import Found
+from shared.runtime.clock import LocalTime
 from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.schemas.identity import RouteKey
@@ -63,7 +64,7 @@ class Servers:
 
 
 def _found(key: RouteKey, layer: Layer) -> Found:
-    return Found(Entry(key, State.ACTIVE, "https://v1", 1, 0.0, 60.0), layer, 0.0)
+    return Found(Entry(key, State.ACTIVE, "https://v1", 1, LocalTime(0.0), LocalTime(60.0)), layer, LocalTime(0.0))
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ _OFFSET = 1_000_000.0
     st.floats(0, 1000),
 )
 def test_the_remote_time_lies_within_the_bounds(trips: list[tuple[float, float, float]], later: float) -> None:
-    clock, now = RemoteClock(), 0.0
+    clock: RemoteClock[float, float] = RemoteClock()
+    now = 0.0
     for pause, round_trip, share in trips:
         sent = now + pause
         now = sent + round_trip
@@ -26,19 +27,19 @@ def test_the_remote_time_lies_within_the_bounds(trips: list[tuple[float, float, 
 
 
 def test_a_quick_round_trip_is_preferred_to_a_slow_one() -> None:
-    clock = RemoteClock()
+    clock: RemoteClock[float, float] = RemoteClock()
     clock.observe(sent=10, received=10.001, remote=500)
     clock.observe(sent=11, received=11.4, remote=501.2)
     assert (clock.latest(12) or 0) - (clock.earliest(12) or 0) < 0.01
 
 
 def test_a_clock_that_was_set_is_believed_at_once() -> None:
-    clock = RemoteClock()
+    clock: RemoteClock[float, float] = RemoteClock()
     clock.observe(sent=10, received=10.001, remote=500)
     clock.observe(sent=20, received=20.2, remote=100)
     assert clock.earliest(20.2) == 100
 
 
 def test_an_unheard_clock_tells_nothing() -> None:
-    clock = RemoteClock()
+    clock: RemoteClock[float, float] = RemoteClock()
     assert (clock.earliest(1), clock.latest(1), clock.local_time_of(1, at=1)) == (None, None, None)

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from data_plane.domain.entry import Entry, State
 from data_plane.domain.reading import Reading
 from data_plane.service.loading.verifier import contradicts
+from shared.runtime.clock import LocalTime
 from tests.fakes.data_plane_world import KEY, Instance, World
 
 
@@ -77,8 +78,8 @@ def test_two_true_views_of_one_history_never_contradict_each_other(changes: list
         )
 
     state, url, revision, tenant_revision = at(cached)
-    entry = Entry(KEY, state, url, revision, 0, 0, tenant_revision=tenant_revision)
-    assert not contradicts(entry, tenant_revision, Reading(KEY, *at(read), as_of=0))
+    entry = Entry(KEY, state, url, revision, LocalTime(0), LocalTime(0), tenant_revision=tenant_revision)
+    assert not contradicts(entry, tenant_revision, Reading(KEY, *at(read), read_at=LocalTime(0)))
 
 
 async def test_a_replica_that_is_left_out_does_not_hide_what_is_wrong(world: World) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from data_plane.domain.remote_clock import PrimaryTime
 from data_plane.domain.snapshot import Snapshot
 from data_plane.errors import RouteUnknown
-from shared.runtime.clock import SystemClock
+from shared.runtime.clock import BootTime, SystemClock
 from tests.fakes.data_plane_world import KEY, Instance, World, told
 from tests.support.resolver_restarts import instance_that_knows, restarted
 
@@ -144,7 +145,7 @@ async def after_a_clock_was_set(world: World, by: float) -> Instance:
     world.clock.advance(20)
     after = world.instance(knows_the_time=False)
     now = world.clock.monotonic()
-    after.primary_clock.observe(sent=now, received=now, remote=world.clock.now().timestamp() + by)
+    after.primary_clock.observe(sent=now, received=now, remote=world.primary_time(by))
     await after.snapshots.read()
     return after
 
@@ -170,14 +171,14 @@ async def test_that_it_was_set_is_noticed_when_the_primary_is_back(world: World)
     await instance_that_knows(world)
     after = await in_the_dark(world, after=20)
     now = world.clock.monotonic()
-    after.primary_clock.observe(sent=now, received=now, remote=world.clock.now().timestamp() - 10)
+    after.primary_clock.observe(sent=now, received=now, remote=world.primary_time(-10))
     assert (await after.resolve()).bound is None
 
 
 async def test_what_was_proven_by_the_clock_before_it_was_set_is_not_kept(world: World) -> None:
     instance = await instance_that_knows(world)
     now = world.clock.monotonic()
-    instance.primary_clock.observe(sent=now, received=now, remote=world.clock.now().timestamp() + 10)
+    instance.primary_clock.observe(sent=now, received=now, remote=world.primary_time(10))
     await instance.snapshots.write(pause=0)
     assert (await (await in_the_dark(world)).resolve()).bound is None
 
@@ -186,7 +187,7 @@ async def test_a_snapshot_in_which_the_clock_would_be_another_one_halfway_is_not
     instance = await instance_that_knows(world)
     before = world.disk.kept
     now = world.clock.monotonic()
-    world.disk.on_write = lambda: instance.primary_clock.observe(sent=now, received=now, remote=10.0)
+    world.disk.on_write = lambda: instance.primary_clock.observe(sent=now, received=now, remote=PrimaryTime(10.0))
     await instance.snapshots.write(pause=0)
     assert world.disk.kept is before
     assert instance.count("tm_snapshot_failures_total", op="write") == 1
@@ -206,7 +207,7 @@ async def test_a_host_that_was_put_back_to_an_earlier_state_is_another_one(world
     await instance_that_knows(world)
     kept = world.disk.kept
     assert kept is not None
-    host = replace(kept.head.host, up_for=kept.head.host.up_for + 10)
+    host = replace(kept.head.host, up_for=BootTime(kept.head.host.up_for + 10))
     world.disk.kept = Snapshot(replace(kept.head, host=host), kept.routes)
     assert (await (await in_the_dark(world, after=1)).resolve()).bound is None
 

@@ -14,20 +14,25 @@ from hypothesis import strategies as st
 from data_plane.adapters.snapshot.file import MOST_BYTES, SnapshotFile
 from data_plane.adapters.snapshot.format import END, MAGIC, frame_of, opening, parse
 from data_plane.domain.entry import State
-from data_plane.domain.remote_clock import RoundTrip
+from data_plane.domain.remote_clock import UNPROVEN, PrimaryTime, RoundTrip
 from data_plane.domain.snapshot import HostTime, KeptRoute, Snapshot, SnapshotHead
 from data_plane.errors import SnapshotNotWritten, SnapshotRefused
+from shared.runtime.clock import BootTime
 from shared.schemas.identity import RouteKey
 from tests.fakes.snapshots import sealed
 
-HOST = HostTime("a boot", 301_200.25, RoundTrip(301_199.5, 301_199.75, 1_767_225_599.625))
+HOST = HostTime(
+    "a boot",
+    BootTime(301_200.25),
+    RoundTrip(BootTime(301_199.5), BootTime(301_199.75), PrimaryTime(1_767_225_599.625)),
+)
 HEAD = SnapshotHead(1_767_225_600.0, {0: 17, 7: 0}, {"team-a": 42}, HOST)
 
 
 def a_route(number: int = 1, url: str | None = "https://v1") -> KeptRoute:
     state = State.INACTIVE if url is None else State.ACTIVE
     key = RouteKey("team-a", f"service-{number}", "prod", "v1")
-    return KeptRoute(key, state, url, number, 301_190.5, 301_250.5, float("-inf"), 42)
+    return KeptRoute(key, state, url, number, BootTime(301_190.5), BootTime(301_250.5), UNPROVEN, 42)
 
 
 async def of(*batches: Sequence[KeptRoute]) -> AsyncIterator[Sequence[KeptRoute]]:
@@ -166,7 +171,7 @@ def test_another_format_says_so(version: int) -> None:
 
 
 async def test_what_is_not_known_of_the_host_is_read_again_as_not_known(tmp_path: Path) -> None:
-    head = replace(HEAD, host=HostTime("", 3.5, None))
-    young = replace(a_route(), right_at=-56.5)
+    head = replace(HEAD, host=HostTime("", BootTime(3.5), None))
+    young = replace(a_route(), read_at=BootTime(-56.5))
     await SnapshotFile(tmp_path / "resolver").write(head, of([young]))
     assert await SnapshotFile(tmp_path / "resolver").read() == Snapshot(head, [young])

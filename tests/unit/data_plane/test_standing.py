@@ -4,10 +4,11 @@ import math
 from datetime import UTC, datetime, timedelta
 
 from data_plane.adapters.postgres.replication_evidence import ReplicationEvidence
-from data_plane.domain.remote_clock import RemoteClock
+from data_plane.domain.remote_clock import PrimaryClock, PrimaryTime
+from shared.runtime.clock import NEVER, LocalTime
 
 _NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-SENT, RECEIVED = 1000.0, 1000.5
+SENT, RECEIVED = LocalTime(1000.0), LocalTime(1000.5)
 
 
 def _row(**shown: object) -> dict[str, object]:
@@ -16,8 +17,8 @@ def _row(**shown: object) -> dict[str, object]:
     return {"is_standby": True, "server_time": _NOON, **nothing, **shown}
 
 
-def _standing(row: dict[str, object], primary_clock: RemoteClock | None = None) -> ReplicationEvidence:
-    return ReplicationEvidence.of(row, sent=SENT, received=RECEIVED, primary_clock=primary_clock or RemoteClock())
+def _standing(row: dict[str, object], primary_clock: PrimaryClock | None = None) -> ReplicationEvidence:
+    return ReplicationEvidence.of(row, sent=SENT, received=RECEIVED, primary_clock=primary_clock or PrimaryClock())
 
 
 def _ago(seconds: float) -> datetime:
@@ -29,11 +30,11 @@ def test_a_primary_is_right_as_of_when_it_was_asked() -> None:
 
 
 def test_a_standby_without_evidence_is_of_unknown_age() -> None:
-    assert _standing(_row()) == ReplicationEvidence(-math.inf, -math.inf)
+    assert _standing(_row()) == ReplicationEvidence(NEVER, NEVER)
 
 
 def test_a_heartbeat_in_the_snapshot_dates_the_snapshot() -> None:
-    assert _standing(_row(heartbeat=_ago(3))) == ReplicationEvidence(SENT - 3, SENT - 3)
+    assert _standing(_row(heartbeat=_ago(3))) == ReplicationEvidence(LocalTime(SENT - 3), LocalTime(SENT - 3))
 
 
 def test_what_the_wal_receiver_heard_dates_later_snapshots_only() -> None:
@@ -44,9 +45,9 @@ def test_what_the_wal_receiver_heard_dates_later_snapshots_only() -> None:
 
 
 def test_the_primarys_clock_is_believed_before_the_standbys_own() -> None:
-    primary_clock = RemoteClock()
+    primary_clock = PrimaryClock()
     # The standby's clock is an hour behind the primary's: by itself it would look as if it were ahead.
-    primary_clock.observe(sent=SENT, received=SENT, remote=(_NOON + timedelta(hours=1)).timestamp())
+    primary_clock.observe(sent=SENT, received=SENT, remote=PrimaryTime((_NOON + timedelta(hours=1)).timestamp()))
     row = _row(heartbeat=_NOON + timedelta(minutes=59))
     assert _standing(row, primary_clock).in_snapshot == SENT - 60
 

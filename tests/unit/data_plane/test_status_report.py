@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from data_plane.domain.stream_coverage import StreamCoverage
 from data_plane.service.events.status_reporter import StatusReporter
-from shared.runtime.clock import SystemClock
+from shared.runtime.clock import LocalTime, SystemClock
 from shared.runtime.version import VERSION
 from shared.schemas.events import Heartbeat
 from shared.schemas.resolver_status import PartitionStatus
@@ -24,7 +24,7 @@ class Process:
     def __init__(self, *, change_seconds: float = 0.0, idle_seconds: float = NEVER) -> None:
         self.log = FakeStatusLog()
         self.heard = StreamCoverage()
-        self.heard.listen({0: 10, 1: 20}, at=0, resumed=False)
+        self.heard.listen({0: 10, 1: 20}, at=LocalTime(0), resumed=False)
         self.reporter = StatusReporter(
             self.log,
             self.heard,
@@ -68,7 +68,7 @@ def test_a_status_says_how_far_each_partition_is_applied() -> None:
 
 def test_a_process_that_hears_nothing_yet_says_so() -> None:
     process = Process()
-    process.heard.listen({}, at=0, resumed=False)
+    process.heard.listen({}, at=LocalTime(0), resumed=False)
     assert process.reporter.status().partitions == ()
 
 

@@ -148,18 +148,18 @@ async def test_many_who_begin_at_once_cost_one_query(world: World) -> None:
     assert world.tenant_replica.reads == 1
 
 
-async def test_as_of_goes_on_with_heartbeats_and_never_back(world: World) -> None:
+async def test_proven_at_goes_on_with_heartbeats_and_never_back(world: World) -> None:
     instance = world.instance()
     await change(world, instance)
     world.clock.advance(5)
     reading, watching = await begin(instance)
-    begun = watching.as_of
-    assert begun == reading.proven_as_of
+    begun = watching.proven_at
+    assert begun == reading.proven_at
     instance.hear_heartbeat(world.clock.monotonic() - 1)
-    assert watching.as_of == begun
+    assert watching.proven_at == begun
     world.clock.advance(2)
     instance.hear_heartbeat()
-    now = datetime.fromtimestamp(watching.as_of, UTC)
+    now = datetime.fromtimestamp(watching.proven_at, UTC)
     assert now == world.clock.now()
 
 

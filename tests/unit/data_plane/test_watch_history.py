@@ -72,7 +72,7 @@ class Client:
         except WatchEnded:
             self.watching = None
             return
-        self._check_as_of(self.watching.as_of)
+        self._check_proven_at(self.watching.proven_at)
 
     def _check(self) -> None:
         if self.revision is None:
@@ -81,10 +81,10 @@ class Client:
         held = {each.key: each.url for each in commits}
         assert self._routes == {key: url for key, url in held.items() if url is not None}
 
-    def _check_as_of(self, as_of: float) -> None:
-        if math.isfinite(as_of):
+    def _check_proven_at(self, proven_at: float) -> None:
+        if math.isfinite(proven_at):
             log = [each for each in self._world.database.log if each.key.tenant == "team-a"]
-            given = [each for each in log if self._world.database.time_at(each.at) < as_of - ROUNDING]
+            given = [each for each in log if self._world.database.time_at(each.at) < proven_at - ROUNDING]
             assert len(given) <= (self.revision or 0), "a change before the time it was told of was not given"
 
 
