@@ -58,6 +58,9 @@ _SCOPES = {
 }
 
 
+SETTINGS: tuple[type[ServiceSettings], ...] = (ControlPlaneSettings, DataPlaneSettings, AuditSettings)
+
+
 def settings_page() -> str:
     """docs/settings.md: one table of the settings that all services share, and one for each service."""
     shared = ServiceSettings.model_fields
