@@ -57,7 +57,7 @@ class CallerCache(FifoDict[Headers, CachedCaller]):
         """None where Litestar has to look at them: no good credential, an unusual host, a name twice, a demand."""
         by_name = dict(headers)
         size = sum(map(len, by_name)) + sum(map(len, by_name.values()))
-        if not self._is_understood(headers, by_name) or size > self._bounds.header_bytes:
+        if not self._is_understood(headers, by_name) or size > self._bounds.max_header_bytes:
             return None
         version = self._authenticator.version()
         accepted = self._authenticator.accept(headers)
@@ -71,7 +71,7 @@ class CallerCache(FifoDict[Headers, CachedCaller]):
 
     def _is_understood(self, headers: Headers, by_name: dict[bytes, bytes]) -> bool:
         return (
-            len(by_name) == len(headers) <= self._bounds.header_count
+            len(by_name) == len(headers) <= self._bounds.max_header_fields
             and _LEFT_TO_LITESTAR.isdisjoint(by_name)
             and _HOST.fullmatch(by_name.get(b"host", b"localhost")) is not None
         )

@@ -1,10 +1,10 @@
-"""What every service's Litestar application has in common."""
+"""The Litestar application that every service is built on."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from functools import partial
 
 import structlog
 from litestar import Litestar
@@ -13,6 +13,7 @@ from litestar.openapi.plugins import JsonRenderPlugin, ScalarRenderPlugin, YamlR
 from litestar.types import ControllerRouterHandler
 
 from shared.runtime.access.authenticator import Authenticator
+from shared.runtime.background import in_background
 from shared.runtime.health import DRAIN_SIGNAL, Health
 from shared.runtime.http.authentication import (
     ACCESS_PROBLEM_TYPES,
@@ -24,14 +25,16 @@ from shared.runtime.http.authentication import (
 from shared.runtime.http.openapi.problems import document_common_problems
 from shared.runtime.http.openapi.response_headers import document_response_headers
 from shared.runtime.http.openapi.security import SECURITY, SECURITY_SCHEMES, AccessDocumentation
-from shared.runtime.http.options_allow import CompleteAllow
-from shared.runtime.http.probes import probes
+from shared.runtime.http.options_allow import OptionsAllowMiddleware
+from shared.runtime.http.probes import probe_handlers
 from shared.runtime.http.problems import MAX_BODY_BYTES, ProblemHandlers, ProblemType
 from shared.runtime.http.request_limits import RequestLimits, RequestLimitsMiddleware
 from shared.runtime.http.telemetry import TelemetryMiddleware
 from shared.runtime.logs import CountingHandler
 from shared.runtime.metrics import Metrics
 from shared.runtime.version import VERSION
+
+_SAMPLE_SECONDS = 1.0
 
 _log = structlog.get_logger(__name__)
 Handler = ControllerRouterHandler
@@ -52,15 +55,15 @@ def build_application(
     limits: RequestLimits | None = None,
     write_problem_types: Sequence[ProblemType] = (),
 ) -> TelemetryMiddleware:
-    """A service's ASGI application: its handlers, the probes, OpenAPI under /schema, problems for every error.
+    """A service's ASGI application: its handlers, the probes, OpenAPI under /schema, and problem details for every error.
 
-    Every handler names its operation (`opt={"operation": …}`), by which callers are let in. `absent` makes the error
-    for another tenant's things: the one there is when they do not exist. `bounds` are what one request may cost,
-    `refusals_of_writes` what any write can be answered with. `lifespan` opens what the service needs, in order, and
-    closes it in reverse.
+    Every handler names its operation (`opt={"operation": …}`), by which callers are authorized. `problem_types`: by
+    exception type. `make_not_found`: makes the error for another tenant's resources, the same as when they do not
+    exist. `lifespan` opens the service's resources in order and closes them in reverse. `write_problem_types`: the
+    problems that any write can have, for the OpenAPI document.
     """
     litestar = Litestar(
-        route_handlers=[*handlers, *probes(health, metrics)],
+        route_handlers=[*handlers, *probe_handlers(health, metrics)],
         exception_handlers=ProblemHandlers({**ACCESS_PROBLEM_TYPES, **problem_types}).as_map(),
         guards=[access_guard(make_not_found, metrics)],
         plugins=[AccessDocumentation()],
@@ -73,40 +76,30 @@ def build_application(
             security=SECURITY,
             render_plugins=[ScalarRenderPlugin(), JsonRenderPlugin(), YamlRenderPlugin()],
         ),
-        lifespan=[lambda _: _serving(health, metrics, lifespan or _nothing)],
+        lifespan=[lambda _: _serving(health, metrics, lifespan or nullcontext)],
         request_max_body_size=MAX_BODY_BYTES,
         logging_config=None,
     )
     document_common_problems(litestar.openapi_schema, write_problem_types)
     document_response_headers(litestar)
-    admitted = AuthenticationMiddleware(CompleteAllow(litestar), authenticator)
-    return TelemetryMiddleware(
-        RequestLimitsMiddleware(admitted, limits or RequestLimits(), metrics), health=health, metrics=metrics
-    )
-
-
-@asynccontextmanager
-async def _nothing() -> AsyncIterator[None]:
-    yield
+    authenticated = AuthenticationMiddleware(OptionsAllowMiddleware(litestar), authenticator)
+    limited = RequestLimitsMiddleware(authenticated, limits or RequestLimits(), metrics)
+    return TelemetryMiddleware(limited, health=health, metrics=metrics)
 
 
 @asynccontextmanager
 async def _serving(health: Health, metrics: Metrics, lifespan: Lifespan) -> AsyncIterator[None]:
     asyncio.get_running_loop().add_signal_handler(DRAIN_SIGNAL, _drain, health)
-    counting = CountingHandler(metrics.counter("tm_log_records_total"))
-    logging.getLogger().addHandler(counting)
-    sampling = asyncio.create_task(_sample(metrics))
+    log_counter = CountingHandler(metrics.counter("tm_log_records_total"))
+    logging.getLogger().addHandler(log_counter)
     try:
-        async with lifespan():
+        async with in_background(partial(_sample, metrics), "event loop and gauge sampling"), lifespan():
             health.started = True
             _log.info("serving")
             yield
             health.drain()
     finally:
-        sampling.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await sampling
-        logging.getLogger().removeHandler(counting)
+        logging.getLogger().removeHandler(log_counter)
         _log.info("stopped")
 
 
@@ -115,12 +108,10 @@ def _drain(health: Health) -> None:
     _log.info("draining")
 
 
-async def _sample(metrics: Metrics, every: float = 1.0) -> None:
-    """Measure the event loop's lag, and keep the computed gauges of this worker fresh."""
-    lag = metrics.histogram("tm_event_loop_lag_seconds")
+async def _sample(metrics: Metrics) -> None:
+    """Measure the event loop's lag over _SAMPLE_SECONDS, then refresh the gauges that are computed."""
     loop = asyncio.get_running_loop()
-    while True:
-        due = loop.time() + every
-        await asyncio.sleep(every)
-        lag.observe(max(0.0, loop.time() - due))
-        metrics.refresh()
+    due = loop.time() + _SAMPLE_SECONDS
+    await asyncio.sleep(_SAMPLE_SECONDS)
+    metrics.histogram("tm_event_loop_lag_seconds").observe(max(0.0, loop.time() - due))
+    metrics.refresh()

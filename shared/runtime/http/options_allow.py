@@ -1,12 +1,12 @@
-"""`OPTIONS` names every method of a path."""
+"""`Allow` on responses to OPTIONS."""
 
 from litestar import Litestar
 from litestar.enums import ScopeType
 from litestar.types import Message, Receive, Scope, Send
 
 
-class CompleteAllow:
-    """Litestar's own answer to OPTIONS knows only the handler that was registered first; this one knows them all."""
+class OptionsAllowMiddleware:
+    """Lists every method of the path in `Allow`: Litestar lists only those of the handler that was registered first."""
 
     def __init__(self, app: Litestar) -> None:
         self._app = app
@@ -17,10 +17,10 @@ class CompleteAllow:
             await self._app(scope, receive, send)
             return
 
-        async def send_complete(message: Message) -> None:
+        async def send_with_allow(message: Message) -> None:
             allowed = self._allowed.get(scope.get("path_template", ""))
             if message["type"] == "http.response.start" and allowed is not None:
                 message["headers"] = [*((n, v) for n, v in message["headers"] if n != b"allow"), (b"allow", allowed)]
             await send(message)
 
-        await self._app(scope, receive, send_complete)
+        await self._app(scope, receive, send_with_allow)

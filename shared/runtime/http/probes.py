@@ -1,4 +1,4 @@
-"""What Kubernetes and Prometheus ask of every service; open to anyone, and free of tenants' data."""
+"""Liveness, readiness and metrics: public, and without tenants' data."""
 
 from typing import Literal
 
@@ -13,7 +13,7 @@ from shared.runtime.metrics import CONTENT_TYPE, Metrics
 
 
 class Dependency(msgspec.Struct):
-    """What is known of one dependency. `required` ones make the service unready when they are down."""
+    """The state of one dependency. The service is not ready while a `required` one is down."""
 
     state: Literal["up", "down", "unknown"]
     required: bool
@@ -21,7 +21,7 @@ class Dependency(msgspec.Struct):
 
 
 class Readiness(msgspec.Struct):
-    """Whether the service should get traffic, and why."""
+    """Whether to send traffic to this process, and why."""
 
     status: str
     dependencies: dict[str, Dependency]
@@ -37,7 +37,7 @@ class Liveness(msgspec.Struct):
 _STATES: dict[bool | None, Literal["up", "down", "unknown"]] = {True: "up", False: "down", None: "unknown"}
 
 
-def probes(health: Health, metrics: Metrics) -> list[HTTPRouteHandler]:
+def probe_handlers(health: Health, metrics: Metrics) -> list[HTTPRouteHandler]:
     """The handlers of /health/live, /health/ready and /metrics."""
 
     @get(
@@ -45,7 +45,7 @@ def probes(health: Health, metrics: Metrics) -> list[HTTPRouteHandler]:
         sync_to_thread=False,
         security=PUBLIC,
         tags=["Health"],
-        summary="The process runs (looks at nothing else)",
+        summary="Liveness: the process runs (checks nothing else)",
     )
     def live() -> Liveness:
         return Liveness()
@@ -55,8 +55,8 @@ def probes(health: Health, metrics: Metrics) -> list[HTTPRouteHandler]:
         sync_to_thread=False,
         security=PUBLIC,
         tags=["Health"],
-        summary="Whether to send traffic here, and why",
-        responses={503: ResponseSpec(Readiness, description="Not now", generate_examples=False)},
+        summary="Readiness: whether to send traffic to this process, and why",
+        responses={503: ResponseSpec(Readiness, description="Not ready", generate_examples=False)},
     )
     def ready() -> Response[Readiness]:
         dependencies = {

@@ -1,4 +1,4 @@
-"""What one request may cost before its answer begins: headers, time, and a place among those in flight."""
+"""Limits of one request until its response begins: header fields, time, and concurrent requests."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -15,132 +15,129 @@ from shared.runtime.metrics import Metrics
 from shared.runtime.settings import ServiceSettings
 
 _EXEMPT = ("/health/", "/metrics")
-"""What operators look at when everything else is refused."""
+"""Paths that operators need while other requests are refused."""
 
-HEADERS_TOO_LARGE = ProblemType(431, "headers-too-large", "The request's header fields are too many or too large")
-OVERLOADED = ProblemType(503, "overloaded", "The service has more requests in flight than it can serve", retry_after=1)
+HEADERS_TOO_LARGE = ProblemType(431, "headers-too-large", "Request header fields too large")
+OVERLOADED = ProblemType(503, "overloaded", "Service overloaded", retry_after=1)
 DEADLINE_EXCEEDED = SHARED_PROBLEM_TYPES[TimeoutError]
 
 
 @dataclass(frozen=True, slots=True)
-class _Underway:
-    """A request whose answer has not begun. `leave`: give up its place among those in flight."""
+class _PendingRequest:
+    """A request whose response has not begun. `release`: gives up its slot among the concurrent requests."""
 
     deadline: asyncio.Timeout
-    leave: Callable[[], None]
+    release: Callable[[], None]
 
 
-_underway: ContextVar[_Underway | None] = ContextVar("underway", default=None)
+_current: ContextVar[_PendingRequest | None] = ContextVar("pending_request", default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class RequestLimits:
-    """Seconds until an answer begins, requests in flight per process, header fields and their bytes in all."""
+    """Limits per request, and of concurrent requests per process.
+
+    `deadline_seconds`: until the response begins. `max_header_bytes`: of all header fields together.
+    """
 
     deadline_seconds: float = 2.0
-    at_once: int = 512
-    header_count: int = 64
-    header_bytes: int = 16 * 1024
+    max_concurrent_requests: int = 512
+    max_header_fields: int = 64
+    max_header_bytes: int = 16 * 1024
 
 
 def request_limits_of(settings: ServiceSettings, deadline_seconds: float) -> RequestLimits:
-    """The bounds that a service's settings say, with that service's own deadline."""
+    """The limits in a service's settings, with the deadline of that service."""
     return RequestLimits(
         deadline_seconds, settings.max_concurrent_requests, settings.header_count, settings.header_bytes
     )
 
 
-def extend_deadline(seconds: float) -> None:
-    """Give the request at hand this long from now, because its caller asked to wait. Nothing outside of a request."""
-    request = _underway.get()
-    if request is not None and request.deadline.when() is not None:  # else the answer has begun
-        request.deadline.reschedule(asyncio.get_running_loop().time() + seconds)
-
-
 def release_slot(seconds: float) -> None:
-    """As `extend_deadline`, for a request that does nothing while it waits: it holds no place any more.
+    """Let the current request wait: end it `seconds` from now at the latest, and stop counting it as concurrent.
 
-    Whoever calls this bounds by other means how many wait.
+    The caller must limit the number of waiting requests by other means. Without a current request nothing happens.
     """
-    extend_deadline(seconds)
-    request = _underway.get()
-    if request is not None:
-        request.leave()
+    request = _current.get()
+    if request is None:
+        return
+    if request.deadline.when() is not None:  # otherwise the response has begun
+        request.deadline.reschedule(asyncio.get_running_loop().time() + seconds)
+    request.release()
 
 
 class RequestLimitsMiddleware:
-    """Refuses before the application what is too large or too much, and ends what takes too long.
+    """Refuses requests beyond the limits, and ends requests at their deadline.
 
-    A request holds its place, and its deadline runs, until its answer begins: a slow reader or a stream that stays
-    open is neither cut off nor counted.
+    A request holds its slot, and its deadline runs, until its response begins: a slow reader or an open stream is neither
+    ended nor counted.
     """
 
     def __init__(self, app: ASGIApp, limits: RequestLimits, metrics: Metrics) -> None:
         self._app = app
-        self._bounds = limits
-        self._in_flight = 0
+        self._limits = limits
+        self._concurrent = 0
         shed = metrics.counter("tm_http_requests_shed_total")
-        self._overloaded, self._too_slow = shed.labels("overloaded"), shed.labels("deadline")
+        self._overloaded, self._deadline_exceeded = shed.labels("overloaded"), shed.labels("deadline")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP or scope["path"].startswith(_EXEMPT):
             await self._app(scope, receive, send)
             return
         body = RequestBody(scope["headers"], receive)
-        wrong = self._wrong_headers(scope["headers"])
-        if wrong is not None:
-            await body.forget()
-            await send_problem(send, HEADERS_TOO_LARGE, wrong)
-        elif self._in_flight >= self._bounds.at_once:
+        header_error = self._header_error(scope["headers"])
+        if header_error is not None:
+            await body.drain()
+            await send_problem(send, HEADERS_TOO_LARGE, header_error)
+        elif self._concurrent >= self._limits.max_concurrent_requests:
             self._overloaded.inc()
-            await body.forget()
-            await send_problem(send, OVERLOADED, "Nothing was done. Try again later, and not all at once.")
+            await body.drain()
+            detail = "The process serves as many requests as it may. Nothing was changed. Try again with backoff."
+            await send_problem(send, OVERLOADED, detail)
         else:
-            await self._answer(scope, body, send)
+            await self._serve(scope, body, send)
 
-    def _wrong_headers(self, headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    def _header_error(self, headers: Iterable[tuple[bytes, bytes]]) -> str | None:
         fields = list(headers)
-        most, bytes_most = self._bounds.header_count, self._bounds.header_bytes
-        if len(fields) > most:
-            return f"At most {most} header fields are accepted; these are {len(fields)}."
+        max_fields, max_bytes = self._limits.max_header_fields, self._limits.max_header_bytes
+        if len(fields) > max_fields:
+            return f"At most {max_fields} header fields are accepted; the request has {len(fields)}."
         size = sum(len(name) + len(value) for name, value in fields)
-        if size > bytes_most:
-            return f"At most {bytes_most} bytes of header fields are accepted; these have {size}."
+        if size > max_bytes:
+            return f"At most {max_bytes} bytes of header fields are accepted; the request has {size}."
         return None
 
-    async def _answer(self, scope: HTTPScope, body: RequestBody, send: Send) -> None:
-        limit = self._bounds.deadline_seconds
-        begun, in_place = False, True
-        self._in_flight += 1
+    async def _serve(self, scope: HTTPScope, body: RequestBody, send: Send) -> None:
+        begun, holds_slot = False, True
+        self._concurrent += 1
 
-        def leave() -> None:
-            nonlocal in_place
-            self._in_flight -= in_place
-            in_place = False
+        def release() -> None:
+            nonlocal holds_slot
+            self._concurrent -= holds_slot
+            holds_slot = False
 
-        async def send_and_leave(message: Message) -> None:
+        async def send_and_release(message: Message) -> None:
             nonlocal begun
             if not begun:
                 begun = True
-                leave()
-                with suppress(RuntimeError):  # the deadline is passing this very moment, and wins
+                release()
+                with suppress(RuntimeError):  # the deadline has just expired, and takes precedence
                     timeout.reschedule(None)
-                await body.forget()
+                await body.drain()
             await send(message)
 
         try:
-            async with asyncio.timeout(limit) as timeout:
-                token = _underway.set(_Underway(timeout, leave))
+            async with asyncio.timeout(self._limits.deadline_seconds) as timeout:
+                token = _current.set(_PendingRequest(timeout, release))
                 try:
-                    await self._app(scope, body.receive, send_and_leave)
+                    await self._app(scope, body.receive, send_and_release)
                 finally:
-                    _underway.reset(token)
+                    _current.reset(token)
         except TimeoutError:
             if begun:
                 raise
-            self._too_slow.inc()
-            await send_problem(
-                send, DEADLINE_EXCEEDED, "What was asked for may have been done or not; read before trying again."
-            )
+            self._deadline_exceeded.inc()
+            detail = "A change may or may not have been committed: read before trying again."
+            await send_problem(send, DEADLINE_EXCEEDED, detail)
         finally:
-            leave()
+            release()

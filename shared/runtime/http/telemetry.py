@@ -1,4 +1,4 @@
-"""The outermost ASGI layer: correlation id, counting and timing of every request, and `Connection: close` on drain."""
+"""The outermost ASGI layer: correlation id, request metrics, and `Connection: close` while draining."""
 
 import time
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ _METHODS = frozenset({"GET", "HEAD", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"
 
 
 class TelemetryMiddleware:
-    """Wraps a service's Litestar application. What an L1 hit needs may be answered here, before Litestar."""
+    """Gives every request a correlation id, counts it and measures its duration."""
 
     def __init__(self, app: ASGIApp, *, health: Health, metrics: Metrics) -> None:
         self._app = app
@@ -24,8 +24,8 @@ class TelemetryMiddleware:
         self._requests = metrics.counter("tm_http_requests_total")
         self._durations = metrics.histogram("tm_http_request_duration_seconds")
         self._in_flight = metrics.gauge("tm_http_requests_in_flight")
-        # One look-up in a dict instead of two `.labels()` per request.
-        self._children: dict[tuple[str, str, int], tuple[Any, Any]] = {}
+        # One dict look-up per request instead of two calls of `labels`.
+        self._labelled: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
@@ -36,35 +36,36 @@ class TelemetryMiddleware:
         correlation.bind(request_id)
         status = 500
 
-        async def send_in_context(message: Message) -> None:
+        async def send_with_correlation_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (_HEADER, request_id.encode()), *self._closing()]
+                headers = [*message["headers"], (_HEADER, request_id.encode()), *self._connection_headers()]
+                message["headers"] = headers
             await send(message)
 
         self._in_flight.inc()
         try:
-            await self._app(scope, receive, send_in_context)
+            await self._app(scope, receive, send_with_correlation_id)
         finally:
             self._in_flight.dec()
             count, duration = self._metrics_for(scope, status)
             count.inc()
             duration.observe(time.perf_counter() - started)
 
-    def _closing(self) -> Iterable[tuple[bytes, bytes]]:
-        # A client on a kept-alive connection would otherwise learn of the drain by a reset.
+    def _connection_headers(self) -> Iterable[tuple[bytes, bytes]]:
+        # Without it, a client on a kept-alive connection notices the drain by a reset.
         return ((b"connection", b"close"),) if self._health.draining else ()
 
     def _metrics_for(self, scope: Any, status: int) -> tuple[Any, Any]:
         template = scope.get("path_template") or "unmatched"
         method = scope["method"] if scope["method"] in _METHODS else "other"
         key = (template, method, status)
-        children = self._children.get(key)
-        if children is None:
-            children = self._requests.labels(template, method, str(status)), self._durations.labels(template)
-            self._children[key] = children
-        return children
+        labelled = self._labelled.get(key)
+        if labelled is None:
+            labelled = self._requests.labels(template, method, str(status)), self._durations.labels(template)
+            self._labelled[key] = labelled
+        return labelled
 
 
 def _header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str | None:

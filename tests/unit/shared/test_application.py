@@ -1,3 +1,5 @@
+"""The parts of a service that `build_application` adds: problems, probes, correlation ids, metrics and OpenAPI."""
+
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -67,32 +69,32 @@ async def client() -> AsyncIterator[httpx2.AsyncClient]:
         ("/fails/input", 400, "invalid-input"),
         ("/fails/unavailable", 503, "dependency-unavailable"),
         ("/fails/bug", 500, "internal-error"),
-        ("/nowhere", 404, "no-such-path"),
+        ("/no-such-path", 404, "no-such-path"),
     ],
 )
 async def test_every_error_is_a_problem_with_the_correlation_id(
     client: httpx2.AsyncClient, path: str, status: int, slug: str
 ) -> None:
-    answer = await client.get(path, headers={"X-Correlation-ID": "abc-1"})
-    problem = answer.json()
-    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    response = await client.get(path, headers={"X-Correlation-ID": "abc-1"})
+    problem = response.json()
+    assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json")
     assert problem["type"] == f"urn:traffic-manager:problem:{slug}"
-    assert problem["correlation_id"] == answer.headers["x-correlation-id"] == "abc-1"
+    assert problem["correlation_id"] == response.headers["x-correlation-id"] == "abc-1"
 
 
-async def test_client_never_sees_what_an_unexpected_error_says(client: httpx2.AsyncClient) -> None:
-    answer = await client.get("/fails/bug")
-    assert "hunter2" not in answer.text
-    assert "Traceback" not in answer.text
+async def test_response_to_an_unexpected_error_does_not_contain_its_message(client: httpx2.AsyncClient) -> None:
+    response = await client.get("/fails/bug")
+    assert "hunter2" not in response.text
+    assert "Traceback" not in response.text
 
 
-async def test_client_is_told_which_dependency_is_away_and_not_where_it_is(client: httpx2.AsyncClient) -> None:
+async def test_unavailable_dependency_is_named_without_its_address(client: httpx2.AsyncClient) -> None:
     detail = (await client.get("/fails/unavailable")).json()["detail"]
     assert "redis does not respond" in detail
     assert "10.1.2.3" not in detail
 
 
-async def test_bad_input_lists_every_field(client: httpx2.AsyncClient) -> None:
+async def test_invalid_input_lists_every_wrong_field(client: httpx2.AsyncClient) -> None:
     errors = (await client.get("/fails/input")).json()["errors"]
     assert errors == [
         {"pointer": "/url", "detail": "is empty"},
@@ -100,50 +102,50 @@ async def test_bad_input_lists_every_field(client: httpx2.AsyncClient) -> None:
     ]
 
 
-async def test_unavailable_says_when_to_come_back(client: httpx2.AsyncClient) -> None:
+async def test_unavailable_dependency_has_retry_after(client: httpx2.AsyncClient) -> None:
     assert (await client.get("/fails/unavailable")).headers["retry-after"] == "1"
 
 
-async def test_wrong_parameter_is_a_problem_that_names_it(client: httpx2.AsyncClient) -> None:
-    answer = await client.put("/things/a?limit=many")
-    assert answer.status_code == 400
-    assert [error["pointer"] for error in answer.json()["errors"]] == ["/limit"]
+async def test_invalid_parameter_is_named_in_the_problem(client: httpx2.AsyncClient) -> None:
+    response = await client.put("/things/a?limit=many")
+    assert response.status_code == 400
+    assert [error["pointer"] for error in response.json()["errors"]] == ["/limit"]
 
 
-@pytest.mark.parametrize("offered", ["", "a b", "x" * 129, "ä"])
-async def test_unusable_correlation_id_is_replaced(client: httpx2.AsyncClient, offered: str) -> None:
-    answer = await client.get("/health/live", headers=[(b"X-Correlation-ID", offered.encode())])
-    assert answer.headers["x-correlation-id"].startswith("req-")
+@pytest.mark.parametrize("correlation_id", ["", "a b", "x" * 129, "ä"])
+async def test_unusable_correlation_id_is_replaced(client: httpx2.AsyncClient, correlation_id: str) -> None:
+    response = await client.get("/health/live", headers=[(b"X-Correlation-ID", correlation_id.encode())])
+    assert response.headers["x-correlation-id"].startswith("req-")
 
 
-async def test_liveness_does_not_look_at_dependencies() -> None:
+async def test_liveness_does_not_depend_on_dependencies() -> None:
     health = Health({"postgres": DependencyHealth(required=True, up=False)}, started=True)
     async with client_of(health) as (client, _):
         assert (await client.get("/health/live")).status_code == 200
         assert (await client.get("/health/ready")).status_code == 503
 
 
-async def test_readiness_names_each_dependency() -> None:
+async def test_readiness_lists_each_dependency() -> None:
     health = Health(
         {"redis": DependencyHealth(required=False, up=False, detail="refused"), "kafka": DependencyHealth(True, True)},
         started=True,
     )
     async with client_of(health) as (client, _):
-        answer = await client.get("/health/ready")
-    assert answer.status_code == 200
-    assert answer.json()["dependencies"]["redis"] == {"state": "down", "required": False, "detail": "refused"}
+        response = await client.get("/health/ready")
+    assert response.status_code == 200
+    assert response.json()["dependencies"]["redis"] == {"state": "down", "required": False, "detail": "refused"}
 
 
 async def test_draining_service_is_not_ready_and_closes_kept_alive_connections() -> None:
     health = Health({}, started=True, draining=True)
     async with client_of(health) as (client, _):
-        answer = await client.get("/health/ready")
-    assert (answer.status_code, answer.headers["connection"]) == (503, "close")
+        response = await client.get("/health/ready")
+    assert (response.status_code, response.headers["connection"]) == (503, "close")
 
 
 async def test_requests_are_counted_by_template_and_status(client: httpx2.AsyncClient) -> None:
     await client.get("/fails/conflict")
-    await client.get("/nowhere/at/all")
+    await client.get("/no/such/path")
     text = (await client.get("/metrics")).text
     assert 'tm_http_requests_total{code="409",method="GET",route="/fails/{how}"} 1.0' in text
     assert 'tm_http_requests_total{code="404",method="GET",route="unmatched"} 1.0' in text

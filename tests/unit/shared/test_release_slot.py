@@ -1,4 +1,4 @@
-"""A request that waits for something else holds no place, and has the time that it asked for."""
+"""`release_slot`: a waiting request is not counted as concurrent, and has its own deadline."""
 
 import asyncio
 from functools import partial
@@ -17,11 +17,11 @@ from tests.support.waiting import eventually
 OPEN = {"operation": "tenants.list"}
 
 
-async def test_who_waits_aside_keeps_nobody_out_and_is_not_ended_before_its_time() -> None:
+async def test_released_requests_do_not_count_and_outlive_the_default_deadline() -> None:
     released, waiting = asyncio.Event(), 0
 
-    @get("/aside", opt=OPEN)
-    async def aside() -> str:
+    @get("/long-poll", opt=OPEN)
+    async def long_poll() -> str:
         nonlocal waiting
         release_slot(60)
         waiting += 1
@@ -32,26 +32,26 @@ async def test_who_waits_aside_keeps_nobody_out_and_is_not_ended_before_its_time
     async def quick() -> str:
         return "done"
 
-    async def so_many_wait(number: int) -> bool:
+    async def has_waiting(number: int) -> bool:
         return waiting == number
 
     app = build_application(
         title="Test",
-        description="A service that keeps some waiting.",
-        handlers=[aside, quick],
+        description="A service with a handler that waits.",
+        handlers=[long_poll, quick],
         problem_types={},
         health=Health({}, started=True),
         metrics=Metrics(Service.CONTROL_PLANE),
         authenticator=OpenAccess(),
-        limits=RequestLimits(deadline_seconds=0.2, at_once=1),
+        limits=RequestLimits(deadline_seconds=0.2, max_concurrent_requests=1),
     )
     transport = httpx2.ASGITransport(app=app)  # type: ignore[arg-type]
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
         tasks = []
         for number in range(1, 4):
-            tasks.append(asyncio.create_task(client.get("/aside")))
-            await eventually(partial(so_many_wait, number))
-        await asyncio.sleep(0.3)  # past the deadline of those who did not ask to wait
+            tasks.append(asyncio.create_task(client.get("/long-poll")))
+            await eventually(partial(has_waiting, number))
+        await asyncio.sleep(0.3)  # past the default deadline
         assert (await client.get("/quick")).status_code == 200
         released.set()
         assert [(await each).status_code for each in tasks] == [200, 200, 200]

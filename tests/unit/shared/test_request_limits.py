@@ -1,4 +1,4 @@
-"""What one request may cost."""
+"""Limits of one request: time, concurrency, header fields and body."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -14,18 +14,18 @@ from shared.runtime.access.open_access import OpenAccess
 from shared.runtime.health import Health
 from shared.runtime.http.application import build_application
 from shared.runtime.http.problems import MAX_BODY_BYTES
-from shared.runtime.http.request_limits import RequestLimits, extend_deadline
+from shared.runtime.http.request_limits import RequestLimits, release_slot
 from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from tests.support.waiting import eventually
 
 Client = httpx2.AsyncClient
 OPEN = {"operation": "tenants.list"}
-"""As everyone may do here."""
+"""An operation that the test's caller may perform."""
 
 
-class KeepsWaiting:
-    """Handlers that wait until they are let go."""
+class WaitingService:
+    """Handlers that wait until `released` is set."""
 
     def __init__(self) -> None:
         self.waiting = 0
@@ -44,20 +44,20 @@ class KeepsWaiting:
 
 
 @pytest.fixture
-def service() -> KeepsWaiting:
-    return KeepsWaiting()
+def service() -> WaitingService:
+    return WaitingService()
 
 
 @asynccontextmanager
-async def bounded(service: KeepsWaiting, limits: RequestLimits) -> AsyncIterator[Client]:
+async def limited_client(service: WaitingService, limits: RequestLimits) -> AsyncIterator[Client]:
     @get("/waits", opt=OPEN)
     async def waits() -> str:
         await service.wait()
         return "done"
 
-    @get("/asked-to-wait/{seconds:float}", opt=OPEN)
-    async def asked_to_wait(seconds: FromPath[float]) -> str:
-        extend_deadline(seconds)
+    @get("/long-poll/{seconds:float}", opt=OPEN)
+    async def long_poll(seconds: FromPath[float]) -> str:
+        release_slot(seconds)
         await service.wait()
         return "done"
 
@@ -76,8 +76,8 @@ async def bounded(service: KeepsWaiting, limits: RequestLimits) -> AsyncIterator
 
     app = build_application(
         title="Test",
-        description="A service that keeps one waiting.",
-        handlers=[waits, asked_to_wait, streams, takes],
+        description="A service whose handlers wait.",
+        handlers=[waits, long_poll, streams, takes],
         problem_types={},
         health=Health({}, started=True),
         metrics=Metrics(Service.CONTROL_PLANE),
@@ -89,10 +89,10 @@ async def bounded(service: KeepsWaiting, limits: RequestLimits) -> AsyncIterator
         yield client
 
 
-def _slug(answer: httpx2.Response) -> str:
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["correlation_id"] == answer.headers["x-correlation-id"]
-    return str(answer.json()["type"].rsplit(":", 1)[1])
+def _slug(response: httpx2.Response) -> str:
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["correlation_id"] == response.headers["x-correlation-id"]
+    return str(response.json()["type"].rsplit(":", 1)[1])
 
 
 async def _until(condition: Callable[[], bool]) -> None:
@@ -107,29 +107,29 @@ async def _shed(client: Client, reason: str) -> float:
     return float(text.split(f'tm_http_requests_shed_total{{reason="{reason}"}} ')[1].split("\n")[0])
 
 
-async def test_a_request_that_takes_too_long_is_ended_with_a_503(service: KeepsWaiting) -> None:
-    async with bounded(service, RequestLimits(deadline_seconds=0.05)) as client:
-        answer = await client.get("/waits")
-        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
-        assert _slug(answer) == "deadline-exceeded"
+async def test_request_beyond_its_deadline_ends_with_503(service: WaitingService) -> None:
+    async with limited_client(service, RequestLimits(deadline_seconds=0.05)) as client:
+        response = await client.get("/waits")
+        assert (response.status_code, response.headers["retry-after"]) == (503, "1")
+        assert _slug(response) == "deadline-exceeded"
         assert (service.waiting, service.cancelled) == (0, 1)
         assert await _shed(client, "deadline") == 1
         assert 'code="503",method="GET",route="/waits"' in (await client.get("/metrics")).text
 
 
-async def test_a_caller_who_asks_to_wait_gets_the_time(service: KeepsWaiting) -> None:
-    async with bounded(service, RequestLimits(deadline_seconds=0.05)) as client:
-        assert (await client.get("/asked-to-wait/0.001")).status_code == 503
+async def test_released_request_has_the_deadline_that_it_names(service: WaitingService) -> None:
+    async with limited_client(service, RequestLimits(deadline_seconds=0.05)) as client:
+        assert (await client.get("/long-poll/0.001")).status_code == 503
         async with asyncio.TaskGroup() as tasks:
-            asked = tasks.create_task(client.get("/asked-to-wait/60"))
+            pending = tasks.create_task(client.get("/long-poll/60"))
             await asyncio.sleep(0.1)
             service.released.set()
-        assert asked.result().status_code == 200
+        assert pending.result().status_code == 200
 
 
-async def test_an_answer_that_has_begun_is_neither_cut_off_nor_counted(service: KeepsWaiting) -> None:
+async def test_response_that_has_begun_is_neither_ended_nor_counted(service: WaitingService) -> None:
     async with (
-        bounded(service, RequestLimits(deadline_seconds=0.05, at_once=1)) as client,
+        limited_client(service, RequestLimits(deadline_seconds=0.05, max_concurrent_requests=1)) as client,
         asyncio.TaskGroup() as tasks,
     ):
         stream = tasks.create_task(client.get("/streams"))
@@ -140,8 +140,8 @@ async def test_an_answer_that_has_begun_is_neither_cut_off_nor_counted(service: 
         assert (await stream).text == "firstlast"
 
 
-async def test_more_requests_than_there_are_places_are_refused_at_once(service: KeepsWaiting) -> None:
-    async with bounded(service, RequestLimits(at_once=2)) as client:
+async def test_request_beyond_the_concurrency_limit_is_refused_immediately(service: WaitingService) -> None:
+    async with limited_client(service, RequestLimits(max_concurrent_requests=2)) as client:
         async with asyncio.TaskGroup() as tasks:
             accepted = [tasks.create_task(client.get("/waits")) for _ in range(2)]
             await _until(lambda: service.waiting == 2)
@@ -155,15 +155,15 @@ async def test_more_requests_than_there_are_places_are_refused_at_once(service: 
         assert (await client.get("/waits")).status_code == 200
 
 
-async def test_places_are_free_again_after_deadlines(service: KeepsWaiting) -> None:
-    async with bounded(service, RequestLimits(deadline_seconds=0.02, at_once=1)) as client:
+async def test_slots_are_free_again_after_deadlines(service: WaitingService) -> None:
+    async with limited_client(service, RequestLimits(deadline_seconds=0.02, max_concurrent_requests=1)) as client:
         for _ in range(3):
             assert _slug(await client.get("/waits")) == "deadline-exceeded"
         assert (await client.post("/takes", content=b"12")).json() == 2
 
 
 @pytest.mark.parametrize(
-    ("headers", "says"),
+    ("headers", "detail"),
     [
         ([(f"X-{number}", "a") for number in range(70)], "At most 64 header fields"),
         ([("X-Long", "a" * 16_384)], "At most 16384 bytes"),
@@ -172,29 +172,29 @@ async def test_places_are_free_again_after_deadlines(service: KeepsWaiting) -> N
     ids=["too many", "one too large", "too large together"],
 )
 async def test_header_fields_beyond_the_limits_are_refused(
-    service: KeepsWaiting, headers: list[tuple[str, str]], says: str
+    service: WaitingService, headers: list[tuple[str, str]], detail: str
 ) -> None:
-    async with bounded(service, RequestLimits()) as client:
-        answer = await client.post("/takes", content=b"", headers=headers)
-        assert (answer.status_code, _slug(answer)) == (431, "headers-too-large")
-        assert says in answer.json()["detail"]
+    async with limited_client(service, RequestLimits()) as client:
+        response = await client.post("/takes", content=b"", headers=headers)
+        assert (response.status_code, _slug(response)) == (431, "headers-too-large")
+        assert detail in response.json()["detail"]
 
 
-async def test_a_body_beyond_the_limit_is_refused_also_when_its_length_is_not_told(service: KeepsWaiting) -> None:
+async def test_body_beyond_the_limit_is_refused_with_and_without_content_length(service: WaitingService) -> None:
     async def chunks(total: int) -> AsyncIterator[bytes]:
         for _ in range(total // 65_536):
             yield b"x" * 65_536
         yield b"x" * (total % 65_536)
 
-    async with bounded(service, RequestLimits()) as client:
+    async with limited_client(service, RequestLimits()) as client:
         assert (await client.post("/takes", content=chunks(MAX_BODY_BYTES))).json() == MAX_BODY_BYTES
         for content in (b"x" * (MAX_BODY_BYTES + 1), chunks(MAX_BODY_BYTES + 1)):
-            answer = await client.post("/takes", content=content)
-            assert (answer.status_code, _slug(answer)) == (413, "body-too-large")
-            assert str(MAX_BODY_BYTES) in answer.json()["detail"]
+            response = await client.post("/takes", content=content)
+            assert (response.status_code, _slug(response)) == (413, "body-too-large")
+            assert str(MAX_BODY_BYTES) in response.json()["detail"]
 
 
-async def test_options_names_every_method_of_a_path() -> None:
+async def test_options_lists_every_method_of_a_path() -> None:
     @get("/thing", opt=OPEN)
     async def show() -> None: ...
 
