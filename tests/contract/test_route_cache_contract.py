@@ -1,4 +1,4 @@
-"""What the resolver relies on in the shared cache, of the fake and of Redis."""
+"""The RouteCache port: the fake and Redis."""
 
 from collections.abc import AsyncIterator, Sequence
 
@@ -7,42 +7,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from data_plane.adapters.redis.route_cache import REDIS_FAILURES, RedisRouteCache, connect
+from data_plane.adapters.redis.route_cache import connect
 from data_plane.domain.entry import Entry, State
 from data_plane.errors import UnreadableEntry
 from data_plane.ports import RouteCache
 from deploy.local.stack import Stack
-from shared.runtime.clock import LocalTime, SystemClock
-from shared.runtime.health import DependencyHealth
-from shared.runtime.metric_catalogue import Service
-from shared.runtime.metrics import Metrics
-from shared.runtime.resilience import DependencyUnavailable, Guard
-from shared.schemas.identity import RouteKey
+from shared.runtime.resilience import DependencyUnavailable
 from tests.fakes.data_plane_cache import FakeRouteCache
-from tests.support.factories import a_tenant
+from tests.support.resolver_adapters import a_key, an_entry, redis_cache
 
-CLOCK = SystemClock()
 TOLERANCE = 0.1
-"""Seconds. Round trips shorten lives; rounding does not matter."""
-
-
-def redis_cache(url: str, timeout: float = 2.0) -> RedisRouteCache:
-    """A cache of its own on that server."""
-    metrics = Metrics(Service.DATA_PLANE)
-    guard = Guard(
-        "redis",
-        timeout=timeout,
-        failures=REDIS_FAILURES,
-        clock=CLOCK,
-        health=DependencyHealth(required=False),
-        metrics=metrics,
-    )
-    return RedisRouteCache(connect(url, timeout), guard=guard, clock=CLOCK, metrics=metrics, keep_seconds=3600)
+"""Seconds. Round trips shorten the remaining TTL; rounding does not matter."""
 
 
 @pytest.fixture(params=["fake", "real"])
 async def cache(request: pytest.FixtureRequest, stack: Stack) -> AsyncIterator[RouteCache]:
-    """Each kind of cache in turn."""
+    """Each kind of cache."""
     if request.param == "fake":
         yield FakeRouteCache()
         return
@@ -51,20 +31,8 @@ async def cache(request: pytest.FixtureRequest, stack: Stack) -> AsyncIterator[R
     await real.close()
 
 
-def a_key() -> RouteKey:
-    return RouteKey(a_tenant(), "payments", "prod", "v1")
-
-
-def an_entry(
-    key: RouteKey, revision: int, state: State = State.ACTIVE, *, remaining: float = 60, age: float = 0
-) -> Entry:
-    now = CLOCK.monotonic()
-    url = f"https://example.com/{revision}" if state is State.ACTIVE else None
-    return Entry(key, state, url, revision, LocalTime(now - age), LocalTime(now + remaining))
-
-
 def assert_same(found: Entry | None, expected: Entry) -> None:
-    """Equal, apart from what the way there and back may take from a life."""
+    """Equal, apart from the TTL that a round trip costs."""
     assert found is not None
     assert (found.key, found.state, found.url, found.revision) == (
         expected.key,
@@ -76,52 +44,52 @@ def assert_same(found: Entry | None, expected: Entry) -> None:
     assert expected.read_at - TOLERANCE <= found.read_at <= expected.read_at + 0.001
 
 
-async def test_nothing_is_there_at_first(cache: RouteCache) -> None:
+async def test_unknown_key_has_no_entry(cache: RouteCache) -> None:
     assert await cache.get(a_key()) is None
 
 
 @pytest.mark.parametrize("state", list(State))
-async def test_what_was_stored_is_found(cache: RouteCache, state: State) -> None:
+async def test_stored_entry_is_found(cache: RouteCache, state: State) -> None:
     entry = an_entry(a_key(), 3, state, remaining=40, age=20)
     assert list(await cache.put([entry])) == [None]
     assert_same(await cache.get(entry.key), entry)
 
 
-async def test_many_are_looked_up_each_in_its_place(cache: RouteCache) -> None:
+async def test_get_many_keeps_the_order_of_keys(cache: RouteCache) -> None:
     first, second, absent = an_entry(a_key(), 1), an_entry(a_key(), 2, State.INACTIVE), a_key()
     await cache.put([first, second])
     found = await cache.get_many([second.key, absent, first.key, second.key])
     assert found[1] is None
     for place, expected in ((0, second), (2, first), (3, second)):
-        told = found[place]
-        assert isinstance(told, Entry)
-        assert_same(told, expected)
+        each = found[place]
+        assert isinstance(each, Entry)
+        assert_same(each, expected)
 
 
-async def test_an_expired_entry_is_kept(cache: RouteCache) -> None:
+async def test_expired_entry_is_kept(cache: RouteCache) -> None:
     entry = an_entry(a_key(), 3, remaining=-5, age=65)
     await cache.put([entry])
     assert_same(await cache.get(entry.key), entry)
 
 
-async def test_an_older_entry_is_refused_and_the_newer_one_returned(cache: RouteCache) -> None:
+async def test_older_entry_is_refused_and_the_newer_one_returned(cache: RouteCache) -> None:
     newer = an_entry(a_key(), 7, State.INACTIVE, remaining=10)
     await cache.put([newer])
-    [stood] = await cache.put([an_entry(newer.key, 6, remaining=60)])
-    assert_same(stood, newer)
+    [winner] = await cache.put([an_entry(newer.key, 6, remaining=60)])
+    assert_same(winner, newer)
     assert_same(await cache.get(newer.key), newer)
 
 
-async def test_of_one_revision_the_one_that_lives_longer_is_kept(cache: RouteCache) -> None:
+async def test_entry_that_expires_later_wins_at_equal_revision(cache: RouteCache) -> None:
     long = an_entry(a_key(), 7, remaining=50)
     short = replace(long, expires_at=long.expires_at - 20)
     await cache.put([short])
     assert list(await cache.put([long])) == [None]
-    [stood] = await cache.put([short])
-    assert_same(stood, long)
+    [winner] = await cache.put([short])
+    assert_same(winner, long)
 
 
-async def test_many_are_stored_at_once(cache: RouteCache) -> None:
+async def test_put_stores_many_entries(cache: RouteCache) -> None:
     newer = an_entry(a_key(), 9)
     await cache.put([newer])
     others = [an_entry(a_key(), 1) for _ in range(120)]
@@ -132,7 +100,7 @@ async def test_many_are_stored_at_once(cache: RouteCache) -> None:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(writes=st.lists(st.tuples(st.integers(0, 5), st.integers(-20, 60)), min_size=1, max_size=12))
-async def test_compare_and_set_is_the_newest_then_the_longest_lived(
+async def test_compare_and_set_keeps_highest_revision_then_latest_expiry(
     cache: RouteCache, writes: Sequence[tuple[int, int]]
 ) -> None:
     key = a_key()
@@ -146,7 +114,7 @@ async def test_compare_and_set_is_the_newest_then_the_longest_lived(
     assert abs(found.expires_at - expected.expires_at) < TOLERANCE
 
 
-async def test_what_is_no_entry_is_told_apart_and_overwritten(stack: Stack) -> None:
+async def test_unreadable_value_raises_and_can_be_overwritten(stack: Stack) -> None:
     cache, client = redis_cache(stack.urls.redis), connect(stack.urls.redis, 2)
     for rubbish in (b"\x00", b"not an entry", b"\x95\x01\x02\xa0\x03\x04", b"\x95\xa1x\x02\xa0\x03\x04", b""):
         key = a_key()
@@ -160,7 +128,7 @@ async def test_what_is_no_entry_is_told_apart_and_overwritten(stack: Stack) -> N
     await cache.close()
 
 
-async def test_it_keeps_entries_past_their_life_and_no_longer(stack: Stack) -> None:
+async def test_entry_is_kept_past_its_ttl_by_the_configured_time(stack: Stack) -> None:
     cache, client = redis_cache(stack.urls.redis), connect(stack.urls.redis, 2)
     entry = an_entry(a_key(), 1, remaining=60)
     await cache.put([entry])
@@ -169,8 +137,8 @@ async def test_it_keeps_entries_past_their_life_and_no_longer(stack: Stack) -> N
     await cache.close()
 
 
-async def test_a_write_that_a_frozen_server_executes_late_lives_no_longer_for_it(stack: Stack) -> None:
-    cache = redis_cache(stack.urls.redis, timeout=0.3)
+async def test_write_delayed_by_a_frozen_server_expires_on_time(stack: Stack) -> None:
+    cache = redis_cache(stack.urls.redis, timeout_seconds=0.3)
     entry = an_entry(a_key(), 1, remaining=1.0)
     await cache.put([an_entry(a_key(), 1)])
     await stack.redis.freeze()
@@ -181,13 +149,13 @@ async def test_a_write_that_a_frozen_server_executes_late_lives_no_longer_for_it
         await stack.redis.thaw()
     other = redis_cache(stack.urls.redis)
     found = await other.get(entry.key)
-    assert found is not None, "the server has executed what lay in its socket"
+    assert found is not None, "the server has executed the command that was in its socket"
     assert found.expires_at <= entry.expires_at + 0.001
     await other.close()
     await cache.close()
 
 
-async def test_a_server_that_is_down_is_unavailable_and_back_at_once(stack: Stack) -> None:
+async def test_stopped_server_is_unavailable_and_usable_after_restart(stack: Stack) -> None:
     cache, entry = redis_cache(stack.urls.redis), an_entry(a_key(), 1)
     await cache.put([entry])
     await stack.redis.stop()

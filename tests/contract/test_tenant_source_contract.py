@@ -1,4 +1,4 @@
-"""What a watch relies on in a database, of the fake and of PostgreSQL, primary and standby."""
+"""The TenantSource port: the fake and PostgreSQL, primary and standby."""
 
 import asyncio
 import math
@@ -13,25 +13,22 @@ from data_plane.adapters.postgres.route_source import POSTGRES_FAILURES
 from data_plane.adapters.postgres.tenant_source import PostgresTenantSource
 from data_plane.domain.tenant_reading import TenantReading
 from data_plane.ports import TenantSource
-from shared.runtime.clock import SystemClock
 from shared.runtime.health import DependencyHealth
 from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import DependencyUnavailable, Guard
 from shared.schemas.identity import RouteKey
-from tests.contract.test_route_source_contract import FakeWriter, Writer
 from tests.fakes.data_plane_database import FakePrimary
 from tests.fakes.data_plane_tenants import FakeTenantSource
 from tests.support.factories import a_tenant
 from tests.support.postgres import Database
+from tests.support.resolver_adapters import CLOCK, FakeWriter, SourceWriter
 from tests.support.route_writer import RouteWriter
 from tests.support.waiting import eventually
 
-CLOCK = SystemClock()
-
 
 @asynccontextmanager
-async def postgres(url: str) -> AsyncIterator[PostgresTenantSource]:
+async def tenant_source(url: str) -> AsyncIterator[PostgresTenantSource]:
     """A source that connects."""
     metrics, health = Metrics(Service.DATA_PLANE), DependencyHealth(required=False)
     guard = Guard("tenants", timeout=5.0, failures=POSTGRES_FAILURES, clock=CLOCK, health=health, metrics=metrics)
@@ -45,36 +42,36 @@ async def postgres(url: str) -> AsyncIterator[PostgresTenantSource]:
 
 
 @pytest.fixture(params=["fake replica", "fake primary", "standby", "primary"])
-async def pair(request: pytest.FixtureRequest, database: Database) -> AsyncIterator[tuple[Writer, TenantSource]]:
-    """Each kind of source in turn, with what writes to its database."""
+async def pair(request: pytest.FixtureRequest, database: Database) -> AsyncIterator[tuple[SourceWriter, TenantSource]]:
+    """Each kind of source, and a writer to its database."""
     kind = str(request.param)
     if kind.startswith("fake"):
         fake = FakePrimary(CLOCK)
         yield FakeWriter(fake), FakeTenantSource(fake, is_primary=kind == "fake primary")
         return
     connection: asyncpg.Connection[Any] = await asyncpg.connect(database.url, timeout=5)
-    async with postgres(database.url if kind == "primary" else database.replica_url) as source:
+    async with tenant_source(database.url if kind == "primary" else database.replica_url) as source:
         yield RouteWriter(connection), source
     await connection.close()
 
 
 async def read_at(source: TenantSource, tenant: str, revision: int) -> TenantReading:
-    """The reading once the source is connected and has come to this revision."""
+    """The reading once the source is connected and has reached this revision."""
 
-    async def there() -> TenantReading | None:
+    async def reached() -> TenantReading | None:
         try:
             reading = await source.read_tenant(tenant)
         except DependencyUnavailable:
             return None
         return reading if reading is not None and reading.revision >= revision else None
 
-    found = await eventually(there)
+    found = await eventually(reached)
     assert found is not None
     return found
 
 
-async def test_all_active_routes_of_the_tenant_are_read_in_order_with_the_tenants_revision(
-    pair: tuple[Writer, TenantSource],
+async def test_all_active_routes_are_read_in_order_with_the_tenant_revision(
+    pair: tuple[SourceWriter, TenantSource],
 ) -> None:
     writer, source = pair
     tenant, other = a_tenant(), a_tenant()
@@ -87,7 +84,7 @@ async def test_all_active_routes_of_the_tenant_are_read_in_order_with_the_tenant
     assert reading.routes == (("a", "prod", "v1", "https://a", 2), ("b", "prod", "v1", "https://b", 1))
 
 
-async def test_a_tenant_of_which_all_routes_are_gone_has_none(pair: tuple[Writer, TenantSource]) -> None:
+async def test_tenant_without_active_routes_has_none(pair: tuple[SourceWriter, TenantSource]) -> None:
     writer, source = pair
     key = RouteKey(a_tenant(), "a", "prod", "v1")
     await writer.put(key, "https://a")
@@ -95,7 +92,7 @@ async def test_a_tenant_of_which_all_routes_are_gone_has_none(pair: tuple[Writer
     assert (await read_at(source, key.tenant, 2)).routes == ()
 
 
-async def test_there_is_no_reading_of_an_unknown_tenant(pair: tuple[Writer, TenantSource]) -> None:
+async def test_unknown_tenant_has_no_reading(pair: tuple[SourceWriter, TenantSource]) -> None:
     writer, source = pair
     known = RouteKey(a_tenant(), "a", "prod", "v1")
     await writer.put(known, "https://a")
@@ -103,21 +100,21 @@ async def test_there_is_no_reading_of_an_unknown_tenant(pair: tuple[Writer, Tena
     assert await source.read_tenant(a_tenant()) is None
 
 
-async def test_only_a_primary_tells_when_nothing_newer_was_there(
-    pair: tuple[Writer, TenantSource], request: pytest.FixtureRequest
+async def test_only_a_primary_proves_that_nothing_newer_exists(
+    pair: tuple[SourceWriter, TenantSource], request: pytest.FixtureRequest
 ) -> None:
     writer, source = pair
     key = RouteKey(a_tenant(), "a", "prod", "v1")
     await writer.put(key, "https://a")
     await read_at(source, key.tenant, 1)
-    asked = CLOCK.monotonic()
+    sent = CLOCK.monotonic()
     reading = await read_at(source, key.tenant, 1)
     is_primary = "primary" in request.node.callspec.params["pair"]
-    assert (reading.newest_at >= asked) if is_primary else (reading.newest_at == -math.inf)
+    assert (reading.newest_at >= sent) if is_primary else (reading.newest_at == -math.inf)
     assert reading.newest_at <= CLOCK.monotonic()
 
 
-async def test_many_routes_are_read_whole(pair: tuple[Writer, TenantSource]) -> None:
+async def test_large_tenant_is_read_completely(pair: tuple[SourceWriter, TenantSource]) -> None:
     writer, source = pair
     tenant = a_tenant()
     for number in range(300):
@@ -126,7 +123,7 @@ async def test_many_routes_are_read_whole(pair: tuple[Writer, TenantSource]) -> 
     assert [each.url for each in reading.routes] == [f"https://example.com/{number}" for number in range(300)]
 
 
-async def test_a_source_that_cannot_be_reached_is_unavailable() -> None:
-    async with postgres("postgresql://127.0.0.1:1/none") as source:
+async def test_unreachable_source_is_unavailable() -> None:
+    async with tenant_source("postgresql://127.0.0.1:1/none") as source:
         with pytest.raises(DependencyUnavailable):
             await source.read_tenant("team-a")

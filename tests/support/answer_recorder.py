@@ -1,4 +1,4 @@
-"""Records the answers of an instance and checks that revisions never decrease."""
+"""Records a resolver's answers over time and checks that no revision goes backwards."""
 
 import asyncio
 import time
@@ -15,16 +15,16 @@ from tests.support.waiting import eventually
 
 @dataclass
 class AnswerRecorder:
-    """The answers of one instance for one key, each with the monotonic time of its request."""
+    """Every answer of one resolver for one key, with the monotonic time of the request."""
 
     instance: ResolverProcess
     key: RouteKey
     answers: list[tuple[float, Answer]] = field(default_factory=list)
     refused: int = 0
 
-    async def ask(self) -> Answer | None:
-        """Resolves the key once; None when no source could answer."""
-        asked = time.monotonic()
+    async def resolve(self) -> Answer | None:
+        """One more answer; None when no source was available."""
+        requested_at = time.monotonic()
         try:
             answer = await self.instance.core.resolver.resolve(self.key)
         except RouteUnknown:
@@ -32,30 +32,30 @@ class AnswerRecorder:
             return None
         before = max((each.entry.revision for _, each in self.answers), default=0)
         assert answer.entry.revision >= before, f"revision {answer.entry.revision} after {before}"
-        self.answers.append((asked, answer))
+        self.answers.append((requested_at, answer))
         return answer
 
     async def until(self, url: str | None, *, within: float = 15.0) -> None:
-        """Waits for an answer with this URL (None: no active route)."""
-        await eventually(lambda: self._says(url), within=within)
+        """Wait for an answer with this URL (None: no active route)."""
+        await eventually(lambda: self._has(url), within=within)
 
-    async def _says(self, url: str | None) -> bool:
-        answer = await self.ask()
+    async def _has(self, url: str | None) -> bool:
+        answer = await self.resolve()
         return answer is not None and answer.entry.url == url
 
     async def run(self) -> None:
-        """Resolves the key repeatedly until cancelled."""
+        """Resolve continuously until cancelled."""
         while True:
-            await self.ask()
+            await self.resolve()
             await asyncio.sleep(0.001)
 
 
 @asynccontextmanager
 async def recording_answers(key: RouteKey, *instances: ResolverProcess) -> AsyncIterator[list[AnswerRecorder]]:
-    """Resolves the key at these instances continuously; a lower revision than before fails the test."""
-    watches = [AnswerRecorder(instance, key) for instance in instances]
+    """Resolve the key continuously on all of these resolvers; a revision that goes backwards fails the test."""
+    recorders = [AnswerRecorder(instance, key) for instance in instances]
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(watch.run()) for watch in watches]
-        yield watches
+        tasks = [group.create_task(recorder.run()) for recorder in recorders]
+        yield recorders
         for task in tasks:
             task.cancel()

@@ -1,4 +1,4 @@
-"""A resolver instance with a past, behind Litestar alone and behind the layer before it, and what callers see of both."""
+"""Compares the fast path with Litestar: one request to both, over instances with the same history."""
 
 import asyncio
 import re
@@ -21,10 +21,10 @@ from tests.support.access import AccessFixture, a_record
 from tests.support.asgi import Application, Request, response_messages
 from tests.support.clocks import MovableClock
 
-TIMES = 5
-NEGATIVE_LIFE = 10
+REPEATS = 5
+NEGATIVE_TTL_SECONDS = 10
 _GENERATED = re.compile(rb"req-[0-9a-f]{16}")
-_COUNTED = (
+_COMPARED_METRICS = (
     "tm_http_requests_total",
     "tm_http_request_duration_seconds_count",
     "tm_resolutions_total",
@@ -49,18 +49,18 @@ HEADERS = st.lists(
     max_size=4,
 )
 CALLERS = st.sampled_from(
-    ["own", "own", "own", "admin", "another tenant's", "expiring", "revoked", "unknown", "nobody"]
+    ["own", "own", "own", "admin", "another tenant's", "expiring", "revoked", "unknown", "anonymous"]
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
-    """What has happened to the instance before it is asked."""
+class History:
+    """The instance's history before the requests: changes of one route, their age in seconds, a loss of events, a drain."""
 
     key: RouteKey
     urls: tuple[str | None, ...]
     age: float
-    doubted: bool
+    events_lost: bool
     draining: bool
 
 
@@ -68,66 +68,68 @@ CREDENTIALS = {name: AccessKey.new() for name in ("own", "another tenant's", "ad
 
 
 def access_for(tenant: str, clock: MovableClock) -> AccessFixture:
-    """Access for the callers in CREDENTIALS: resolvers of the tenant or another one, and an admin."""
-    gate, soon = AccessFixture(Service.DATA_PLANE, clock=clock), clock.now() + timedelta(seconds=60.5)
-    gate.keyring.put(a_record(CREDENTIALS["own"], role=Role.RESOLVER, tenant=tenant))
-    gate.keyring.put(a_record(CREDENTIALS["another tenant's"], role=Role.RESOLVER, tenant=f"not-{tenant}"))
-    gate.keyring.put(a_record(CREDENTIALS["admin"], role=Role.ADMIN))
-    gate.keyring.put(a_record(CREDENTIALS["expiring"], role=Role.RESOLVER, tenant=tenant, expires_at=soon))
-    gate.keyring.put(a_record(CREDENTIALS["revoked"], role=Role.RESOLVER, tenant=tenant))
-    gate.keyring.end(CREDENTIALS["revoked"].key_id)
-    return gate
+    """Access for the callers in CREDENTIALS: resolvers of the tenant and of another one, and an admin."""
+    access, soon = AccessFixture(Service.DATA_PLANE, clock=clock), clock.now() + timedelta(seconds=60.5)
+    access.keyring.put(a_record(CREDENTIALS["own"], role=Role.RESOLVER, tenant=tenant))
+    access.keyring.put(a_record(CREDENTIALS["another tenant's"], role=Role.RESOLVER, tenant=f"not-{tenant}"))
+    access.keyring.put(a_record(CREDENTIALS["admin"], role=Role.ADMIN))
+    access.keyring.put(a_record(CREDENTIALS["expiring"], role=Role.RESOLVER, tenant=tenant, expires_at=soon))
+    access.keyring.put(a_record(CREDENTIALS["revoked"], role=Role.RESOLVER, tenant=tenant))
+    access.keyring.end(CREDENTIALS["revoked"].key_id)
+    return access
 
 
 class Subject:
-    """An instance with a past of its own, behind its application with or without the hot path."""
+    """An instance behind its application, with or without the fast path."""
 
-    def __init__(self, past: Past, *, hot: bool) -> None:
+    def __init__(self, history: History, *, with_fast_path: bool) -> None:
         world = World()
         self.instance: Instance = world.instance()
         self._world = world
         self.clock = world.clock
-        self.gate = access_for(past.key.tenant, world.clock)
-        health = Health({}, started=True, draining=past.draining)
-        build = build_app if hot else build_api
+        self.access = access_for(history.key.tenant, world.clock)
+        health = Health({}, started=True, draining=history.draining)
+        build = build_app if with_fast_path else build_api
         self.app: Application = build(
             self.instance.core,
             self.instance.settings,
-            access=self.gate.access,
+            access=self.access.access,
             health=health,
             metrics=self.instance.metrics,
         )
 
-    async def live_through(self, past: Past) -> None:
-        """Let it happen."""
-        events = [self._world.database.commit(past.key, url) for url in past.urls]
+    async def replay(self, history: History) -> None:
+        """Bring the instance to the end of this history."""
+        events = [self._world.database.commit(history.key, url) for url in history.urls]
         await self.instance.core.applier.apply(events)
-        if past.doubted:
+        if history.events_lost:
             self.instance.core.applier.lost_track()
-        self.clock.advance(past.age)
+        self.clock.advance(history.age)
 
     def counts(self) -> Mapping[str, float]:
-        """The counters that a request moves and that are not 0."""
+        """The counters that requests change, without those at 0."""
         lines = self.instance.metrics.exposition().decode().splitlines()
-        lines += self.gate.metrics.exposition().decode().splitlines()
-        samples = [line.rsplit(" ", 1) for line in lines if line.startswith(_COUNTED)]
+        lines += self.access.metrics.exposition().decode().splitlines()
+        samples = [line.rsplit(" ", 1) for line in lines if line.startswith(_COMPARED_METRICS)]
         return {name: float(value) for name, value in samples if float(value)}
 
 
-async def _seen_of(past: Past, request: Request, *, hot: bool) -> tuple[str, Mapping[str, float]]:
-    """What a caller sees who asks again and again, so that much is remembered, and what is counted."""
-    subject = Subject(past, hot=hot)
-    await subject.live_through(past)
-    seen = []
-    for _ in range(TIMES):
-        seen += await response_messages(subject.app, request)
+async def _responses_and_counts(
+    history: History, request: Request, *, with_fast_path: bool
+) -> tuple[str, Mapping[str, float]]:
+    """The messages of repeated requests, so that caches are used, and the counters afterwards."""
+    subject = Subject(history, with_fast_path=with_fast_path)
+    await subject.replay(history)
+    messages = []
+    for _ in range(REPEATS):
+        messages += await response_messages(subject.app, request)
         subject.instance.hear_heartbeat()
         subject.clock.advance(0.3)
-    return _comparable(seen), subject.counts()
+    return _comparable(messages), subject.counts()
 
 
 def _comparable(messages: list[MutableMapping[str, Any]]) -> str:
-    """The messages, with every generated correlation id made the same."""
+    """The messages, with generated correlation ids made equal."""
     return repr([{key: _anonymous(value) for key, value in message.items()} for message in messages])
 
 
@@ -143,33 +145,36 @@ def path_of(key: RouteKey) -> str:
     return f"/api/v1/resolve/{key.tenant}/{key.service}/{key.env}/{key.version}"
 
 
-def on_the_wire(headers: list[tuple[str, str]], caller: str = "own") -> list[tuple[bytes, bytes]]:
-    credential = [] if caller == "nobody" else [("authorization", f"Bearer {CREDENTIALS[caller].text}")]
+def encoded_headers(headers: list[tuple[str, str]], caller: str = "own") -> list[tuple[bytes, bytes]]:
+    credential = [] if caller == "anonymous" else [("authorization", f"Bearer {CREDENTIALS[caller].text}")]
     headers = [*credential, *headers]
     return [(name.encode(), value.encode("latin-1")) for name, value in headers]
 
 
-def assert_same(past: Past, request: Request) -> None:
+def assert_same(history: History, request: Request) -> None:
     loop = asyncio.new_event_loop()
     try:
-        thin, full = (loop.run_until_complete(_seen_of(past, request, hot=hot)) for hot in (True, False))
+        fast_path, litestar = (
+            loop.run_until_complete(_responses_and_counts(history, request, with_fast_path=with_fast_path))
+            for with_fast_path in (True, False)
+        )
     finally:
         loop.close()
-    assert thin == full
+    assert fast_path == litestar
 
 
-async def _nothing(*_: object) -> None:
-    """An application that nobody may come to."""
-    raise AssertionError("this was left to Litestar")
+async def _unreachable(*_: object) -> None:
+    """The application behind a fast path that must answer alone."""
+    raise AssertionError("passed on to Litestar")
 
 
-def fast_path_only(instance: Instance, gate: AccessFixture) -> Application:
-    """The instance's hot path, over nothing."""
+def fast_path_only(instance: Instance, access: AccessFixture) -> Application:
+    """The instance's fast path; a request that it passes on fails the test."""
     return FastPath(
-        _nothing,
+        _unreachable,
         instance.core.l1_reader,
-        negative_ttl_seconds=NEGATIVE_LIFE,
-        authenticator=gate.authenticator,
+        negative_ttl_seconds=NEGATIVE_TTL_SECONDS,
+        authenticator=access.authenticator,
         health=Health({}),
         metrics=instance.metrics,
     )

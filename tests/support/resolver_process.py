@@ -1,4 +1,7 @@
-"""One request to the HTTP API of a resolver process on real servers, without a network in between."""
+"""Resolvers on real servers, run inside the test process."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 
 import httpx2
 
@@ -6,9 +9,12 @@ from data_plane.composition.app import build_app
 from data_plane.composition.connect import ResolverProcess
 from shared.schemas.identity import RouteKey
 
+StartResolver = Callable[..., AbstractAsyncContextManager[ResolverProcess]]
+"""Starts a resolver with the settings that are given as keywords."""
+
 
 async def resolve_over_http(process: ResolverProcess, key: RouteKey) -> httpx2.Response:
-    """The response to GET for the key."""
+    """The response of the HTTP API, without a network."""
     app = build_app(
         process.core, process.settings, access=process.access, health=process.health, metrics=process.metrics
     )

@@ -1,7 +1,6 @@
-"""A delayed writer brings an old value after a newer one: as an event, as a fill of Redis, as a replica's reading, as the
-snapshot of a process that starts again.
+"""A delayed writer delivers an old value after a newer one: by an event, a write to Redis, a replica, or a snapshot.
 
-The shape of AWS's outage of October 2025, where an old plan was applied over a newer one and then cleaned up.
+The AWS outage of October 2025 began this way: an old plan was applied over a newer one and then cleaned up.
 """
 
 from collections.abc import AsyncIterator
@@ -14,17 +13,18 @@ from data_plane.adapters.redis.route_cache import RedisRouteCache
 from data_plane.composition.connect import ResolverProcess
 from deploy.local.stack import Stack
 from shared.schemas.identity import RouteKey
-from tests.contract.test_route_cache_contract import redis_cache
-from tests.integration.data_plane.conftest import Standby, Start
 from tests.support.answer_recorder import AnswerRecorder, recording_answers
 from tests.support.factories import a_tenant
 from tests.support.kafka import produce
+from tests.support.resolver_adapters import redis_cache
+from tests.support.resolver_process import StartResolver
 from tests.support.route_writer import RouteWriter
+from tests.support.standby import Standby
 from tests.support.waiting import eventually
 
 OLD = "https://old"
-KAFKA_AWAY = {"kafka_bootstrap": "127.0.0.1:1", "kafka_start_seconds": 2.5}
-"""Waits for longer than doubts are spread over."""
+WITHOUT_KAFKA = {"kafka_bootstrap": "127.0.0.1:1", "kafka_start_seconds": 2.5}
+"""The start waits longer than revalidation of suspect entries is spread over."""
 NEWER = pytest.mark.parametrize("newer", ["https://new", None], ids=["moved", "deactivated"])
 
 
@@ -35,24 +35,24 @@ def key() -> RouteKey:
 
 @pytest.fixture
 async def shared(stack: Stack) -> AsyncIterator[RedisRouteCache]:
-    """Redis, as an instance sees it."""
+    """The shared cache, as a resolver uses it."""
     cache = redis_cache(stack.urls.redis)
     yield cache
     await cache.close()
 
 
-async def shared_has(shared: RedisRouteCache, key: RouteKey, url: str | None) -> None:
+async def has_in_redis(shared: RedisRouteCache, key: RouteKey, url: str | None) -> None:
     """Wait until Redis holds this URL (None: a tombstone) for the key."""
 
-    async def there() -> bool:
+    async def is_stored() -> bool:
         found = await shared.get(key)
         return found is not None and found.url == url
 
-    await eventually(there)
+    await eventually(is_stored)
 
 
 @NEWER
-async def test_an_old_event_changes_nothing(
+async def test_old_event_is_ignored(
     stack: Stack,
     routes: RouteWriter,
     pair: tuple[ResolverProcess, ResolverProcess],
@@ -61,68 +61,68 @@ async def test_an_old_event_changes_nothing(
     newer: str | None,
 ) -> None:
     late, event = await routes.put(key, OLD), await routes.put(key, newer)
-    async with recording_answers(key, *pair) as watches:
+    async with recording_answers(key, *pair) as recorders:
         await produce(stack.urls.kafka, event)
-        for watch in watches:
-            await watch.until(newer)
+        for recorder in recorders:
+            await recorder.until(newer)
         after = RouteKey(key.tenant, "after", "prod", "v1")
         await produce(stack.urls.kafka, late, late, await routes.put(after, "https://after"))
         for instance in pair:
             await AnswerRecorder(instance, after).until("https://after")
             answer = await instance.core.resolver.resolve(key)
             assert (answer.entry.url, answer.entry.revision) == (newer, 2)
-    await shared_has(shared, key, newer)
+    await has_in_redis(shared, key, newer)
 
 
 @NEWER
-async def test_an_old_fill_of_redis_is_refused_and_nobody_answers_it(
-    stack: Stack, routes: RouteWriter, start: Start, shared: RedisRouteCache, key: RouteKey, newer: str | None
+async def test_old_write_to_redis_is_refused(
+    stack: Stack, routes: RouteWriter, start: StartResolver, shared: RedisRouteCache, key: RouteKey, newer: str | None
 ) -> None:
     await routes.put(key, OLD)
     async with start() as instance:
         await AnswerRecorder(instance, key).until(OLD)
-        await shared_has(shared, key, OLD)
+        await has_in_redis(shared, key, OLD)
         late = await shared.get(key)
         assert late is not None
         await produce(stack.urls.kafka, await routes.put(key, newer))
-        await shared_has(shared, key, newer)
-        [in_its_way] = await shared.put([late])
-        assert in_its_way is not None
-        assert in_its_way.revision == 2
+        await has_in_redis(shared, key, newer)
+        [winner] = await shared.put([late])
+        assert winner is not None
+        assert winner.revision == 2
     async with start(verifier_interval_seconds=0) as fresh:
         answer = await fresh.core.resolver.resolve(key)
         assert (answer.entry.url, answer.layer) == (newer, "redis")
 
 
 @NEWER
-async def test_an_old_reading_of_a_replica_is_not_answered_by_who_has_heard_the_newer_one(
-    stack: Stack, routes: RouteWriter, start: Start, standby: Standby, key: RouteKey, newer: str | None
+async def test_old_replica_reading_does_not_replace_an_applied_change(
+    stack: Stack, routes: RouteWriter, start: StartResolver, standby: Standby, key: RouteKey, newer: str | None
 ) -> None:
     await routes.put(key, OLD)
-    await standby.follow()
+    await standby.catch_up()
     others = [RouteKey(key.tenant, f"other-{number}", "prod", "v1") for number in range(3)]
     async with start(l1_entries=1, verifier_interval_seconds=0) as instance:
-        watch = AnswerRecorder(instance, key)
-        await watch.until(OLD)
+        recorder = AnswerRecorder(instance, key)
+        await recorder.until(OLD)
         await standby.pause()
         await produce(stack.urls.kafka, await routes.put(key, newer))
-        await watch.until(newer)
+        await recorder.until(newer)
         for _ in range(3):
             # Neither cache has it any more, and the replica has the old one.
             for other in others:
                 await instance.core.resolver.resolve(other)
             await stack.redis.stop()
             await stack.redis.start()
-            await watch.until(newer)
-            assert watch.answers[-1][1].layer == "primary"
+            await recorder.until(newer)
+            assert recorder.answers[-1][1].layer == "primary"
 
 
 @NEWER
-@pytest.mark.parametrize("kafka", [{}, KAFKA_AWAY], ids=["kafka there", "kafka away"])
-async def test_a_snapshot_from_before_the_change_is_not_answered_by_who_starts_with_it(
+@pytest.mark.parametrize("kafka", [{}, WITHOUT_KAFKA], ids=["with kafka", "without kafka"])
+async def test_old_snapshot_does_not_hide_a_later_change(
     stack: Stack,
     routes: RouteWriter,
-    start: Start,
+    start: StartResolver,
     shared: RedisRouteCache,
     key: RouteKey,
     newer: str | None,
@@ -135,7 +135,7 @@ async def test_a_snapshot_from_before_the_change_is_not_answered_by_who_starts_w
     async with start() as another:
         await produce(stack.urls.kafka, await routes.put(key, newer))
         await AnswerRecorder(another, key).until(newer)
-        await shared_has(shared, key, newer)
+        await has_in_redis(shared, key, newer)
     async with start(snapshot_path=tmp_path / "snapshot", **kafka) as after:
         answer = await after.core.resolver.resolve(key)
         assert (answer.entry.url, answer.entry.revision, answer.stale) == (newer, 2, False)

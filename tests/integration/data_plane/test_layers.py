@@ -1,15 +1,15 @@
-"""One route through every layer, over HTTP."""
+"""One route is resolved by each layer, over HTTP."""
 
 import pytest
 
 from data_plane.composition.connect import ResolverProcess
 from deploy.local.stack import Stack
 from shared.schemas.identity import RouteKey
-from tests.integration.data_plane.conftest import Standby, Start
 from tests.support.factories import a_tenant
 from tests.support.kafka import produce
-from tests.support.resolver_process import resolve_over_http
+from tests.support.resolver_process import StartResolver, resolve_over_http
 from tests.support.route_writer import RouteWriter
+from tests.support.standby import Standby
 from tests.support.waiting import eventually
 
 
@@ -22,8 +22,8 @@ async def test_every_layer_answers_in_turn(
     routes: RouteWriter, pair: tuple[ResolverProcess, ResolverProcess], standby: Standby, key: RouteKey
 ) -> None:
     await routes.put(key, "https://v1")
-    await routes.heartbeat()  # as the relay does: the replica's age is then known in any case
-    await standby.follow()
+    await routes.heartbeat()  # as the relay does, so that the replica's reading is dated
+    await standby.catch_up()
     one, two = pair
     first, again, other = (
         await resolve_over_http(one, key),
@@ -34,25 +34,25 @@ async def test_every_layer_answers_in_turn(
     assert {each.json()["url"] for each in (first, again, other)} == {"https://v1"}
 
 
-async def test_without_a_replica_the_primary_answers(routes: RouteWriter, start: Start, key: RouteKey) -> None:
+async def test_primary_answers_without_a_replica(routes: RouteWriter, start: StartResolver, key: RouteKey) -> None:
     await routes.put(key, "https://v1")
     async with start(replica_urls="") as instance:
         assert (await resolve_over_http(instance, key)).headers["x-cache"] == "primary"
 
 
-async def test_a_change_is_answered_from_the_process_as_soon_as_its_event_is_heard(
+async def test_applied_event_is_answered_from_l1(
     stack: Stack, routes: RouteWriter, pair: tuple[ResolverProcess, ResolverProcess], standby: Standby, key: RouteKey
 ) -> None:
     await routes.heartbeat()
-    await standby.follow()
+    await standby.catch_up()
     assert (await resolve_over_http(pair[0], key)).headers["x-cache"] == "replica; negative"
     await produce(stack.urls.kafka, await routes.put(key, "https://v1"))
     for instance in pair:
 
-        async def heard(instance: ResolverProcess = instance) -> bool:
+        async def is_applied(instance: ResolverProcess = instance) -> bool:
             return (await resolve_over_http(instance, key)).status_code == 200
 
-        await eventually(heard)
+        await eventually(is_applied)
         assert (await resolve_over_http(instance, key)).headers["x-cache"] == "l1"
     await produce(stack.urls.kafka, await routes.put(key, None))
     for instance in pair:
@@ -63,13 +63,13 @@ async def test_a_change_is_answered_from_the_process_as_soon_as_its_event_is_hea
         await eventually(deactivated)
 
 
-async def test_an_instance_starts_without_any_server_and_says_what_is_missing(start: Start, key: RouteKey) -> None:
-    nobody = "127.0.0.1:1"
+async def test_process_starts_without_any_server_and_reports_them_down(start: StartResolver, key: RouteKey) -> None:
+    nowhere = "127.0.0.1:1"
     async with start(
-        replica_urls=f"postgresql://{nobody}/x",
-        postgres_url=f"postgresql://{nobody}/x",
-        redis_url=f"redis://{nobody}/0",
-        kafka_bootstrap=nobody,
+        replica_urls=f"postgresql://{nowhere}/x",
+        postgres_url=f"postgresql://{nowhere}/x",
+        redis_url=f"redis://{nowhere}/0",
+        kafka_bootstrap=nowhere,
         kafka_start_seconds=0.5,
     ) as instance:
         answer = await resolve_over_http(instance, key)

@@ -15,7 +15,7 @@ def world() -> World:
     return World()
 
 
-async def test_looking_stores_nothing(world: World) -> None:
+async def test_explaining_changes_no_cache(world: World) -> None:
     world.database.commit(KEY, "https://v1")
     instance = world.instance()
     explanation = await instance.core.explainer.explain(KEY)
@@ -26,7 +26,7 @@ async def test_looking_stores_nothing(world: World) -> None:
     assert (await instance.resolve()).layer is Layer.REPLICA
 
 
-async def test_it_says_why_a_404_is_one(world: World) -> None:
+async def test_explanation_gives_the_reason_for_a_404(world: World) -> None:
     explain = world.instance().core.explainer.explain
     assert (await explain(KEY)).why == "No such tenant."
     world.database.commit(KEY, "https://v1")
@@ -37,7 +37,7 @@ async def test_it_says_why_a_404_is_one(world: World) -> None:
     assert (await explain(KEY)).why == "Inactive since revision 2 of the tenant."
 
 
-async def test_a_heartbeat_does_not_vouch_for_what_lacks_a_change_that_is_held_here(world: World) -> None:
+async def test_heartbeat_does_not_date_an_entry_older_than_an_applied_change(world: World) -> None:
     await world.instance().core.applier.apply([world.database.commit(KEY, "https://v1")])
     instance, older = world.instance(), world.redis.entries[KEY]
     world.clock.advance(20)
@@ -49,7 +49,7 @@ async def test_a_heartbeat_does_not_vouch_for_what_lacks_a_change_that_is_held_h
     assert [round(each.bound or 0, 1) for each in (held, in_redis)] == [0, 25]
 
 
-async def test_a_layer_that_does_not_answer_says_so(world: World) -> None:
+async def test_failed_layer_is_noted(world: World) -> None:
     world.redis.is_down = True
     world.all_databases(down=True)
     explanation = await world.instance().core.explainer.explain(KEY)
@@ -60,7 +60,7 @@ async def test_a_layer_that_does_not_answer_says_so(world: World) -> None:
     ]
 
 
-async def test_it_is_told_over_http(world: World) -> None:
+async def test_explanation_is_served_over_http(world: World) -> None:
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     instance.hear_heartbeat()
@@ -77,7 +77,7 @@ async def test_it_is_told_over_http(world: World) -> None:
     )
 
 
-async def test_a_replica_that_is_left_out_comes_after_the_primary(world: World) -> None:
+async def test_unusable_replica_comes_after_the_primary(world: World) -> None:
     world.database.commit(KEY, "https://v1")
     instance = world.instance(postgres_url="postgresql://unused")
     instance.core.replicas.observe("replica-1", 11.0)
@@ -87,7 +87,7 @@ async def test_a_replica_that_is_left_out_comes_after_the_primary(world: World) 
     assert "left out" in explanation.views[-1].note
 
 
-async def test_a_replica_behind_what_was_heard_is_passed_over(world: World) -> None:
+async def test_replica_behind_the_applied_events_is_skipped(world: World) -> None:
     world.database.commit(KEY, "https://v1")
     world.replica.stop_here()
     instance = world.instance()
@@ -99,7 +99,7 @@ async def test_a_replica_behind_what_was_heard_is_passed_over(world: World) -> N
     assert "passed over" in explanation.views[2].note
 
 
-async def test_redis_is_passed_over_while_it_lacks_changes(world: World) -> None:
+async def test_redis_with_pending_writes_is_skipped(world: World) -> None:
     world.database.commit(KEY, "https://v1")
     await world.instance().resolve()
     instance = world.instance()
@@ -112,7 +112,7 @@ async def test_redis_is_passed_over_while_it_lacks_changes(world: World) -> None
     assert "not read" in explanation.views[1].note
 
 
-async def test_redis_is_passed_over_where_it_is_older_than_what_was_held(world: World) -> None:
+async def test_redis_entry_older_than_the_evicted_revision_is_skipped(world: World) -> None:
     await world.instance().core.applier.apply([world.database.commit(KEY, "https://v1")])
     older = world.redis.entries[KEY]
     instance = world.instance(l1_entries=1)
@@ -124,7 +124,7 @@ async def test_redis_is_passed_over_where_it_is_older_than_what_was_held(world: 
     assert explanation.answering.layer is (await instance.resolve()).layer is Layer.REPLICA
 
 
-async def test_what_is_only_known_from_before_is_told_as_that(world: World) -> None:
+async def test_explanation_falls_back_to_the_stale_entry(world: World) -> None:
     instance = world.instance()
     world.redis.is_down = True
     world.all_databases(down=True)

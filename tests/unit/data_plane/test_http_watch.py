@@ -1,4 +1,4 @@
-"""The watch API as a client sees it, over fakes."""
+"""GET /api/v1/watch over fakes."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ async def quick() -> WatchServer:
     return await watch_server_with_a_route(**QUICK)
 
 
-async def test_a_person_can_read_the_stream(server: WatchServer) -> None:
+async def test_stream_is_readable_text(server: WatchServer) -> None:
     async with server.watch() as answer:
         await answer.sent("routes")
         await server.change(None)
@@ -56,7 +56,7 @@ async def test_a_person_can_read_the_stream(server: WatchServer) -> None:
     )
 
 
-async def test_it_is_a_stream_that_no_cache_keeps_and_no_proxy_collects(server: WatchServer) -> None:
+async def test_stream_headers_forbid_caching_and_buffering(server: WatchServer) -> None:
     async with server.watch(X_Correlation_ID="req-1") as answer:
         await answer.event()
     assert answer.status == 200
@@ -70,7 +70,7 @@ async def test_it_is_a_stream_that_no_cache_keeps_and_no_proxy_collects(server: 
     assert "content-length" not in answer.headers
 
 
-async def test_a_snapshot_is_one_event_however_many_routes_there_are(server: WatchServer) -> None:
+async def test_snapshot_with_many_routes_is_one_event(server: WatchServer) -> None:
     count = 2 * ROUTES_AT_ONCE + 1
     for number in range(1, count):
         server.world.database.commit(RouteKey(KEY.tenant, f"service-{number}", "prod", "v1"), f"https://{number}")
@@ -79,7 +79,7 @@ async def test_a_snapshot_is_one_event_however_many_routes_there_are(server: Wat
     assert (snapshot.id, len(snapshot.data["routes"])) == (str(count), count)
 
 
-async def test_while_nothing_happens_there_are_signs_of_life_that_say_until_when(quick: WatchServer) -> None:
+async def test_idle_stream_sends_progress_events_with_the_covered_time(quick: WatchServer) -> None:
     quick.instance.hear_heartbeat()
     async with quick.watch() as answer:
         await answer.event()
@@ -89,13 +89,13 @@ async def test_while_nothing_happens_there_are_signs_of_life_that_say_until_when
         quick.world.clock.advance(2)
         quick.instance.hear_heartbeat()
 
-        async def heard() -> bool:
+        async def is_covered() -> bool:
             return str((await answer.event()).data["as_of"]) == "2026-01-01T00:00:02.010Z"
 
-        await eventually(heard)
+        await eventually(is_covered)
 
 
-async def test_after_a_freeze_there_is_one_sign_of_life_and_not_all_that_were_missed(
+async def test_stream_sends_one_progress_event_after_a_freeze(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     server = WatchServer(watch_progress_seconds=300)
@@ -107,27 +107,25 @@ async def test_after_a_freeze_there_is_one_sign_of_life_and_not_all_that_were_mi
         monkeypatch.setattr(loop, "time", lambda: time() + 20 * 3600)
         assert (await answer.event()).name == "progress"
         for _ in range(100):
-            await asyncio.sleep(0)  # a turn for whatever else is due
+            await asyncio.sleep(0)  # one iteration of the event loop, for whatever else is due
         assert answer.body.count(b"event: progress") == 1
 
 
 @pytest.mark.parametrize(("query", "headers"), [("since=1", {}), ("", {"Last_Event_ID": "1"})])
-async def test_a_client_goes_on_from_the_revision_it_has(
-    server: WatchServer, query: str, headers: dict[str, str]
-) -> None:
+async def test_client_resumes_after_its_revision(server: WatchServer, query: str, headers: dict[str, str]) -> None:
     await server.change("https://v2")
     async with server.watch(query, **headers) as answer:
         assert (await answer.event()).id == "2"
 
 
-async def test_the_last_event_seen_goes_before_where_the_client_once_began(server: WatchServer) -> None:
+async def test_last_event_id_takes_precedence_over_since(server: WatchServer) -> None:
     await server.change("https://v2")
     await server.change("https://v3")
     async with server.watch("since=1", Last_Event_ID="2") as answer:
         assert (await answer.event()).id == "3"
 
 
-async def test_a_revision_that_is_not_kept_is_answered_with_the_oldest_that_is(server: WatchServer) -> None:
+async def test_unknown_revision_gets_410_with_the_oldest_revision(server: WatchServer) -> None:
     async with server.watch("since=7") as answer:
         problem = json.loads(await answer.text())
     assert (answer.status, answer.headers["x-oldest-revision"]) == (410, "0")
@@ -136,33 +134,33 @@ async def test_a_revision_that_is_not_kept_is_answered_with_the_oldest_that_is(s
 
 
 @pytest.mark.parametrize(("query", "headers"), [("since=x", {}), ("since=-1", {}), ("", {"Last_Event_ID": "1.0"})])
-async def test_a_revision_that_is_none_is_refused(server: WatchServer, query: str, headers: dict[str, str]) -> None:
+async def test_malformed_revision_gets_400(server: WatchServer, query: str, headers: dict[str, str]) -> None:
     async with server.watch(query, **headers) as answer:
         assert "must be a revision" in await answer.text()
     assert answer.status == 400
 
 
-async def test_an_unknown_tenant_is_told_before_any_stream(server: WatchServer) -> None:
+async def test_unknown_tenant_gets_404_before_any_stream(server: WatchServer) -> None:
     server.key = server.access.admit(Role.ADMIN)
-    async with server.get("/api/v1/watch/nobody") as answer:
-        assert "There is no tenant nobody" in await answer.text()
+    async with server.get("/api/v1/watch/team-c") as answer:
+        assert "There is no tenant team-c" in await answer.text()
     assert (answer.status, answer.headers["content-type"]) == (404, "application/problem+json")
 
 
-async def test_a_name_that_no_tenant_can_have_is_refused(server: WatchServer) -> None:
+async def test_malformed_tenant_name_gets_400(server: WatchServer) -> None:
     async with server.get("/api/v1/watch/Not_A_Name-") as answer:
         await answer.text()
     assert answer.status == 400
 
 
-async def test_a_watch_that_cannot_begin_says_when_to_come_again(server: WatchServer) -> None:
+async def test_draining_instance_answers_503_with_retry_after(server: WatchServer) -> None:
     server.instance.core.watches.drain()
     async with server.watch() as answer:
         await answer.text()
     assert (answer.status, answer.headers["retry-after"]) == (503, "1")
 
 
-async def test_a_tenant_with_too_many_watchers_is_told_so_and_when_to_come_again() -> None:
+async def test_tenant_above_its_watch_limit_gets_429_with_retry_after() -> None:
     server = WatchServer(watch_clients_per_tenant=1)
     await server.change("https://v1")
     async with server.watch() as first:
@@ -173,15 +171,15 @@ async def test_a_tenant_with_too_many_watchers_is_told_so_and_when_to_come_again
     assert problem["type"] == "urn:traffic-manager:problem:too-many-watchers"
 
 
-async def test_another_tenants_watcher_is_answered_as_one_of_a_tenant_that_is_not_there(server: WatchServer) -> None:
+async def test_watch_of_another_tenant_looks_like_an_unknown_tenant(server: WatchServer) -> None:
     server.world.database.commit(RouteKey("team-b", "payments", "prod", "v1"), "https://other")
 
-    async def told(tenant: str) -> tuple[int, dict[str, str], str]:
+    async def get(tenant: str) -> tuple[int, dict[str, str], str]:
         async with server.get(f"/api/v1/watch/{tenant}", X_Correlation_ID="req-1") as answer:
             text = await answer.text()
         return answer.status, answer.headers, text.replace(tenant, "<tenant>")
 
-    another, absent = await told("team-b"), await told("nobody")
+    another, absent = await get("team-b"), await get("team-c")
     server.key = server.access.admit(Role.ADMIN)
-    assert another == absent == await told("nobody")
+    assert another == absent == await get("team-c")
     assert another[0] == 404

@@ -1,4 +1,4 @@
-"""Many keys in one request: every key is answered by itself."""
+"""POST /api/v1/resolve: each key is answered separately."""
 
 import json
 from typing import Any
@@ -37,60 +37,60 @@ async def _send(instance: Instance, body: Any, access: Access, *headers: tuple[b
     return start, end
 
 
-async def _ask(instance: Instance, *keys: Any) -> list[Any]:
-    status, told = await _post(instance, {"keys": keys}, Access(OpenAccess()))
-    assert status == 200, told
-    return list(told["answers"])
+async def _resolve(instance: Instance, *keys: Any) -> list[Any]:
+    status, body = await _post(instance, {"keys": keys}, Access(OpenAccess()))
+    assert status == 200, body
+    return list(body["answers"])
 
 
-async def test_each_key_has_an_answer_in_its_place(world: World) -> None:
+async def test_answers_are_in_the_order_of_the_keys(world: World) -> None:
     world.database.commit(KEY, "https://v1")
-    told = await _ask(world.instance(), "team-a:payments:prod:v9", "payments", str(KEY), 5)
-    assert [each["result"] for each in told] == ["not_found", "invalid", "found", "invalid"]
-    assert told[2] == {"result": "found", "route": ROUTE, "max_age": 60}
+    answers = await _resolve(world.instance(), "team-a:payments:prod:v9", "payments", str(KEY), 5)
+    assert [each["result"] for each in answers] == ["not_found", "invalid", "found", "invalid"]
+    assert answers[2] == {"result": "found", "route": ROUTE, "max_age": 60}
 
 
-async def test_a_known_route_is_answered_without_asking_anyone(world: World) -> None:
+async def test_cached_route_is_answered_without_a_load(world: World) -> None:
     world.database.commit(KEY, "https://v1")
     instance = world.instance()
-    before = await _ask(instance, str(KEY))
+    before = await _resolve(instance, str(KEY))
     reads = world.replica.reads
-    assert await _ask(instance, str(KEY)) == before
+    assert await _resolve(instance, str(KEY)) == before
     assert world.replica.reads == reads
 
 
 async def test_a_key_may_be_an_object(world: World) -> None:
     world.database.commit(KEY, "https://v1")
     parts = {"tenant": "team-a", "service": "payments", "env": "prod", "version": "v1"}
-    told = await _ask(world.instance(), parts, {**parts, "version": ""}, {**parts, "port": "80"})
-    assert [each["result"] for each in told] == ["found", "invalid", "invalid"]
-    assert told[1]["errors"][0]["pointer"] == "/version"
+    answers = await _resolve(world.instance(), parts, {**parts, "version": ""}, {**parts, "port": "80"})
+    assert [each["result"] for each in answers] == ["found", "invalid", "invalid"]
+    assert answers[1]["errors"][0]["pointer"] == "/version"
 
 
 @pytest.mark.parametrize(
     "text", ["team-a/payments/prod/v1", "team-a:payments:prod/v1", "team-a:payments:prod:v1:", "", "ä:b:c:d", "\x00"]
 )
-async def test_what_only_resembles_a_known_key_is_invalid(world: World, text: str) -> None:
+async def test_text_that_resembles_a_cached_key_is_invalid(world: World, text: str) -> None:
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
-    assert [each["result"] for each in await _ask(instance, text)] == ["invalid"]
+    assert [each["result"] for each in await _resolve(instance, text)] == ["invalid"]
 
 
-async def test_what_nobody_can_tell_is_unavailable_and_does_not_fail_the_others(world: World) -> None:
+async def test_key_without_available_source_does_not_fail_the_others(world: World) -> None:
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     world.all_databases(down=True)
-    told = await _ask(instance, str(RouteKey("team-a", "other", "prod", "v1")), str(KEY))
-    assert [each["result"] for each in told] == ["unavailable", "found"]
+    answers = await _resolve(instance, str(RouteKey("team-a", "other", "prod", "v1")), str(KEY))
+    assert [each["result"] for each in answers] == ["unavailable", "found"]
 
 
-async def test_a_stale_answer_says_so(world: World) -> None:
+async def test_stale_answer_is_marked(world: World) -> None:
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     world.all_databases(down=True)
     world.redis.is_down = True
     world.clock.advance(61)
-    assert await _ask(instance, str(KEY)) == [{"result": "found", "route": ROUTE, "stale": True}]
+    assert await _resolve(instance, str(KEY)) == [{"result": "found", "route": ROUTE, "stale": True}]
 
 
 @pytest.mark.parametrize(
@@ -105,24 +105,24 @@ async def test_a_stale_answer_says_so(world: World) -> None:
         (b"", 400),
     ],
 )
-async def test_a_request_that_cannot_be_answered_is_a_problem(world: World, body: Any, status: int) -> None:
+async def test_malformed_request_gets_a_problem(world: World, body: Any, status: int) -> None:
     answered, problem = await _post(world.instance(), body, Access(OpenAccess()))
     assert (answered, problem["status"]) == (status, status)
 
 
-async def test_another_tenants_routes_are_answered_as_those_that_were_never_made(world: World) -> None:
+async def test_routes_of_another_tenant_look_never_created(world: World) -> None:
     gate, instance = AccessFixture(Service.DATA_PLANE, clock=world.clock), world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     [(name, value)] = bearer(gate.admit(Role.RESOLVER, "team-b")).items()
     absent, wrong = "team-b:payments:prod:v1", "team-a:payments:prod:"
     keys = {"keys": [absent, str(KEY), "team-a:never:prod:v1", wrong]}
-    status, told = await _post(instance, keys, gate.access, (name.lower().encode(), value.encode()))
+    status, body = await _post(instance, keys, gate.access, (name.lower().encode(), value.encode()))
     assert status == 200
-    assert [each["result"] for each in told["answers"]] == ["not_found", "not_found", "not_found", "invalid"]
-    assert told["answers"][0] == told["answers"][1] == told["answers"][2]
+    assert [each["result"] for each in body["answers"]] == ["not_found", "not_found", "not_found", "invalid"]
+    assert body["answers"][0] == body["answers"][1] == body["answers"][2]
 
 
-async def test_what_no_one_may_see_is_not_counted_as_found(world: World) -> None:
+async def test_concealed_route_is_not_counted_as_found(world: World) -> None:
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     await instance.core.bulk.resolve([str(KEY)], of="team-b")
@@ -130,7 +130,7 @@ async def test_what_no_one_may_see_is_not_counted_as_found(world: World) -> None
     assert instance.count("tm_resolutions_total", result="found", layer="l1") == 0
 
 
-async def test_it_says_for_how_long_any_of_the_answers_may_have_been_wrong(world: World) -> None:
+async def test_staleness_bound_covers_every_answer(world: World) -> None:
     instance = world.instance()
     other = RouteKey("team-b", "payments", "prod", "v1")
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
@@ -143,7 +143,7 @@ async def test_it_says_for_how_long_any_of_the_answers_may_have_been_wrong(world
     assert await _bound(instance, KEY, other) == pytest.approx(2, abs=0.1)
 
 
-async def test_the_bound_is_that_of_each_single_answer_at_least(world: World) -> None:
+async def test_staleness_bound_is_at_least_that_of_each_answer(world: World) -> None:
     instance = world.instance()
     world.database.commit(KEY, "https://v1")
     world.replica.stop_here()
@@ -154,14 +154,14 @@ async def test_the_bound_is_that_of_each_single_answer_at_least(world: World) ->
     assert (await _bound(instance, KEY, absent) or 0) >= max(each for each in singly if each is not None)
 
 
-async def test_a_bound_is_not_known_where_that_of_one_answer_is_not(world: World) -> None:
+async def test_one_unknown_staleness_bound_makes_the_total_unknown(world: World) -> None:
     instance = world.instance(knows_the_time=False)
     world.database.commit(KEY, "https://v1")
     assert await _bound(instance, KEY) is None
-    assert await _bound(instance, KEY) is None  # from the process's memory
+    assert await _bound(instance, KEY) is None  # from L1
 
 
-async def test_what_is_demanded_is_demanded_of_each_key(world: World) -> None:
+async def test_read_consistency_applies_to_each_key(world: World) -> None:
     instance = world.instance(resolve_deadline_seconds=0.1)
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     resolve = instance.core.bulk.resolve
@@ -171,18 +171,18 @@ async def test_what_is_demanded_is_demanded_of_each_key(world: World) -> None:
     assert "up to revision 1, not 2" in missed.detail
 
 
-async def test_a_stale_answer_can_be_refused(world: World) -> None:
+async def test_max_stale_zero_refuses_stale_answers(world: World) -> None:
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     world.all_databases(down=True)
     world.redis.is_down = True
     world.clock.advance(61)
-    demanding = (b"cache-control", b"max-stale=0")
-    _, told = await _post(instance, {"keys": [str(KEY)]}, Access(OpenAccess()), demanding)
-    assert [each["result"] for each in told["answers"]] == ["unavailable"]
+    refuse_stale = (b"cache-control", b"max-stale=0")
+    _, body = await _post(instance, {"keys": [str(KEY)]}, Access(OpenAccess()), refuse_stale)
+    assert [each["result"] for each in body["answers"]] == ["unavailable"]
 
 
-async def test_the_demands_and_the_bound_are_headers(world: World) -> None:
+async def test_read_consistency_and_staleness_bound_are_headers(world: World) -> None:
     instance = world.instance(resolve_deadline_seconds=0.1)
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     start, end = await _send(instance, {"keys": [str(KEY)]}, Access(OpenAccess()), (b"x-min-revision", b"7"))

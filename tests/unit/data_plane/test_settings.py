@@ -1,4 +1,4 @@
-"""What a wrong environment is told."""
+"""Validation of the resolver's settings."""
 
 import pytest
 from pydantic import ValidationError
@@ -12,11 +12,11 @@ def _wrong(**values: object) -> dict[str, str]:
     return {str(each["loc"][0]): each["msg"] for each in caught.value.errors()}
 
 
-def test_a_database_is_needed() -> None:
+def test_a_database_url_is_required() -> None:
     assert "TM_REPLICA_URLS" in _wrong(replica_urls="", postgres_url=None)["postgres_url"]
 
 
-def test_every_wrong_url_is_named() -> None:
+def test_every_malformed_url_is_reported() -> None:
     assert set(_wrong(replica_urls="mysql://x", postgres_url="y", redis_url="z")) == {
         "replica_urls",
         "postgres_url",
@@ -24,7 +24,7 @@ def test_every_wrong_url_is_named() -> None:
     }
 
 
-def test_urls_with_passwords_are_not_printed() -> None:
+def test_repr_hides_passwords_in_urls() -> None:
     settings = DataPlaneSettings.model_validate(
         {
             "replica_urls": "postgresql://a:secret@b/c, postgresql://d",
@@ -37,16 +37,16 @@ def test_urls_with_passwords_are_not_printed() -> None:
 
 
 @pytest.mark.parametrize(("all_of_them", "of_a_tenant"), [(2500, 2250), (1000, 900), (10, 9), (2, 1), (1, 1), (0, 0)])
-def test_a_tenant_has_nine_tenths_of_the_places_for_watchers(all_of_them: int, of_a_tenant: int) -> None:
+def test_watch_limit_of_a_tenant_defaults_to_nine_tenths(all_of_them: int, of_a_tenant: int) -> None:
     settings = DataPlaneSettings.model_validate({"replica_urls": "postgresql://a", "watch_clients": all_of_them})
     assert settings.watch_clients_limit_per_tenant == of_a_tenant
 
 
-def test_a_tenant_has_the_places_for_watchers_that_are_told() -> None:
-    told = {"replica_urls": "postgresql://a", "watch_clients": 7, "watch_clients_per_tenant": 7}
-    assert DataPlaneSettings.model_validate(told).watch_clients_limit_per_tenant == 7
+def test_watch_limit_of_a_tenant_can_be_set() -> None:
+    values = {"replica_urls": "postgresql://a", "watch_clients": 7, "watch_clients_per_tenant": 7}
+    assert DataPlaneSettings.model_validate(values).watch_clients_limit_per_tenant == 7
 
 
-def test_a_tenant_can_have_no_more_places_for_watchers_than_there_are() -> None:
+def test_watch_limit_of_a_tenant_cannot_exceed_the_total() -> None:
     wrong = _wrong(replica_urls="postgresql://a", watch_clients=1000, watch_clients_per_tenant=1001)
     assert "TM_WATCH_CLIENTS, which is 1000" in wrong["watch_clients_per_tenant"]

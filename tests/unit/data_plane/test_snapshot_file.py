@@ -44,7 +44,7 @@ def content(*routes: KeptRoute) -> bytes:
     return sealed(opening(HEAD) + frame_of(routes) + END)
 
 
-async def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+async def test_written_snapshot_is_read_back(tmp_path: Path) -> None:
     file = SnapshotFile(tmp_path / "made" / "resolver")
     size = await file.write(HEAD, of([a_route(1), a_route(2, None)], [], [a_route(3)]))
     assert await file.read() == Snapshot(HEAD, [a_route(1), a_route(2, None), a_route(3)])
@@ -53,11 +53,11 @@ async def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     assert (tmp_path / "made" / "resolver").stat().st_mode & 0o077 == 0
 
 
-async def test_without_a_file_there_is_no_snapshot(tmp_path: Path) -> None:
+async def test_missing_file_is_no_snapshot(tmp_path: Path) -> None:
     assert await SnapshotFile(tmp_path / "none").read() is None
 
 
-async def test_many_routes_are_written_in_pieces_and_read_as_one(tmp_path: Path) -> None:
+async def test_many_routes_are_written_in_pieces_and_read_back(tmp_path: Path) -> None:
     routes = [a_route(number, f"https://example.com/{'x' * 500}/{number}") for number in range(3000)]
     file = SnapshotFile(tmp_path / "resolver")
     await file.write(HEAD, of(*(routes[start : start + 100] for start in range(0, 3000, 100))))
@@ -66,7 +66,7 @@ async def test_many_routes_are_written_in_pieces_and_read_as_one(tmp_path: Path)
     assert list(found.routes) == routes
 
 
-async def test_one_that_was_not_finished_leaves_the_one_before(tmp_path: Path) -> None:
+async def test_unfinished_write_leaves_the_previous_snapshot(tmp_path: Path) -> None:
     file = SnapshotFile(tmp_path / "resolver")
     await file.write(HEAD, of([a_route(1)]))
     stuck = asyncio.Event()
@@ -88,7 +88,7 @@ async def test_one_that_was_not_finished_leaves_the_one_before(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("foreign", ["text", "pipe", "folder"])
-async def test_what_is_no_snapshot_is_neither_read_nor_replaced(tmp_path: Path, foreign: str) -> None:
+async def test_foreign_file_is_neither_read_nor_replaced(tmp_path: Path, foreign: str) -> None:
     path = tmp_path / "precious"
     if foreign == "text":
         path.write_text("my notes")
@@ -103,7 +103,7 @@ async def test_what_is_no_snapshot_is_neither_read_nor_replaced(tmp_path: Path, 
     assert foreign != "text" or path.read_text() == "my notes"
 
 
-async def test_one_that_is_larger_than_any_is_refused_unread(tmp_path: Path) -> None:
+async def test_oversized_file_is_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "resolver"
     path.write_bytes(MAGIC)
     os.truncate(path, MOST_BYTES + 1)  # takes no room on the disk
@@ -111,7 +111,7 @@ async def test_one_that_is_larger_than_any_is_refused_unread(tmp_path: Path) -> 
         await SnapshotFile(path).read()
 
 
-async def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+async def test_unwritable_folder_raises(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SnapshotNotWritten, match="was not replaced"):
         await SnapshotFile(tmp_path / "file" / "resolver").write(HEAD, of([a_route()]))
@@ -119,7 +119,7 @@ async def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
 @given(st.integers(min_value=0), st.integers(min_value=1, max_value=255))
 @example(len(MAGIC) + 1, 1)
-def test_one_wrong_byte_anywhere_is_refused(place: int, difference: int) -> None:
+def test_any_wrong_byte_is_refused(place: int, difference: int) -> None:
     wrong = bytearray(content(a_route(1), a_route(2, None)))
     wrong[place % len(wrong)] ^= difference
     with pytest.raises(SnapshotRefused):
@@ -140,7 +140,7 @@ def test_every_truncation_is_refused() -> None:
 @example(b"\xff\xff\xff\xff")
 @example(opening(HEAD)[len(MAGIC) + 2 :])
 @example(opening(HEAD)[len(MAGIC) + 2 :] + b"\x00\x00\x10\x00" + b"\x91" * 4096 + END)
-def test_nothing_under_a_right_checksum_does_more_than_be_refused(body: bytes) -> None:
+def test_arbitrary_bytes_with_a_valid_checksum_are_refused(body: bytes) -> None:
     with pytest.raises(SnapshotRefused):
         parse(sealed(MAGIC + b"\x00\x02" + body))
 
@@ -153,7 +153,7 @@ _NUMBER = st.integers(min_value=-(2**63), max_value=2**64 - 1)
 @example(["team-a", "payments", "prod", "v1", "", -1, 0, 0, 0, 0])
 @example(["", "payments", "prod", "v1", "", 1, 0, 0, 0, 0])
 @example(["team-a", "payments", "prod", "v1", "https://x", 1, 2**64 - 1, 2**64 - 1, 2**64 - 1, 2**64 - 1])
-def test_a_route_of_any_content_is_a_route_or_refused(values: list[object]) -> None:
+def test_route_with_arbitrary_fields_is_read_or_refused(values: list[object]) -> None:
     frame = msgspec.msgpack.encode([values])
     try:
         found = parse(sealed(opening(HEAD) + len(frame).to_bytes(4, "big") + frame + END))
@@ -163,14 +163,14 @@ def test_a_route_of_any_content_is_a_route_or_refused(values: list[object]) -> N
 
 
 @pytest.mark.parametrize("version", [1, 9])
-def test_another_format_says_so(version: int) -> None:
+def test_other_format_version_is_refused(version: int) -> None:
     another = bytearray(content(a_route()))
     another[len(MAGIC) + 1] = version
     with pytest.raises(SnapshotRefused, match=f"version {version}, and this release reads version 2"):
         parse(bytes(another))
 
 
-async def test_what_is_not_known_of_the_host_is_read_again_as_not_known(tmp_path: Path) -> None:
+async def test_unknown_host_time_is_read_back_as_unknown(tmp_path: Path) -> None:
     head = replace(HEAD, host=HostTime("", BootTime(3.5), None))
     young = replace(a_route(), read_at=BootTime(-56.5))
     await SnapshotFile(tmp_path / "resolver").write(head, of([young]))

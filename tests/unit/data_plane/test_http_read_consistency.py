@@ -1,4 +1,4 @@
-"""What the HTTP API says about how fresh an answer is, and what callers may ask of it."""
+"""Freshness over HTTP: the staleness bound of answers, and the read consistency that callers demand."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ def world() -> World:
     return World()
 
 
-async def test_every_answer_says_how_long_it_may_have_been_wrong(world: World) -> None:
+async def test_every_answer_has_a_staleness_bound(world: World) -> None:
     instance = world.instance()
     async with client_of(instance) as client:
         absent = await client.get(PATH)
@@ -29,12 +29,12 @@ async def test_every_answer_says_how_long_it_may_have_been_wrong(world: World) -
     assert found.headers["X-Staleness-Bound"] == unchanged.headers["X-Staleness-Bound"] == "3001"
 
 
-async def test_the_bound_is_unknown_where_the_primarys_time_is(world: World) -> None:
+async def test_staleness_bound_is_unknown_without_the_primary_time(world: World) -> None:
     async with client_of(world.instance(knows_the_time=False)) as client:
         assert (await client.get(PATH)).headers["X-Staleness-Bound"] == "unknown"
 
 
-async def test_a_request_for_no_older_than_anyone_can_tell_is_a_409_that_says_how_old_the_best_is(world: World) -> None:
+async def test_unmet_max_age_gets_409_with_the_best_staleness_bound(world: World) -> None:
     instance = world.instance()
     async with client_of(instance) as client:
         await client.get(PATH)
@@ -59,17 +59,17 @@ async def test_a_request_for_no_older_than_anyone_can_tell_is_a_409_that_says_ho
         ("max-age=1.5", None),
     ],
 )
-def test_max_age_is_read_as_rfc_9111_writes_it(header: str | None, max_age: float | None) -> None:
+def test_max_age_is_parsed_as_in_rfc_9111(header: str | None, max_age: float | None) -> None:
     assert read_consistency_of(header).max_age == max_age
 
 
 @pytest.mark.parametrize(("bound", "text"), [(None, "unknown"), (0.0, "0"), (0.0001, "1"), (1.2, "1200")])
-def test_a_bound_is_rounded_up_to_whole_milliseconds(bound: float | None, text: str) -> None:
+def test_staleness_bound_is_rounded_up_to_milliseconds(bound: float | None, text: str) -> None:
     assert staleness_bound_text(bound) == text
 
 
 @pytest.mark.parametrize("ask", [{"headers": {"X-Min-Revision": "2"}}, {"params": {"min_revision": "2"}}])
-async def test_a_revision_can_be_demanded_by_header_or_query(world: World, ask: dict[str, Any]) -> None:
+async def test_min_revision_works_as_header_and_as_query_parameter(world: World, ask: dict[str, Any]) -> None:
     world.database.commit(KEY, "https://v1")
     async with client_of(world.instance(resolve_deadline_seconds=0.1)) as client:
         refused = await client.get(PATH, **ask)
@@ -79,7 +79,7 @@ async def test_a_revision_can_be_demanded_by_header_or_query(world: World, ask: 
     assert "up to revision 1, not 2" in refused.json()["detail"]
 
 
-async def test_a_demand_that_is_no_revision_is_a_400_for_every_wrong_one(world: World) -> None:
+async def test_malformed_min_revision_gets_400_naming_the_header(world: World) -> None:
     async with client_of(world.instance()) as client:
         answer = await client.get(PATH, headers={"X-Min-Revision": "newest"})
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/X-Min-Revision")

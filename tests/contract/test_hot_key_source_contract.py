@@ -1,4 +1,4 @@
-"""Who knows which routes are used: the fakes, Redis, and a replica."""
+"""The HotKeySource port: the fakes, Redis and a replica."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -10,27 +10,26 @@ from data_plane.ports import HotKeySource
 from deploy.local.stack import Stack
 from shared.runtime.resilience import DependencyUnavailable
 from shared.schemas.identity import RouteKey
-from tests.contract.test_route_cache_contract import an_entry, redis_cache
-from tests.contract.test_route_source_contract import CLOCK, postgres
 from tests.fakes.data_plane_cache import FakeRouteCache
 from tests.fakes.data_plane_database import FakePrimary, FakeRouteSource
 from tests.support.factories import a_tenant
 from tests.support.postgres import Database
+from tests.support.resolver_adapters import CLOCK, an_entry, redis_cache, route_source
 from tests.support.route_writer import RouteWriter
 from tests.support.waiting import eventually
 
 
 @dataclass(frozen=True)
 class Subject:
-    """Who knows, and how a route comes to be there."""
+    """A source, and how a route comes into it."""
 
-    hot_key_sources: HotKeySource
+    source: HotKeySource
     use: Callable[[RouteKey], Awaitable[object]]
 
 
 @pytest.fixture(params=["fake cache", "fake database", "redis", "replica"])
 async def subject(request: pytest.FixtureRequest, stack: Stack, database: Database) -> AsyncIterator[Subject]:
-    """Each of them in turn."""
+    """Each kind of source."""
     if request.param == "fake cache":
         cache = FakeRouteCache()
         yield Subject(cache, lambda key: cache.put([an_entry(key, 1)]))
@@ -47,24 +46,24 @@ async def subject(request: pytest.FixtureRequest, stack: Stack, database: Databa
         await redis.close()
     else:
         connection = await asyncpg.connect(database.url, timeout=5)
-        async with postgres(database.replica_url) as source:
+        async with route_source(database.replica_url) as source:
             yield Subject(source, lambda key: RouteWriter(connection).put(key, "https://v1"))
         await connection.close()
 
 
-async def test_routes_that_are_there_are_named_and_at_most_so_many(subject: Subject) -> None:
+async def test_used_routes_are_returned_up_to_the_limit(subject: Subject) -> None:
     keys = {RouteKey(a_tenant(), f"service-{number}", "prod", "v1") for number in range(5)}
     for key in keys:
         await subject.use(key)
 
-    async def are_named() -> bool:
-        return keys <= set(await subject.hot_key_sources.used(100_000))
+    async def are_returned() -> bool:
+        return keys <= set(await subject.source.used(100_000))
 
-    await eventually(are_named)
-    assert len(await subject.hot_key_sources.used(3)) == 3
+    await eventually(are_returned)
+    assert len(await subject.source.used(3)) == 3
 
 
-async def test_redis_names_those_first_that_were_used_last(stack: Stack) -> None:
+async def test_redis_returns_the_last_used_routes_first(stack: Stack) -> None:
     redis = redis_cache(stack.urls.redis)
     old, new = (RouteKey(a_tenant(), "payments", "prod", "v1") for _ in range(2))
     await redis.put([an_entry(old, 1)])
@@ -78,14 +77,14 @@ async def test_redis_names_those_first_that_were_used_last(stack: Stack) -> None
     await redis.close()
 
 
-async def test_what_is_no_route_in_redis_is_left_out(stack: Stack) -> None:
+async def test_redis_keys_that_are_no_routes_are_left_out(stack: Stack) -> None:
     redis = redis_cache(stack.urls.redis)
-    await redis._client.set("route:rubbish", "x", ex=60)  # noqa: SLF001
+    await redis._client.set("route:malformed", "x", ex=60)  # noqa: SLF001
     assert all(isinstance(each, RouteKey) for each in await redis.used(100_000))
     await redis.close()
 
 
-async def test_a_redis_that_is_down_cannot_tell() -> None:
+async def test_stopped_redis_is_unavailable() -> None:
     redis = redis_cache("redis://127.0.0.1:1/0")
     with pytest.raises(DependencyUnavailable):
         await redis.used(10)

@@ -1,4 +1,4 @@
-"""The OpenAPI document lists the headers of our own and of caching that answers carry, by status, and no others."""
+"""The OpenAPI document lists exactly the X- and caching headers that responses of each status carry."""
 
 import json
 from collections import defaultdict
@@ -12,16 +12,16 @@ from tests.support.resolver_client import PATH, app_of, client_of
 from tests.support.streaming import open_response
 
 WATCH = f"/api/v1/watch/{KEY.tenant}"
-Sent = dict[str, set[str]]
+HeadersByStatus = dict[str, set[str]]
 
 
-def ours(headers: Mapping[str, Any]) -> set[str]:
+def documentable(headers: Mapping[str, Any]) -> set[str]:
     names = {name.lower() for name in headers}
     return {name for name in names if name.startswith("x-")} | names & {"etag", "age", "cache-control"}
 
 
-def problem_responses(operation: Mapping[str, Any]) -> Sent:
-    return {status: ours(answer.get("headers", {})) for status, answer in operation["responses"].items()}
+def problem_responses(operation: Mapping[str, Any]) -> HeadersByStatus:
+    return {status: documentable(answer.get("headers", {})) for status, answer in operation["responses"].items()}
 
 
 @pytest.fixture
@@ -29,14 +29,14 @@ def world() -> World:
     return World()
 
 
-async def test_resolving(world: World) -> None:
+async def test_resolve_sends_the_documented_headers(world: World) -> None:
     instance = world.instance(resolve_deadline_seconds=0.1)
-    sent: Sent = defaultdict(set)
+    sent: HeadersByStatus = defaultdict(set)
     async with client_of(instance) as client:
 
         async def ask(path: str = PATH, **headers: str) -> None:
             answer = await client.get(path, headers={name.replace("_", "-"): each for name, each in headers.items()})
-            sent[str(answer.status_code)] |= ours(answer.headers)
+            sent[str(answer.status_code)] |= documentable(answer.headers)
 
         await ask()
         await ask("/api/v1/resolve/team-a/Payments/prod/v1")
@@ -55,25 +55,25 @@ async def test_resolving(world: World) -> None:
     assert {status: listed[status] for status in sent} == sent
 
 
-async def test_resolving_many(world: World) -> None:
+async def test_resolve_many_sends_the_documented_headers(world: World) -> None:
     async with client_of(world.instance()) as client:
         schema = (await client.get("/schema/openapi.json")).json()
         listed = problem_responses(schema["paths"]["/api/v1/resolve"]["post"])
         for content, status in ({"keys": [str(KEY)]}, "200"), ({}, "400"):
             answer = await client.post("/api/v1/resolve", json=content)
-            assert (str(answer.status_code), ours(answer.headers)) == (status, listed[status])
+            assert (str(answer.status_code), documentable(answer.headers)) == (status, listed[status])
 
 
-async def test_watching(world: World) -> None:
+async def test_watch_sends_the_documented_headers(world: World) -> None:
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     app = app_of(instance)
     async with open_response(app, "/schema/openapi.json") as answer:
         listed = problem_responses(json.loads(await answer.text())["paths"]["/api/v1/watch/{tenant}"]["get"])
-    sent: Sent = {}
-    for path, query in ((WATCH, ""), (WATCH, "since=x"), ("/api/v1/watch/nobody", ""), (WATCH, "since=7")):
+    sent: HeadersByStatus = {}
+    for path, query in ((WATCH, ""), (WATCH, "since=x"), ("/api/v1/watch/unknown", ""), (WATCH, "since=7")):
         async with open_response(app, path, query) as answer:
             await answer.event() if not query and path == WATCH else await answer.text()
-            sent[str(answer.status)] = ours(answer.headers)
+            sent[str(answer.status)] = documentable(answer.headers)
     assert set(sent) == {"200", "400", "404", "410"}
     assert {status: listed[status] for status in sent} == sent

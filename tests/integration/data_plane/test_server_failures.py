@@ -1,4 +1,4 @@
-"""What resolves do while servers are down, frozen or empty."""
+"""Resolving while servers are down, frozen or empty."""
 
 import asyncio
 
@@ -7,12 +7,13 @@ import pytest
 from data_plane.errors import RouteUnknown
 from deploy.local.stack import Stack
 from shared.schemas.identity import RouteKey
-from tests.contract.test_route_cache_contract import redis_cache
-from tests.integration.data_plane.conftest import Standby, Start
 from tests.support.answer_recorder import AnswerRecorder, recording_answers
 from tests.support.factories import a_tenant
 from tests.support.kafka import produce
+from tests.support.resolver_adapters import redis_cache
+from tests.support.resolver_process import StartResolver
 from tests.support.route_writer import RouteWriter
+from tests.support.standby import Standby
 from tests.support.waiting import eventually
 
 
@@ -25,20 +26,20 @@ def _another(key: RouteKey, number: int = 1) -> RouteKey:
     return RouteKey(key.tenant, f"another-{number}", "prod", "v1")
 
 
-async def test_redis_down_and_back_empty_brings_no_old_value_back(
-    stack: Stack, routes: RouteWriter, start: Start, standby: Standby, key: RouteKey
+async def test_restart_of_an_empty_redis_brings_no_old_value_back(
+    stack: Stack, routes: RouteWriter, start: StartResolver, standby: Standby, key: RouteKey
 ) -> None:
-    lives = {"positive_ttl_seconds": 0.3, "negative_ttl_seconds": 0.1}
+    ttls = {"positive_ttl_seconds": 0.3, "negative_ttl_seconds": 0.1}
     await routes.put(key, "https://v1")
-    await standby.follow()
-    async with start(**lives) as one, start(**lives) as two, recording_answers(key, one, two) as watches:
-        for watch in watches:
-            await watch.until("https://v1")
+    await standby.catch_up()
+    async with start(**ttls) as one, start(**ttls) as two, recording_answers(key, one, two) as recorders:
+        for recorder in recorders:
+            await recorder.until("https://v1")
         await standby.pause()
         await stack.redis.stop()
         await produce(stack.urls.kafka, await routes.put(key, "https://v2"))
-        for watch in watches:
-            await watch.until("https://v2")
+        for recorder in recorders:
+            await recorder.until("https://v2")
         await stack.redis.start()
         shared = redis_cache(stack.urls.redis)
 
@@ -48,16 +49,16 @@ async def test_redis_down_and_back_empty_brings_no_old_value_back(
 
         await eventually(is_written)
         await shared.close()
-        await eventually(lambda: _owes_nothing(watches))
-        assert all(watch.refused == 0 for watch in watches)
+        await eventually(lambda: _has_no_pending_writes(recorders))
+        assert all(recorder.refused == 0 for recorder in recorders)
 
 
-async def _owes_nothing(watches: list[AnswerRecorder]) -> bool:
-    return not any(watch.instance.core.shared.has_pending() for watch in watches)
+async def _has_no_pending_writes(recorders: list[AnswerRecorder]) -> bool:
+    return not any(recorder.instance.core.shared.has_pending() for recorder in recorders)
 
 
-async def test_frozen_redis_is_left_alone_after_a_few_calls(
-    stack: Stack, routes: RouteWriter, start: Start, key: RouteKey
+async def test_breaker_opens_after_a_few_calls_to_a_frozen_redis(
+    stack: Stack, routes: RouteWriter, start: StartResolver, key: RouteKey
 ) -> None:
     async with start(redis_timeout_seconds=0.05) as instance:
         for number in range(30):
@@ -78,54 +79,58 @@ def _sample(metrics: bytes, name: str) -> float:
     return next(float(line.split()[-1]) for line in metrics.decode().splitlines() if line.startswith(name))
 
 
-async def test_while_kafka_is_frozen_answers_stay_within_their_life_and_events_arrive_after(
-    stack: Stack, routes: RouteWriter, start: Start, key: RouteKey
+async def test_frozen_kafka_delays_changes_by_at_most_the_ttl(
+    stack: Stack, routes: RouteWriter, start: StartResolver, key: RouteKey
 ) -> None:
-    life = 1.0
+    ttl = 1.0
     await routes.put(key, "https://v1")
-    async with start(positive_ttl_seconds=life) as instance, recording_answers(key, instance) as [watch]:
-        await watch.until("https://v1")
+    async with start(positive_ttl_seconds=ttl) as instance, recording_answers(key, instance) as [recorder]:
+        await recorder.until("https://v1")
         await stack.kafka.freeze()
         try:
             late = await routes.put(_another(key), "https://late")
             await routes.put(key, "https://v2")
             committed = asyncio.get_running_loop().time()
-            await watch.until("https://v2")
-            old = [asked for asked, answer in watch.answers if answer.entry.revision == 1 and not answer.stale]
-            assert max(old) < committed + life
+            await recorder.until("https://v2")
+            old = [
+                requested_at
+                for requested_at, answer in recorder.answers
+                if answer.entry.revision == 1 and not answer.stale
+            ]
+            assert max(old) < committed + ttl
         finally:
             await stack.kafka.thaw()
         await produce(stack.urls.kafka, late)
         await eventually(lambda: _is_applied(instance.metrics.exposition()))
-        answer = await AnswerRecorder(instance, _another(key)).ask()
+        answer = await AnswerRecorder(instance, _another(key)).resolve()
         assert answer is not None
         assert answer.entry.url == "https://late"
-        # An event lives from the change on, however long it was under way; what is read again lives longer.
-        assert answer.layer != "l1" or answer.entry.expires_at < committed + life
+        # An event ttls from the change on, however long it was under way; what is read again ttls longer.
+        assert answer.layer != "l1" or answer.entry.expires_at < committed + ttl
 
 
 async def _is_applied(metrics: bytes) -> bool:
     return _sample(metrics, 'tm_events_total{outcome="applied",topic="route-events"}') > 0
 
 
-async def test_with_all_databases_down_known_routes_are_answered_and_unknown_ones_refused(
-    stack: Stack, routes: RouteWriter, start: Start, key: RouteKey
+async def test_without_databases_cached_routes_are_answered_and_others_refused(
+    stack: Stack, routes: RouteWriter, start: StartResolver, key: RouteKey
 ) -> None:
-    lives = {"positive_ttl_seconds": 0.3, "negative_ttl_seconds": 0.1}
+    ttls = {"positive_ttl_seconds": 0.3, "negative_ttl_seconds": 0.1}
     unknown = _another(key)
     await routes.put(key, "https://v1")
     await routes.put(unknown, "https://exists")
-    async with start(**lives) as instance:
-        watch = AnswerRecorder(instance, key)
-        await watch.until("https://v1")
+    async with start(**ttls) as instance:
+        recorder = AnswerRecorder(instance, key)
+        await recorder.until("https://v1")
         await stack.replica.stop()
         await stack.postgres.stop()
         try:
-            await eventually(lambda: _is_stale(watch))
-            assert watch.refused == 0
+            await eventually(lambda: _is_stale(recorder))
+            assert recorder.refused == 0
             with pytest.raises(RouteUnknown):
                 await instance.core.resolver.resolve(unknown)
-            async with start(**lives) as new:
+            async with start(**ttls) as new:
                 # A new instance knows what Redis has kept.
                 answer = await new.core.resolver.resolve(key)
                 assert (answer.entry.url, answer.layer, answer.stale) == ("https://v1", "redis", True)
@@ -135,8 +140,8 @@ async def test_with_all_databases_down_known_routes_are_answered_and_unknown_one
         await AnswerRecorder(instance, unknown).until("https://exists")
 
 
-async def _is_stale(watch: AnswerRecorder) -> bool:
-    answer = await watch.ask()
+async def _is_stale(recorder: AnswerRecorder) -> bool:
+    answer = await recorder.resolve()
     assert answer is not None
     assert answer.entry.url == "https://v1"
     return answer.stale

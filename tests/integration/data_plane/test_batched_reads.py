@@ -1,4 +1,4 @@
-"""Misses share round trips, and each key still gets what is its own."""
+"""Concurrent misses share round trips, and each key gets its own result."""
 
 import asyncio
 import secrets
@@ -27,7 +27,7 @@ MANY = 300
 
 
 class Measured:
-    """What an adapter needs, with time enough for a busy machine, and the sizes of its questions."""
+    """The parts of an adapter, with timeouts for a busy machine, and the number of its batches."""
 
     def __init__(self) -> None:
         self.clock = SystemClock()
@@ -39,8 +39,8 @@ class Measured:
             "server", timeout=10, failures=failures, clock=self.clock, health=self.health, metrics=self.metrics
         )
 
-    def questions(self, source: str) -> float:
-        """How many were asked."""
+    def batches(self, source: str) -> float:
+        """Batches sent so far."""
         text = self.metrics.exposition().decode()
         line = next(each for each in text.splitlines() if f'tm_load_batch_keys_count{{source="{source}"}}' in each)
         return float(line.rsplit(" ", 1)[1])
@@ -70,7 +70,7 @@ async def _redis(stack: Stack, measured: Measured) -> AsyncIterator[RedisRouteCa
         await cache.close()
 
 
-async def test_many_keys_are_one_look_up_in_redis_each_with_its_own_answer(stack: Stack) -> None:
+async def test_many_keys_share_one_redis_round_trip(stack: Stack) -> None:
     measured, tenant = Measured(), f"team-{secrets.token_hex(6)}"
     keys = [RouteKey(tenant, f"service-{number}", "prod", "v1") for number in range(MANY)]
     now = measured.clock.monotonic()
@@ -84,10 +84,10 @@ async def test_many_keys_are_one_look_up_in_redis_each_with_its_own_answer(stack
         if entry is None or isinstance(entry, Entry)
     ]
     assert told == [(key, f"https://{key.service}") if place % 2 == 0 else None for place, key in enumerate(keys)]
-    assert measured.questions("redis") == 1
+    assert measured.batches("redis") == 1
 
 
-async def test_an_unreadable_entry_fails_its_own_key_only(stack: Stack) -> None:
+async def test_unreadable_entry_fails_only_its_own_key(stack: Stack) -> None:
     measured, tenant = Measured(), f"team-{secrets.token_hex(6)}"
     bad, absent = (RouteKey(tenant, name, "prod", "v1") for name in ("bad", "absent"))
     client = connect(stack.urls.redis, 10)
@@ -101,7 +101,7 @@ async def test_an_unreadable_entry_fails_its_own_key_only(stack: Stack) -> None:
             await cache.get(bad)
 
 
-async def test_many_misses_share_queries_to_a_database(database: Database) -> None:
+async def test_many_misses_share_database_queries(database: Database) -> None:
     measured = Measured()
     await seed(database.url, MANY // 2)
     source = PostgresRouteSource(
@@ -124,4 +124,4 @@ async def test_many_misses_share_queries_to_a_database(database: Database) -> No
     told = [(reading.key, reading.state) for reading in readings]  # type: ignore[attr-defined]
     states = [State.ACTIVE] * (MANY // 2) + [State.ABSENT] * (MANY // 2)
     assert told == [(seeded_key(number), state) for number, state in enumerate(states)]
-    assert measured.questions("replica") <= 2
+    assert measured.batches("replica") <= 2

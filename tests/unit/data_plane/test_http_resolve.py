@@ -1,4 +1,4 @@
-"""The resolve API as a caller sees it, over fakes."""
+"""GET /api/v1/resolve over fakes."""
 
 from collections.abc import AsyncIterator
 
@@ -23,9 +23,7 @@ async def http(world: World) -> AsyncIterator[httpx2.AsyncClient]:
         yield client
 
 
-async def test_an_active_route_is_answered_with_its_url_and_how_long_it_holds(
-    world: World, http: httpx2.AsyncClient
-) -> None:
+async def test_active_route_is_answered_with_url_and_remaining_ttl(world: World, http: httpx2.AsyncClient) -> None:
     world.database.commit(KEY, "https://v1")
     await http.get(PATH)
     world.clock.advance(12.7)
@@ -43,10 +41,12 @@ async def test_an_active_route_is_answered_with_its_url_and_how_long_it_holds(
     assert expected.items() <= dict(answer.headers).items()
 
 
-async def test_no_active_route_reads_the_same_whatever_the_reason(world: World, http: httpx2.AsyncClient) -> None:
+async def test_404_is_the_same_for_deactivated_never_created_and_unknown_tenant(
+    world: World, http: httpx2.AsyncClient
+) -> None:
     world.database.commit(KEY, "https://v1")
     world.database.commit(KEY, None)
-    paths = (PATH, "/api/v1/resolve/team-a/payments/prod/v9", "/api/v1/resolve/nobody/payments/prod/v1")
+    paths = (PATH, "/api/v1/resolve/team-a/payments/prod/v9", "/api/v1/resolve/unknown/payments/prod/v1")
     answers = [await http.get(path, headers={"X-Correlation-ID": "req-1"}) for path in paths]
     for path, answer in zip(paths, answers, strict=True):
         key = path.removeprefix("/api/v1/resolve/").replace("/", ":")
@@ -61,14 +61,14 @@ async def test_no_active_route_reads_the_same_whatever_the_reason(world: World, 
         }
 
 
-async def test_every_wrong_part_is_named(http: httpx2.AsyncClient) -> None:
+async def test_400_names_every_malformed_path_part(http: httpx2.AsyncClient) -> None:
     answer = await http.get("/api/v1/resolve/A/ok/-x/v%3A1")
     assert answer.status_code == 400
     assert [each["pointer"] for each in answer.json()["errors"]] == ["/tenant", "/env", "/version"]
 
 
 @pytest.mark.parametrize("offered", ['"1"', 'W/"1"', '"7", W/"1"', "*"])
-async def test_a_caller_who_has_the_revision_gets_304(world: World, http: httpx2.AsyncClient, offered: str) -> None:
+async def test_matching_if_none_match_gets_304(world: World, http: httpx2.AsyncClient, offered: str) -> None:
     world.database.commit(KEY, "https://v1")
     answer = await http.get(PATH, headers={"If-None-Match": offered})
     assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", '"1"')
@@ -76,14 +76,12 @@ async def test_a_caller_who_has_the_revision_gets_304(world: World, http: httpx2
 
 
 @pytest.mark.parametrize("offered", ['"2"', '"11"', "1", ""])
-async def test_a_caller_who_has_another_revision_gets_the_route(
-    world: World, http: httpx2.AsyncClient, offered: str
-) -> None:
+async def test_other_if_none_match_gets_the_route(world: World, http: httpx2.AsyncClient, offered: str) -> None:
     world.database.commit(KEY, "https://v1")
     assert (await http.get(PATH, headers={"If-None-Match": offered})).status_code == 200
 
 
-async def test_a_stale_answer_says_so_and_can_be_refused(world: World, http: httpx2.AsyncClient) -> None:
+async def test_stale_answer_is_marked_and_max_stale_zero_refuses_it(world: World, http: httpx2.AsyncClient) -> None:
     world.database.commit(KEY, "https://v1")
     await http.get(PATH)
     world.all_databases(down=True)
@@ -98,7 +96,7 @@ async def test_a_stale_answer_says_so_and_can_be_refused(world: World, http: htt
     assert (await http.get(PATH, headers={"Cache-Control": "max-stale=05"})).status_code == 200
 
 
-async def test_a_stale_negative_answer_is_a_404_that_says_so(world: World, http: httpx2.AsyncClient) -> None:
+async def test_stale_negative_answer_is_a_marked_404(world: World, http: httpx2.AsyncClient) -> None:
     await http.get(PATH)
     world.all_databases(down=True)
     world.redis.is_down = True
@@ -107,14 +105,14 @@ async def test_a_stale_negative_answer_is_a_404_that_says_so(world: World, http:
     assert (answer.status_code, answer.headers["x-cache"]) == (404, "l1; negative; stale")
 
 
-async def test_when_nobody_can_tell_it_is_503_and_never_404(world: World, http: httpx2.AsyncClient) -> None:
+async def test_unavailable_sources_give_503_and_never_404(world: World, http: httpx2.AsyncClient) -> None:
     world.all_databases(down=True)
     answer = await http.get(PATH)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
     assert str(KEY) in answer.json()["detail"]
 
 
-async def test_the_api_is_documented_with_examples(http: httpx2.AsyncClient) -> None:
+async def test_openapi_document_has_examples(http: httpx2.AsyncClient) -> None:
     schema = (await http.get("/schema/openapi.json")).json()
     resolve = schema["paths"]["/api/v1/resolve/{tenant}/{service}/{env}/{version}"]["get"]
     assert set(resolve["responses"]) == {"200", "304", "400", "401", "403", "404", "409", "431", "503"}
@@ -124,7 +122,7 @@ async def test_the_api_is_documented_with_examples(http: httpx2.AsyncClient) -> 
     assert (await http.get("/schema")).status_code == 200
 
 
-async def test_what_happened_is_counted(world: World, http: httpx2.AsyncClient) -> None:
+async def test_resolutions_are_counted_by_layer_and_result(world: World, http: httpx2.AsyncClient) -> None:
     world.database.commit(KEY, "https://v1")
     await http.get(PATH)
     await http.get(PATH)

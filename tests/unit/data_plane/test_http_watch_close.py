@@ -1,4 +1,4 @@
-"""How a watch ends that a client has opened, over fakes."""
+"""Reasons for which a watch over HTTP closes, over fakes."""
 
 import asyncio
 
@@ -18,7 +18,7 @@ async def quick() -> WatchServer:
     return await watch_server_with_a_route(**QUICK)
 
 
-async def test_a_client_that_left_is_counted_and_forgotten(server: WatchServer) -> None:
+async def test_disconnected_client_closes_the_watch(server: WatchServer) -> None:
     async with server.watch() as answer:
         await answer.event()
         answer.disconnect()
@@ -27,7 +27,7 @@ async def test_a_client_that_left_is_counted_and_forgotten(server: WatchServer) 
     assert b"\ntm_watch_clients 0.0" in server.instance.metrics.exposition()
 
 
-async def test_a_client_that_takes_nothing_is_closed_and_counted(quick: WatchServer) -> None:
+async def test_client_that_stops_reading_is_closed_as_slow(quick: WatchServer) -> None:
     async with quick.watch() as answer:
         await answer.event()
         answer.stop_reading()
@@ -35,7 +35,7 @@ async def test_a_client_that_takes_nothing_is_closed_and_counted(quick: WatchSer
         assert await quick.closed("slow")
 
 
-async def test_a_watch_whose_connection_breaks_is_forgotten(server: WatchServer) -> None:
+async def test_broken_connection_closes_the_watch(server: WatchServer) -> None:
     with pytest.RaisesGroup(LitestarException):
         async with server.watch() as answer:
             await answer.event()
@@ -45,7 +45,7 @@ async def test_a_watch_whose_connection_breaks_is_forgotten(server: WatchServer)
     assert await server.closed("client")
 
 
-async def test_nothing_is_sent_to_a_watcher_whose_key_was_revoked(server: WatchServer) -> None:
+async def test_revoked_access_key_ends_the_stream_before_the_next_change(server: WatchServer) -> None:
     async with server.watch() as answer:
         await answer.event()
         server.access.keyring.end(server.key.key_id)

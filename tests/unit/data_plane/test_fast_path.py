@@ -1,4 +1,4 @@
-"""The layer before Litestar answers what Litestar would, byte for byte, and counts as it does."""
+"""The fast path answers byte for byte as Litestar does, and counts the same."""
 
 from typing import Any
 
@@ -15,13 +15,13 @@ from tests.support.fast_path_oracle import (
     CREDENTIALS,
     HEADERS,
     KEYS,
-    TIMES,
+    REPEATS,
     URLS,
-    Past,
+    History,
     access_for,
     assert_same,
+    encoded_headers,
     fast_path_only,
-    on_the_wire,
     path_of,
 )
 
@@ -44,35 +44,35 @@ _spellings = st.sampled_from(
 )
 
 
-_pasts = st.builds(
-    Past,
+_histories = st.builds(
+    History,
     key=KEYS,
     urls=st.lists(st.none() | URLS, max_size=3).map(tuple),
     age=st.sampled_from([0, 0.4, 5, 9.99, 10, 59.5, 60, 5000]),
-    doubted=st.booleans(),
+    events_lost=st.booleans(),
     draining=st.booleans(),
 )
 
 
-_knows = st.builds(
-    Past,
+_active = st.builds(
+    History,
     key=KEYS,
     urls=st.tuples(URLS) | st.tuples(URLS, URLS),
     age=st.floats(0, 59.9),
-    doubted=st.just(False),
+    events_lost=st.just(False),
     draining=st.booleans(),
 )
 
 
 @settings(max_examples=40, deadline=None)
-@given(past=_knows, headers=HEADERS, caller=CALLERS)
-def test_what_is_known_is_answered_as_by_litestar(past: Past, headers: list[tuple[str, str]], caller: str) -> None:
-    assert_same(past, Request(path_of(past.key), headers=on_the_wire(headers, caller)))
+@given(history=_active, headers=HEADERS, caller=CALLERS)
+def test_active_route_is_answered_as_by_litestar(history: History, headers: list[tuple[str, str]], caller: str) -> None:
+    assert_same(history, Request(path_of(history.key), headers=encoded_headers(headers, caller)))
 
 
 @settings(max_examples=40, deadline=None)
 @given(
-    past=_pasts | _knows,
+    history=_histories | _active,
     other_key=st.booleans(),
     spelling=_spellings,
     method=st.sampled_from(["GET", "HEAD", "POST", "OPTIONS", "PUT"]),
@@ -80,11 +80,17 @@ def test_what_is_known_is_answered_as_by_litestar(past: Past, headers: list[tupl
     headers=HEADERS,
     caller=CALLERS,
 )
-def test_whatever_is_asked_is_answered_as_by_litestar(
-    past: Past, other_key: bool, spelling: Any, method: str, query: bytes, headers: list[tuple[str, str]], caller: str
+def test_any_request_is_answered_as_by_litestar(
+    history: History,
+    other_key: bool,
+    spelling: Any,
+    method: str,
+    query: bytes,
+    headers: list[tuple[str, str]],
+    caller: str,
 ) -> None:
-    path = path_of(KEY if other_key else past.key)
-    assert_same(past, Request(spelling(path), method, query, on_the_wire(headers, caller)))
+    path = path_of(KEY if other_key else history.key)
+    assert_same(history, Request(spelling(path), method, query, encoded_headers(headers, caller)))
 
 
 @pytest.mark.parametrize(
@@ -99,54 +105,54 @@ def test_whatever_is_asked_is_answered_as_by_litestar(
         [("cache-control", "max-age=0")],
     ],
 )
-def test_headers_out_of_the_ordinary_are_answered_as_by_litestar(headers: list[tuple[str, str]]) -> None:
-    past = Past(KEY, ("https://v1", "https://v2"), age=3.0, doubted=False, draining=False)
-    assert_same(past, Request(PATH, headers=on_the_wire(headers)))
+def test_unusual_headers_are_answered_as_by_litestar(headers: list[tuple[str, str]]) -> None:
+    history = History(KEY, ("https://v1", "https://v2"), age=3.0, events_lost=False, draining=False)
+    assert_same(history, Request(PATH, headers=encoded_headers(headers)))
 
 
-async def _knowing(gate: AccessFixture) -> Application:
-    """A hot path that knows the route, over nothing."""
+async def _fast_path_with_a_route(access: AccessFixture) -> Application:
+    """A fast path with the route in L1 and no application behind it."""
     world = World()
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
-    return fast_path_only(instance, gate)
+    return fast_path_only(instance, access)
 
 
 @pytest.mark.parametrize(("tag", "status"), [('"1"', 304), ('"7"', 200)])
 @pytest.mark.parametrize("caller", ["own", "admin"])
-async def test_a_known_route_is_answered_without_litestar(caller: str, tag: str, status: int) -> None:
-    app = await _knowing(access_for(KEY.tenant, MovableClock()))
-    headers = on_the_wire([("host", "resolver:8000"), ("if-none-match", tag)], caller)
+async def test_l1_hit_does_not_reach_litestar(caller: str, tag: str, status: int) -> None:
+    app = await _fast_path_with_a_route(access_for(KEY.tenant, MovableClock()))
+    headers = encoded_headers([("host", "resolver:8000"), ("if-none-match", tag)], caller)
     start, _ = await response_messages(app, Request(PATH, headers=headers))
     assert start["status"] == status
 
 
-@pytest.mark.parametrize("caller", ["revoked", "unknown", "nobody"])
-async def test_whoever_is_not_accepted_is_left_to_litestar(caller: str) -> None:
-    app = await _knowing(access_for(KEY.tenant, MovableClock()))
-    with pytest.raises(AssertionError, match="left to Litestar"):
-        await response_messages(app, Request(PATH, headers=on_the_wire([], caller)))
+@pytest.mark.parametrize("caller", ["revoked", "unknown", "anonymous"])
+async def test_rejected_caller_is_passed_on_to_litestar(caller: str) -> None:
+    app = await _fast_path_with_a_route(access_for(KEY.tenant, MovableClock()))
+    with pytest.raises(AssertionError, match="passed on to Litestar"):
+        await response_messages(app, Request(PATH, headers=encoded_headers([], caller)))
 
 
-async def test_a_revocation_counts_for_the_very_next_request() -> None:
-    gate = access_for(KEY.tenant, MovableClock())
-    app, request = await _knowing(gate), Request(PATH, headers=on_the_wire([]))
-    for _ in range(TIMES):
+async def test_revocation_applies_to_the_next_request() -> None:
+    access = access_for(KEY.tenant, MovableClock())
+    app, request = await _fast_path_with_a_route(access), Request(PATH, headers=encoded_headers([]))
+    for _ in range(REPEATS):
         await response_messages(app, request)
-    gate.keyring.end(CREDENTIALS["own"].key_id)
-    with pytest.raises(AssertionError, match="left to Litestar"):
+    access.keyring.end(CREDENTIALS["own"].key_id)
+    with pytest.raises(AssertionError, match="passed on to Litestar"):
         await response_messages(app, request)
 
 
-async def test_a_change_is_answered_from_the_very_next_request_on() -> None:
+async def test_applied_change_is_served_by_the_next_request() -> None:
     world = World()
-    instance, gate = world.instance(), access_for(KEY.tenant, world.clock)
-    app = fast_path_only(instance, gate)
+    instance, access = world.instance(), access_for(KEY.tenant, world.clock)
+    app = fast_path_only(instance, access)
     for url in ("https://v1", "https://v2", "https://v3"):
         await instance.core.applier.apply([world.database.commit(KEY, url)])
-        for _ in range(TIMES):
-            _, end = await response_messages(app, Request(PATH, headers=on_the_wire([])))
+        for _ in range(REPEATS):
+            _, end = await response_messages(app, Request(PATH, headers=encoded_headers([])))
             assert url.encode() in end["body"]
     await instance.core.applier.apply([world.database.commit(KEY, None)])
-    start, _ = await response_messages(app, Request(PATH, headers=on_the_wire([])))
+    start, _ = await response_messages(app, Request(PATH, headers=encoded_headers([])))
     assert start["status"] == 404

@@ -1,0 +1,96 @@
+"""The resolver's adapters on real servers, each on its own, and entries for them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+from data_plane.adapters.postgres.route_source import POSTGRES_FAILURES, PostgresRouteSource
+from data_plane.adapters.redis.route_cache import REDIS_FAILURES, RedisRouteCache, connect
+from data_plane.domain.entry import Entry, State
+from data_plane.domain.remote_clock import PrimaryClock
+from shared.runtime.clock import LocalTime, SystemClock
+from shared.runtime.health import DependencyHealth
+from shared.runtime.metric_catalogue import Service
+from shared.runtime.metrics import Metrics
+from shared.runtime.resilience import Guard
+from shared.schemas.events import RouteChanged
+from shared.schemas.identity import RouteKey
+from tests.fakes.data_plane_database import FakePrimary
+from tests.support.factories import a_tenant
+
+CLOCK = SystemClock()
+
+
+def a_key(tenant: str | None = None) -> RouteKey:
+    """A key of the tenant, or of a new one."""
+    return RouteKey(tenant or a_tenant(), "payments", "prod", "v1")
+
+
+def an_entry(
+    key: RouteKey, revision: int, state: State = State.ACTIVE, *, remaining: float = 60, age: float = 0
+) -> Entry:
+    now = CLOCK.monotonic()
+    url = f"https://example.com/{revision}" if state is State.ACTIVE else None
+    return Entry(key, state, url, revision, LocalTime(now - age), LocalTime(now + remaining))
+
+
+def redis_cache(url: str, timeout_seconds: float = 2.0) -> RedisRouteCache:
+    """A new client of the route cache on that server."""
+    metrics = Metrics(Service.DATA_PLANE)
+    guard = Guard(
+        "redis",
+        timeout=timeout_seconds,
+        failures=REDIS_FAILURES,
+        clock=CLOCK,
+        health=DependencyHealth(required=False),
+        metrics=metrics,
+    )
+    return RedisRouteCache(connect(url, timeout_seconds), guard=guard, clock=CLOCK, metrics=metrics, keep_seconds=3600)
+
+
+class SourceWriter(Protocol):
+    """Puts routes into the database behind a source."""
+
+    async def put(self, key: RouteKey, url: str | None) -> RouteChanged:
+        """Commit a route; inactive without a URL."""
+
+
+class FakeWriter:
+    """Writes to the fake primary."""
+
+    def __init__(self, primary: FakePrimary) -> None:
+        self._primary = primary
+
+    async def put(self, key: RouteKey, url: str | None) -> RouteChanged:
+        return self._primary.commit(key, url)
+
+
+@asynccontextmanager
+async def route_source(
+    url: str, primary_clock: PrimaryClock | None = None, timeout_seconds: float = 5.0
+) -> AsyncIterator[PostgresRouteSource]:
+    """A connected route source on that server."""
+    metrics, health = Metrics(Service.DATA_PLANE), DependencyHealth(required=False)
+    source = PostgresRouteSource(
+        "replica-1",
+        url,
+        connections=1,
+        guard=Guard(
+            "replica-1",
+            timeout=timeout_seconds,
+            failures=POSTGRES_FAILURES,
+            clock=CLOCK,
+            health=health,
+            metrics=metrics,
+        ),
+        health=health,
+        primary_clock=primary_clock or PrimaryClock(),
+        clock=CLOCK,
+        metrics=metrics,
+    )
+    keeping = asyncio.create_task(source.keep_open())
+    assert await source.wait_connected(10)
+    yield source
+    keeping.cancel()
+    await asyncio.wait([keeping])
