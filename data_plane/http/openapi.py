@@ -6,10 +6,10 @@ from litestar.datastructures import ResponseHeader
 from litestar.openapi.spec import Example
 from litestar.params import HeaderParameter, PathParameter, QueryParameter
 
+from shared.runtime.http.payload import REVISION_PATTERN
 from shared.schemas.identity import NAME_RULE, NAME_SCHEMA, VERSION_RULE, VERSION_SCHEMA
 
 EXAMPLE_ROUTE = {"tenant": "team-a", "service": "payments", "env": "prod", "version": "v2"}
-REVISION_PATTERN = "^[0-9]{1,18}$"
 
 
 def _path_parameter(name: str, rule: str) -> Any:

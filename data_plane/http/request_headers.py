@@ -3,13 +3,12 @@
 import re
 
 from data_plane.domain.read_consistency import ANY, ReadConsistency
-from data_plane.http.openapi import REVISION_PATTERN
+from shared.runtime.http.payload import parse_revision
 from shared.schemas.validation import FieldError, InvalidInput
 
 _ETAG = re.compile(r'(?:W/)?("[^"]*")')
 _MAX_AGE = re.compile(r"(?:^|,)\s*max-age\s*=\s*\"?(\d{1,9})\"?\s*(?=,|$)", re.IGNORECASE)
 _MAX_STALE_ZERO = re.compile(r"(?:^|,)\s*max-stale\s*=\s*\"?0+\"?\s*(?:,|$)", re.IGNORECASE)
-_REVISION = re.compile(REVISION_PATTERN)
 
 
 def etag_of(revision: int) -> str:
@@ -44,7 +43,7 @@ def read_consistency_of(cache_control: str | None, *min_revisions: tuple[str, st
 
 def revision_of(name: str, text: str) -> int:
     """The revision in a parameter's text. Raises InvalidInput."""
-    # Not `match`: the `$` of the pattern also matches before a final line feed.
-    if not _REVISION.fullmatch(text):
-        raise InvalidInput((FieldError(f"/{name}", f"must be a revision, a whole number; got {text[:80]!r}"),))
-    return int(text)
+    try:
+        return parse_revision(text)
+    except ValueError as error:
+        raise InvalidInput((FieldError(f"/{name}", str(error)),)) from None

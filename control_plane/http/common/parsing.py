@@ -10,16 +10,13 @@ from litestar import Request
 from control_plane.domain.changes import Attribution
 from shared.runtime import correlation, tracing
 from shared.runtime.http.authentication import principal_of
-from shared.runtime.http.payload import NAME_CHECKS, Rule, read_query
+from shared.runtime.http.payload import NAME_CHECKS, Rule, parse_revision, read_query
 from shared.schemas.identity import name_errors
 from shared.schemas.validation import FieldError, InvalidInput
 
 AnyRequest = Request[Any, Any, Any]
 _T = TypeVar("_T")
 _S = TypeVar("_S", bound=msgspec.Struct)
-
-_MAX_REVISION_DIGITS = 18
-"""Every number of so many digits fits PostgreSQL's bigint."""
 
 
 def traced(request: AnyRequest, name: str) -> AbstractContextManager[None]:
@@ -59,6 +56,7 @@ def read_parameters(
 
 def read_revision(text: str) -> tuple[int, list[FieldError]]:
     """The revision in the path, or 0 and what is wrong with it."""
-    if text.isascii() and text.isdecimal() and len(text) <= _MAX_REVISION_DIGITS:
-        return int(text), []
-    return 0, [FieldError("/revision", f"must be a revision, such as 42; got {text[:80]!r}")]
+    try:
+        return parse_revision(text), []
+    except ValueError as error:
+        return 0, [FieldError("/revision", str(error))]

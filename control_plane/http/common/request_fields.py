@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 from litestar.params import PathParameter
 
+from shared.runtime.http.payload import REVISION_PATTERN
 from shared.schemas.identity import NAME_SCHEMA, VERSION_SCHEMA
 
 TenantName = Annotated[
@@ -14,7 +15,7 @@ TenantName = Annotated[
     ),
 ]
 RevisionNumber = Annotated[
-    str, PathParameter(description="A revision of the tenant, such as 42.", schema_extra={"pattern": "^[0-9]{1,18}$"})
+    str, PathParameter(description="A revision of the tenant, such as 42.", schema_extra={"pattern": REVISION_PATTERN})
 ]
 
 ServiceFilter = Annotated[str, msgspec.Meta(description="Only this service's routes.", extra_json_schema=NAME_SCHEMA)]

@@ -1,5 +1,6 @@
-"""JSON bodies and query strings as msgspec structs, with every wrong field reported at once."""
+"""JSON bodies and query strings as msgspec structs, with every wrong field reported at once; and single revisions."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -31,6 +32,10 @@ def _name_check(field: str) -> Callable[[str], None]:
 NAME_CHECKS: Checks = {field: _name_check(field) for field in ("tenant", "service", "env", "version")}
 """Of the parts of a route's key."""
 
+REVISION_PATTERN = "^[0-9]{1,18}$"
+"""Every number of so many digits fits PostgreSQL's bigint."""
+
+_REVISION = re.compile(REVISION_PATTERN)
 _NO_CHECKS: Checks = MappingProxyType({})
 _MAX_QUOTED = 80
 """Characters of a caller's text that an error repeats."""
@@ -105,6 +110,14 @@ def read_query(
     if rule is not None:
         errors += rule(values)
     return (None, errors) if errors else (msgspec.convert(dict(given), into, strict=False), [])
+
+
+def parse_revision(text: str) -> int:
+    """The revision in a path, header or query parameter. Raises ValueError with what is wrong with it."""
+    # Not `match`: the pattern's `$` also matches before a final line feed.
+    if not _REVISION.fullmatch(text):
+        raise ValueError(f"must be a revision, such as 42; got {text[:_MAX_QUOTED]!r}")
+    return int(text)
 
 
 def _object(body: bytes) -> tuple[dict[str, Any], list[FieldError]]:

@@ -1,4 +1,4 @@
-"""Changing routes over HTTP, for tests of the control plane's API on fakes."""
+"""Requests to the control API, for its tests on fakes."""
 
 from typing import Any
 
@@ -21,15 +21,15 @@ def route(version: str = "v1", url: str = ONE, **fields: Any) -> dict[str, Any]:
 
 
 async def apply(client: httpx2.AsyncClient, *changes: dict[str, Any], **terms: Any) -> httpx2.Response:
-    """The answer to a change set of team-a."""
+    """The response to a change set of team-a."""
     return await client.post(CHANGES, json={"changes": changes, **terms})
 
 
-def pointers(answer: httpx2.Response) -> list[str]:
-    """What is wrong with a request, by where."""
-    return [each["pointer"] for each in answer.json()["errors"]]
+def pointers(response: httpx2.Response) -> list[str]:
+    """The pointers of a response's errors."""
+    return [each["pointer"] for each in response.json()["errors"]]
 
 
-def actions(answer: httpx2.Response) -> list[tuple[str, str]]:
-    """What became of each route, by its version."""
-    return [(each["version"], each["action"]) for each in answer.json()["changes"]]
+def actions(response: httpx2.Response) -> list[tuple[str, str]]:
+    """Version and action of each change in a response."""
+    return [(each["version"], each["action"]) for each in response.json()["changes"]]

@@ -1,4 +1,4 @@
-"""Change sets over HTTP."""
+"""The control API's change sets."""
 
 from typing import Any
 
@@ -15,21 +15,21 @@ async def _tenant(client: httpx2.AsyncClient) -> None:
     await client.put(TENANT)
 
 
-async def test_a_change_set_is_one_revision_and_tells_before_and_after(
+async def test_change_set_takes_one_revision_and_returns_values_before_and_after(
     client: httpx2.AsyncClient, registry: FakeRegistry
 ) -> None:
     await apply(client, change("put", "v1", ONE), change("put", "v2", ONE))
-    answer = await apply(
+    response = await apply(
         client,
         change("put", "v3", TWO),
         change("deactivate", "v1"),
         change("activate", "v2"),
         reason="move",
     )
-    assert (answer.status_code, answer.headers["ETag"], answer.headers["X-Revision"]) == (200, '"2"', "2")
-    body = answer.json()
+    assert (response.status_code, response.headers["ETag"], response.headers["X-Revision"]) == (200, '"2"', "2")
+    body = response.json()
     assert (body["base_revision"], body["revision"], body["committed"]) == (1, 2, True)
-    assert actions(answer) == [("v3", "created"), ("v1", "deactivated"), ("v2", "unchanged")]
+    assert actions(response) == [("v3", "created"), ("v1", "deactivated"), ("v2", "unchanged")]
     assert body["changes"][0]["before"] is None
     assert body["changes"][1]["before"] == {"url": ONE, "is_active": True}
     assert body["changes"][1]["after"] == {"url": ONE, "is_active": False}
@@ -37,16 +37,16 @@ async def test_a_change_set_is_one_revision_and_tells_before_and_after(
     assert [(each.revision, each.attribution.reason) for each in registry.committed] == [(1, None), (2, "move")]
 
 
-async def test_a_change_set_that_changes_nothing_takes_no_revision(
+async def test_change_set_that_changes_nothing_takes_no_revision(
     client: httpx2.AsyncClient, registry: FakeRegistry
 ) -> None:
     await apply(client, change("put", "v1", ONE))
-    answer = await apply(client, change("put", "v1", ONE))
-    assert (answer.json()["revision"], answer.json()["committed"], len(registry.committed)) == (1, False, 1)
+    response = await apply(client, change("put", "v1", ONE))
+    assert (response.json()["revision"], response.json()["committed"], len(registry.committed)) == (1, False, 1)
 
 
-async def test_every_problem_of_every_change_is_told_at_once(client: httpx2.AsyncClient) -> None:
-    answer = await apply(
+async def test_every_wrong_field_of_every_change_is_reported_at_once(client: httpx2.AsyncClient) -> None:
+    response = await apply(
         client,
         change("put", "v1", ONE),
         change("put", "v 2", "ftp://x"),
@@ -59,8 +59,8 @@ async def test_every_problem_of_every_change_is_told_at_once(client: httpx2.Asyn
         reason=7,
         expected_revision=-1,
     )
-    assert answer.status_code == 400
-    assert sorted(pointers(answer)) == [
+    assert response.status_code == 400
+    assert sorted(pointers(response)) == [
         "/changes/1/url",
         "/changes/1/version",
         "/changes/2/url",
@@ -75,28 +75,26 @@ async def test_every_problem_of_every_change_is_told_at_once(client: httpx2.Asyn
 
 
 @pytest.mark.parametrize("body", [{}, {"changes": []}, {"changes": {}}, {"changes": None}])
-async def test_a_change_set_names_at_least_one_change(client: httpx2.AsyncClient, body: dict[str, Any]) -> None:
-    answer = await client.post(CHANGES, json=body)
-    assert (answer.status_code, pointers(answer)) == (400, ["/changes"])
+async def test_change_set_without_changes_is_refused(client: httpx2.AsyncClient, body: dict[str, Any]) -> None:
+    response = await client.post(CHANGES, json=body)
+    assert (response.status_code, pointers(response)) == (400, ["/changes"])
 
 
-async def test_every_missing_route_is_named_by_its_place(client: httpx2.AsyncClient, registry: FakeRegistry) -> None:
-    answer = await apply(client, change("put", "v1", ONE), change("activate", "v2"), change("deactivate", "v3"))
-    assert (answer.status_code, pointers(answer)) == (404, ["/changes/1", "/changes/2"])
+async def test_every_missing_route_is_reported_by_its_index(client: httpx2.AsyncClient, registry: FakeRegistry) -> None:
+    response = await apply(client, change("put", "v1", ONE), change("activate", "v2"), change("deactivate", "v3"))
+    assert (response.status_code, pointers(response)) == (404, ["/changes/1", "/changes/2"])
     assert registry.committed == []
 
 
-async def test_more_than_500_changes_are_refused_before_anything_else(client: httpx2.AsyncClient) -> None:
+async def test_more_than_500_changes_are_refused_before_they_are_read(client: httpx2.AsyncClient) -> None:
     most = await apply(client, *[change("put", f"v{n}", ONE) for n in range(500)])
     assert most.json()["counts"]["created"] == 500
-    answer = await apply(client, *[{}] * 501)
-    assert answer.status_code == 413
-    assert "Split it" in answer.json()["detail"]
+    response = await apply(client, *[{}] * 501)
+    assert response.status_code == 413
+    assert "Split it" in response.json()["detail"]
 
 
-async def test_a_plan_says_what_would_be_done_and_does_nothing(
-    client: httpx2.AsyncClient, registry: FakeRegistry
-) -> None:
+async def test_dry_run_returns_the_plan_and_commits_nothing(client: httpx2.AsyncClient, registry: FakeRegistry) -> None:
     wanted = [change("put", "v1", ONE), change("put", "v2", ONE)]
     plan = await apply(client, *wanted, dry_run=True)
     assert (plan.json()["base_revision"], plan.json()["committed"], registry.committed) == (0, False, [])
@@ -104,15 +102,15 @@ async def test_a_plan_says_what_would_be_done_and_does_nothing(
     assert done.json()["changes"] == plan.json()["changes"]
 
 
-async def test_a_change_by_somebody_else_in_between_is_a_conflict_with_the_new_plan(
+async def test_unexpected_revision_is_a_conflict_with_the_new_plan(
     client: httpx2.AsyncClient, registry: FakeRegistry
 ) -> None:
     await apply(client, change("put", "v1", TWO))
-    answer = await apply(client, change("put", "v1", ONE), expected_revision=0)
-    assert answer.status_code == 409
-    assert answer.json()["type"].endswith("revision-mismatch")
-    assert answer.json()["plan"]["base_revision"] == 1
-    assert answer.json()["plan"]["changes"][0]["before"] == {"url": TWO, "is_active": True}
+    response = await apply(client, change("put", "v1", ONE), expected_revision=0)
+    assert response.status_code == 409
+    assert response.json()["type"].endswith("revision-mismatch")
+    assert response.json()["plan"]["base_revision"] == 1
+    assert response.json()["plan"]["changes"][0]["before"] == {"url": TWO, "is_active": True}
     assert len(registry.committed) == 1
 
 
@@ -127,7 +125,7 @@ async def test_refused_and_conflicting_change_sets_are_counted(client: httpx2.As
     assert "tm_change_set_changes_sum 2.0" in exposed
 
 
-async def test_a_change_set_beyond_the_quota_is_refused_with_its_plan_and_so_is_its_dry_run(
+async def test_change_set_beyond_the_quota_and_its_dry_run_are_refused_with_the_plan(
     client: httpx2.AsyncClient, registry: FakeRegistry
 ) -> None:
     registry.most_routes = 2
@@ -143,12 +141,12 @@ async def test_a_change_set_beyond_the_quota_is_refused_with_its_plan_and_so_is_
     assert whole.json()["counts"]["created"] == 1
 
 
-async def test_every_committed_change_set_is_logged_once(client: httpx2.AsyncClient) -> None:
+async def test_committed_change_set_is_logged_once(client: httpx2.AsyncClient) -> None:
     with capture_logs() as logged:
         await apply(client, change("put", "v1", ONE), change("put", "v2", ONE))
         await apply(client, change("put", "v1", ONE))
         await apply(client, change("put", "v3", ONE), dry_run=True)
-    told = [each for each in logged if each["event"] == "changes committed"]
-    assert [(each["tenant"], each["revision"], each["changes"], each["changed_by"]) for each in told] == [
+    committed = [each for each in logged if each["event"] == "changes committed"]
+    assert [(each["tenant"], each["revision"], each["changes"], each["changed_by"]) for each in committed] == [
         ("team-a", 1, 2, "anonymous")
     ]

@@ -1,4 +1,4 @@
-"""A tenant's history over HTTP."""
+"""The control API's history."""
 
 from typing import Any
 
@@ -21,8 +21,8 @@ async def _history(client: httpx2.AsyncClient) -> None:
     ]
     for actor, changes in steps:
         body = {"changes": [{name: value for name, value in each.items() if value} for each in changes]}
-        answer = await client.post(f"{TENANT}/changes", json={**body, "reason": "r"}, headers={"X-Actor": actor})
-        assert answer.status_code == 200, answer.text
+        response = await client.post(f"{TENANT}/changes", json={**body, "reason": "r"}, headers={"X-Actor": actor})
+        assert response.status_code == 200, response.text
 
 
 def _put(version: str, url: str) -> dict[str, Any]:
@@ -41,7 +41,7 @@ async def test_change_sets_are_listed_newest_first_in_pages(client: httpx2.Async
     assert seen == [4, 3, 2, 1]
 
 
-async def test_a_list_says_who_when_why_and_how_many_and_can_be_narrowed(client: httpx2.AsyncClient) -> None:
+async def test_list_of_change_sets_has_author_reason_and_count_and_is_filtered(client: httpx2.AsyncClient) -> None:
     all_of_them = (await client.get(f"{TENANT}/changes")).json()["change_sets"]
     second = all_of_them[2]
     assert (second["changed_by"], second["reason"], second["change_count"]) == ("bob", "r", 2)
@@ -51,7 +51,7 @@ async def test_a_list_says_who_when_why_and_how_many_and_can_be_narrowed(client:
     assert [each["revision"] for each in since] == [4, 3, 2]
 
 
-async def test_a_change_set_is_shown_whole(client: httpx2.AsyncClient) -> None:
+async def test_change_set_is_shown_with_all_its_changes(client: httpx2.AsyncClient) -> None:
     body = (await client.get(f"{TENANT}/changes/2")).json()
     assert (body["revision"], body["changed_by"]) == (2, "bob")
     assert [(each["version"], each["action"]) for each in body["changes"]] == [("v1", "updated"), ("v2", "created")]
@@ -67,14 +67,14 @@ async def test_a_change_set_is_shown_whole(client: httpx2.AsyncClient) -> None:
         (3, 3, []),
     ],
 )
-async def test_a_difference_is_net(
+async def test_diff_is_the_net_difference(
     client: httpx2.AsyncClient, first: int, last: int, expected: list[tuple[str, str]]
 ) -> None:
     body = (await client.get(f"{TENANT}/diff", params={"from": first, "to": last})).json()
     assert [(each["version"], each["action"]) for each in body["changes"]] == expected
 
 
-async def test_a_difference_comes_in_pages(client: httpx2.AsyncClient) -> None:
+async def test_diff_is_paged(client: httpx2.AsyncClient) -> None:
     first = (await client.get(f"{TENANT}/diff", params={"from": 0, "to": 4, "limit": 1})).json()
     query: dict[str, str | int] = {"from": 0, "to": 4, "cursor": first["next_cursor"]}
     second = (await client.get(f"{TENANT}/diff", params=query)).json()
@@ -82,7 +82,7 @@ async def test_a_difference_comes_in_pages(client: httpx2.AsyncClient) -> None:
     assert second["next_cursor"] is None
 
 
-async def test_routes_are_shown_as_they_were(client: httpx2.AsyncClient) -> None:
+async def test_routes_are_listed_as_of_a_revision(client: httpx2.AsyncClient) -> None:
     expected: dict[int, list[tuple[str, str]]] = {
         0: [],
         1: [("v1", ONE)],
@@ -108,24 +108,26 @@ async def test_routes_are_shown_as_they_were(client: httpx2.AsyncClient) -> None
         ("routes", {"at_revision": "-1"}, "/at_revision"),
     ],
 )
-async def test_a_wrong_parameter_is_named(
+async def test_invalid_parameter_is_named(
     client: httpx2.AsyncClient, path: str, query: dict[str, str], pointer: str
 ) -> None:
-    answer = await client.get(f"{TENANT}/{path}", params=query)
-    assert answer.status_code == 400
-    assert [each["pointer"] for each in answer.json()["errors"]] == [pointer]
+    response = await client.get(f"{TENANT}/{path}", params=query)
+    assert response.status_code == 400
+    assert [each["pointer"] for each in response.json()["errors"]] == [pointer]
 
 
 @pytest.mark.parametrize("path", ["changes/5", "diff?from=0&to=5", "routes?at_revision=5", "changes/0"])
-async def test_a_revision_that_never_was_is_not_found(client: httpx2.AsyncClient, path: str) -> None:
-    answer = await client.get(f"{TENANT}/{path}")
-    assert (answer.status_code, answer.json()["type"].rsplit(":", 1)[-1]) == (404, "no-such-revision")
+async def test_revision_that_was_never_committed_is_not_found(client: httpx2.AsyncClient, path: str) -> None:
+    response = await client.get(f"{TENANT}/{path}")
+    assert (response.status_code, response.json()["type"].rsplit(":", 1)[-1]) == (404, "no-such-revision")
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [("changed_by", "a\0b"), ("changed_by", ""), ("since", "0001-01-01T00:00:00+14:00"), ("since", "0.5")],
 )
-async def test_what_the_database_cannot_compare_is_refused(client: httpx2.AsyncClient, name: str, value: str) -> None:
-    answer = await client.get(f"{TENANT}/changes", params={name: value})
-    assert (answer.status_code, [each["pointer"] for each in answer.json()["errors"]]) == (400, [f"/{name}"])
+async def test_value_that_the_database_cannot_compare_is_refused(
+    client: httpx2.AsyncClient, name: str, value: str
+) -> None:
+    response = await client.get(f"{TENANT}/changes", params={name: value})
+    assert (response.status_code, [each["pointer"] for each in response.json()["errors"]]) == (400, [f"/{name}"])

@@ -1,4 +1,4 @@
-"""GET …/changes/{revision}/propagation, over HTTP, on fakes."""
+"""The control API's propagation of a change set, on fakes."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ from tests.support.waiting import eventually
 
 CHANGE = "/tenants/team-a/changes/1/propagation"
 LONG = 60.0
-"""Seconds that no wait here comes near, unless something is wrong."""
+"""Seconds; longer than any wait of these tests."""
 
 pytestmark = pytest.mark.usefixtures("one_change")
 
@@ -51,7 +51,7 @@ async def _is_known(client: httpx2.AsyncClient) -> bool:
 
 
 async def waiting(client: httpx2.AsyncClient, publications: FakeDispatches) -> "asyncio.Task[httpx2.Response]":
-    """A call that waits, and has begun to."""
+    """A request that is waiting."""
     looks = publications.looks
     task = asyncio.create_task(client.get(CHANGE, params={"wait": LONG}))
 
@@ -62,33 +62,35 @@ async def waiting(client: httpx2.AsyncClient, publications: FakeDispatches) -> "
     return task
 
 
-def states(answer: httpx2.Response) -> dict[str, str]:
-    assert answer.status_code == 200, answer.text
-    return {each["instance"]: each["state"] for each in answer.json()["instances"]}
+def states(response: httpx2.Response) -> dict[str, str]:
+    assert response.status_code == 200, response.text
+    return {each["instance"]: each["state"] for each in response.json()["instances"]}
 
 
-async def test_before_it_is_in_kafka_nobody_has_it(client: httpx2.AsyncClient, reports: FakeStatusReports) -> None:
+async def test_unpublished_change_set_lags_in_every_process(
+    client: httpx2.AsyncClient, reports: FakeStatusReports
+) -> None:
     reports.tell("a", 999)
-    answer = await client.get(CHANGE, params={"wait": 0.05})
-    assert (answer.json()["published"], answer.json()["live_everywhere"]) == (False, False)
-    assert states(answer) == {"a": "lagging"}
+    response = await client.get(CHANGE, params={"wait": 0.05})
+    assert (response.json()["published"], response.json()["live_everywhere"]) == (False, False)
+    assert states(response) == {"a": "lagging"}
 
 
-async def test_each_process_is_told_with_how_much_it_lacks(
+async def test_each_process_is_listed_with_its_lag(
     client: httpx2.AsyncClient, publications: FakeDispatches, reports: FakeStatusReports
 ) -> None:
     publications.landed["team-a", 1] = Position(0, 100)
     reports.tell("a", 101)
     reports.tell("b", 98)
-    answer = await client.get(CHANGE, params={"wait": 0.05})
-    assert states(answer) == {"a": "applied", "b": "lagging"}
-    body: dict[str, Any] = answer.json()
+    response = await client.get(CHANGE, params={"wait": 0.05})
+    assert states(response) == {"a": "applied", "b": "lagging"}
+    body: dict[str, Any] = response.json()
     assert [each["lag_records"] for each in body["instances"]] == [0, 3]
     assert [each["lag_seconds"] > 0 for each in body["instances"]] == [False, True]
     assert (body["tenant"], body["revision"], body["published"]) == ("team-a", 1, True)
 
 
-async def test_the_wait_ends_when_the_last_one_has_applied_it(
+async def test_wait_ends_when_the_last_process_has_applied_the_change_set(
     client: httpx2.AsyncClient, publications: FakeDispatches, reports: FakeStatusReports
 ) -> None:
     reports.tell("a", 101)
@@ -101,7 +103,7 @@ async def test_the_wait_ends_when_the_last_one_has_applied_it(
     assert states(await task) == {"a": "applied", "b": "applied"}
 
 
-async def test_the_wait_ends_when_the_last_one_that_lags_withdraws(
+async def test_wait_ends_when_the_last_lagging_process_withdraws(
     client: httpx2.AsyncClient, publications: FakeDispatches, reports: FakeStatusReports
 ) -> None:
     publications.landed["team-a", 1] = Position(0, 100)
@@ -112,7 +114,7 @@ async def test_the_wait_ends_when_the_last_one_that_lags_withdraws(
     assert states(await task) == {"a": "applied"}
 
 
-async def test_nobody_waits_in_a_process_that_is_about_to_stop(
+async def test_wait_ends_when_the_control_plane_drains(
     client: httpx2.AsyncClient, health: Health, publications: FakeDispatches, reports: FakeStatusReports
 ) -> None:
     reports.tell("a", 1)
@@ -121,7 +123,7 @@ async def test_nobody_waits_in_a_process_that_is_about_to_stop(
     assert states(await task) == {"a": "lagging"}
 
 
-async def test_who_waits_takes_no_place_from_others_and_is_bounded_by_itself(
+async def test_waiting_requests_hold_no_slot_and_have_their_own_limit(
     client: httpx2.AsyncClient, publications: FakeDispatches, reports: FakeStatusReports
 ) -> None:
     tasks = [await waiting(client, publications) for _ in range(3)]
@@ -134,12 +136,12 @@ async def test_who_waits_takes_no_place_from_others_and_is_bounded_by_itself(
     assert [(await each).json()["live_everywhere"] for each in tasks] == [True, True, True]
 
 
-async def test_without_kafka_it_is_said_to_be_unknown(
+async def test_propagation_is_unknown_without_reports(
     client: httpx2.AsyncClient, publications: FakeDispatches, reports: FakeStatusReports
 ) -> None:
     async def is_unknown() -> httpx2.Response | None:
-        answer = await client.get(CHANGE, params={"wait": 0.01})
-        return answer if answer.status_code == 503 else None
+        response = await client.get(CHANGE, params={"wait": 0.01})
+        return response if response.status_code == 503 else None
 
     reports.tell("a", 101)
     reports.interrupt()
@@ -153,9 +155,9 @@ async def test_without_kafka_it_is_said_to_be_unknown(
 
 
 @pytest.mark.parametrize("wait", ["-1", "nan", "soon", "3601", ""])
-async def test_a_wait_that_is_none_is_refused(client: httpx2.AsyncClient, wait: str) -> None:
-    answer = await client.get(CHANGE, params={"wait": wait})
-    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/wait")
+async def test_invalid_wait_is_refused(client: httpx2.AsyncClient, wait: str) -> None:
+    response = await client.get(CHANGE, params={"wait": wait})
+    assert (response.status_code, response.json()["errors"][0]["pointer"]) == (400, "/wait")
 
 
 @pytest.mark.parametrize(
@@ -166,13 +168,15 @@ async def test_a_wait_that_is_none_is_refused(client: httpx2.AsyncClient, wait: 
         ("x/changes/1", "no-such-tenant"),
     ],
 )
-async def test_what_was_never_committed_is_absent(client: httpx2.AsyncClient, path: str, slug: str) -> None:
-    answer = await client.get(f"/tenants/{path}/propagation", params={"wait": LONG})
-    assert (answer.status_code, answer.json()["type"]) == (404, f"urn:traffic-manager:problem:{slug}")
+async def test_change_set_that_was_never_committed_is_not_found(
+    client: httpx2.AsyncClient, path: str, slug: str
+) -> None:
+    response = await client.get(f"/tenants/{path}/propagation", params={"wait": LONG})
+    assert (response.status_code, response.json()["type"]) == (404, f"urn:traffic-manager:problem:{slug}")
 
 
 @pytest.mark.parametrize("longest", [0.05])
-async def test_a_wait_is_cut_to_what_the_settings_allow(client: httpx2.AsyncClient, reports: FakeStatusReports) -> None:
+async def test_wait_is_limited_by_the_setting(client: httpx2.AsyncClient, reports: FakeStatusReports) -> None:
     reports.tell("a", 1)
     async with asyncio.timeout(LONG / 2):
         assert states(await client.get(CHANGE, params={"wait": 3600})) == {"a": "lagging"}

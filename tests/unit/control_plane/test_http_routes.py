@@ -1,4 +1,4 @@
-"""Routes over HTTP."""
+"""The control API's routes."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ async def _tenant(client: httpx2.AsyncClient) -> None:
     await client.put("/tenants/team-a")
 
 
-async def test_a_route_is_created_then_updated(client: httpx2.AsyncClient) -> None:
+async def test_route_is_created_then_updated(client: httpx2.AsyncClient) -> None:
     created = await client.put(ROUTE, json={"url": "https://one.example/"})
     assert created.status_code == 201
     assert created.headers["ETag"] == '"1"'
@@ -34,12 +34,12 @@ async def test_a_route_is_created_then_updated(client: httpx2.AsyncClient) -> No
     updated = await client.put(ROUTE, json={"url": "https://two.example/"})
     assert updated.status_code == 200
     assert updated.headers["ETag"] == '"2"'
-    shown = await client.get(ROUTE)
-    assert (shown.json(), shown.headers["ETag"]) == (updated.json(), '"2"')
+    current = await client.get(ROUTE)
+    assert (current.json(), current.headers["ETag"]) == (updated.json(), '"2"')
 
 
 @pytest.mark.parametrize("method", ["PUT", "activate", "deactivate", "DELETE"])
-async def test_the_same_call_twice_gives_the_same_answer_and_one_revision(
+async def test_repeated_request_gets_the_same_response_and_takes_one_revision(
     client: httpx2.AsyncClient, registry: FakeRegistry, method: str
 ) -> None:
     async def call() -> httpx2.Response:
@@ -56,7 +56,7 @@ async def test_the_same_call_twice_gives_the_same_answer_and_one_revision(
     assert len(registry.committed) == before
 
 
-async def test_an_inactive_route_is_shown_and_becomes_active_again_by_put(client: httpx2.AsyncClient) -> None:
+async def test_inactive_route_is_shown_and_put_activates_it(client: httpx2.AsyncClient) -> None:
     await client.put(ROUTE, json={"url": "https://one.example/"})
     assert (await client.delete(ROUTE)).json()["is_active"] is False
     assert (await client.get(ROUTE)).json()["is_active"] is False
@@ -72,29 +72,29 @@ async def test_activate_and_deactivate_keep_the_url(client: httpx2.AsyncClient) 
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", ROUTE), ("DELETE", ROUTE), ("POST", f"{ROUTE}/activate")])
-async def test_a_route_that_was_never_created_is_a_404(client: httpx2.AsyncClient, method: str, path: str) -> None:
-    answer = await client.request(method, path)
-    assert answer.status_code == 404
-    assert "team-a:payments:prod:v1" in answer.json()["detail"]
+async def test_route_that_was_never_created_is_not_found(client: httpx2.AsyncClient, method: str, path: str) -> None:
+    response = await client.request(method, path)
+    assert response.status_code == 404
+    assert "team-a:payments:prod:v1" in response.json()["detail"]
 
 
 @pytest.mark.parametrize(("method", "rest"), [("GET", ""), ("PUT", "/a/b/c"), ("GET", "/a/b/c"), ("DELETE", "/a/b/c")])
-async def test_an_unknown_tenant_is_a_404_that_says_how_to_create_it(
+async def test_unknown_tenant_is_not_found_and_the_detail_says_how_to_create_it(
     client: httpx2.AsyncClient, method: str, rest: str
 ) -> None:
     body = {"url": "https://one.example/"} if method == "PUT" else None
-    answer = await client.request(method, f"/tenants/team-b/routes{rest}", json=body)
-    assert answer.status_code == 404
-    assert "PUT /api/v1/tenants/team-b" in answer.json()["detail"]
+    response = await client.request(method, f"/tenants/team-b/routes{rest}", json=body)
+    assert response.status_code == 404
+    assert "PUT /api/v1/tenants/team-b" in response.json()["detail"]
 
 
-async def test_every_wrong_part_of_a_put_is_named_at_once(client: httpx2.AsyncClient) -> None:
-    answer = await client.put(
+async def test_every_wrong_part_of_a_put_is_reported_at_once(client: httpx2.AsyncClient) -> None:
+    response = await client.put(
         "/tenants/Team/routes/pay ments/PROD/-v",
         json={"url": "ftp://x", "is_active": "yes", "reason": "x" * 501, "colour": "red"},
     )
-    assert answer.status_code == 400
-    errors = {each["pointer"]: each["detail"] for each in answer.json()["errors"]}
+    assert response.status_code == 400
+    errors = {each["pointer"]: each["detail"] for each in response.json()["errors"]}
     expected = ["/tenant", "/service", "/env", "/version", "/url", "/is_active", "/reason", "/colour"]
     assert sorted(errors) == sorted(expected)
     assert "http:// or https://" in errors["/url"]
@@ -113,13 +113,13 @@ async def test_every_wrong_part_of_a_put_is_named_at_once(client: httpx2.AsyncCl
         (b'{"url": "https://one.example/", "is_active": null}', "/is_active"),
     ],
 )
-async def test_a_broken_body_is_refused(client: httpx2.AsyncClient, body: bytes, pointer: str) -> None:
-    answer = await client.put(ROUTE, content=body)
-    assert answer.status_code == 400
-    assert [each["pointer"] for each in answer.json()["errors"]] == [pointer]
+async def test_invalid_body_is_refused(client: httpx2.AsyncClient, body: bytes, pointer: str) -> None:
+    response = await client.put(ROUTE, content=body)
+    assert response.status_code == 400
+    assert [each["pointer"] for each in response.json()["errors"]] == [pointer]
 
 
-async def test_who_why_and_in_which_request_go_with_the_change(
+async def test_change_is_attributed_to_subject_reason_and_request(
     client: httpx2.AsyncClient, registry: FakeRegistry
 ) -> None:
     parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -134,7 +134,7 @@ async def test_who_why_and_in_which_request_go_with_the_change(
     assert second.attribution.correlation_id.startswith("req-")
 
 
-async def test_routes_are_listed_in_pages_and_can_be_narrowed(client: httpx2.AsyncClient) -> None:
+async def test_routes_are_listed_in_pages_and_filtered(client: httpx2.AsyncClient) -> None:
     for version in ("v3", "v1", "v2"):
         await client.put(f"/tenants/team-a/routes/payments/prod/{version}", json={"url": "https://one.example/"})
     await client.delete("/tenants/team-a/routes/payments/prod/v2")
@@ -147,18 +147,18 @@ async def test_routes_are_listed_in_pages_and_can_be_narrowed(client: httpx2.Asy
             break
         query["cursor"] = page["next_cursor"]
     assert seen == ["v1", "v2", "v3"]
-    narrowed = (await client.get("/tenants/team-a/routes", params={"active": "false", "env": "prod"})).json()
-    assert [each["version"] for each in narrowed["routes"]] == ["v2"]
+    filtered = (await client.get("/tenants/team-a/routes", params={"active": "false", "env": "prod"})).json()
+    assert [each["version"] for each in filtered["routes"]] == ["v2"]
 
 
-async def test_every_wrong_parameter_of_the_list_is_named(client: httpx2.AsyncClient) -> None:
+async def test_every_wrong_parameter_of_the_list_is_reported(client: httpx2.AsyncClient) -> None:
     wrong = {"limit": "1001", "active": "maybe", "service": "A", "cursor": "!", "page": "2"}
-    answer = await client.get("/tenants/Team/routes", params=wrong)
-    assert answer.status_code == 400
-    assert {each["pointer"] for each in answer.json()["errors"]} == {"/tenant", *(f"/{name}" for name in wrong)}
+    response = await client.get("/tenants/Team/routes", params=wrong)
+    assert response.status_code == 400
+    assert {each["pointer"] for each in response.json()["errors"]} == {"/tenant", *(f"/{name}" for name in wrong)}
 
 
-async def test_a_tenant_that_has_all_its_routes_is_told_so_and_can_still_change_them(
+async def test_tenant_at_its_quota_cannot_create_but_can_change_routes(
     client: httpx2.AsyncClient, registry: FakeRegistry
 ) -> None:
     registry.most_routes = 1
@@ -171,22 +171,20 @@ async def test_a_tenant_that_has_all_its_routes_is_told_so_and_can_still_change_
 
 
 @pytest.mark.parametrize("query", ["active=null", "service=", "limit=1&limit=2"])
-async def test_a_parameter_that_is_null_empty_or_repeated_is_refused(client: httpx2.AsyncClient, query: str) -> None:
-    answer = await client.get(f"/tenants/team-a/routes?{query}")
-    assert answer.status_code == 400
-    assert [each["pointer"] for each in answer.json()["errors"]] == [f"/{query.partition('=')[0]}"]
+async def test_null_empty_or_repeated_parameter_is_refused(client: httpx2.AsyncClient, query: str) -> None:
+    response = await client.get(f"/tenants/team-a/routes?{query}")
+    assert response.status_code == 400
+    assert [each["pointer"] for each in response.json()["errors"]] == [f"/{query.partition('=')[0]}"]
 
 
-async def test_a_busy_tenant_is_a_503_and_not_a_failure_of_the_database(
-    client: httpx2.AsyncClient, registry: FakeRegistry
-) -> None:
+async def test_busy_tenant_is_a_503_of_its_own_type(client: httpx2.AsyncClient, registry: FakeRegistry) -> None:
     registry.failure = TenantBusy("team-a")
-    answer = await client.put(ROUTE, json={"url": "https://one.example/"})
-    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
-    assert answer.json()["type"].endswith("tenant-busy")
+    response = await client.put(ROUTE, json={"url": "https://one.example/"})
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
+    assert response.json()["type"].endswith("tenant-busy")
 
 
-async def test_changes_are_counted_by_what_became_of_them(client: httpx2.AsyncClient) -> None:
+async def test_changes_are_counted_by_action_and_outcome(client: httpx2.AsyncClient) -> None:
     await client.put(ROUTE, json={"url": "https://one.example/"})
     await client.put(ROUTE, json={"url": "https://one.example/"})
     await client.delete(f"{ROUTE}9")

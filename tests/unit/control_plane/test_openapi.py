@@ -1,4 +1,4 @@
-"""What /schema says about the control plane."""
+"""The control API's OpenAPI document."""
 
 from typing import Any
 
@@ -17,9 +17,9 @@ async def operations(client: httpx2.AsyncClient) -> dict[str, dict[str, Any]]:
     }
 
 
-async def test_the_page_for_people_is_served(client: httpx2.AsyncClient) -> None:
-    answer = await client.get("http://test/schema")
-    assert (answer.status_code, answer.headers["content-type"].split(";")[0]) == (200, "text/html")
+async def test_documentation_page_is_served(client: httpx2.AsyncClient) -> None:
+    response = await client.get("http://test/schema")
+    assert (response.status_code, response.headers["content-type"].split(";")[0]) == (200, "text/html")
 
 
 async def test_every_operation_has_a_tag_a_summary_examples_and_its_problems(
@@ -38,7 +38,7 @@ async def test_every_operation_has_a_tag_a_summary_examples_and_its_problems(
             assert status >= "300" or content["examples"], (name, status)
 
 
-async def test_every_change_shows_its_body(operations: dict[str, dict[str, Any]]) -> None:
+async def test_every_change_documents_its_body(operations: dict[str, dict[str, Any]]) -> None:
     changes = {name: operation for name, operation in operations.items() if "requestBody" in operation}
     assert {name.split()[0] for name in changes} == {"PUT", "POST", "DELETE"}
     for name, operation in changes.items():
@@ -47,7 +47,7 @@ async def test_every_change_shows_its_body(operations: dict[str, dict[str, Any]]
         assert content["schema"]["type"] == "object", name
 
 
-async def test_a_lists_parameters_are_shown(operations: dict[str, dict[str, Any]]) -> None:
+async def test_list_documents_its_parameters(operations: dict[str, dict[str, Any]]) -> None:
     parameters = {each["name"]: each for each in operations["GET /api/v1/tenants/{tenant}/routes"]["parameters"]}
     assert set(parameters) == {"tenant", "service", "env", "version", "active", "at_revision", "limit", "cursor"}
     assert parameters["limit"]["schema"] == {
@@ -59,16 +59,16 @@ async def test_a_lists_parameters_are_shown(operations: dict[str, dict[str, Any]
     }
 
 
-async def test_the_headers_of_our_own_that_changes_are_answered_with_are_listed(
+async def test_x_headers_of_responses_are_documented(
     client: httpx2.AsyncClient, operations: dict[str, dict[str, Any]]
 ) -> None:
     listed = {
-        (name, status): {each for each in answer.get("headers", {}) if each.startswith("X-")}
+        (name, status): {each for each in response.get("headers", {}) if each.startswith("X-")}
         for name, operation in operations.items()
-        for status, answer in operation["responses"].items()
+        for status, response in operation["responses"].items()
     }
     route, body = "/tenants/team-a/routes/payments/prod/v1", {"url": "https://v1.example.com", "reason": "test"}
-    asked = [
+    requests = [
         ("PUT", "/tenants/{tenant}", "/tenants/team-a", {}, 201),
         ("PUT", "/tenants/{tenant}/routes/{service}/{env}/{version}", route, body, 201),
         ("PUT", "/tenants/{tenant}/routes/{service}/{env}/{version}", route, body, 200),
@@ -77,8 +77,8 @@ async def test_the_headers_of_our_own_that_changes_are_answered_with_are_listed(
         ("POST", "/tenants/{tenant}/changes/{revision}/revert", "/tenants/team-a/changes/2/revert", {}, 200),
         ("GET", "/tenants/{tenant}/routes/{service}/{env}/{version}", f"{route}-none", None, 404),
     ]
-    for method, name, path, json, status in asked:
-        answer = await client.request(method, f"http://test/api/v1{path}", json=json)
-        assert answer.status_code == status, answer.text
-        sent = {each.lower() for each in answer.headers if each.lower().startswith("x-")}
+    for method, name, path, json, status in requests:
+        response = await client.request(method, f"http://test/api/v1{path}", json=json)
+        assert response.status_code == status, response.text
+        sent = {each.lower() for each in response.headers if each.lower().startswith("x-")}
         assert sent == {each.lower() for each in listed[f"{method} /api/v1{name}", str(status)]}, (method, path)

@@ -1,4 +1,4 @@
-"""Undoing over HTTP."""
+"""The control API's reverts."""
 
 import httpx2
 import pytest
@@ -11,17 +11,17 @@ async def _tenant(client: httpx2.AsyncClient) -> None:
     await client.put(TENANT)
 
 
-async def test_reverting_makes_routes_what_they_were(client: httpx2.AsyncClient) -> None:
+async def test_revert_restores_the_previous_values(client: httpx2.AsyncClient) -> None:
     await apply(client, change("put", "v1", ONE))
     await apply(client, change("put", "v1", TWO), change("put", "v2", TWO))
-    undone = await client.post(f"{CHANGES}/2/revert", json={"reason": "v2 fails"})
-    assert actions(undone) == [("v1", "updated"), ("v2", "deactivated")]
-    redone = await client.post(f"{CHANGES}/3/revert")
-    assert actions(redone) == [("v1", "updated"), ("v2", "activated")]
+    reverted = await client.post(f"{CHANGES}/2/revert", json={"reason": "v2 fails"})
+    assert actions(reverted) == [("v1", "updated"), ("v2", "deactivated")]
+    restored = await client.post(f"{CHANGES}/3/revert")
+    assert actions(restored) == [("v1", "updated"), ("v2", "activated")]
     assert (await client.get(f"{TENANT}/routes/payments/prod/v1")).json()["url"] == TWO
 
 
-async def test_a_revert_of_what_was_changed_since_names_the_routes(client: httpx2.AsyncClient) -> None:
+async def test_revert_of_routes_that_changed_again_is_a_conflict_unless_forced(client: httpx2.AsyncClient) -> None:
     await apply(client, change("put", "v1", ONE))
     await apply(client, change("put", "v1", TWO), change("put", "v2", TWO))
     await apply(client, change("put", "v1", "https://three.example/"))
@@ -32,7 +32,7 @@ async def test_a_revert_of_what_was_changed_since_names_the_routes(client: httpx
     assert actions(forced) == [("v1", "updated"), ("v2", "deactivated")]
 
 
-async def test_going_back_to_a_revision_undoes_all_since(client: httpx2.AsyncClient) -> None:
+async def test_revert_to_a_revision_reverts_every_later_change(client: httpx2.AsyncClient) -> None:
     await apply(client, change("put", "v1", ONE))
     await apply(client, change("put", "v1", TWO))
     await apply(client, change("deactivate", "v1"), change("put", "v2", ONE))
@@ -42,18 +42,18 @@ async def test_going_back_to_a_revision_undoes_all_since(client: httpx2.AsyncCli
 
 
 @pytest.mark.parametrize("path", [f"{CHANGES}/7/revert", f"{TENANT}/revert-to/7", f"{CHANGES}/0/revert"])
-async def test_there_is_no_going_back_to_a_revision_that_never_was(client: httpx2.AsyncClient, path: str) -> None:
-    answer = await client.post(path)
-    assert (answer.status_code, answer.json()["type"].rsplit(":", 1)[-1]) == (404, "no-such-revision")
+async def test_revert_of_an_unknown_revision_is_not_found(client: httpx2.AsyncClient, path: str) -> None:
+    response = await client.post(path)
+    assert (response.status_code, response.json()["type"].rsplit(":", 1)[-1]) == (404, "no-such-revision")
 
 
 @pytest.mark.parametrize("path", [f"{CHANGES}/x/revert", f"{TENANT}/revert-to/-1", f"{CHANGES}/{'9' * 19}/revert"])
-async def test_a_revision_is_a_number(client: httpx2.AsyncClient, path: str) -> None:
-    answer = await client.post(path)
-    assert (answer.status_code, pointers(answer)) == (400, ["/revision"])
+async def test_revision_that_is_not_a_number_is_refused(client: httpx2.AsyncClient, path: str) -> None:
+    response = await client.post(path)
+    assert (response.status_code, pointers(response)) == (400, ["/revision"])
 
 
-async def test_going_back_does_not_deactivate_most_routes_by_a_slip(client: httpx2.AsyncClient) -> None:
+async def test_mass_deactivation_by_a_revert_is_refused_unless_allowed(client: httpx2.AsyncClient) -> None:
     await apply(client, *[change("put", f"v{n}", ONE) for n in range(8)])
     await apply(client, *[change("put", f"w{n}", ONE) for n in range(2)])
     assert (await client.post(f"{TENANT}/revert-to/1", json={"dry_run": True})).status_code == 200

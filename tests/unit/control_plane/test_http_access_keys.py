@@ -1,11 +1,11 @@
-"""Requests about access keys that are sent again."""
+"""Idempotency keys on the control API's access keys."""
 
 from typing import Any
 
 import httpx2
 import pytest
 
-ONCE = {"Idempotency-Key": "k1"}
+IDEMPOTENT = {"Idempotency-Key": "k1"}
 
 
 @pytest.fixture(autouse=True)
@@ -17,28 +17,28 @@ async def _tenant(client: httpx2.AsyncClient) -> None:
     ("keys", "body"),
     [("/tenants/team-a/access-keys", {"subject": "ci", "role": "editor"}), ("/access-keys", {"subject": "ada"})],
 )
-async def test_a_creation_that_is_sent_again_makes_no_second_key(
+async def test_repeated_creation_creates_one_key_and_replays_without_the_secret(
     client: httpx2.AsyncClient, keys: str, body: dict[str, Any]
 ) -> None:
-    first = await client.post(keys, json=body, headers=ONCE)
-    second = await client.post(keys, json=body, headers=ONCE)
+    first = await client.post(keys, json=body, headers=IDEMPOTENT)
+    second = await client.post(keys, json=body, headers=IDEMPOTENT)
     assert (first.status_code, second.status_code, second.headers["Idempotency-Replayed"]) == (201, 201, "true")
     assert first.json()["key"].startswith("tm_")
     assert second.json() == {**first.json(), "key": None}
     assert second.headers["Cache-Control"] == "no-store"
     assert len((await client.get(keys)).json()["access_keys"]) == 1
-    other = await client.post(keys, json={**body, "subject": "bob"}, headers=ONCE)
+    other = await client.post(keys, json={**body, "subject": "bob"}, headers=IDEMPOTENT)
     assert (other.status_code, other.json()["type"]) == (422, "urn:traffic-manager:problem:idempotency-key-reused")
 
 
-async def test_a_rotation_that_is_sent_again_does_not_end_the_secret_before(client: httpx2.AsyncClient) -> None:
+async def test_repeated_rotation_rotates_once(client: httpx2.AsyncClient) -> None:
     made = await client.post("/access-keys", json={"subject": "ada"})
     rotate = f"/access-keys/{made.json()['access_key']['key_id']}/rotate"
-    first, second = [await client.post(rotate, headers=ONCE) for _ in range(2)]
+    first, second = [await client.post(rotate, headers=IDEMPOTENT) for _ in range(2)]
     assert second.json() == {**first.json(), "key": None}
     assert (await client.get("/access-keys")).json()["access_keys"] == [first.json()["access_key"]]
 
 
-async def test_a_bad_idempotency_key_is_refused_beside_everything_else(client: httpx2.AsyncClient) -> None:
-    answer = await client.post("/access-keys", json={}, headers={"Idempotency-Key": "with space"})
-    assert [each["pointer"] for each in answer.json()["errors"]] == ["/subject", "/Idempotency-Key"]
+async def test_invalid_idempotency_key_is_reported_with_the_other_errors(client: httpx2.AsyncClient) -> None:
+    response = await client.post("/access-keys", json={}, headers={"Idempotency-Key": "with space"})
+    assert [each["pointer"] for each in response.json()["errors"]] == ["/subject", "/Idempotency-Key"]
