@@ -6,4 +6,4 @@ from shared.runtime.server import serve
 from shared.runtime.settings import read_settings
 
 if __name__ == "__main__":
-    serve("audit_consumer.app:create_app", Service.AUDIT_CONSUMER, read_settings(AuditSettings))
+    serve("audit_consumer.composition.app:create_app", Service.AUDIT_CONSUMER, read_settings(AuditSettings))

@@ -1,14 +1,14 @@
-"""What can go wrong here that callers or the worker must tell apart."""
+"""The errors of the audit consumer that callers or the worker handle."""
 
 
 class QueryTooSlow(Exception):
-    """MongoDB is up, but this query takes longer than it may. A narrower one will do."""
+    """A query exceeded its deadline although MongoDB is up. A narrower query can succeed."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(
-            f"the query took longer than {seconds:g} s; name the tenant or the route, or shorten the time range"
+            f"the query exceeded its deadline of {seconds:g} s; filter by tenant or route, or shorten the period"
         )
 
 
 class AssignmentLost(Exception):
-    """The partitions of a batch belong to another member of the group now; it will read the batch again."""
+    """A rebalance moved the partitions of a batch to another member of the group, which will read the batch again."""

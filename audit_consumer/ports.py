@@ -1,82 +1,93 @@
-"""What the use cases and the worker need from MongoDB and Kafka."""
+"""The ports of the use cases and the worker to MongoDB and Kafka."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from audit_consumer.domain.events import AuditEvent
-from audit_consumer.domain.queries import Filters, Span
+from audit_consumer.domain.queries import Filters, SortKeyRange
 from audit_consumer.domain.records import Batch, DeadLetter
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """An event that the store will never take, and why."""
+class Rejection:
+    """An event that the store will never accept, and the reason."""
 
     event: AuditEvent
-    why: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """What became of the events of one write: each is stored now, stood there before, or was refused for good."""
+class WriteResult:
+    """The outcome of one write. Each event was stored, was stored before (a duplicate), or was rejected for good."""
 
     stored: Sequence[AuditEvent]
     duplicates: int
-    refused: Sequence[Refusal]
+    rejected: Sequence[Rejection]
 
 
 class AuditWriter(Protocol):
-    """Takes events into the trail."""
+    """Stores events in the trail."""
 
-    async def store(self, events: Sequence[AuditEvent]) -> Stored:
-        """Store what is not there yet; returns once it survives the loss of a minority of servers.
+    async def store(self, events: Sequence[AuditEvent]) -> WriteResult:
+        """Store the events that the trail lacks. Returns once they survive the loss of a minority of servers.
 
-        Raises DependencyUnavailable; part of the events may be stored then, and storing all again is right.
+        Raises DependencyUnavailable. Some of the events may be stored then; the caller can store all of them again.
         """
 
 
 class AuditReader(Protocol):
-    """Answers from the trail."""
+    """Queries the trail."""
 
-    async def find(self, filters: Filters, span: Span, limit: int) -> Sequence[AuditEvent]:
-        """At most `limit` matching events whose sort keys lie in the span, highest sort key first.
+    async def find(self, filters: Filters, keys: SortKeyRange, limit: int) -> Sequence[AuditEvent]:
+        """At most `limit` matching events with a sort key in the range, highest sort key first.
 
         Raises DependencyUnavailable, or QueryTooSlow.
         """
 
 
 class AuditStore(Protocol):
-    """The trail as something that has to be there."""
+    """Prepares the store, and checks it."""
 
-    async def prepare(self) -> None:
-        """Make sure that every index exists; does nothing when they do. Raises DependencyUnavailable."""
+    async def create_indexes(self) -> None:
+        """Create the missing indexes. Raises DependencyUnavailable."""
 
     async def ping(self) -> None:
-        """Ask whether it answers. Raises DependencyUnavailable."""
+        """Check that the store answers. Raises DependencyUnavailable."""
 
 
 class DeadLetters(Protocol):
-    """Keeps what can never be stored."""
+    """The dead letter queue."""
 
     async def put(self, letter: DeadLetter) -> None:
-        """Returns once it is kept safely. Raises DependencyUnavailable."""
+        """Returns once all in-sync replicas have the letter. Raises DependencyUnavailable."""
 
 
 class RecordSource(Protocol):
-    """The records of `route-events`, each to one member of the consumer group, again and again until committed."""
+    """The records of `route-events`. Each goes to one member of the consumer group, repeatedly until it is committed."""
 
     async def poll(self) -> Batch:
-        """The next records; an empty batch when none came in a while. Raises DependencyUnavailable."""
+        """The next records; an empty batch after a while without any. Raises DependencyUnavailable."""
 
     async def commit(self, batch: Batch) -> None:
-        """Never hand out this batch again. Raises AssignmentLost or DependencyUnavailable."""
+        """Mark the batch as processed. Raises AssignmentLost or DependencyUnavailable."""
 
     def rewind(self, batch: Batch) -> None:
-        """Hand out this batch again, unless it went to another member meanwhile."""
+        """Poll the records of this batch again, unless another member has its partitions now."""
 
     async def measure_lag(self) -> float:
-        """Measure how far behind the group is; returns for how many seconds the worst partition made no progress.
+        """Measure the lag of the group. Returns the seconds since the slowest partition with lag made progress.
 
         Raises DependencyUnavailable.
         """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Every port of the service."""
+
+    reader: AuditReader
+    writer: AuditWriter
+    store: AuditStore
+    records: RecordSource
+    dead_letters: DeadLetters

@@ -87,6 +87,6 @@ class AuditWorker:
         if indexes.up:
             await self._store.ping()
             return
-        await self._store.prepare()
+        await self._store.create_indexes()
         indexes.mark_up()
         _log.info("the indexes of the audit trail exist")

@@ -6,7 +6,7 @@ import contextlib
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from audit_consumer.domain.events import moment
+from audit_consumer.domain.events import format_time
 from audit_consumer.domain.records import DeadLetter
 from shared.runtime.kafka.clients import new_producer, start_client
 from shared.runtime.resilience import Guard
@@ -58,15 +58,15 @@ class KafkaDeadLetters:
 
 def headers_of(letter: DeadLetter) -> list[tuple[str, bytes | None]]:
     """What the record came with, and why it is here: names that begin with `dlq.`, values as text."""
-    place = letter.record.place
+    position = letter.record.position
     ours = {
         "dlq.reason": letter.reason.value,
         "dlq.detail": letter.detail[:LONGEST_DETAIL],
-        "dlq.source_topic": place.topic,
-        "dlq.source_partition": str(place.partition),
-        "dlq.source_offset": str(place.offset),
-        "dlq.first_failed_at": moment(letter.first_failed_at),
-        "dlq.last_failed_at": moment(letter.last_failed_at),
+        "dlq.source_topic": position.topic,
+        "dlq.source_partition": str(position.partition),
+        "dlq.source_offset": str(position.offset),
+        "dlq.first_failed_at": format_time(letter.first_failed_at),
+        "dlq.last_failed_at": format_time(letter.last_failed_at),
     }
     return [*letter.record.headers, *((name, value.encode()) for name, value in ours.items())]
 

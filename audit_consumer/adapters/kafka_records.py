@@ -45,7 +45,7 @@ class KafkaRecords:
         client_id: str,
         group: str,
         *,
-        at_once: int,
+        max_records: int,
         guard: Guard,
         watchdog: ProgressWatchdog,
         metrics: Metrics,
@@ -54,7 +54,7 @@ class KafkaRecords:
         self._bootstrap = bootstrap
         self._client_id = client_id
         self._group = group
-        self._at_once = at_once
+        self._at_once = max_records
         self._guard = guard
         self._watchdog = watchdog
         self._depth = metrics.gauge("tm_dlq_depth")

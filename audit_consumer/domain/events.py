@@ -1,4 +1,4 @@
-"""One audited change of one route, and the order in which changes are shown."""
+"""One audited change of one route, and the order of the audit trail."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,24 +7,25 @@ from uuid import UUID
 
 from shared.schemas.events import Action, RouteChanged
 from shared.schemas.identity import RouteKey
-from shared.schemas.route_value import RouteState
+from shared.schemas.route_value import RouteValue
 
-LARGEST_REVISION = 2**63 - 1
-"""What MongoDB can hold; at one change set a nanosecond, a tenant gets there after 292 years."""
+MAX_REVISION = 2**63 - 1
+"""MongoDB's largest integer. A tenant with one change set per nanosecond reaches it after 292 years."""
 
 ROUTE_CHANGED = "route_changed"
 
 
 class UnstorableChange(ValueError):
-    """A change that is well-formed and still can never be stored."""
+    """A well-formed change that no document can hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEvent:
-    """What one change did to a route, who asked for it, and what the route was before.
+    """One change of a route: its value after and before the change, the actor and the reason.
 
-    `index` is the change's place in its change set. `occurred_at` is the database's time of the change, to the
-    microsecond; `processed_at` is this service's time of storing it, to the millisecond.
+    `previous` is None when the change created the route. `index` is the change's position in its change set.
+    `occurred_at` is the time of the change by the database's clock, in microseconds; `processed_at` the time of storing
+    it by this service's clock, in milliseconds. Both are UTC.
     """
 
     event_id: UUID
@@ -33,10 +34,8 @@ class AuditEvent:
     action: Action
     route: RouteKey
     revision: int
-    url: str
-    is_active: bool
-    previous_url: str | None
-    previous_state: RouteState | None
+    value: RouteValue
+    previous: RouteValue | None
     changed_by: str
     reason: str | None
     correlation_id: str
@@ -45,36 +44,37 @@ class AuditEvent:
 
     @property
     def id(self) -> str:
-        """The same for every delivery of the same change: what makes storing it idempotent."""
+        """The document's key. Every delivery of the same change has the same id, which makes storing idempotent."""
         return f"{self.event_id}:{self.index}"
 
     @property
     def sort_key(self) -> str:
-        """A text that sorts as changes are shown, unique to this change.
+        """A text, unique to this change, that sorts in the order of the trail.
 
-        Time first, to the microsecond (MongoDB's dates stop at milliseconds). Then the revision, so that two change
-        sets of a tenant in the same microsecond stay in the order of their commits. The rest only makes it unique.
+        The time comes first, in microseconds (MongoDB's dates have milliseconds). The revision comes next: two change sets
+        of a tenant in the same microsecond keep the order of their commits. The rest makes the key unique.
         """
-        return f"{moment(self.occurred_at)} {self.revision:019d} {self.event_id} {self.index:03d}"
+        return f"{format_time(self.occurred_at)} {self.revision:019d} {self.event_id} {self.index:03d}"
 
 
-def moment(time: datetime) -> str:
-    """A time as UTC text of fixed width, which sorts as the times do: `2026-01-31T23:59:59.000001Z`."""
+def format_time(time: datetime) -> str:
+    """The time as UTC text of fixed width that sorts by time, such as `2026-01-31T23:59:59.000001Z`."""
     return f"{time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
-MOMENT_LENGTH = 27
+TIME_LENGTH = 27
+"""Characters of a text that `format_time` makes."""
 
 
-def moment_of(sort_key: str) -> datetime:
-    """The time in a sort key, to the microsecond."""
-    return datetime.fromisoformat(sort_key[:MOMENT_LENGTH])
+def time_of(sort_key: str) -> datetime:
+    """The time in a sort key, in microseconds."""
+    return datetime.fromisoformat(sort_key[:TIME_LENGTH])
 
 
-def events_of(change_set: RouteChanged, processed_at: datetime) -> Iterator[AuditEvent]:
+def audit_events(change_set: RouteChanged, processed_at: datetime) -> Iterator[AuditEvent]:
     """One event for each change of a change set. Raises UnstorableChange."""
-    if change_set.revision > LARGEST_REVISION:
-        raise UnstorableChange(f"revision {change_set.revision} is beyond {LARGEST_REVISION}")
+    if change_set.revision > MAX_REVISION:
+        raise UnstorableChange(f"revision {change_set.revision} exceeds {MAX_REVISION}")
     occurred_at = _utc(change_set.occurred_at)
     for index, (route, change) in enumerate(change_set.keyed_changes()):
         yield AuditEvent(
@@ -84,10 +84,8 @@ def events_of(change_set: RouteChanged, processed_at: datetime) -> Iterator[Audi
             action=change.action,
             route=route,
             revision=change_set.revision,
-            url=change.url,
-            is_active=change.is_active,
-            previous_url=change.previous_url,
-            previous_state=change.previous_state,
+            value=change.value,
+            previous=change.previous,
             changed_by=change_set.changed_by,
             reason=change_set.reason,
             correlation_id=change_set.correlation_id,

@@ -1,4 +1,4 @@
-"""What can be asked of the audit trail, and how an answer is cut into pages."""
+"""Queries over the audit trail, and the pages of their results."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ DEFAULT_LIMIT = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """What an event must be equal to; None is anything."""
+    """The attributes that an event must have; None matches every event."""
 
     tenant: str | None = None
     service: str | None = None
@@ -26,9 +26,9 @@ class Filters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditQuery:
-    """Which events are asked for: those that match, from `start` on and before `end`, or of the `last` hours or days.
+    """The matching events in a period, newest first.
 
-    They come newest first.
+    The period is from `start` (inclusive) to `end` (exclusive), or the time since `last` before now.
     """
 
     filters: Filters = field(default_factory=Filters)
@@ -36,26 +36,26 @@ class AuditQuery:
     end: datetime | None = None
     last: timedelta | None = None
 
-    def confined_to(self, tenant: str) -> Self:
-        """The same question about this tenant only, unless it is about another one."""
+    def restricted_to(self, tenant: str) -> Self:
+        """The query with this tenant as its filter; the same query when it filters by a tenant already."""
         return replace(self, filters=replace(self.filters, tenant=self.filters.tenant or tenant))
 
     def start_at(self, now: datetime) -> datetime | None:
-        """Where the query begins when it is asked now; None is at the beginning of time."""
+        """The start of the period of a query that runs `now`; None when the period has no start."""
         return now - self.last if self.last is not None else self.start
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """A stretch of sort keys, from `first` on and below `below`. None is without a bound."""
+class SortKeyRange:
+    """The sort keys from `start` (inclusive) to `end` (exclusive). None means no bound."""
 
-    first: str | None
-    below: str | None
+    start: str | None
+    end: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some of the events asked for, newest first; `next_cursor` continues, None when there are no more."""
+    """Some results of a query, newest first. `next_cursor` is None on the last page."""
 
     events: Sequence[AuditEvent]
     next_cursor: str | None

@@ -1,4 +1,4 @@
-"""Records as they come from Kafka, and what becomes of those that cannot be stored."""
+"""Kafka records as received, and dead letters."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True)
 class RecordPosition:
-    """Where a record stands."""
+    """The position of a record in Kafka."""
 
     topic: str
     partition: int
@@ -22,7 +22,7 @@ class RecordPosition:
 class Record:
     """A record as received."""
 
-    place: RecordPosition
+    position: RecordPosition
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes | None]] = ()
@@ -30,9 +30,9 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Records that were taken together, and where to go on after them by partition.
+    """Records of one poll. `first_offsets` and `next_offsets` are by partition.
 
-    `generation` counts the rebalances of this consumer: a batch of an earlier one is not ours any more.
+    `generation` counts the rebalances of this consumer. A batch of an earlier generation can no longer be committed.
     """
 
     records: Sequence[Record]
@@ -41,8 +41,8 @@ class Batch:
     generation: int
 
 
-class Reason(StrEnum):
-    """Why a record was moved to the dead letter queue. The same words as in `tm_dlq_records_total`."""
+class DeadLetterReason(StrEnum):
+    """Why a record was moved to the dead letter queue; the values of a label of `tm_dlq_records_total`."""
 
     MALFORMED = "malformed"
     UNSUPPORTED_SCHEMA = "unsupported_schema"
@@ -51,10 +51,10 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A record that can never be stored, as received, with why and since when."""
+    """A record that can never be stored, the reason, and the times of its first and last failure."""
 
     record: Record
-    reason: Reason
+    reason: DeadLetterReason
     detail: str
     first_failed_at: datetime
     last_failed_at: datetime

@@ -61,7 +61,7 @@ def audit_router(queries: AuditQueries) -> Router:
         )
         tenant = principal_of(request).tenant
         return page_body(
-            await queries.page(AuditQuery(filters=filters, **period), query.limit, query.cursor, of=tenant)
+            await queries.page(AuditQuery(filters=filters, **period), query.limit, query.cursor, visible_tenant=tenant)
         )
 
     @get("/route", summary="List the changes of one route", **_options(RouteHistoryQuery))

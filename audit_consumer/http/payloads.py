@@ -1,4 +1,4 @@
-"""What callers read: the audit trail as JSON."""
+"""The audit trail as JSON."""
 
 from datetime import datetime
 from uuid import UUID
@@ -12,7 +12,7 @@ from shared.schemas.route_value import RouteState
 
 
 class AuditedRoute(msgspec.Struct, frozen=True):
-    """The route that was changed."""
+    """The key of the changed route."""
 
     tenant: str
     service: str
@@ -21,7 +21,8 @@ class AuditedRoute(msgspec.Struct, frozen=True):
 
 
 class AuditedChange(msgspec.Struct, frozen=True, kw_only=True):
-    """One change of one route. `url` and `is_active` are as after it, `previous_…` as before (null: it was not there).
+    """One change of one route. `url` and `is_active` are its value after the change; `previous_…` is its value before the
+    change, null when the change created the route.
 
     Changes with the same `event_id` and `revision` were committed together. Times are UTC.
     """
@@ -44,7 +45,7 @@ class AuditedChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AuditPage(msgspec.Struct, frozen=True):
-    """Changes, newest first. `count` is how many are on this page; `next_cursor` is null on the last one."""
+    """Changes, newest first. `count` is the number of changes on this page; `next_cursor` is null on the last page."""
 
     count: int
     events: list[AuditedChange]
@@ -52,12 +53,12 @@ class AuditPage(msgspec.Struct, frozen=True):
 
 
 def page_body(page: Page) -> AuditPage:
-    """The page as callers read it."""
+    """The response body of a page."""
     return AuditPage(len(page.events), [_change(each) for each in page.events], page.next_cursor)
 
 
 def _change(event: AuditEvent) -> AuditedChange:
-    route = event.route
+    route, value, previous = event.route, event.value, event.previous
     return AuditedChange(
         event_id=event.event_id,
         event_type=event.event_type,
@@ -65,10 +66,10 @@ def _change(event: AuditEvent) -> AuditedChange:
         action=event.action,
         route=AuditedRoute(route.tenant, route.service, route.env, route.version),
         revision=event.revision,
-        url=event.url,
-        is_active=event.is_active,
-        previous_url=event.previous_url,
-        previous_state=event.previous_state,
+        url=value.url,
+        is_active=value.is_active,
+        previous_url=previous.url if previous else None,
+        previous_state=previous.state if previous else None,
         changed_by=event.changed_by,
         reason=event.reason,
         correlation_id=event.correlation_id,

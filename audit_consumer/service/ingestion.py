@@ -1,4 +1,4 @@
-"""Turns records into events that stand in the audit trail once, and moves aside what can never stand there."""
+"""Stores the changes in Kafka records in the audit trail, and sends unstorable records to the dead letter queue."""
 
 import logging
 from collections import defaultdict
@@ -9,17 +9,17 @@ from uuid import UUID
 
 import structlog
 
-from audit_consumer.domain.events import AuditEvent, UnstorableChange, events_of
-from audit_consumer.domain.records import DeadLetter, Reason, Record, RecordPosition
-from audit_consumer.ports import AuditWriter, DeadLetters, Refusal
+from audit_consumer.domain.events import AuditEvent, UnstorableChange, audit_events
+from audit_consumer.domain.records import DeadLetter, DeadLetterReason, Record, RecordPosition
+from audit_consumer.ports import AuditWriter, DeadLetters, Rejection
 from shared.runtime.clock import Clock
 from shared.runtime.metrics import Metrics
 from shared.schemas.events import MalformedEvent, RouteChanged, UnknownEventType, UnsupportedSchema, decode
 
-FEW = 20
-"""Changes in a write up to which each is logged for everyone; more than that is a backlog being worked off."""
-WRITE_AT_ONCE = 1_000
-"""Events in one write: some megabytes at the longest URLs, far below what MongoDB takes in one message."""
+MAX_LOGGED_CHANGES = 20
+"""Changes of one write up to which each is logged at INFO. A larger write works off a backlog and logs at DEBUG."""
+MAX_EVENTS_PER_WRITE = 1_000
+"""With the longest URLs these are some megabytes, far below MongoDB's limit for one message."""
 
 _log = structlog.get_logger(__name__)
 
@@ -27,23 +27,23 @@ _log = structlog.get_logger(__name__)
 @dataclass(frozen=True, slots=True)
 class _Failure:
     record: Record
-    reason: Reason
+    reason: DeadLetterReason
     detail: str
     changes: int = 1
 
 
 @dataclass(slots=True)
-class _Reading:
-    """What stands in a batch: events to store with the records that carry them, and records that are no events."""
+class _DecodedBatch:
+    """The events of a batch with the records that contain them, by event id, and the records without an event."""
 
     events: list[AuditEvent] = field(default_factory=list)
-    carriers: defaultdict[UUID, list[Record]] = field(default_factory=lambda: defaultdict(list))
+    records_of: defaultdict[UUID, list[Record]] = field(default_factory=lambda: defaultdict(list))
     failures: list[_Failure] = field(default_factory=list)
     skipped: int = 0
 
 
 class Ingestion:
-    """Stores every change of a batch exactly once, however often the batch comes."""
+    """Stores every change of a batch exactly once, however often the batch is delivered."""
 
     def __init__(self, writer: AuditWriter, dead_letters: DeadLetters, clock: Clock, metrics: Metrics) -> None:
         self._writer = writer
@@ -61,70 +61,70 @@ class Ingestion:
         self._write_duration = metrics.histogram("tm_audit_write_duration_seconds")
 
     async def ingest(self, records: Sequence[Record]) -> None:
-        """Returns once every record is stored, skipped or in the dead letter queue: its offset may move then.
+        """Returns once every record is stored, skipped or in the dead letter queue. Its offset may be committed then.
 
-        Raises DependencyUnavailable when part of that could not be done. Ingesting all of them again is right.
+        Raises DependencyUnavailable when some records were not processed. The caller can ingest all of them again.
         """
-        reading = self._read(records)
-        refusals: list[Refusal] = []
-        for start in range(0, len(reading.events), WRITE_AT_ONCE):
-            refusals += await self._store(reading.events[start : start + WRITE_AT_ONCE])
-        for failure in [*reading.failures, *_unstorable(refusals, reading.carriers)]:
+        batch = self._decode_all(records)
+        rejections: list[Rejection] = []
+        for start in range(0, len(batch.events), MAX_EVENTS_PER_WRITE):
+            rejections += await self._store(batch.events[start : start + MAX_EVENTS_PER_WRITE])
+        for failure in [*batch.failures, *_rejected_records(rejections, batch.records_of)]:
             await self._send_to_dlq(failure)
-        self._skipped.inc(reading.skipped)
+        self._skipped.inc(batch.skipped)
         self._first_failures.clear()
 
-    def _read(self, records: Sequence[Record]) -> _Reading:
-        reading = _Reading()
+    def _decode_all(self, records: Sequence[Record]) -> _DecodedBatch:
+        batch = _DecodedBatch()
         for record in records:
             try:
-                self._take(record, reading)
-            except UnknownEventType as unknown:
-                reading.skipped += 1
-                _log.debug("skipped a record of a later release", place=str(record.place), why=str(unknown))
+                self._decode(record, batch)
+            except UnknownEventType as error:
+                batch.skipped += 1
+                _log.debug("skipped a record of unknown type", position=str(record.position), reason=str(error))
             except UnsupportedSchema as error:
-                reading.failures.append(_Failure(record, Reason.UNSUPPORTED_SCHEMA, str(error)))
+                batch.failures.append(_Failure(record, DeadLetterReason.UNSUPPORTED_SCHEMA, str(error)))
             except MalformedEvent as error:
-                reading.failures.append(_Failure(record, Reason.MALFORMED, str(error)))
+                batch.failures.append(_Failure(record, DeadLetterReason.MALFORMED, str(error)))
             except UnstorableChange as error:
-                reading.failures.append(_Failure(record, Reason.UNSTORABLE, str(error)))
-        return reading
+                batch.failures.append(_Failure(record, DeadLetterReason.UNSTORABLE, str(error)))
+        return batch
 
-    def _take(self, record: Record, reading: _Reading) -> None:
+    def _decode(self, record: Record, batch: _DecodedBatch) -> None:
         event = decode(record.value)
         if isinstance(event, RouteChanged):
-            reading.events += events_of(event, self._clock.now())
-            reading.carriers[event.event_id].append(record)
+            batch.events += audit_events(event, self._clock.now())
+            batch.records_of[event.event_id].append(record)
 
-    async def _store(self, events: Sequence[AuditEvent]) -> Sequence[Refusal]:
+    async def _store(self, events: Sequence[AuditEvent]) -> Sequence[Rejection]:
         started = self._clock.monotonic()
-        done = await self._writer.store(events)
+        result = await self._writer.store(events)
         self._write_duration.observe(self._clock.monotonic() - started)
         self._changes.observe(len(events))
-        self._stored.inc(len(done.stored))
-        self._duplicate.inc(done.duplicates)
+        self._stored.inc(len(result.stored))
+        self._duplicate.inc(result.duplicates)
         now = self._clock.now()
-        for event in done.stored:
+        for event in result.stored:
             self._delay.observe(max(0.0, (now - event.occurred_at).total_seconds()))
-        _log_stored(done.stored)
-        return done.refused
+        _log_stored(result.stored)
+        return result.rejected
 
     async def _send_to_dlq(self, failure: _Failure) -> None:
         now = self._clock.now()
-        first = self._first_failures.setdefault(failure.record.place, now)
+        first = self._first_failures.setdefault(failure.record.position, now)
         await self._dead_letters.put(DeadLetter(failure.record, failure.reason, failure.detail, first, now))
         self._letters.labels(failure.reason).inc()
         self._dead_lettered.inc(failure.changes)
         _log.error(
-            "moved a record to the dead letter queue: read its headers, and replay it once its cause is gone",
-            place=str(failure.record.place),
+            "sent a record to the dead letter queue; its headers name the cause: fix it, then replay the record",
+            position=str(failure.record.position),
             reason=failure.reason,
             detail=failure.detail,
         )
 
 
 def _log_stored(events: Sequence[AuditEvent]) -> None:
-    level = logging.INFO if len(events) <= FEW else logging.DEBUG
+    level = logging.INFO if len(events) <= MAX_LOGGED_CHANGES else logging.DEBUG
     for each in events:
         _log.log(
             level,
@@ -136,12 +136,14 @@ def _log_stored(events: Sequence[AuditEvent]) -> None:
         )
 
 
-def _unstorable(refusals: Sequence[Refusal], carriers: defaultdict[UUID, list[Record]]) -> Iterator[_Failure]:
-    """One failure for every record that carried a refused change, however many of its changes were refused."""
-    refused: defaultdict[UUID, list[Refusal]] = defaultdict(list)
-    for each in refusals:
-        refused[each.event.event_id].append(each)
-    for event_id, its in refused.items():
-        detail = "; ".join(f"change {each.event.index}: {each.why}" for each in its[:3])
-        for record in carriers[event_id]:
-            yield _Failure(record, Reason.UNSTORABLE, detail, changes=len(its))
+def _rejected_records(
+    rejections: Sequence[Rejection], records_of: defaultdict[UUID, list[Record]]
+) -> Iterator[_Failure]:
+    """One failure for each record with a rejected change, however many of its changes were rejected."""
+    by_event: defaultdict[UUID, list[Rejection]] = defaultdict(list)
+    for each in rejections:
+        by_event[each.event.event_id].append(each)
+    for event_id, rejected in by_event.items():
+        detail = "; ".join(f"change {each.event.index}: {each.reason}" for each in rejected[:3])
+        for record in records_of[event_id]:
+            yield _Failure(record, DeadLetterReason.UNSTORABLE, detail, changes=len(rejected))

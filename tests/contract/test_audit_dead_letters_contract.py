@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from audit_consumer.adapters.kafka_dead_letters import headers_of
-from audit_consumer.domain.records import DeadLetter, Reason, Record, RecordPosition
+from audit_consumer.domain.records import DeadLetter, DeadLetterReason, Record, RecordPosition
 from audit_consumer.ports import DeadLetters
 from deploy.local.stack import Stack
 from shared.schemas.topics import MAX_RECORD_BYTES, ROUTE_EVENTS_DLQ
@@ -54,10 +54,10 @@ def queue(request: pytest.FixtureRequest) -> Queue:
 
 def a_letter(key: bytes | None, value: bytes | None, *headers: tuple[str, bytes | None]) -> DeadLetter:
     record = Record(RecordPosition("route-events", 3, 17), key, value, headers)
-    return DeadLetter(record, Reason.MALFORMED, "no JSON", EPOCH, EPOCH + timedelta(seconds=1))
+    return DeadLetter(record, DeadLetterReason.MALFORMED, "no JSON", EPOCH, EPOCH + timedelta(seconds=1))
 
 
-async def test_a_letter_is_kept_as_received_with_why_and_since_when(queue: Queue) -> None:
+async def test_letter_has_the_record_as_received_its_reason_and_its_times(queue: Queue) -> None:
     key = a_name().encode()
     await queue.port.put(a_letter(key, b"\xff no json", ("traceparent", b"00-1"), ("empty", None)))
     ((_, value, headers),) = [each for each in await queue.kept() if each[0] == key]
@@ -75,7 +75,7 @@ async def test_a_letter_is_kept_as_received_with_why_and_since_when(queue: Queue
     ]
 
 
-async def test_letters_without_a_key_or_without_a_value_are_kept_too(queue: Queue) -> None:
+async def test_letter_without_a_key_or_value_is_kept(queue: Queue) -> None:
     before = len(await queue.kept())
     key = a_name().encode()
     await queue.port.put(a_letter(key, None))
@@ -85,7 +85,7 @@ async def test_letters_without_a_key_or_without_a_value_are_kept_too(queue: Queu
     assert (None, key) in added
 
 
-async def test_the_largest_record_that_was_accepted_fits_with_its_headers(queue: Queue) -> None:
+async def test_largest_accepted_record_fits_with_its_headers(queue: Queue) -> None:
     key = a_name().encode()
     await queue.port.put(a_letter(key, b"x" * (MAX_RECORD_BYTES - 200)))
     assert any(each[0] == key for each in await queue.kept())

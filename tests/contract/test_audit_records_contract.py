@@ -32,11 +32,11 @@ class Group:
 async def real_group(stack: Stack) -> AsyncIterator[Group]:
     name = a_name()
     await skip_to_end(stack.urls.kafka, name)
-    members = [some_records(stack, name, at_once=3)]
+    members = [some_records(stack, name, max_records=3)]
 
     async def restarted() -> RecordSource:
         await members[-1].close()
-        members.append(some_records(stack, name, at_once=3))
+        members.append(some_records(stack, name, max_records=3))
         return members[-1]
 
     async def add(record: RawRecord) -> None:
@@ -63,9 +63,9 @@ def group(request: pytest.FixtureRequest) -> Group:
         topic.append(record)
 
     async def restarted() -> RecordSource:
-        return FakeRecords(topic, at_once=3)
+        return FakeRecords(topic, max_records=3)
 
-    member = FakeRecords(topic, at_once=3)
+    member = FakeRecords(topic, max_records=3)
 
     async def rebalance() -> None:
         member.lose_assignment()
@@ -93,32 +93,32 @@ async def some(source: RecordSource) -> Batch:
     return await eventually(take)
 
 
-async def test_records_come_in_the_order_of_their_partition_as_many_as_asked_for(group: Group) -> None:
+async def test_poll_returns_records_in_partition_order_up_to_the_maximum(group: Group) -> None:
     for number in range(5):
         await group.add(RawRecord(b"%d" % number, b"key", (("name", b"value"),), partition=2))
     first, second = await some(group.member), await some(group.member)
     assert values(first) + values(second) == [b"0", b"1", b"2", b"3", b"4"]
     assert len(first.records) <= 3
     record = first.records[0]
-    assert (record.place.topic, record.place.partition, record.key) == ("route-events", 2, b"key")
+    assert (record.position.topic, record.position.partition, record.key) == ("route-events", 2, b"key")
     assert list(record.headers) == [("name", b"value")]
-    assert first.next_offsets == {2: first.records[-1].place.offset + 1}
+    assert first.next_offsets == {2: first.records[-1].position.offset + 1}
 
 
-async def test_what_is_committed_never_comes_again(group: Group) -> None:
+async def test_committed_records_are_not_polled_again(group: Group) -> None:
     await group.add(RawRecord(b"one", partition=1))
     await group.member.commit(await some(group.member))
     await group.add(RawRecord(b"two", partition=1))
     assert values(await some(await group.restarted())) == [b"two"]
 
 
-async def test_what_is_not_committed_comes_again_to_the_next_member(group: Group) -> None:
+async def test_uncommitted_records_are_polled_by_the_next_member(group: Group) -> None:
     await group.add(RawRecord(b"one", partition=1))
     await some(group.member)
     assert values(await some(await group.restarted())) == [b"one"]
 
 
-async def test_a_rewound_batch_comes_again(group: Group) -> None:
+async def test_rewound_batch_is_polled_again(group: Group) -> None:
     for partition in (0, 1):
         await group.add(RawRecord(b"value", partition=partition))
     seen = 0
@@ -126,12 +126,12 @@ async def test_a_rewound_batch_comes_again(group: Group) -> None:
         batch = await some(group.member)
         group.member.rewind(batch)
         again = await some(group.member)
-        assert {each.place for each in again.records} >= {each.place for each in batch.records[:1]}
+        assert {each.position for each in again.records} >= {each.position for each in batch.records[:1]}
         await group.member.commit(again)
         seen += len(again.records)
 
 
-async def test_a_batch_of_a_lost_assignment_cannot_be_committed_and_is_not_rewound(group: Group) -> None:
+async def test_batch_of_a_lost_assignment_cannot_be_committed_or_rewound(group: Group) -> None:
     await group.add(RawRecord(b"one", partition=1))
     batch = await some(group.member)
     await group.rebalance()
@@ -141,13 +141,13 @@ async def test_a_batch_of_a_lost_assignment_cannot_be_committed_and_is_not_rewou
     assert values(await some(await group.restarted())) == [b"one"]
 
 
-async def test_nothing_new_is_an_empty_batch(group: Group) -> None:
+async def test_poll_without_new_records_returns_an_empty_batch(group: Group) -> None:
     batch = await group.member.poll()
     assert (list(batch.records), dict(batch.next_offsets)) == ([], {})
     await group.member.measure_lag()
 
 
-async def test_large_records_come_in_more_batches_and_none_is_left_out(group: Group) -> None:
+async def test_large_records_are_split_over_batches_without_loss(group: Group) -> None:
     large = [b"%d" % number + b"x" * (3 * 1024 * 1024) for number in range(8)]
     for number, value in enumerate(large):
         await group.add(RawRecord(value, partition=number))

@@ -21,17 +21,17 @@ class FakeTopic:
     def append(self, raw: RawRecord) -> RecordPosition:
         """Put a record at the end of its partition."""
         partition = self.partitions[raw.partition or 0]
-        place = RecordPosition(ROUTE_EVENTS.name, raw.partition or 0, len(partition))
-        partition.append(Record(place, raw.key, raw.value, raw.headers))
-        return place
+        position = RecordPosition(ROUTE_EVENTS.name, raw.partition or 0, len(partition))
+        partition.append(Record(position, raw.key, raw.value, raw.headers))
+        return position
 
 
 class FakeRecords:
     """The only member of the group. `lose_assignment` is a rebalance that gives everything back to it."""
 
-    def __init__(self, topic: FakeTopic, *, at_once: int = 500) -> None:
+    def __init__(self, topic: FakeTopic, *, max_records: int = 500) -> None:
         self._topic = topic
-        self._at_once = at_once
+        self._at_once = max_records
         self._generation = 0
         self._positions = dict(topic.committed)
         self.is_down = False

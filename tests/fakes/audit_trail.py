@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from audit_consumer.domain.events import LARGEST_REVISION, AuditEvent
-from audit_consumer.domain.queries import Filters, Span
-from audit_consumer.ports import Refusal, Stored
+from audit_consumer.domain.events import MAX_REVISION, AuditEvent
+from audit_consumer.domain.queries import Filters, SortKeyRange
+from audit_consumer.ports import Rejection, WriteResult
 from shared.runtime.resilience import DependencyUnavailable
 
 
@@ -16,38 +16,38 @@ class FakeAuditTrail:
         self.is_down = False
         self.is_prepared = False
         self.stores_before_failing = 0
-        self.refused_ids: set[str] = set()
+        self.rejected_ids: set[str] = set()
         self.writes = 0
 
-    async def prepare(self) -> None:
+    async def create_indexes(self) -> None:
         self._check()
         self.is_prepared = True
 
     async def ping(self) -> None:
         self._check()
 
-    async def store(self, events: Sequence[AuditEvent]) -> Stored:
+    async def store(self, events: Sequence[AuditEvent]) -> WriteResult:
         self.writes += 1
         if self.is_down:
             self._keep(events[: self.stores_before_failing])
         self._check()
         return self._keep(events)
 
-    def _keep(self, events: Sequence[AuditEvent]) -> Stored:
-        stored, refused, duplicates = [], [], 0
+    def _keep(self, events: Sequence[AuditEvent]) -> WriteResult:
+        stored, rejected, duplicates = [], [], 0
         for event in events:
-            if event.revision > LARGEST_REVISION or event.id in self.refused_ids:
-                refused.append(Refusal(event, "it does not fit"))
+            if event.revision > MAX_REVISION or event.id in self.rejected_ids:
+                rejected.append(Rejection(event, "it does not fit"))
             elif event.id in self.events:
                 duplicates += 1
             else:
                 self.events[event.id] = event
                 stored.append(event)
-        return Stored(stored, duplicates, refused)
+        return WriteResult(stored, duplicates, rejected)
 
-    async def find(self, filters: Filters, span: Span, limit: int) -> Sequence[AuditEvent]:
+    async def find(self, filters: Filters, keys: SortKeyRange, limit: int) -> Sequence[AuditEvent]:
         self._check()
-        found = [each for each in self.events.values() if matches(each, filters) and _holds(span, each.sort_key)]
+        found = [each for each in self.events.values() if matches(each, filters) and _holds(keys, each.sort_key)]
         return sorted(found, key=lambda event: event.sort_key, reverse=True)[:limit]
 
     def _check(self) -> None:
@@ -63,5 +63,5 @@ def matches(event: AuditEvent, filters: Filters) -> bool:
     return all(each is None or each == other for each, other in zip(wanted, found, strict=True))
 
 
-def _holds(span: Span, sort_key: str) -> bool:
-    return (span.first is None or span.first <= sort_key) and (span.below is None or sort_key < span.below)
+def _holds(keys: SortKeyRange, sort_key: str) -> bool:
+    return (keys.start is None or keys.start <= sort_key) and (keys.end is None or sort_key < keys.end)

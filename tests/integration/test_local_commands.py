@@ -64,7 +64,7 @@ def state(tmp_path: Path) -> Iterator[Path]:
     output_of(state, "down", "--purge")
 
 
-def test_commands_from_a_killed_up_to_a_purge(state: Path) -> None:
+def test_commands_recover_from_a_killed_up_and_purge_everything(state: Path) -> None:
     kill_an_up_at_work(state)
     assert running_from(state) != []
     output_of(state, "down")

@@ -63,7 +63,7 @@ async def test_replica_streams_what_the_primary_commits(stack: Stack) -> None:
         assert await replica.fetchval("SELECT pg_is_in_recovery()")
 
 
-async def test_postgres_is_honest_about_durability(stack: Stack) -> None:
+async def test_postgres_does_not_trade_durability_for_speed(stack: Stack) -> None:
     async with connected(stack.urls.postgres) as primary:
         assert await primary.fetchval("SHOW fsync") == "on"
         assert await primary.fetchval("SHOW synchronous_commit") == "on"
@@ -84,7 +84,7 @@ async def test_topics_have_their_partitions_and_configs(stack: Stack) -> None:
         await admin.close()
 
 
-async def test_the_largest_record_fits(stack: Stack) -> None:
+async def test_largest_record_fits_in_every_topic(stack: Stack) -> None:
     producer = AIOKafkaProducer(
         bootstrap_servers=stack.urls.kafka, acks="all", enable_idempotence=True, max_request_size=MAX_RECORD_BYTES
     )
@@ -102,7 +102,7 @@ async def test_mongo_accepts_majority_writes_in_a_transaction(stack: Stack) -> N
 
 
 @pytest.mark.parametrize("name", ["postgres", "replica", "redis"])
-async def test_killed_server_is_gone_with_its_children_and_comes_back_where_it_was(stack: Stack, name: str) -> None:
+async def test_killed_server_leaves_no_children_and_restarts_on_its_port(stack: Stack, name: str) -> None:
     server: Server = getattr(stack, name)
     urls, processes = stack.urls, members(server)
     await server.kill()
@@ -114,7 +114,7 @@ async def test_killed_server_is_gone_with_its_children_and_comes_back_where_it_w
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_frozen_server_stands_still_with_its_children_until_thawed(stack: Stack, name: str) -> None:
+async def test_frozen_server_and_its_children_stop_until_thawed(stack: Stack, name: str) -> None:
     server: Server = getattr(stack, name)
     await server.freeze()
     assert {process.status() for process in members(server)} == {psutil.STATUS_STOPPED}
@@ -126,7 +126,7 @@ async def test_frozen_server_stands_still_with_its_children_until_thawed(stack: 
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_frozen_server_can_be_stopped_and_comes_back(stack: Stack, name: str) -> None:
+async def test_frozen_server_can_be_stopped_and_restarted(stack: Stack, name: str) -> None:
     server: Server = getattr(stack, name)
     processes = members(server)
     await server.freeze()
@@ -139,7 +139,7 @@ async def test_frozen_server_can_be_stopped_and_comes_back(stack: Stack, name: s
     assert await server.condition() == "running"
 
 
-async def test_frozen_primary_leaves_queries_hanging(stack: Stack) -> None:
+async def test_queries_hang_on_a_frozen_primary(stack: Stack) -> None:
     async with connected(stack.urls.postgres) as primary:
         await stack.postgres.freeze()
         query = asyncio.ensure_future(primary.fetchval("SELECT 1"))
@@ -169,7 +169,7 @@ async def test_data_survives_a_kill(stack: Stack) -> None:
     assert await _value_at(stack, sent.partition, sent.offset) == b"kept"
 
 
-async def test_replica_follows_again_after_the_primary_was_killed(stack: Stack) -> None:
+async def test_replica_streams_again_after_the_primary_was_killed(stack: Stack) -> None:
     await stack.postgres.kill()
     await stack.postgres.start()
     async with connected(stack.urls.postgres) as primary, connected(stack.urls.replicas[0]) as replica:

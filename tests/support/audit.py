@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx2
 
-from audit_consumer.domain.events import AuditEvent, events_of
+from audit_consumer.domain.events import AuditEvent, audit_events
 from shared.runtime.http.telemetry import TelemetryMiddleware
 from shared.schemas.events import Action, RouteChanged
 from tests.support.factories import a_change, a_change_set
@@ -17,8 +17,8 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def audited(change_set: RouteChanged, processed_at: datetime = EPOCH) -> list[AuditEvent]:
-    """The audit events of a change set, one per change."""
-    return list(events_of(change_set, processed_at))
+    """The events of a change set."""
+    return list(audit_events(change_set, processed_at))
 
 
 def an_event(action: Action = Action.CREATED, *, seconds: float = 0, revision: int = 1, **values: Any) -> AuditEvent:

@@ -5,13 +5,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx2
-from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo import AsyncMongoClient
 
-from audit_consumer.adapters import kafka, mongo
+from audit_consumer.adapters import kafka
 from audit_consumer.adapters.kafka_dead_letters import KafkaDeadLetters
 from audit_consumer.adapters.kafka_records import KafkaRecords
-from audit_consumer.adapters.mongo import MongoAuditTrail
-from audit_consumer.app import assemble
+from audit_consumer.adapters.mongo import audit_trail as mongo
+from audit_consumer.adapters.mongo.audit_trail import MongoAuditTrail
+from audit_consumer.composition.app import connected_app
 from audit_consumer.settings import AuditSettings
 from deploy.local.stack import Stack
 from shared.runtime.clock import SystemClock
@@ -31,7 +32,7 @@ QUERY_SECONDS = 2.0
 async def a_trail(stack: Stack, database: str | None = None) -> AsyncIterator[MongoAuditTrail]:
     """The audit trail in a database that is dropped afterwards."""
     name = database or a_name()
-    client = mongo.new_client(stack.urls.mongo, longest_call=WRITE_SECONDS)
+    client = mongo.new_client(stack.urls.mongo, call_seconds=WRITE_SECONDS)
     trail = MongoAuditTrail(
         client,
         name,
@@ -42,21 +43,21 @@ async def a_trail(stack: Stack, database: str | None = None) -> AsyncIterator[Mo
         metrics=Metrics(Service.AUDIT_CONSUMER),
     )
     try:
-        await trail.prepare()
+        await trail.create_indexes()
         yield trail
     finally:
         await client.drop_database(name)
         await trail.close()
 
 
-def some_records(stack: Stack, group: str, *, at_once: int = 500) -> KafkaRecords:
-    """A member of the consumer group. It joins the group when its first batch is requested."""
+def some_records(stack: Stack, group: str, *, max_records: int = 500) -> KafkaRecords:
+    """A member of the consumer group, which joins it with the first poll."""
     clock, metrics = SystemClock(), Metrics(Service.AUDIT_CONSUMER)
     return KafkaRecords(
         stack.urls.kafka,
         a_name(),
         group,
-        at_once=at_once,
+        max_records=max_records,
         guard=kafka.new_guard(clock, DependencyHealth(required=False), metrics),
         watchdog=ProgressWatchdog(clock, metrics),
         metrics=metrics,
@@ -64,14 +65,14 @@ def some_records(stack: Stack, group: str, *, at_once: int = 500) -> KafkaRecord
 
 
 def some_dead_letters(stack: Stack) -> KafkaDeadLetters:
-    """The real dead letter queue."""
+    """The dead letter queue in Kafka."""
     metrics = Metrics(Service.AUDIT_CONSUMER)
     guard = kafka.new_guard(SystemClock(), DependencyHealth(required=False), metrics)
     return KafkaDeadLetters(stack.urls.kafka, a_name(), guard)
 
 
 class Consumer:
-    """The settings of an audit consumer with its own database and group. `running` starts it, repeatedly if needed."""
+    """An audit consumer with its own database and consumer group. `running` can start it repeatedly."""
 
     def __init__(self, stack: Stack, **settings: Any) -> None:
         self.settings = AuditSettings(
@@ -90,39 +91,36 @@ class Consumer:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[httpx2.AsyncClient]:
-        """Starts the application and its worker in this process; yields a client of its API."""
-        app = assemble(self.settings)
+        """Run the application with its worker in this process. Yields a client of its API."""
+        app = connected_app(self.settings)
         async with lifespan_of(app), client_of(app) as client:
             yield client
 
     async def documents(self) -> list[dict[str, Any]]:
-        """All documents of the collection, read with MongoDB's own client."""
-        client: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(self.settings.mongo_url, tz_aware=True)
-        try:
+        """Every document of the collection, read without the adapter."""
+        async with self._mongo() as client:
             return await client[self.settings.mongo_database][mongo.COLLECTION].find().to_list(None)
-        finally:
-            client.close()
 
     async def refuse_service(self, name: str) -> None:
-        """Makes MongoDB reject every document of this service."""
-        client: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(self.settings.mongo_url)
+        """Let MongoDB refuse every document about this service."""
         validator = {"route.service": {"$ne": name}}
-        await client[self.settings.mongo_database].create_collection(mongo.COLLECTION, validator=validator)
-        client.close()
+        async with self._mongo() as client:
+            await client[self.settings.mongo_database].create_collection(mongo.COLLECTION, validator=validator)
 
-    async def forget(self) -> None:
-        """Drops the database."""
-        client: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(self.settings.mongo_url)
-        await client.drop_database(self.settings.mongo_database)
-        client.close()
+    async def drop_database(self) -> None:
+        async with self._mongo() as client:
+            await client.drop_database(self.settings.mongo_database)
+
+    def _mongo(self) -> AsyncMongoClient[dict[str, Any]]:
+        return AsyncMongoClient(self.settings.mongo_url, tz_aware=True)
 
 
 @asynccontextmanager
 async def a_consumer(stack: Stack, **settings: Any) -> AsyncIterator[Consumer]:
-    """A consumer that begins at the current end of the topic, so that it reads only the records of its test."""
+    """A consumer that starts at the present end of the topic, so that it gets only the records of its test."""
     consumer = Consumer(stack, **settings)
     consumer.begun_at = await skip_to_end(stack.urls.kafka, consumer.group)
     try:
         yield consumer
     finally:
-        await consumer.forget()
+        await consumer.drop_database()

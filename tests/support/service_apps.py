@@ -9,20 +9,17 @@ from litestar import Litestar
 from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp
 
-from audit_consumer.app import build_app as build_audit
-from audit_consumer.app import new_health as audit_health
 from control_plane.composition.app import build_app as build_control
 from control_plane.composition.connect import new_health as control_health
 from control_plane.settings import ControlPlaneSettings
 from data_plane.composition.app import build_app as build_resolver
 from shared.runtime.health import Health
 from shared.runtime.metric_catalogue import Service
-from tests.fakes.audit_trail import FakeAuditTrail
+from tests.fakes.audit_ports import audit_app
 from tests.fakes.control_plane_ports import fake_ports
 from tests.fakes.control_plane_registry import FakeRegistry
 from tests.fakes.data_plane_world import World
 from tests.support.access import AccessFixture
-from tests.support.clocks import MovableClock
 
 PUBLIC = ("/health/", "/metrics", "/schema")
 
@@ -55,7 +52,7 @@ def app_of(service: Service, fixture: AccessFixture) -> ASGIApp:
         return build_resolver(
             instance.core, instance.settings, access=fixture.access, health=Health({}), metrics=fixture.metrics
         )
-    return build_audit(FakeAuditTrail(), MovableClock(), audit_health(), fixture.metrics, fixture.access)
+    return audit_app(access=fixture.access, metrics=fixture.metrics)
 
 
 @cache

@@ -8,19 +8,16 @@ from typing import Any
 import httpx2
 import pytest
 import pytest_asyncio
-from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.database import AsyncDatabase
 
-from audit_consumer.adapters.mongo import MongoAuditTrail
-from audit_consumer.app import build_app, new_health
+from audit_consumer.adapters.mongo.audit_trail import MongoAuditTrail
 from audit_consumer.domain.events import AuditEvent
-from audit_consumer.domain.queries import Filters, Span
+from audit_consumer.domain.queries import Filters, SortKeyRange
 from deploy.local.stack import Stack
-from shared.runtime.access.assembly import Access
-from shared.runtime.access.open_access import OpenAccess
-from shared.runtime.metric_catalogue import Service
-from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import DependencyUnavailable
 from shared.schemas.events import Action
+from tests.fakes.audit_ports import audit_app
 from tests.support.audit import EPOCH, a_name, an_event, client_of
 from tests.support.audit_servers import a_trail
 from tests.support.clocks import MovableClock
@@ -64,7 +61,7 @@ def trail_of_an_hour() -> list[AuditEvent]:
 class Explained:
     """The API over a real trail, and what MongoDB says about the queries that it sent there."""
 
-    def __init__(self, database: "AsyncIOMotorDatabase[dict[str, Any]]", client: httpx2.AsyncClient) -> None:
+    def __init__(self, database: "AsyncDatabase[dict[str, Any]]", client: httpx2.AsyncClient) -> None:
         self._database = database
         self._client = client
 
@@ -92,15 +89,13 @@ async def explained(stack: Stack) -> AsyncIterator[Explained]:
     name = a_name()
     async with a_trail(stack, name) as trail:
         await _fill(trail)
-        motor: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(stack.urls.mongo)
-        await motor[name].command("profile", 2)
+        mongo: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(stack.urls.mongo)
+        await mongo[name].command("profile", 2)
         clock = MovableClock(EPOCH + timedelta(hours=1))
-        async with client_of(
-            build_app(trail, clock, new_health(), Metrics(Service.AUDIT_CONSUMER), Access(OpenAccess()))
-        ) as client:
-            yield Explained(motor[name], client)
-        await motor[name].command("profile", 0)
-        motor.close()
+        async with client_of(audit_app(trail, clock)) as client:
+            yield Explained(mongo[name], client)
+        await mongo[name].command("profile", 0)
+        await mongo.close()
 
 
 async def _fill(trail: MongoAuditTrail) -> None:
@@ -109,7 +104,7 @@ async def _fill(trail: MongoAuditTrail) -> None:
 
 
 @pytest.mark.parametrize(("path", "parameters"), list(requests()), ids=str)
-async def test_no_query_reads_the_collection_sorts_or_fetches_what_it_does_not_show(
+async def test_query_uses_an_index_without_a_sort_and_fetches_only_its_results(
     explained: Explained, path: str, parameters: dict[str, str]
 ) -> None:
     stages = {each["stage"]: each for each in await explained.stages(path, {**parameters, "limit": "20"})}
@@ -129,7 +124,7 @@ async def test_no_query_reads_the_collection_sorts_or_fetches_what_it_does_not_s
         ("/correlation/req-7", {}, "correlation_time"),
     ],
 )
-async def test_the_plain_questions_read_no_more_of_their_index_than_they_answer(
+async def test_unfiltered_query_reads_no_more_keys_than_it_returns(
     explained: Explained, path: str, parameters: dict[str, str], index: str
 ) -> None:
     limit = 10
@@ -139,16 +134,16 @@ async def test_the_plain_questions_read_no_more_of_their_index_than_they_answer(
     assert scan["keysExamined"] <= limit + 2
 
 
-async def test_a_missing_index_is_told_as_unavailable_and_holds_nothing_else_back(stack: Stack) -> None:
+async def test_missing_index_is_unavailable_and_does_not_block_writes(stack: Stack) -> None:
     name = a_name()
     async with a_trail(stack, name) as trail:
-        motor: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(stack.urls.mongo)
+        mongo: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(stack.urls.mongo)
         await trail.store([an_event()])
-        await motor[name]["events"].drop_indexes()
+        await mongo[name]["events"].drop_indexes()
         for _ in range(20):
             with pytest.raises(DependencyUnavailable, match="refused"):
-                await trail.find(Filters(), Span(None, None), 1)
+                await trail.find(Filters(), SortKeyRange(None, None), 1)
         await trail.store([an_event()])
-        await trail.prepare()
-        assert len(await trail.find(Filters(), Span(None, None), 10)) == 2
-        motor.close()
+        await trail.create_indexes()
+        assert len(await trail.find(Filters(), SortKeyRange(None, None), 10)) == 2
+        await mongo.close()

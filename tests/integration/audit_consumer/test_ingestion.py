@@ -32,7 +32,7 @@ async def is_done(consumer: Consumer, stack: Stack) -> bool:
     return committed == await end_offsets(stack.urls.kafka, ROUTE_EVENTS.name)
 
 
-async def test_replayed_duplicated_and_shuffled_events_give_one_document_per_change(stack: Stack) -> None:
+async def test_replayed_duplicated_and_shuffled_events_are_stored_once_per_change(stack: Stack) -> None:
     events = [each for _ in range(5) for each in history(a_tenant(), 20)]
     deliveries = events + random.choices(events, k=100)
     random.shuffle(deliveries)
@@ -44,7 +44,7 @@ async def test_replayed_duplicated_and_shuffled_events_give_one_document_per_cha
         assert answer["count"] == len(events)
 
 
-async def test_the_history_of_a_tenant_is_shown_in_the_order_of_its_commits(stack: Stack) -> None:
+async def test_history_of_a_tenant_is_in_commit_order(stack: Stack) -> None:
     tenant = a_tenant()
     events = history(tenant, 30)
     async with a_consumer(stack) as consumer, consumer.running() as client:
@@ -60,7 +60,7 @@ async def test_the_history_of_a_tenant_is_shown_in_the_order_of_its_commits(stac
         assert [each["revision"] for each in answer["events"]] == list(range(30, 0, -1))
 
 
-async def test_the_largest_legal_change_set_is_stored_whole(stack: Stack) -> None:
+async def test_largest_change_set_is_stored_completely(stack: Stack) -> None:
     long = "https://example.com/" + "x" * 2_000
     changes = [
         a_change(service=f"service-{each}", url=f"{long}{each}", previous_url=long) for each in range(MAX_CHANGES)
@@ -72,7 +72,7 @@ async def test_the_largest_legal_change_set_is_stored_whole(stack: Stack) -> Non
         assert len(await consumer.documents()) == MAX_CHANGES
 
 
-async def test_poison_goes_to_the_dead_letter_queue_and_the_rest_is_stored(stack: Stack) -> None:
+async def test_undecodable_record_goes_to_the_dead_letter_queue_and_others_are_stored(stack: Stack) -> None:
     kafka, good = stack.urls.kafka, a_change_set()
     poison = RawRecord(b"no json", good.tenant.encode(), (("traceparent", b"00-1"),), partition=5)
     later = RawRecord(b'{"schema": 2, "event_type": "route_changed"}', partition=5)
@@ -97,7 +97,7 @@ async def test_poison_goes_to_the_dead_letter_queue_and_the_rest_is_stored(stack
         assert 'tm_audit_events_total{outcome="dead_lettered"} 3.0' in metrics
 
 
-async def test_a_document_that_mongodb_refuses_goes_to_the_dead_letter_queue(stack: Stack) -> None:
+async def test_document_that_mongodb_rejects_goes_to_the_dead_letter_queue(stack: Stack) -> None:
     refused, good = a_change_set(a_change(service="refused"), a_change(service="taken")), a_change_set()
     start = await end_offsets(stack.urls.kafka, ROUTE_EVENTS_DLQ.name)
     async with a_consumer(stack) as consumer:
@@ -111,14 +111,14 @@ async def test_a_document_that_mongodb_refuses_goes_to_the_dead_letter_queue(sta
     assert dict(letter.headers)["dlq.reason"] == b"unstorable"
 
 
-async def test_heartbeats_leave_no_trace_but_their_offsets(stack: Stack) -> None:
+async def test_heartbeats_only_advance_offsets(stack: Stack) -> None:
     async with a_consumer(stack) as consumer, consumer.running():
         await produce_heartbeat(stack.urls.kafka, Heartbeat(as_of=EPOCH))
         await eventually(lambda: is_done(consumer, stack))
         assert await consumer.documents() == []
 
 
-async def test_a_restart_in_the_middle_loses_nothing_and_repeats_nothing(stack: Stack) -> None:
+async def test_restart_during_ingestion_loses_and_repeats_no_change(stack: Stack) -> None:
     events = [each for _ in range(20) for each in history(a_tenant(), 50)]
     async with a_consumer(stack, audit_batch_records=10) as consumer:
         await produce(stack.urls.kafka, *events)
@@ -141,7 +141,7 @@ async def some_more(consumer: Consumer, most: int) -> None:
     await eventually(has_them)
 
 
-async def test_two_members_share_the_partitions_and_one_that_dies_is_replaced(stack: Stack) -> None:
+async def test_members_share_partitions_and_take_over_those_of_a_dead_member(stack: Stack) -> None:
     events = [each for _ in range(16) for each in history(a_tenant(), 20)]
     async with a_consumer(stack, audit_batch_records=5) as consumer, consumer.running():
         async with consumer.running():

@@ -49,7 +49,7 @@ async def shows_lag(client: httpx2.AsyncClient, records: int) -> bool:
 
 
 @pytest.mark.parametrize("how", ["stopped", "frozen", "killed"])
-async def test_mongodb_away_holds_the_offsets_and_loses_nothing(stack: Stack, how: str) -> None:
+async def test_mongodb_outage_holds_offsets_and_loses_no_change(stack: Stack, how: str) -> None:
     kafka, (before, during) = stack.urls.kafka, (history(a_tenant(), 30), history(a_tenant(), 30))
     away = {"stopped": stack.mongo.stop, "frozen": stack.mongo.freeze, "killed": stack.mongo.kill}[how]
     async with a_consumer(stack, audit_batch_records=7) as consumer, consumer.running() as client:
@@ -77,7 +77,7 @@ async def caught_up(consumer: Consumer, kafka: str) -> dict[int, int] | None:
     return committed if committed == await end_offsets(kafka, ROUTE_EVENTS.name) else None
 
 
-async def test_mongodb_away_at_the_start_is_waited_for(stack: Stack) -> None:
+async def test_consumer_that_starts_without_mongodb_waits_for_it(stack: Stack) -> None:
     events = history(a_tenant(), 10)
     async with a_consumer(stack) as consumer:
         await stack.mongo.stop()
@@ -93,7 +93,7 @@ async def test_mongodb_away_at_the_start_is_waited_for(stack: Stack) -> None:
             await stack.mongo.start()
 
 
-async def test_kafka_away_at_the_start_leaves_queries_working(stack: Stack) -> None:
+async def test_queries_work_when_the_consumer_starts_without_kafka(stack: Stack) -> None:
     events = history(a_tenant(), 10)
     async with a_consumer(stack) as consumer:
         await stack.kafka.stop()
@@ -109,7 +109,7 @@ async def test_kafka_away_at_the_start_leaves_queries_working(stack: Stack) -> N
 
 
 @pytest.mark.parametrize("how", ["stopped", "frozen", "killed"])
-async def test_kafka_away_later_is_waited_out_and_queries_work_meanwhile(stack: Stack, how: str) -> None:
+async def test_queries_work_during_a_kafka_outage_and_ingestion_resumes_after_it(stack: Stack, how: str) -> None:
     before, after = history(a_tenant(), 10), history(a_tenant(), 10)
     away = {"stopped": stack.kafka.stop, "frozen": stack.kafka.freeze, "killed": stack.kafka.kill}[how]
     async with a_consumer(stack) as consumer, consumer.running() as client:
@@ -131,7 +131,7 @@ async def says_kafka_is_down(client: httpx2.AsyncClient) -> bool:
     return state == "down"
 
 
-async def test_poison_and_an_outage_together_lose_nothing_either(stack: Stack) -> None:
+async def test_undecodable_records_during_an_outage_lose_no_change(stack: Stack) -> None:
     events = history(a_tenant(), 10)
     async with a_consumer(stack, audit_batch_records=3) as consumer, consumer.running() as client:
         await eventually(lambda: is_ready(client))

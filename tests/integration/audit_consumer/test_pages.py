@@ -17,7 +17,7 @@ from tests.support.clocks import MovableClock
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(change_sets(), max_size=8), QUERIES, st.integers(1, 7))
-async def test_following_the_cursors_shows_every_event_once_newest_first(
+async def test_pages_contain_every_event_once_newest_first(
     stack: Stack, history: Sequence[RouteChanged], query: AuditQuery, limit: int
 ) -> None:
     events = [event for each in history for event in audited(each)]

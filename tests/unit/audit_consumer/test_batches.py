@@ -35,7 +35,7 @@ SIZES = st.dictionaries(st.integers(0, 7), st.lists(st.integers(0, 50), min_size
 
 
 @given(SIZES, st.integers(1, 120))
-def test_what_is_not_taken_begins_where_what_is_taken_ends(sizes: dict[int, list[int]], most: int) -> None:
+def test_left_records_start_where_the_batch_ends(sizes: dict[int, list[int]], most: int) -> None:
     given_out = found(sizes)
     taken, left = limit_bytes(given_out, most)
     for partition, records in given_out.items():
@@ -45,14 +45,19 @@ def test_what_is_not_taken_begins_where_what_is_taken_ends(sizes: dict[int, list
 
 
 @given(SIZES, st.integers(1, 120))
-def test_a_batch_is_within_its_size_or_one_record(sizes: dict[int, list[int]], most: int) -> None:
+def test_batch_is_within_its_limit_or_has_one_record(sizes: dict[int, list[int]], most: int) -> None:
     taken, _ = limit_bytes(found(sizes), most)
     records = [record for each in taken.values() for record in each]
     assert records
     assert len(records) == 1 or sum(len(each.value or b"") for each in records) <= most
 
 
-def test_a_batch_knows_where_it_begins_and_where_to_go_on() -> None:
+def test_batch_has_its_first_and_next_offsets() -> None:
     batch = batch_of(found({3: [1, 1, 1], 5: [1]}), generation=2)
     assert (batch.first_offsets, batch.next_offsets) == ({3: 10, 5: 10}, {3: 13, 5: 11})
-    assert [(each.place.partition, each.place.offset) for each in batch.records] == [(3, 10), (3, 11), (3, 12), (5, 10)]
+    assert [(each.position.partition, each.position.offset) for each in batch.records] == [
+        (3, 10),
+        (3, 11),
+        (3, 12),
+        (5, 10),
+    ]

@@ -8,14 +8,10 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from audit_consumer.app import build_app, new_health
 from audit_consumer.domain.events import AuditEvent
 from audit_consumer.errors import QueryTooSlow
-from shared.runtime.access.assembly import Access
-from shared.runtime.access.open_access import OpenAccess
-from shared.runtime.metric_catalogue import Service
-from shared.runtime.metrics import Metrics
 from shared.schemas.events import Action
+from tests.fakes.audit_ports import audit_app
 from tests.fakes.audit_trail import FakeAuditTrail
 from tests.support.audit import EPOCH, an_event, client_of
 from tests.support.clocks import MovableClock
@@ -59,9 +55,7 @@ class Api:
 @pytest_asyncio.fixture
 async def api() -> AsyncIterator[Api]:
     trail, clock = FakeAuditTrail(), MovableClock(EPOCH + timedelta(days=10))
-    async with client_of(
-        build_app(trail, clock, new_health(), Metrics(Service.AUDIT_CONSUMER), Access(OpenAccess()))
-    ) as client:
+    async with client_of(audit_app(trail, clock)) as client:
         yield Api(trail, client)
 
 
@@ -69,41 +63,41 @@ def on_day(day: float, revision: int, action: Action = Action.UPDATED, **values:
     return an_event(action, seconds=day * DAY, revision=revision, **{"tenant": "team-a", **values})
 
 
-async def test_the_history_of_a_route_is_all_of_it_newest_first(api: Api) -> None:
+async def test_route_history_has_every_change_newest_first(api: Api) -> None:
     await api.trail.store([on_day(-400, 1, Action.CREATED), on_day(9, 2), on_day(9, 3, service="carts")])
     await api.trail.store([on_day(9, 4, version="v2"), on_day(9, 5, tenant="team-b")])
     assert await api.revisions("/route", **ROUTE) == [2, 1]
     assert await api.revisions("/route", **ROUTE, action="created") == [1]
 
 
-async def test_recent_reaches_back_seven_days_unless_told_otherwise(api: Api) -> None:
+async def test_recent_covers_seven_days_by_default(api: Api) -> None:
     await api.trail.store([on_day(1, 1), on_day(4, 2), on_day(9.5, 3)])
     assert await api.revisions("/recent") == [3, 2]
     assert await api.revisions("/recent", days="1") == [3]
     assert await api.revisions("/recent", days="365") == [3, 2, 1]
 
 
-async def test_actions_reach_back_a_day_unless_told_otherwise(api: Api) -> None:
+async def test_action_query_covers_one_day_by_default(api: Api) -> None:
     await api.trail.store([on_day(1, 1), on_day(9.5, 2), on_day(9.5, 3, Action.DEACTIVATED)])
     assert await api.revisions("/action", action="updated") == [2]
     assert await api.revisions("/action", action="deactivated") == [3]
     assert await api.revisions("/action", action="updated", hours="8760") == [2, 1]
 
 
-async def test_a_time_range_holds_its_start_and_not_its_end(api: Api) -> None:
+async def test_time_range_includes_its_start_and_excludes_its_end(api: Api) -> None:
     await api.trail.store([on_day(0, 1), on_day(0.5, 2), on_day(1, 3)])
     assert await api.revisions("/time-range", **RANGE) == [2, 1]
     assert await api.revisions("/time-range", start="2026-01-01T02:00:00+02:00", end=RANGE["end"]) == [2, 1]
 
 
-async def test_a_correlation_id_leads_to_what_its_request_changed(api: Api) -> None:
+async def test_correlation_query_returns_the_changes_of_one_request(api: Api) -> None:
     await api.trail.store([on_day(0, 1, correlation_id="req-1"), on_day(0, 2, correlation_id="req-2")])
     assert await api.revisions("/correlation/req-1") == [1]
     assert await api.revisions("/correlation/req-3") == []
 
 
 @pytest.mark.parametrize(("path", "parameters"), ENDPOINTS)
-async def test_filters_narrow_every_answer(api: Api, path: str, parameters: dict[str, str]) -> None:
+async def test_filters_apply_to_every_endpoint(api: Api, path: str, parameters: dict[str, str]) -> None:
     same = {"correlation_id": "req-1"}
     in_all = [on_day(0.9, 1, Action.CREATED, **same)]
     await api.trail.store(
@@ -116,7 +110,7 @@ async def test_filters_narrow_every_answer(api: Api, path: str, parameters: dict
         assert found == ([2, 1] if name == "action" and path != "/route" else [1]), name
 
 
-async def test_an_event_tells_who_when_why_and_what_was_before(api: Api) -> None:
+async def test_event_has_actor_time_reason_and_previous_value(api: Api) -> None:
     event = on_day(9, 42, correlation_id="req-1")
     await api.trail.store([event])
     (found,) = (await api.get("/recent")).json()["events"]
@@ -127,7 +121,7 @@ async def test_an_event_tells_who_when_why_and_what_was_before(api: Api) -> None
         "action": "updated",
         "route": ROUTE,
         "revision": 42,
-        "url": event.url,
+        "url": event.value.url,
         "is_active": True,
         "previous_url": "https://previous.example.com/v1",
         "previous_state": "active",
@@ -139,7 +133,7 @@ async def test_an_event_tells_who_when_why_and_what_was_before(api: Api) -> None
     }
 
 
-async def test_pages_are_followed_by_their_cursors(api: Api) -> None:
+async def test_cursor_returns_the_next_page(api: Api) -> None:
     await api.trail.store([on_day(9, revision) for revision in range(1, 6)])
     seen: list[int] = []
     parameters = {"limit": "2"}
@@ -151,14 +145,14 @@ async def test_pages_are_followed_by_their_cursors(api: Api) -> None:
     assert parameters["cursor"] is None
 
 
-async def test_a_cursor_of_another_query_is_told_as_a_wrong_parameter(api: Api) -> None:
+async def test_cursor_of_another_query_is_an_invalid_parameter(api: Api) -> None:
     await api.trail.store([on_day(9, revision) for revision in range(1, 6)])
     cursor = (await api.get("/recent", limit="2")).json()["next_cursor"]
     assert await api.wrong("/recent", cursor=cursor, tenant="team-a") == {"/cursor"}
     assert await api.wrong("/recent", cursor="nonsense") == {"/cursor"}
 
 
-async def test_every_wrong_parameter_is_told_at_once(api: Api) -> None:
+async def test_response_lists_every_invalid_parameter(api: Api) -> None:
     assert await api.wrong("/recent", days="0", tenant="A", limit="1001", colour="red", action="gone", cursor="") == {
         "/days", "/tenant", "/limit", "/colour", "/action", "/cursor",
     }  # fmt: skip
@@ -179,41 +173,39 @@ async def test_every_wrong_parameter_is_told_at_once(api: Api) -> None:
         "0001-01-01T00:00:00+10:00",
     ],
 )
-async def test_only_rfc_3339_with_an_offset_is_a_time(api: Api, text: str) -> None:
+async def test_time_without_offset_or_not_in_rfc_3339_is_refused(api: Api, text: str) -> None:
     assert await api.wrong("/time-range", start=text, end="2026-01-02T00:00:00Z") == {"/start"}
 
 
-async def test_a_range_must_end_after_it_starts(api: Api) -> None:
+async def test_range_that_ends_before_its_start_is_refused(api: Api) -> None:
     assert await api.wrong("/time-range", start=RANGE["end"], end=RANGE["end"], limit="0") == {"/end", "/limit"}
 
 
-async def test_a_parameter_given_twice_is_wrong(api: Api) -> None:
+async def test_repeated_parameter_is_refused(api: Api) -> None:
     assert await api.wrong("/recent?limit=1&limit=2") == {"/limit"}
 
 
 @pytest.mark.parametrize(("path", "parameters"), ENDPOINTS)
-async def test_a_store_that_is_down_is_a_503_to_try_again_later(
-    api: Api, path: str, parameters: dict[str, str]
-) -> None:
+async def test_unavailable_store_is_a_503_with_retry_after(api: Api, path: str, parameters: dict[str, str]) -> None:
     api.trail.is_down = True
     answer = await api.get(path, **parameters)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
     assert answer.json()["type"].endswith(":dependency-unavailable")
 
 
-async def test_a_query_that_takes_too_long_is_a_503_that_says_how_to_narrow_it() -> None:
+async def test_slow_query_is_a_503_that_says_how_to_narrow_it() -> None:
     class SlowTrail(FakeAuditTrail):
         async def find(self, *_: object) -> list[AuditEvent]:
             raise QueryTooSlow(2)
 
-    app = build_app(SlowTrail(), MovableClock(), new_health(), Metrics(Service.AUDIT_CONSUMER), Access(OpenAccess()))
+    app = audit_app(SlowTrail())
     async with client_of(app) as client:
         answer = await client.get("/api/v1/audit/recent")
     assert answer.status_code == 503
-    assert "shorten the time range" in answer.json()["detail"]
+    assert "shorten the period" in answer.json()["detail"]
 
 
-async def test_the_documentation_names_every_parameter_and_shows_an_answer(api: Api) -> None:
+async def test_openapi_has_every_parameter_and_an_example_response(api: Api) -> None:
     paths = (await api.client.get("/schema/openapi.json")).json()["paths"]
     operations = {path: item["get"] for path, item in paths.items() if path.startswith("/api/v1/audit")}
     assert len(operations) == 5

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from audit_consumer.domain.events import LARGEST_REVISION
-from audit_consumer.domain.records import Reason, Record, RecordPosition
+from audit_consumer.domain.events import MAX_REVISION
+from audit_consumer.domain.records import DeadLetterReason, Record, RecordPosition
 from audit_consumer.service.ingestion import Ingestion
 from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
@@ -51,7 +51,7 @@ def ids(events: Sequence[RouteChanged]) -> set[str]:
     return {each.id for event in events for each in audited(event)}
 
 
-async def test_replayed_duplicated_and_shuffled_events_give_one_document_per_change() -> None:
+async def test_replayed_duplicated_and_shuffled_events_are_stored_once_per_change() -> None:
     bench = Bench()
     events = [each for _ in range(3) for each in history(a_tenant(), 20)]
     deliveries = events + random.choices(events, k=60)
@@ -62,7 +62,7 @@ async def test_replayed_duplicated_and_shuffled_events_give_one_document_per_cha
     assert (bench.counted("stored"), bench.counted("duplicate")) == (60, 60)
 
 
-async def test_a_batch_that_was_half_stored_is_completed_by_its_replay() -> None:
+async def test_replay_completes_a_partly_stored_batch() -> None:
     bench = Bench()
     events = history(a_tenant(), 10)
     bench.trail.is_down, bench.trail.stores_before_failing = True, 4
@@ -74,7 +74,7 @@ async def test_a_batch_that_was_half_stored_is_completed_by_its_replay() -> None
     assert set(bench.trail.events) == ids(events)
 
 
-async def test_large_change_sets_are_written_in_several_writes() -> None:
+async def test_large_change_set_is_stored_in_several_writes() -> None:
     bench = Bench()
     changes = [a_change(service=f"service-{number}") for number in range(MAX_CHANGES)]
     events = [a_change_set(*changes) for _ in range(3)]
@@ -83,7 +83,7 @@ async def test_large_change_sets_are_written_in_several_writes() -> None:
     assert bench.trail.writes == 2, "1,500 changes, at most 1,000 at once"
 
 
-async def test_heartbeats_and_events_of_later_releases_are_skipped() -> None:
+async def test_heartbeats_and_unknown_event_types_are_skipped() -> None:
     bench = Bench()
     await bench.ingest(Heartbeat(as_of=EPOCH), b'{"schema": 9, "event_type": "route_renamed"}')
     assert not bench.trail.events
@@ -94,38 +94,40 @@ async def test_heartbeats_and_events_of_later_releases_are_skipped() -> None:
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        (b"no json", Reason.MALFORMED),
-        (None, Reason.MALFORMED),
-        (b'{"schema": 1, "event_type": "route_changed"}', Reason.MALFORMED),
-        (b'{"event_type": "route_changed", "x": ' + b"[" * 100_000, Reason.MALFORMED),
-        (b'{"schema": 2, "event_type": "route_changed"}', Reason.UNSUPPORTED_SCHEMA),
-        (encode(a_change_set(revision=LARGEST_REVISION + 1)), Reason.UNSTORABLE),
+        (b"no json", DeadLetterReason.MALFORMED),
+        (None, DeadLetterReason.MALFORMED),
+        (b'{"schema": 1, "event_type": "route_changed"}', DeadLetterReason.MALFORMED),
+        (b'{"event_type": "route_changed", "x": ' + b"[" * 100_000, DeadLetterReason.MALFORMED),
+        (b'{"schema": 2, "event_type": "route_changed"}', DeadLetterReason.UNSUPPORTED_SCHEMA),
+        (encode(a_change_set(revision=MAX_REVISION + 1)), DeadLetterReason.UNSTORABLE),
     ],
     ids=["no json", "no value", "fields missing", "nested", "later schema", "revision too large"],
 )
-async def test_poison_goes_to_the_dead_letter_queue_and_the_rest_is_stored(value: bytes | None, reason: Reason) -> None:
+async def test_undecodable_record_goes_to_the_dead_letter_queue_and_others_are_stored(
+    value: bytes | None, reason: DeadLetterReason
+) -> None:
     bench = Bench()
     good = history(a_tenant(), 2)
     await bench.ingest(good[0], value, good[1])
     assert set(bench.trail.events) == ids(good)
     (letter,) = bench.dead_letters.letters
     assert (letter.record.value, letter.record.key, letter.reason) == (value, b"key", reason)
-    assert letter.record.place == RecordPosition("route-events", 3, 101)
+    assert letter.record.position == RecordPosition("route-events", 3, 101)
     assert letter.record.headers == (("traceparent", b"00-1"),)
     assert letter.detail
 
 
-async def test_a_record_is_a_dead_letter_when_the_store_refuses_one_of_its_changes() -> None:
+async def test_record_with_a_rejected_change_goes_to_the_dead_letter_queue() -> None:
     bench = Bench()
     event = a_change_set(a_change(service="payments"), a_change(service="carts"))
-    bench.trail.refused_ids = {f"{event.event_id}:1"}
+    bench.trail.rejected_ids = {f"{event.event_id}:1"}
     await bench.ingest(event, event)
     assert set(bench.trail.events) == {f"{event.event_id}:0"}
-    assert [each.reason for each in bench.dead_letters.letters] == [Reason.UNSTORABLE] * 2
+    assert [each.reason for each in bench.dead_letters.letters] == [DeadLetterReason.UNSTORABLE] * 2
     assert "change 1" in bench.dead_letters.letters[0].detail
 
 
-async def test_a_dead_letter_that_is_not_kept_holds_up_its_batch_and_remembers_its_first_failure() -> None:
+async def test_batch_waits_for_the_dead_letter_queue_and_keeps_the_time_of_its_first_failure() -> None:
     bench = Bench()
     bench.dead_letters.is_down = True
     with pytest.raises(DependencyUnavailable):

@@ -21,7 +21,7 @@ HOUR = 3600.0
 
 
 @given(st.lists(change_sets(), max_size=12), QUERIES, st.integers(1, 7))
-def test_following_the_cursors_shows_every_event_once_newest_first(
+def test_pages_contain_every_event_once_newest_first(
     history: Sequence[RouteChanged], query: AuditQuery, limit: int
 ) -> None:
     events = [event for each in history for event in audited(each)]
@@ -34,7 +34,7 @@ def test_following_the_cursors_shows_every_event_once_newest_first(
     asyncio.run(collect())
 
 
-async def test_what_arrives_meanwhile_does_not_move_the_pages_that_follow() -> None:
+async def test_events_stored_between_pages_do_not_shift_later_pages() -> None:
     trail = FakeAuditTrail()
     old = [an_event(seconds=number) for number in range(6)]
     await trail.store(old)
@@ -46,7 +46,7 @@ async def test_what_arrives_meanwhile_does_not_move_the_pages_that_follow() -> N
     assert second.next_cursor is None
 
 
-async def test_a_window_up_to_now_keeps_its_start_from_page_to_page() -> None:
+async def test_all_pages_of_a_period_up_to_now_have_the_same_start() -> None:
     trail = FakeAuditTrail()
     await trail.store([an_event(seconds=0), an_event(seconds=HOUR)])
     clock = MovableClock()
@@ -60,7 +60,7 @@ async def test_a_window_up_to_now_keeps_its_start_from_page_to_page() -> None:
     assert len((await queries.page(query, 10)).events) == 1, "asked anew, the older one is out of the window"
 
 
-async def test_a_cursor_may_be_continued_with_another_limit_but_not_with_another_query() -> None:
+async def test_cursor_allows_another_limit_and_refuses_another_query() -> None:
     trail = FakeAuditTrail()
     await trail.store([an_event(seconds=number) for number in range(5)])
     queries = AuditQueries(trail, MovableClock())

@@ -6,7 +6,7 @@ import sys
 from audit_consumer.settings import AuditSettings
 
 
-def test_a_wrong_environment_is_told_by_variable_and_ends_with_2() -> None:
+def test_wrong_environment_names_each_variable_and_exits_with_2() -> None:
     wrong = {"TM_HTTP_PORT": "99999", "TM_MONGO_URL": "postgresql://user:secret@host", "TM_AUDIT_BATCH_RECORDS": "many"}
     ended = subprocess.run(
         [sys.executable, "-m", "audit_consumer"], env=wrong, capture_output=True, text=True, timeout=60, check=False
@@ -17,5 +17,5 @@ def test_a_wrong_environment_is_told_by_variable_and_ends_with_2() -> None:
     assert "secret" not in ended.stderr
 
 
-def test_the_password_of_mongodb_is_not_printed_with_the_settings() -> None:
+def test_settings_do_not_print_the_password_of_mongodb() -> None:
     assert "secret" not in repr(AuditSettings(mongo_url="mongodb://user:secret@host/"))

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from audit_consumer.app import new_health
+from audit_consumer.composition.connect import new_health
 from audit_consumer.domain.records import Record
 from audit_consumer.service.ingestion import Ingestion
 from audit_consumer.worker import INDEXES, AuditWorker
@@ -28,7 +28,7 @@ class Bench:
         self.topic = FakeTopic()
         for event in self.events:
             self.topic.append(RawRecord(encode(event)))
-        self.records = FakeRecords(self.topic, at_once=3)
+        self.records = FakeRecords(self.topic, max_records=3)
         self.trail = FakeAuditTrail()
         self.dead_letters = FakeDeadLetters()
         self.health = new_health()
@@ -51,13 +51,13 @@ class Bench:
         return await self.is_all_stored() and self.topic.committed == {0: 10}
 
 
-async def test_everything_that_waits_is_stored_and_then_committed() -> None:
+async def test_worker_stores_and_then_commits_every_record() -> None:
     bench = Bench()
     async with bench.worker().running(grace_seconds=5):
         await eventually(bench.is_all_committed)
 
 
-async def test_offsets_are_held_while_the_store_is_down_and_nothing_is_lost() -> None:
+async def test_offsets_do_not_move_while_the_store_is_down_and_no_record_is_lost() -> None:
     bench = Bench()
     bench.trail.is_down, bench.trail.stores_before_failing = True, 2
     async with bench.worker().running(grace_seconds=5):
@@ -68,7 +68,7 @@ async def test_offsets_are_held_while_the_store_is_down_and_nothing_is_lost() ->
         await eventually(bench.is_all_committed)
 
 
-async def test_offsets_are_held_while_a_dead_letter_cannot_be_kept() -> None:
+async def test_offsets_do_not_move_while_the_dead_letter_queue_is_down() -> None:
     bench = Bench()
     bench.topic.append(RawRecord(b"poison"))
     bench.dead_letters.is_down = True
@@ -79,7 +79,7 @@ async def test_offsets_are_held_while_a_dead_letter_cannot_be_kept() -> None:
     assert len(bench.dead_letters.letters) == 1
 
 
-async def test_kafka_may_be_down_at_the_start() -> None:
+async def test_worker_starts_without_kafka() -> None:
     bench = Bench()
     bench.records.is_down = True
     async with bench.worker().running(grace_seconds=5):
@@ -88,7 +88,7 @@ async def test_kafka_may_be_down_at_the_start() -> None:
         await eventually(bench.is_all_committed)
 
 
-async def test_a_batch_that_was_taken_before_a_rebalance_is_not_committed_but_read_again() -> None:
+async def test_batch_from_before_a_rebalance_is_read_again_and_not_committed() -> None:
     bench = Bench()
     gate = GatedIngestion(bench.ingestion)
     async with bench.worker(gate).running(grace_seconds=5):
@@ -111,7 +111,7 @@ async def test_readiness_waits_for_the_indexes() -> None:
     assert bench.health.dependencies[INDEXES].up
 
 
-async def test_the_end_waits_for_the_batch_at_hand_and_commits_it() -> None:
+async def test_stop_waits_for_the_current_batch_and_commits_it() -> None:
     bench = Bench()
     gate = GatedIngestion(bench.ingestion)
     async with bench.worker(gate).running(grace_seconds=5):
@@ -120,7 +120,7 @@ async def test_the_end_waits_for_the_batch_at_hand_and_commits_it() -> None:
     assert bench.topic.committed == {0: 3}
 
 
-async def test_the_end_does_not_wait_for_ever_and_leaves_the_offsets_where_they_were() -> None:
+async def test_stop_gives_up_after_its_grace_period_without_moving_offsets() -> None:
     bench = Bench()
     gate = GatedIngestion(bench.ingestion)
     async with bench.worker(gate).running(grace_seconds=0.01):
@@ -128,7 +128,7 @@ async def test_the_end_does_not_wait_for_ever_and_leaves_the_offsets_where_they_
     assert bench.topic.committed == {}
 
 
-async def test_a_fault_in_one_part_does_not_end_the_ingestion() -> None:
+async def test_unexpected_failure_of_one_task_does_not_stop_ingestion() -> None:
     bench = Bench()
     faulty = FaultyIngestion(bench.ingestion)
     async with bench.worker(faulty).running(grace_seconds=5):
@@ -146,7 +146,7 @@ class GatedIngestion(Ingestion):
         self.offsets_seen: list[int] = []
 
     async def ingest(self, records: Sequence[Record]) -> None:
-        self.offsets_seen.append(records[0].place.offset)
+        self.offsets_seen.append(records[0].position.offset)
         self.reached.set()
         await self.opened.wait()
         await self._real.ingest(records)

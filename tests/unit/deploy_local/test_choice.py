@@ -37,7 +37,7 @@ def settings(**values: object) -> LocalSettings:
         ("processes", "containers", True, "containers"),
     ],
 )
-def test_what_runs_already_decides_then_the_setting_then_the_engine(
+def test_running_engine_comes_before_the_setting_and_the_setting_before_detection(
     wanted: str, in_use: Engine | None, answers: bool, expected: Engine
 ) -> None:
     assert choose_engine(settings(local_servers=wanted), in_use, lambda: answers) == expected
@@ -48,14 +48,14 @@ def test_containers_without_an_engine_are_refused() -> None:
         choose_engine(settings(local_servers="containers"), None, lambda: False)
 
 
-def test_url_in_the_environment_comes_first(tmp_path: Path) -> None:
+def test_url_in_the_environment_replaces_the_local_server(tmp_path: Path) -> None:
     stack = open_stack(tmp_path, settings(redis_url="redis://elsewhere:6379/0"))
     assert isinstance(stack.redis, ExternalServer)
     assert isinstance(stack.kafka, LocalProcess)
     assert stack.redis.urls == ("redis://elsewhere:6379/0",)
 
 
-def test_url_that_this_stack_wrote_itself_is_not_someone_elses(tmp_path: Path) -> None:
+def test_url_of_the_stack_itself_is_not_an_external_server(tmp_path: Path) -> None:
     with StateDirectory(tmp_path).update() as state:
         state.urls = ["redis://127.0.0.1:20001/0"]
     stack = open_stack(tmp_path, settings(redis_url="redis://127.0.0.1:20001/0"))
@@ -70,7 +70,7 @@ def test_containers_use_the_ports_of_processes(tmp_path: Path) -> None:
     assert str(stack.state.port("mongo")) in stack.mongo.urls[0]
 
 
-def test_primary_of_someone_else_has_no_local_replica() -> None:
+def test_external_primary_has_no_local_replica() -> None:
     named = named_in(settings(postgres_url="postgresql://elsewhere/db"), frozenset())
     assert named["replica"].urls == ()
 
@@ -88,13 +88,13 @@ def test_replica_urls_are_separated_by_commas() -> None:
 
 
 @pytest.mark.parametrize("action", ["stop", "kill", "freeze", "thaw"])
-async def test_server_of_someone_else_is_not_controlled(action: str) -> None:
+async def test_external_server_cannot_be_controlled(action: str) -> None:
     server = named_in(settings(mongo_url="mongodb://elsewhere"), frozenset())["mongo"]
     with pytest.raises(NotControllable, match="TM_MONGO_URL"):
         await getattr(server, action)()
 
 
-async def test_server_of_someone_else_that_does_not_answer_is_named() -> None:
+async def test_external_server_that_does_not_answer_is_named() -> None:
     async def refuse(_url: str) -> None:
         raise ConnectionRefusedError("nobody there")
 

@@ -25,25 +25,25 @@ def printed(console: Console) -> str:
     return console.file.getvalue()
 
 
-async def test_status_of_nothing_says_how_to_start(tmp_path: Path, console: Console) -> None:
+async def test_status_without_a_state_directory_says_how_to_start(tmp_path: Path, console: Console) -> None:
     assert await commands.status(tmp_path / "none", console) == commands.NOT_RUNNING
     assert "make up" in printed(console)
     assert not (tmp_path / "none").exists()
 
 
-async def test_status_of_what_was_stopped_says_how_to_start(tmp_path: Path, console: Console) -> None:
+async def test_status_of_a_stopped_stack_says_how_to_start(tmp_path: Path, console: Console) -> None:
     open_stack(tmp_path).state.port("redis")
     assert await commands.status(tmp_path, console) == commands.NOT_RUNNING
     assert "stopped" in printed(console)
     assert "make up" in printed(console)
 
 
-async def test_down_of_nothing_is_done(tmp_path: Path, console: Console) -> None:
+async def test_down_without_a_state_directory_succeeds(tmp_path: Path, console: Console) -> None:
     assert await commands.down(tmp_path / "none", console, purge=True) == commands.SUCCESS
     assert "Nothing to stop" in printed(console)
 
 
-def test_logs_of_nothing_say_how_to_start(tmp_path: Path, console: Console) -> None:
+def test_logs_without_a_state_directory_say_how_to_start(tmp_path: Path, console: Console) -> None:
     with pytest.raises(LocalServerError, match="make up"):
         commands.logs(tmp_path / "none", console, None, and_follow=False)
 

@@ -55,11 +55,11 @@ def redis_in(container: Container | None, state: StateDirectory) -> LocalContain
     ("status", "condition"),
     [("running", "running"), ("paused", "frozen"), ("exited", "stopped"), ("dead", "ended"), ("created", "ended")],
 )
-async def test_condition_is_the_containers(status: str, condition: str, state: StateDirectory) -> None:
+async def test_condition_follows_the_containers_status(status: str, condition: str, state: StateDirectory) -> None:
     assert await redis_in(Container(status), state).condition() == condition
 
 
-async def test_container_that_was_never_made_is_stopped(state: StateDirectory) -> None:
+async def test_missing_container_is_stopped(state: StateDirectory) -> None:
     assert await redis_in(None, state).condition() == "stopped"
 
 
@@ -69,7 +69,7 @@ async def test_frozen_container_is_thawed_before_it_is_stopped(state: StateDirec
     assert container.told == ["unpause", "stop within 30 s"]
 
 
-def test_plans_listen_where_processes_would(state: StateDirectory) -> None:
+def test_containers_listen_on_the_ports_of_local_processes(state: StateDirectory) -> None:
     home = PostgresHome(state, None, None)
     primary, replica = Primary(home, state), Replica(home, state)
     assert f"port={state.port('postgres')}" in plans.primary_plan("postgres", primary).command
@@ -88,6 +88,6 @@ def test_kafka_is_configured_by_environment(state: StateDirectory, tmp_path: Pat
     assert "KAFKA_CONTROLLER_QUORUM_BOOTSTRAP_SERVERS" not in environment
 
 
-def test_engine_that_cannot_be_reached_does_not_answer(tmp_path: Path) -> None:
+def test_unreachable_engine_does_not_answer(tmp_path: Path) -> None:
     settings = LocalSettings.model_validate({"docker_host": f"unix://{tmp_path / 'no.sock'}"})
     assert not engine_answers(settings)

@@ -27,7 +27,7 @@ def test_locked_jar_is_kept(tmp_path: Path) -> None:
     assert class_path(tmp_path, [JAR]) == str(tmp_path / "broker-1.0.jar")
 
 
-def test_other_jar_is_refused_and_not_kept(tmp_path: Path) -> None:
+def test_jar_with_another_hash_is_refused_and_not_kept(tmp_path: Path) -> None:
     with pytest.raises(JarMismatch, match="broker:1"):
         fetch([JAR], tmp_path, repository(b"another jar"))
     assert list(tmp_path.iterdir()) == []
@@ -39,7 +39,7 @@ def test_jar_changed_in_the_cache_is_refused(tmp_path: Path) -> None:
         class_path(tmp_path, [JAR])
 
 
-def test_jar_that_cannot_be_had_is_named(tmp_path: Path) -> None:
+def test_jar_that_cannot_be_downloaded_is_named(tmp_path: Path) -> None:
     def offline(_coordinate: str, _directory: Path) -> Path:
         raise ConnectionError("no route to host")
 
@@ -47,12 +47,12 @@ def test_jar_that_cannot_be_had_is_named(tmp_path: Path) -> None:
         fetch([JAR], tmp_path, offline)
 
 
-def test_lock_covers_what_is_asked_for() -> None:
+def test_lock_file_covers_every_requested_jar() -> None:
     wanted = set(tomllib.loads(LOCK.with_name("jgo.toml").read_text())["dependencies"]["coordinates"])
     assert wanted <= {jar.coordinate for jar in locked_jars()}
     assert all(len(jar.sha256) == 64 for jar in locked_jars())
 
 
-def test_names_in_the_cache_are_unique() -> None:
+def test_file_names_of_locked_jars_are_unique() -> None:
     names = [jar.file_name for jar in locked_jars()]
     assert len(names) == len(set(names))

@@ -26,14 +26,14 @@ def is_alive(process: psutil.Process) -> bool:
     return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
-async def test_started_service_is_ready_and_knows_its_settings(stand_in: StandIn, state: StateDirectory) -> None:
+async def test_started_service_is_ready_and_gets_its_settings(stand_in: StandIn, state: StateDirectory) -> None:
     server = stand_in(READY, environment={"TM_REDIS_URL": "redis://somewhere"})
     await server.start()
     assert await server.condition() == "running"
     assert "instance stand-in redis://somewhere" in state.log("stand-in").read_text()
 
 
-async def test_starting_what_runs_changes_nothing(stand_in: StandIn) -> None:
+async def test_start_of_a_running_service_changes_nothing(stand_in: StandIn) -> None:
     server = stand_in(READY)
     await server.start()
     pid = server.pid
@@ -60,7 +60,7 @@ async def test_freezing_and_thawing_reach_children(stand_in: StandIn) -> None:
     assert psutil.STATUS_STOPPED not in [process.status() for process in processes]
 
 
-async def test_starting_what_is_frozen_thaws_it(stand_in: StandIn) -> None:
+async def test_start_of_a_frozen_service_thaws_it(stand_in: StandIn) -> None:
     server = stand_in(READY)
     await server.start()
     await server.freeze()
@@ -85,7 +85,9 @@ async def test_frozen_server_can_be_stopped(stand_in: StandIn) -> None:
     assert not await server.is_running()
 
 
-async def test_server_deaf_to_sigterm_is_killed_and_the_log_says_so(stand_in: StandIn, state: StateDirectory) -> None:
+async def test_server_that_ignores_sigterm_is_killed_and_the_log_says_so(
+    stand_in: StandIn, state: StateDirectory
+) -> None:
     server = stand_in(DEAF, stop_seconds=0.2)
     await server.start()
     await server.stop()
@@ -102,7 +104,7 @@ async def test_server_that_ends_while_starting_is_reported_with_its_log(
     assert str(state.log("stand-in")) in str(failure.value)
 
 
-async def test_server_that_vanished_is_told_from_one_that_was_stopped(stand_in: StandIn) -> None:
+async def test_crashed_server_differs_from_a_stopped_one(stand_in: StandIn) -> None:
     server = stand_in(READY)
     await server.start()
     process = processes_of(server)[0]
@@ -114,7 +116,7 @@ async def test_server_that_vanished_is_told_from_one_that_was_stopped(stand_in: 
     assert await server.condition() == "stopped"
 
 
-async def test_what_does_not_run_cannot_be_frozen(stand_in: StandIn) -> None:
+async def test_stopped_server_cannot_be_frozen(stand_in: StandIn) -> None:
     with pytest.raises(NotReady, match="start it first"):
         await stand_in(READY).freeze()
 
@@ -138,7 +140,7 @@ def foreign() -> Iterator[subprocess.Popen[bytes]]:
     process.wait()
 
 
-async def test_foreign_process_with_a_reused_number_is_never_touched(
+async def test_other_process_with_a_reused_pid_is_not_touched(
     stand_in: StandIn, state: StateDirectory, foreign: subprocess.Popen[bytes]
 ) -> None:
     began = psutil.Process(foreign.pid).create_time()
@@ -152,7 +154,7 @@ async def test_foreign_process_with_a_reused_number_is_never_touched(
     assert foreign.poll() is None
 
 
-async def test_number_of_a_process_that_is_gone_is_stale(
+async def test_pid_of_an_ended_process_is_stale(
     stand_in: StandIn, state: StateDirectory, foreign: subprocess.Popen[bytes]
 ) -> None:
     identity = Identity(foreign.pid, psutil.Process(foreign.pid).create_time())
@@ -167,7 +169,7 @@ async def test_number_of_a_process_that_is_gone_is_stale(
     assert await server.is_running()
 
 
-async def test_process_that_was_never_written_down_is_ended(stand_in: StandIn, state: StateDirectory) -> None:
+async def test_process_missing_from_the_state_file_is_ended(stand_in: StandIn, state: StateDirectory) -> None:
     """The command that started it was killed between starting and writing."""
     unknown = spawn(
         Launch([sys.executable, "-c", "import time; time.sleep(60)"], state.path.parent),
@@ -180,9 +182,7 @@ async def test_process_that_was_never_written_down_is_ended(stand_in: StandIn, s
     assert await server.is_running()
 
 
-async def test_leftovers_are_ended_by_their_mark_and_other_stacks_are_not(
-    state: StateDirectory, stand_in: StandIn
-) -> None:
+async def test_leftover_processes_are_ended_and_other_stacks_are_not(state: StateDirectory, stand_in: StandIn) -> None:
     launch = Launch([sys.executable, "-c", "import time; time.sleep(60)"], state.path.parent)
     neighbour = StateDirectory(state.path.with_name("state-2"))
     leftover = spawn(launch, state.log("leftover"), state.mark("leftover"))
@@ -205,13 +205,13 @@ async def test_failing_program_is_reported_with_its_output(state: StateDirectory
     assert "no configuration found" in str(failure.value)
 
 
-async def test_program_that_takes_too_long_is_killed(state: StateDirectory) -> None:
+async def test_program_that_exceeds_its_time_is_killed(state: StateDirectory) -> None:
     launch = Launch([sys.executable, "-c", "import time; time.sleep(60)"], state.path.parent)
     with pytest.raises(LocalServerError, match="took longer"):
         await run_to_end(launch, state.log("slow"), state.mark("slow"), 0.1)
 
 
-async def test_interrupting_the_command_does_not_reach_servers(stand_in: StandIn) -> None:
+async def test_interrupt_of_the_command_does_not_reach_servers(stand_in: StandIn) -> None:
     server = stand_in(READY)
     await server.start()
     assert server.pid is not None

@@ -19,7 +19,7 @@ def state(tmp_path: Path) -> StateDirectory:
     return state
 
 
-def test_one_log_is_printed_plainly(state: StateDirectory) -> None:
+def test_single_log_is_printed_without_its_name(state: StateDirectory) -> None:
     lines: list[str] = []
     print_tails(log_files(state, "redis"), lines.append)
     assert "\n".join(lines).splitlines()[-1] == "redis 99"
@@ -32,16 +32,16 @@ def test_all_logs_are_printed_under_their_names(state: StateDirectory) -> None:
     assert f"==> {state.log('kafka')} <==" in lines
 
 
-def test_unknown_name_is_answered_with_the_known_ones(state: StateDirectory) -> None:
+def test_unknown_log_is_refused_with_the_known_names(state: StateDirectory) -> None:
     with pytest.raises(LocalServerError, match="there are kafka, redis"):
         log_files(state, "mysql")
 
 
-def test_tail_of_no_file_is_empty(tmp_path: Path) -> None:
+def test_tail_of_a_missing_file_is_empty(tmp_path: Path) -> None:
     assert tail(tmp_path / "none") == ""
 
 
-def test_large_log_is_put_aside(tmp_path: Path) -> None:
+def test_large_log_is_rotated(tmp_path: Path) -> None:
     log = tmp_path / "kafka.log"
     with log.open("wb") as file:
         file.truncate(21 * 1024 * 1024)

@@ -23,7 +23,7 @@ def test_missing_libraries_and_their_packages_are_named() -> None:
     assert "apt-get install <what provides libodd.so.9> libcurl4 libssl3" in message
 
 
-def test_program_with_all_its_libraries_passes() -> None:
+def test_program_with_all_its_libraries_is_accepted() -> None:
     libraries.require_libraries(Path("/bin/sh"))
 
 
@@ -40,5 +40,5 @@ def test_unknown_account_is_refused() -> None:
         unprivileged("no-such-account", user_id=0)
 
 
-def test_ordinary_user_stays_who_they_are() -> None:
+def test_unprivileged_user_keeps_their_account() -> None:
     assert unprivileged(None, user_id=1000) is None

@@ -23,12 +23,12 @@ class Step:
         return False
 
 
-async def test_failure_of_one_server_is_told_by_its_own_message() -> None:
+async def test_failure_of_one_server_is_raised_with_its_own_message() -> None:
     failing = Step("kafka", LocalServerError("no jar: put it there"))
     with pytest.raises(LocalServerError, match="no jar: put it there"):
         await start_all([(Step("postgres"), Step("replica")), (failing,)], Silent())
 
 
-async def test_mistake_of_ours_is_shown_whole() -> None:
+async def test_unexpected_error_is_raised_with_its_group() -> None:
     with pytest.raises(BaseExceptionGroup):
         await start_all([(Step("kafka", KeyError("port")),)], Silent())

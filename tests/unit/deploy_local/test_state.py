@@ -8,7 +8,7 @@ from deploy.local import ports
 from deploy.local.state import Identity, StateDirectory
 
 
-def test_port_is_picked_once(tmp_path: Path) -> None:
+def test_port_stays_the_same(tmp_path: Path) -> None:
     port = StateDirectory(tmp_path).port("redis")
     assert StateDirectory(tmp_path).port("redis") == port
 
@@ -19,12 +19,12 @@ def test_ports_of_one_stack_differ(tmp_path: Path) -> None:
     assert len(set(picked)) == 50
 
 
-def test_ports_keep_clear_of_outgoing_connections() -> None:
+def test_ports_are_below_the_ephemeral_range() -> None:
     first_ephemeral = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     assert all(ports.pick() < first_ephemeral for _ in range(20))
 
 
-def test_half_written_state_is_put_aside(tmp_path: Path) -> None:
+def test_unreadable_state_file_is_set_aside(tmp_path: Path) -> None:
     state = StateDirectory(tmp_path)
     state.port("redis")
     (tmp_path / "state.json").write_text('{"ports": {"redis": 2')
@@ -33,13 +33,13 @@ def test_half_written_state_is_put_aside(tmp_path: Path) -> None:
     assert ports.is_free(state.port("redis"))
 
 
-def test_state_survives_the_command(tmp_path: Path) -> None:
+def test_state_is_read_back_by_another_command(tmp_path: Path) -> None:
     with StateDirectory(tmp_path).update() as state:
         state.processes["redis"] = Identity(42, 1.5)
     assert StateDirectory(tmp_path).read().processes == {"redis": Identity(42, 1.5)}
 
 
-def test_environment_file_is_private_and_can_be_sourced(tmp_path: Path) -> None:
+def test_environment_file_is_private_and_a_shell_can_source_it(tmp_path: Path) -> None:
     state = StateDirectory(tmp_path)
     values = {
         "TM_MONGO_URL": "mongodb://127.0.0.1:1/?replicaSet=rs0",
@@ -54,7 +54,7 @@ def test_environment_file_is_private_and_can_be_sourced(tmp_path: Path) -> None:
     assert printed.splitlines() == list(values.values())
 
 
-def test_purge_deletes_only_what_was_made_here(tmp_path: Path) -> None:
+def test_purge_keeps_files_of_others(tmp_path: Path) -> None:
     state = StateDirectory(tmp_path)
     state.port("redis")
     borrowed = tmp_path.parent / "borrowed"

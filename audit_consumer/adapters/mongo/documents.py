@@ -5,14 +5,14 @@ from datetime import UTC
 from typing import Any
 from uuid import UUID
 
-from audit_consumer.domain.events import AuditEvent, moment_of
+from audit_consumer.domain.events import AuditEvent, time_of
 from shared.schemas.events import Action
 from shared.schemas.identity import RouteKey
-from shared.schemas.route_value import RouteState
+from shared.schemas.route_value import RouteState, RouteValue
 
 
 def to_document(event: AuditEvent) -> dict[str, Any]:
-    """The document of an event. Its `sort_key` holds the microseconds that a BSON date cannot."""
+    """The document of an event. Its `sort_key` has the microseconds that a BSON date lacks."""
     return {
         "_id": event.id,
         "sort_key": event.sort_key,
@@ -27,10 +27,7 @@ def to_document(event: AuditEvent) -> dict[str, Any]:
             "version": event.route.version,
         },
         "revision": event.revision,
-        "url": event.url,
-        "is_active": event.is_active,
-        "previous_url": event.previous_url,
-        "previous_state": event.previous_state.value if event.previous_state else None,
+        **_value_fields(event.value, event.previous),
         "changed_by": event.changed_by,
         "reason": event.reason,
         "correlation_id": event.correlation_id,
@@ -40,8 +37,8 @@ def to_document(event: AuditEvent) -> dict[str, Any]:
 
 
 def from_document(document: Mapping[str, Any]) -> AuditEvent:
-    """The event in a document that `to_document` made; dates are read as aware UTC."""
-    previous_state = document["previous_state"]
+    """The event in a document of `to_document`. The document's dates must be aware."""
+    value, previous = _values_in(document)
     return AuditEvent(
         event_id=UUID(document["event_id"]),
         index=document["index"],
@@ -49,13 +46,30 @@ def from_document(document: Mapping[str, Any]) -> AuditEvent:
         action=Action(document["action"]),
         route=RouteKey(**document["route"]),
         revision=document["revision"],
-        url=document["url"],
-        is_active=document["is_active"],
-        previous_url=document["previous_url"],
-        previous_state=RouteState(previous_state) if previous_state else None,
+        value=value,
+        previous=previous,
         changed_by=document["changed_by"],
         reason=document["reason"],
         correlation_id=document["correlation_id"],
-        occurred_at=moment_of(document["sort_key"]),
+        occurred_at=time_of(document["sort_key"]),
         processed_at=document["processed_at"].astimezone(UTC),
     )
+
+
+# A new attribute of a route's value is added in the two functions below, and nowhere else in this adapter.
+
+
+def _value_fields(value: RouteValue, previous: RouteValue | None) -> dict[str, Any]:
+    return {
+        "url": value.url,
+        "is_active": value.is_active,
+        "previous_url": previous.url if previous else None,
+        "previous_state": previous.state.value if previous else None,
+    }
+
+
+def _values_in(document: Mapping[str, Any]) -> tuple[RouteValue, RouteValue | None]:
+    value = RouteValue(document["url"], document["is_active"])
+    if document["previous_state"] is None:
+        return value, None
+    return value, RouteValue(document["previous_url"], document["previous_state"] == RouteState.ACTIVE)

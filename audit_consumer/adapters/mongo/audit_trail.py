@@ -1,4 +1,8 @@
-"""The audit trail in MongoDB. The one module that talks to it."""
+"""The audit trail in MongoDB.
+
+The driver is motor because the product's owner chose it. It is past its end of life, so this module alone uses it; ADR 26
+describes the move to PyMongo's asynchronous client.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -15,12 +19,12 @@ from pymongo import ReadPreference, WriteConcern
 from pymongo.errors import BulkWriteError, ExecutionTimeout, OperationFailure, PyMongoError, WTimeoutError
 from pymongo.read_concern import ReadConcern
 
-from audit_consumer.adapters.documents import from_document, to_document
-from audit_consumer.adapters.mongo_queries import INDEXES, NEWEST_FIRST, condition, index_for
+from audit_consumer.adapters.mongo.documents import from_document, to_document
+from audit_consumer.adapters.mongo.queries import INDEXES, NEWEST_FIRST, filter_document, index_for
 from audit_consumer.domain.events import AuditEvent
-from audit_consumer.domain.queries import Filters, Span
+from audit_consumer.domain.queries import Filters, SortKeyRange
 from audit_consumer.errors import QueryTooSlow
-from audit_consumer.ports import Refusal, Stored
+from audit_consumer.ports import Rejection, WriteResult
 from shared.runtime.clock import Clock
 from shared.runtime.health import DependencyHealth
 from shared.runtime.metrics import Metrics
@@ -28,12 +32,12 @@ from shared.runtime.resilience import DependencyUnavailable, Guard
 
 NAME = "mongo"
 COLLECTION = "events"
-LARGEST_DOCUMENT_BYTES = 16 * 1024 * 1024
-READS_AT_ONCE = 4
-"""motor runs every call in a thread of a small pool: slow queries must leave some for the ingestion."""
+MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
+MAX_CONCURRENT_READS = 4
+"""motor runs each call in a thread of a small pool, and slow queries must leave threads for the ingestion."""
 
 DUPLICATE_KEY = 11000
-# BadValue, DocumentValidationFailure, BSONObjectTooLarge, KeyTooLong: the same document will be refused tomorrow.
+# BadValue, DocumentValidationFailure, BSONObjectTooLarge, KeyTooLong: MongoDB rejects the same document every time.
 PERMANENT_CODES = frozenset({2, 121, 10334, 17280})
 
 _log = structlog.get_logger(__name__)
@@ -41,13 +45,13 @@ _CODEC: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
 Document: TypeAlias = dict[str, Any]
 
 
-def new_client(url: str, *, longest_call: float) -> AsyncIOMotorClient[Document]:
-    """A client that finds out soon and retries nothing by itself; connects on first use. Times in seconds."""
+def new_client(url: str, *, call_seconds: float) -> AsyncIOMotorClient[Document]:
+    """A client that fails early, retries nothing, and connects on first use. No call may take longer than `call_seconds`."""
     return AsyncIOMotorClient(
         url,
         serverSelectionTimeoutMS=1_000,
         connectTimeoutMS=1_000,
-        socketTimeoutMS=round(longest_call * 1_000),
+        socketTimeoutMS=round(call_seconds * 1_000),
         waitQueueTimeoutMS=1_000,
         retryWrites=False,
         retryReads=False,
@@ -72,7 +76,7 @@ class MongoAuditTrail:
     ) -> None:
         self._client = client
         self._query_seconds = query_seconds
-        # The server gives up before the client does, so that the client hears which of the two it was.
+        # The server cancels the query before the client's deadline, so that the client can tell a slow query from an outage.
         self._server_query_ms = round(query_seconds * 900)
         self._writes: AsyncIOMotorCollection[Document] = client[database].get_collection(
             COLLECTION, write_concern=WriteConcern(w="majority", j=True, wtimeout=round(write_seconds * 900))
@@ -80,47 +84,47 @@ class MongoAuditTrail:
         self._reads: AsyncIOMotorCollection[Document] = client[database].get_collection(
             COLLECTION, _CODEC, ReadPreference.PRIMARY, read_concern=ReadConcern("majority")
         )
-        self._readers = asyncio.Semaphore(READS_AT_ONCE)
+        self._read_slots = asyncio.Semaphore(MAX_CONCURRENT_READS)
         self._guard = Guard(
             NAME, timeout=write_seconds, failures=(PyMongoError,), clock=clock, health=health, metrics=metrics
         )
 
     @asynccontextmanager
-    async def _call(self, within: float | None = None) -> AsyncIterator[None]:
-        async with self._guard.call(within=within):
+    async def _call(self, within_seconds: float | None = None) -> AsyncIterator[None]:
+        async with self._guard.call(within=within_seconds):
             try:
                 yield
             except OperationFailure as error:
-                # It answered. What is wrong is this request, an index say: no reason to hold back all the others.
-                _log.warning("MongoDB refused a request", code=error.code, why=str(error))
+                # MongoDB answered, and the fault is in this request (such as a missing index): the breaker must not open.
+                _log.warning("MongoDB refused a request", code=error.code, reason=str(error))
                 raise DependencyUnavailable(NAME, f"it refused the request with error {error.code}") from error
 
-    async def prepare(self) -> None:
-        """Make sure that every index exists. A build that takes longer goes on in MongoDB. May be called again."""
+    async def create_indexes(self) -> None:
+        """Create the missing indexes. A build that exceeds the deadline continues in MongoDB. Raises DependencyUnavailable."""
         async with self._call():
             await self._writes.create_indexes(list(INDEXES))
 
     async def ping(self) -> None:
-        """Ask whether it answers. Raises DependencyUnavailable."""
+        """Check that MongoDB answers. Raises DependencyUnavailable."""
         async with self._call(self._query_seconds):
             await self._client.admin.command("ping")
 
-    async def store(self, events: Sequence[AuditEvent]) -> Stored:
-        """Store what is not there yet, on a majority of servers and in their journals."""
-        documents, sent, refused = _encode(events)
+    async def store(self, events: Sequence[AuditEvent]) -> WriteResult:
+        """Store the events that the trail lacks, on a majority of servers and in their journals."""
+        documents, sent, rejected = _encode(events)
         errors: Sequence[Document] = ()
         if documents:
             async with self._call():
                 errors = await self._insert(documents)
-        refused += [Refusal(sent[each["index"]], each["errmsg"]) for each in errors if _is_permanent(each)]
+        rejected += [Rejection(sent[each["index"]], each["errmsg"]) for each in errors if _is_permanent(each)]
         failed = {each["index"] for each in errors}
         stored = [event for index, event in enumerate(sent) if index not in failed]
-        return Stored(stored, sum(each["code"] == DUPLICATE_KEY for each in errors), refused)
+        return WriteResult(stored, sum(each["code"] == DUPLICATE_KEY for each in errors), rejected)
 
     async def _insert(self, documents: Sequence[RawBSONDocument]) -> Sequence[Document]:
-        """The errors of single documents; each is a duplicate or will never be taken."""
+        """The errors of single documents, all of them duplicates or permanent rejections."""
         try:
-            # Where all are duplicates, MongoDB still waits until a majority has what it wrote last: they are safe too.
+            # When all are duplicates, MongoDB still waits until a majority has its latest write: duplicates are safe too.
             await self._writes.insert_many(documents, ordered=False)
         except BulkWriteError as error:
             if error.details["writeConcernErrors"]:
@@ -132,10 +136,15 @@ class MongoAuditTrail:
             return errors
         return ()
 
-    async def find(self, filters: Filters, span: Span, limit: int) -> Sequence[AuditEvent]:
+    async def find(self, filters: Filters, keys: SortKeyRange, limit: int) -> Sequence[AuditEvent]:
         """At most `limit` matching events, newest first."""
-        async with self._call(self._query_seconds), self._readers:
-            found = self._reads.find(condition(filters, span)).sort(NEWEST_FIRST).hint(index_for(filters)).limit(limit)
+        async with self._call(self._query_seconds), self._read_slots:
+            found = (
+                self._reads.find(filter_document(filters, keys))
+                .sort(NEWEST_FIRST)
+                .hint(index_for(filters))
+                .limit(limit)
+            )
             try:
                 documents = await found.max_time_ms(self._server_query_ms).to_list(limit)
             except ExecutionTimeout as error:
@@ -151,18 +160,18 @@ def _is_permanent(error: Document) -> bool:
     return error["code"] in PERMANENT_CODES
 
 
-def _encode(events: Sequence[AuditEvent]) -> tuple[list[RawBSONDocument], list[AuditEvent], list[Refusal]]:
-    """The documents, the events they are of, and those events that no document can hold."""
-    documents, sent, refused = [], [], []
+def _encode(events: Sequence[AuditEvent]) -> tuple[list[RawBSONDocument], list[AuditEvent], list[Rejection]]:
+    """The documents, the events in them, and the events that no document can hold."""
+    documents, sent, rejected = [], [], []
     for event in events:
         try:
             encoded = bson.encode(to_document(event))
         except (BSONError, OverflowError) as error:
-            refused.append(Refusal(event, str(error)))
+            rejected.append(Rejection(event, str(error)))
             continue
-        if len(encoded) > LARGEST_DOCUMENT_BYTES:
-            refused.append(Refusal(event, f"{len(encoded)} bytes; MongoDB takes {LARGEST_DOCUMENT_BYTES}"))
+        if len(encoded) > MAX_DOCUMENT_BYTES:
+            rejected.append(Rejection(event, f"{len(encoded)} bytes; the maximum is {MAX_DOCUMENT_BYTES}"))
             continue
         documents.append(RawBSONDocument(encoded))
         sent.append(event)
-    return documents, sent, refused
+    return documents, sent, rejected

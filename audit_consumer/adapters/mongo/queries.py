@@ -1,27 +1,27 @@
-"""How the audit trail is asked in MongoDB's terms, and the indexes that answer without reading the collection."""
+"""Audit queries as MongoDB filters, and the indexes that serve them."""
 
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
-from audit_consumer.domain.queries import Filters, Span
+from audit_consumer.domain.queries import Filters, SortKeyRange
 
 NEWEST_FIRST = [("sort_key", DESCENDING)]
 _ROUTE_FIELDS = ("tenant", "service", "env", "version")
 _FILTERED = ("route.tenant", "route.service", "route.env", "action")
 
 
-def condition(filters: Filters, span: Span) -> dict[str, Any]:
-    """The filter document: equalities, and a range of the one field that everything is sorted by."""
+def filter_document(filters: Filters, keys: SortKeyRange) -> dict[str, Any]:
+    """The filter document: equalities, and a range of the sort key."""
     wanted: dict[str, Any] = {f"route.{part}": getattr(filters, part) for part in _ROUTE_FIELDS}
     wanted["action"] = filters.action.value if filters.action else None
     wanted["correlation_id"] = filters.correlation_id
-    wanted["sort_key"] = {name: key for name, key in (("$gte", span.first), ("$lt", span.below)) if key} or None
+    wanted["sort_key"] = {name: key for name, key in (("$gte", keys.start), ("$lt", keys.end)) if key} or None
     return {field: value for field, value in wanted.items() if value is not None}
 
 
 def index_for(filters: Filters) -> str:
-    """The name of the index to read. MongoDB left to choose takes a shorter scan and sorts all of it in memory."""
+    """The index that the query must use. MongoDB's planner prefers a shorter scan and sorts its result in memory."""
     if None not in (filters.tenant, filters.service, filters.env, filters.version):
         return "route_time"
     if filters.correlation_id:
@@ -32,8 +32,8 @@ def index_for(filters: Filters) -> str:
 
 
 def _index(name: str, *equal: str) -> IndexModel:
-    # Equality first, then the sort key: the answer is in order, no sort, at any page. Then what else may be filtered
-    # by: a document is only read when it belongs to the answer.
+    # Equality fields come first, then the sort key: results are in order without a sort, on every page. The other filter
+    # fields follow, so that MongoDB reads no document that does not match.
     rest = [each for each in _FILTERED if each not in equal]
     fields = [*((each, ASCENDING) for each in equal), *NEWEST_FIRST, *((each, ASCENDING) for each in rest)]
     return IndexModel(fields, name=name)
