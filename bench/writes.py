@@ -31,6 +31,7 @@ from control_plane.adapters.postgres.change_sets import PostgresChangeSets
 from control_plane.adapters.postgres.primary import UNAVAILABLE, Primary
 from control_plane.domain.changes import Attribution, WantedChangeSet, WantedRoute
 from control_plane.domain.requests import ChangeRequest
+from control_plane.service.change_sets import ChangeSetService
 from deploy.local.packaged import postgres_package
 from deploy.local.settings import DEFAULT_STATE
 from examples.local_urls import LocalUrls
@@ -100,7 +101,13 @@ async def _core(url: str, tenants: int, seconds: int) -> float:
     health = DependencyHealth(required=True)
     guard = Guard("postgres", timeout=5, failures=UNAVAILABLE, clock=SystemClock(), health=health, metrics=metrics)
     async with Primary(url, size=CLIENTS, deadline_seconds=5, guard=guard) as primary:
-        change_sets = PostgresChangeSets(primary, metrics)
+        changes = ChangeSetService(
+            PostgresChangeSets(primary, metrics),
+            route_quota=sys.maxsize,
+            on_commit=lambda: None,
+            deadline_seconds=5,
+            metrics=metrics,
+        )
         numbers = itertools.count(time.time_ns())
         until = time.perf_counter() + seconds
         by = Attribution("bench", None, "bench-1")
@@ -112,7 +119,7 @@ async def _core(url: str, tenants: int, seconds: int) -> float:
                 tenant = _tenant((client + done * CLIENTS) % tenants)
                 key = RouteKey(tenant, f"service-{number % 100}", "prod", "v1")
                 wanted = WantedRoute(key, is_active=True, url=f"http://bench/{number}")
-                await change_sets.apply(ChangeRequest(WantedChangeSet(tenant, (wanted,)), by), {})
+                await changes.carry_out(ChangeRequest(WantedChangeSet(tenant, (wanted,)), by))
                 done += 1
             return done
 

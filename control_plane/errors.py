@@ -35,12 +35,12 @@ class NoSuchKey(Exception):
         self.key_id = key_id
 
 
-class AnsweredBefore(Exception):
-    """The request was carried out before, under the same idempotency key; `answer` is what was recorded then."""
+class RequestRepeated(Exception):
+    """The request was carried out before, under the same idempotency key; `response` was recorded then."""
 
-    def __init__(self, answer: object) -> None:
-        super().__init__("The request was carried out before.")
-        self.answer = answer
+    def __init__(self, response: object) -> None:
+        super().__init__("The request was carried out before; its recorded response is sent again.")
+        self.response = response
 
 
 class NoSuchRoutes(NoSuchRoute):

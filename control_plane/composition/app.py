@@ -16,7 +16,7 @@ from control_plane.http.history.handlers import history_handlers
 from control_plane.http.propagation.handlers import propagation_handlers
 from control_plane.http.routes.handlers import route_handlers
 from control_plane.http.tenants.handlers import tenant_handlers
-from control_plane.ports import Ports
+from control_plane.ports.bundle import Ports
 from control_plane.service.access_keys import AccessKeyService
 from control_plane.service.change_sets import ChangeSetService
 from control_plane.service.history import HistoryService
@@ -168,7 +168,13 @@ def _handlers(
     tenants = TenantService(ports.tenants, deadline_seconds=deadline)
     routes = RouteService(ports.routes, deadline_seconds=deadline)
     history = HistoryService(ports.history, deadline_seconds=deadline)
-    changes = ChangeSetService(ports.change_sets, on_commit=wake, deadline_seconds=deadline, metrics=metrics)
+    changes = ChangeSetService(
+        ports.change_sets,
+        route_quota=settings.tenant_route_quota,
+        on_commit=wake,
+        deadline_seconds=deadline,
+        metrics=metrics,
+    )
     keys = AccessKeyService(
         ports.access_keys, access.keyring, ports.revocations, on_commit=wake, deadline_seconds=deadline
     )

@@ -13,10 +13,10 @@ from control_plane.adapters.postgres.history import PostgresHistory
 from control_plane.adapters.postgres.outbox import PostgresOutbox
 from control_plane.adapters.postgres.primary import UNAVAILABLE as POSTGRES_UNAVAILABLE
 from control_plane.adapters.postgres.primary import Primary
-from control_plane.adapters.postgres.publications import PostgresDispatches
+from control_plane.adapters.postgres.publications import PostgresPublications
 from control_plane.adapters.postgres.routes import PostgresRoutes
 from control_plane.adapters.postgres.tenants import PostgresTenants
-from control_plane.ports import Ports
+from control_plane.ports.bundle import Ports
 from control_plane.settings import ControlPlaneSettings
 from shared.runtime.access.assembly import Access, build_access
 from shared.runtime.clock import SystemClock
@@ -83,13 +83,13 @@ def connect(settings: ControlPlaneSettings) -> Connections:
     ports = Ports(
         tenants=PostgresTenants(primary),
         routes=PostgresRoutes(primary),
-        change_sets=PostgresChangeSets(primary, metrics, most_routes=settings.tenant_route_quota),
+        change_sets=PostgresChangeSets(primary, metrics),
         history=PostgresHistory(primary),
         access_keys=PostgresAccessKeys(primary),
         outbox=PostgresOutbox(primary, url, relay_guard),
         events=events,
         revocations=revocations,
-        publications=PostgresDispatches(primary),
+        publications=PostgresPublications(primary),
         status_reports=KafkaStatusReports(bootstrap, instance, clock=clock, metrics=metrics),
     )
     access = build_access(settings, clock=clock, health=health, metrics=metrics)

@@ -54,7 +54,7 @@ class StoredKey:
 
 
 @dataclass(frozen=True, slots=True)
-class KeyNews:
+class ChangedKeys:
     """Keys that changed, and when the database was asked (its clock)."""
 
     as_of: datetime

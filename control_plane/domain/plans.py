@@ -1,4 +1,4 @@
-"""What a change set would do, or did, and what may forbid it."""
+"""The plan of a change set: its effect on every route, and the rules that forbid it."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,20 +13,21 @@ from control_plane.errors import (
     PreconditionFailed,
     RevertConflict,
     RevisionMismatch,
+    RouteQuotaReached,
     TooManyChanges,
 )
 from shared.schemas.events import MAX_CHANGES, Action, RouteChange
 from shared.schemas.identity import RouteKey
 
 MASS_PERCENT = 20
-"""Share of a tenant's active routes beyond which they are deactivated only by who says that this is meant."""
+"""Share of a tenant's active routes that one change set may deactivate without `allow_mass_deactivation`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What becomes of each wanted route. `unlisted` counts routes of a desired set that are as they should be.
+    """The outcome for each wanted route. `unlisted` counts routes of a desired set that already are as wanted.
 
-    `base_revision` is the tenant's that it was computed against; a committed plan took the next one.
+    `base_revision` is the tenant's revision that the plan was computed against; a committed plan took the next one.
     """
 
     tenant: str
@@ -41,106 +42,108 @@ class Plan:
 
     @property
     def revision(self) -> int:
-        """The tenant's revision that shows what is told here."""
+        """The tenant's revision at which the outcomes hold."""
         return self.base_revision + 1 if self.committed else self.base_revision
 
     @property
     def created(self) -> int:
-        """How many routes it adds; routes are never removed."""
+        """How many routes the plan creates; routes are never removed."""
         return self.counts()[Action.CREATED]
 
     def counts(self) -> Mapping[str, int]:
-        """How many routes by what becomes of them; `unchanged` without an action."""
+        """How many routes by action; `unchanged` counts those without one."""
         found: Counter[str] = Counter({action.value: 0 for action in Action})
         found["unchanged"] = self.unlisted
         found.update(each.change.action.value if each.change else "unchanged" for each in self.outcomes)
         return found
 
     def as_committed(self) -> "Plan":
-        """This plan once its transaction is through; itself when it changes nothing, which takes no revision."""
+        """This plan once its transaction has committed; the same plan when it changes nothing and takes no revision."""
         return replace(self, committed=True) if self.changes else self
 
 
 @dataclass(frozen=True, slots=True)
 class TenantState:
-    """What the source of truth says at one moment, as far as an intent is concerned.
+    """A tenant in one transaction, as far as an intent needs it. `now` is the primary's clock.
 
-    `routes`: as they stand. `active`: how many of the tenant's routes are active. `undone`: the changes to take back.
+    `route_count`: all of the tenant's routes; `active_count`: its active ones. `routes`: those the intent may change.
+    `changes_to_undo`: the changes that a revert takes back.
     """
 
     revision: int
     now: datetime
+    route_count: int
     routes: Mapping[RouteKey, Route]
-    active: int = 0
-    undone: Sequence[RouteChange] = ()
+    active_count: int = 0
+    changes_to_undo: Sequence[RouteChange] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """What must hold for a change to be made. None and False demand nothing.
+class Preconditions:
+    """Conditions that must hold for a change set to be applied. None and False demand nothing.
 
-    `expected_revision` is the tenant's. `route_revisions`: the one wanted route must stand at one of these, or, when
-    there are none, at any. `must_be_new`: it must never have been created.
+    `expected_revision` is the tenant's. `route_revisions`: the revision of the one wanted route must be among these; an
+    empty set accepts any, but the route must exist. `must_be_new`: the route must never have been created.
     """
 
     expected_revision: int | None = None
     route_revisions: frozenset[int] | None = None
     must_be_new: bool = False
-    dry_run: bool = False
 
 
-NO_TERMS = Terms()
+NO_PRECONDITIONS = Preconditions()
 
 
-def make_plan(intent: Intent, terms: Terms, standing: TenantState) -> Plan:
-    """What the intent comes to. Raises what forbids it:
+def make_plan(intent: Intent, preconditions: Preconditions, state: TenantState, route_quota: int) -> Plan:
+    """The intent's effect on this state, for a tenant that may have `route_quota` routes. Raises what forbids it:
 
-    NoSuchRoutes, PreconditionFailed, RevisionMismatch, RevertConflict, MassDeactivation, TooManyChanges.
+    NoSuchRoutes, PreconditionFailed, RevisionMismatch, RevertConflict, MassDeactivation, TooManyChanges,
+    RouteQuotaReached.
     """
-    wanted = wanted_by(intent, standing)
-    _check_route(terms, wanted, standing.routes)
-    current = [standing.routes.get(each.key) for each in wanted]
-    outcomes = decide(wanted, current, standing.revision + 1, standing.now)
-    plan = Plan(intent.tenant, standing.revision, outcomes)
+    wanted = wanted_by(intent, state)
+    _check_route(preconditions, wanted, state.routes)
+    current = [state.routes.get(each.key) for each in wanted]
+    outcomes = decide(wanted, current, state.revision + 1, state.now)
+    plan = Plan(intent.tenant, state.revision, outcomes)
     if isinstance(intent, DesiredSet):
         changed = tuple(each for each in outcomes if each.change)
         plan = replace(plan, outcomes=changed, unlisted=len(outcomes) - len(changed))
-    if terms.expected_revision not in (None, standing.revision):
-        raise RevisionMismatch(intent.tenant, terms.expected_revision, standing.revision, plan)
-    _check_intent(intent, plan, standing)
-    if len(plan.changes) > MAX_CHANGES:
-        raise TooManyChanges(len(plan.changes), MAX_CHANGES)
+    if preconditions.expected_revision not in (None, state.revision):
+        raise RevisionMismatch(intent.tenant, preconditions.expected_revision, state.revision, plan)
+    _check_intent(intent, plan, state)
+    _check_size(plan, state.route_count, route_quota)
     return plan
 
 
-def wanted_by(intent: Intent, standing: TenantState) -> tuple[WantedRoute, ...]:
-    """The routes an intent speaks of, as it wants them."""
+def wanted_by(intent: Intent, state: TenantState) -> tuple[WantedRoute, ...]:
+    """The routes that an intent names or implies, with their wanted values."""
     if isinstance(intent, WantedChangeSet):
         return intent.routes
     if isinstance(intent, DesiredSet):
-        return intent.wanted(standing.routes)
-    return undoing(intent.tenant, standing.undone)
+        return intent.wanted(state.routes)
+    return undoing(intent.tenant, state.changes_to_undo)
 
 
-def _check_route(terms: Terms, wanted: Sequence[WantedRoute], routes: Mapping[RouteKey, Route]) -> None:
-    if terms.route_revisions is None and not terms.must_be_new:
+def _check_route(preconditions: Preconditions, wanted: Sequence[WantedRoute], routes: Mapping[RouteKey, Route]) -> None:
+    revisions = preconditions.route_revisions
+    if revisions is None and not preconditions.must_be_new:
         return
     for each in wanted:
         route = routes.get(each.key)
-        if terms.must_be_new:
+        if preconditions.must_be_new:
             if route is not None:
                 raise PreconditionFailed(each.key, route.revision)
-        elif route is None or (terms.route_revisions and route.revision not in terms.route_revisions):
+        elif route is None or (revisions and route.revision not in revisions):
             raise PreconditionFailed(each.key, route.revision if route else None)
 
 
-def _check_intent(intent: Intent, plan: Plan, standing: TenantState) -> None:
+def _check_intent(intent: Intent, plan: Plan, state: TenantState) -> None:
     if isinstance(intent, DesiredSet | RevertTo) and not intent.allow_mass_deactivation:
-        gone = plan.counts()[Action.DEACTIVATED]
-        if gone * 100 > standing.active * MASS_PERCENT:
-            raise MassDeactivation(intent.tenant, gone, standing.active, MASS_PERCENT, plan)
+        deactivated = plan.counts()[Action.DEACTIVATED]
+        if deactivated * 100 > state.active_count * MASS_PERCENT:
+            raise MassDeactivation(intent.tenant, deactivated, state.active_count, MASS_PERCENT, plan)
     if isinstance(intent, Revert) and not intent.force:
-        conflicts = tuple(_changed_since(intent.revision, plan.outcomes, standing.routes))
+        conflicts = tuple(_changed_since(intent.revision, plan.outcomes, state.routes))
         if conflicts:
             raise RevertConflict(intent.tenant, intent.revision, conflicts, plan)
 
@@ -148,8 +151,16 @@ def _check_intent(intent: Intent, plan: Plan, standing: TenantState) -> None:
 def _changed_since(
     revision: int, outcomes: Iterable[Outcome], routes: Mapping[RouteKey, Route]
 ) -> Iterable[tuple[RouteKey, int]]:
-    """Routes that changed after `revision`, with the revision that did; not those that are as they shall be again."""
+    """Routes that changed after `revision`, with the later revision; routes that already have the wanted value excluded."""
     for each in outcomes:
         route = routes.get(each.route.key)
         if route is not None and route.revision != revision and each.change is not None:
             yield route.key, route.revision
+
+
+def _check_size(plan: Plan, route_count: int, route_quota: int) -> None:
+    if len(plan.changes) > MAX_CHANGES:
+        raise TooManyChanges(len(plan.changes), MAX_CHANGES)
+    # A plan that creates no route is never refused, even after the quota was lowered below the number of routes.
+    if plan.created and route_count + plan.created > route_quota:
+        raise RouteQuotaReached(plan.tenant, route_count, plan.created, route_quota, plan)

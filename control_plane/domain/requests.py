@@ -1,4 +1,4 @@
-"""A request to change a tenant's routes, whole."""
+"""A request to change a tenant's routes, with everything that decides its outcome."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,17 +7,17 @@ from typing import Generic, TypeVar
 
 from control_plane.domain.changes import Attribution
 from control_plane.domain.intents import Intent
-from control_plane.domain.plans import NO_TERMS, Plan, Terms
+from control_plane.domain.plans import NO_PRECONDITIONS, Plan, Preconditions
 
 _D = TypeVar("_D")
 
-ANSWERS_KEPT = timedelta(hours=24)
-"""For how long the answer to a request with an Idempotency-Key is given again."""
+RESPONSE_RETENTION = timedelta(hours=24)
+"""How long the response to a request with an Idempotency-Key is kept for repetitions of the request."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedResponse:
-    """What a caller is told: an HTTP status, the headers that belong to the body, and the body as sent."""
+    """A response as it was sent: the HTTP status, the headers that belong to the body, and the body."""
 
     status: int
     headers: Mapping[str, str]
@@ -26,21 +26,22 @@ class RecordedResponse:
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyKey(Generic[_D]):
-    """The caller's wish to have a request carried out once, however often it is sent.
+    """The caller's key that makes a request take effect once, however often it is sent.
 
-    `fingerprint` tells the request from any other; `answer` makes what is recorded, from what was done.
+    `fingerprint` identifies the request; `make_response` turns the request's result into the response to record.
     """
 
     key: str
     fingerprint: bytes
-    answer: Callable[[_D], RecordedResponse]
+    make_response: Callable[[_D], RecordedResponse]
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeRequest:
-    """What is wanted, by whom, on which terms."""
+    """The wanted change, its author, and the conditions under which it is applied. A dry run only plans it."""
 
     intent: Intent
     attribution: Attribution
-    terms: Terms = NO_TERMS
-    once: IdempotencyKey[Plan] | None = None
+    preconditions: Preconditions = NO_PRECONDITIONS
+    idempotency_key: IdempotencyKey[Plan] | None = None
+    dry_run: bool = False

@@ -10,7 +10,8 @@ from control_plane.domain.access_keys import NewKey, StoredKey
 from control_plane.domain.outbox import OutboxRecord
 from control_plane.domain.requests import IdempotencyKey
 from control_plane.errors import NotPublished
-from control_plane.ports import AccessKeys, EventLog
+from control_plane.ports.access_keys import AccessKeys
+from control_plane.ports.publishing import EventLog
 from shared.runtime.access.keyring import Keyring
 from shared.runtime.access.tokens import AccessKey
 from shared.schemas.access import Role
@@ -52,13 +53,13 @@ class AccessKeyService:
         role: Role,
         expires_at: datetime | None,
         created_by: str,
-        once: IdempotencyKey[StoredKey] | None = None,
+        idempotency_key: IdempotencyKey[StoredKey] | None = None,
     ) -> tuple[StoredKey, AccessKey]:
-        """A new key, and its text, which nobody can ask for again. Raises NoSuchTenant, AnsweredBefore, KeyReused."""
+        """A new key, and its text, which nobody can ask for again. Raises NoSuchTenant, RequestRepeated, KeyReused."""
         secret = AccessKey.new()
         new = NewKey(secret.key_id, secret.sha256, subject, role, tenant, created_by, expires_at)
         async with asyncio.timeout(self._deadline):
-            stored = await self._keys.create(new, once)
+            stored = await self._keys.create(new, idempotency_key)
         self._changed(stored)
         _log.info("access key created", key=stored.key_id, subject=subject, role=role, of=tenant, by=created_by)
         return stored, secret
@@ -74,15 +75,15 @@ class AccessKeyService:
         key_id: str,
         grace: timedelta | None,
         by: str,
-        once: IdempotencyKey[StoredKey] | None = None,
+        idempotency_key: IdempotencyKey[StoredKey] | None = None,
     ) -> tuple[StoredKey, AccessKey]:
         """A second secret for the key; the older one stays good for `grace`, or until the next rotation.
 
-        Raises NoSuchKey, also for a key that has expired, NoSuchTenant, AnsweredBefore and KeyReused.
+        Raises NoSuchKey, also for a key that has expired, NoSuchTenant, RequestRepeated and KeyReused.
         """
         secret = AccessKey.new(key_id)
         async with asyncio.timeout(self._deadline):
-            stored = await self._keys.rotate(tenant, key_id, secret.sha256, grace, once)
+            stored = await self._keys.rotate(tenant, key_id, secret.sha256, grace, idempotency_key)
         self._changed(stored)
         _log.info("access key rotated", key=key_id, by=by)
         return stored, secret

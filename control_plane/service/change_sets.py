@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import structlog
 
-from control_plane.domain.plans import Plan
+from control_plane.domain.plans import Plan, TenantState, make_plan
 from control_plane.domain.requests import ChangeRequest, RecordedResponse
 from control_plane.errors import (
     HistoryPurged,
@@ -19,10 +19,11 @@ from control_plane.errors import (
     RouteQuotaReached,
     TooManyChanges,
 )
-from control_plane.ports import ChangeSets
+from control_plane.ports.change_sets import ChangeSets, ChangeSetTransaction
 from shared.runtime import tracing
+from shared.runtime.ids import new_id
 from shared.runtime.metrics import Metrics
-from shared.schemas.events import CORRELATION_ID_HEADER, TRACEPARENT_HEADER
+from shared.schemas.events import CORRELATION_ID_HEADER, TRACEPARENT_HEADER, RouteChanged
 from shared.schemas.validation import InvalidInput
 
 _log = structlog.get_logger(__name__)
@@ -39,26 +40,39 @@ _CONFLICTS = (PlanRefused, PreconditionFailed, KeyReused)
 
 
 class ChangeSetService:
-    """Plans and applies, each within the deadline: TimeoutError after it. Raises what the ChangeSets port does."""
+    """Plans change sets, and applies each in one transaction.
+
+    Every call raises what `make_plan` and the ChangeSets port raise, and TimeoutError after the deadline.
+    """
 
     def __init__(
-        self, change_sets: ChangeSets, *, on_commit: Callable[[], None], deadline_seconds: float, metrics: Metrics
+        self,
+        change_sets: ChangeSets,
+        *,
+        route_quota: int,
+        on_commit: Callable[[], None],
+        deadline_seconds: float,
+        metrics: Metrics,
     ) -> None:
-        """`on_commit` is called after every committed change set."""
+        """`route_quota`: routes that a tenant may have. `on_commit` is called after every committed change set."""
         self._change_sets = change_sets
+        self._route_quota = route_quota
         self._on_commit = on_commit
-        self._deadline = deadline_seconds
+        self._deadline_seconds = deadline_seconds
         self._changes = metrics.counter("tm_changes_total")
         self._sizes = metrics.histogram("tm_change_set_changes")
 
     async def carry_out(self, request: ChangeRequest) -> Plan | RecordedResponse:
-        """Apply the request, or only plan it when it is a dry run. An Answer is what it has got when it came before."""
-        if request.terms.dry_run:
-            async with asyncio.timeout(self._deadline):
-                return await self._change_sets.plan(request)
+        """Apply the request, or only plan it when it is a dry run.
+
+        Returns the recorded response when the same request was carried out before under its idempotency key.
+        """
+        if request.dry_run:
+            async with asyncio.timeout(self._deadline_seconds):
+                return await self._preview(request)
         with self._counting_refusals():
-            async with asyncio.timeout(self._deadline):
-                done = await self._change_sets.apply(request, _event_headers(request))
+            async with asyncio.timeout(self._deadline_seconds):
+                done = await self._apply(request)
         if isinstance(done, Plan):
             self._count(done)
             if done.committed:
@@ -66,17 +80,35 @@ class ChangeSetService:
                 _log_commit(done, request)
         return done
 
+    async def _preview(self, request: ChangeRequest) -> Plan:
+        async with self._change_sets.snapshot(request.intent.tenant) as tenant:
+            return self._plan(request, await tenant.read_state(request.intent))
+
+    async def _apply(self, request: ChangeRequest) -> Plan | RecordedResponse:
+        key = request.idempotency_key
+        async with self._change_sets.transaction(request.intent.tenant) as transaction:
+            await transaction.lock_tenant()
+            if key is not None and (recorded := await transaction.recorded_response(key)) is not None:
+                return recorded
+            state = await transaction.read_state(request.intent)
+            plan = self._plan(request, state).as_committed()
+            await _write(transaction, plan, request, state)
+        return plan
+
+    def _plan(self, request: ChangeRequest, state: TenantState) -> Plan:
+        return make_plan(request.intent, request.preconditions, state, self._route_quota)
+
     def _count(self, plan: Plan) -> None:
-        for what, number in plan.counts().items():
+        for action, number in plan.counts().items():
             if number:
-                labels = ("none", "unchanged") if what == "unchanged" else (what, "committed")
+                labels = ("none", "unchanged") if action == "unchanged" else (action, "committed")
                 self._changes.labels(*labels).inc(number)
         if plan.committed:
             self._sizes.observe(len(plan.changes))
 
     @contextmanager
     def _counting_refusals(self) -> Iterator[None]:
-        """A refused change set counts once: how many changes it would have come to is not always known."""
+        """A refused change set counts as one change, because its number of changes is not always known."""
         try:
             yield
         except _REJECTIONS:
@@ -90,6 +122,35 @@ class ChangeSetService:
             raise
 
 
+async def _write(transaction: ChangeSetTransaction, plan: Plan, request: ChangeRequest, state: TenantState) -> None:
+    """Store a plan that changes something, and the response of a request with an idempotency key."""
+    if plan.committed:
+        await transaction.write_change_set(_event(plan, request, state), _event_headers(request))
+    key = request.idempotency_key
+    if key is not None:
+        await transaction.record_response(key, key.make_response(plan), state.now)
+
+
+def _event(plan: Plan, request: ChangeRequest, state: TenantState) -> RouteChanged:
+    attribution = request.attribution
+    return RouteChanged(
+        event_id=new_id(),
+        tenant=plan.tenant,
+        revision=plan.revision,
+        changes=plan.changes,
+        changed_by=attribution.changed_by,
+        reason=attribution.reason,
+        occurred_at=state.now,
+        correlation_id=attribution.correlation_id,
+    )
+
+
+def _event_headers(request: ChangeRequest) -> dict[str, str]:
+    headers = {CORRELATION_ID_HEADER: request.attribution.correlation_id}
+    traceparent = tracing.traceparent()
+    return {**headers, TRACEPARENT_HEADER: traceparent} if traceparent else headers
+
+
 def _log_commit(plan: Plan, request: ChangeRequest) -> None:
     _log.info(
         "changes committed",
@@ -98,9 +159,3 @@ def _log_commit(plan: Plan, request: ChangeRequest) -> None:
         changes=len(plan.changes),
         changed_by=request.attribution.changed_by,
     )
-
-
-def _event_headers(request: ChangeRequest) -> dict[str, str]:
-    headers = {CORRELATION_ID_HEADER: request.attribution.correlation_id}
-    traceparent = tracing.traceparent()
-    return {**headers, TRACEPARENT_HEADER: traceparent} if traceparent else headers

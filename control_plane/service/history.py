@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from control_plane.domain.history import ChangeSetSummary, CommittedChanges, HistoryFilter
 from control_plane.domain.routes import PastRoute, RouteFilter, RoutePosition
-from control_plane.ports import History
+from control_plane.ports.routes import History
 from shared.schemas.events import RouteChange
 
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from control_plane.ports import AccessKeys
+from control_plane.ports.access_keys import AccessKeys
 from shared.runtime.access.keyring import Keyring
 from shared.runtime.clock import Clock
 from shared.runtime.health import DependencyHealth

@@ -1,6 +1,6 @@
 """Measures the outbox's backlog, and thereby the database's availability."""
 
-from control_plane.ports import Outbox
+from control_plane.ports.publishing import Outbox
 from shared.runtime.health import Health
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import DependencyUnavailable

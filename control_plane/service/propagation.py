@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from control_plane.domain.propagation import Propagation, Publication, propagation_of
 from control_plane.errors import PropagationUnknown, TooManyWaiting
-from control_plane.ports import Publications
+from control_plane.ports.propagation import Publications
 from control_plane.service.resolver_monitor import ResolverMonitor
 from shared.runtime.clock import Clock
 

@@ -9,9 +9,9 @@ from datetime import timedelta
 import structlog
 
 from control_plane.domain.outbox import Acknowledged, OutboxRecord
-from control_plane.domain.requests import ANSWERS_KEPT
+from control_plane.domain.requests import RESPONSE_RETENTION
 from control_plane.errors import LeadershipLost, NotPublished
-from control_plane.ports import EventLog, Outbox, OutboxSession
+from control_plane.ports.publishing import EventLog, Outbox, OutboxSession
 from control_plane.service.publish_counts import PublishCounts
 from shared.runtime.backoff import Backoff
 from shared.runtime.metrics import Metrics
@@ -117,7 +117,7 @@ class Relay:
         purged = [
             await session.purge(self._timing.retention),
             await session.purge_history(self._timing.history),
-            await session.purge_answers(ANSWERS_KEPT),
+            await session.purge_recorded_responses(RESPONSE_RETENTION),
         ]
         return any(purged)
 

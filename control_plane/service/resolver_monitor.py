@@ -7,7 +7,7 @@ from contextlib import aclosing, suppress
 import structlog
 
 from control_plane.domain.fleet import Fleet, Member, Report
-from control_plane.ports import StatusReports
+from control_plane.ports.propagation import StatusReports
 from shared.runtime.backoff import Backoff
 from shared.runtime.clock import Clock
 from shared.runtime.metrics import Metrics

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from control_plane.domain.routes import Route, RouteFilter, RoutePosition
-from control_plane.ports import Routes
+from control_plane.ports.routes import Routes
 from shared.schemas.identity import RouteKey
 
 

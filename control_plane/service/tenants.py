@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from control_plane.domain.routes import Tenant
-from control_plane.ports import Tenants
+from control_plane.ports.routes import Tenants
 
 
 class TenantService:

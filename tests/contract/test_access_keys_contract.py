@@ -11,8 +11,8 @@ from control_plane.adapters.postgres.access_keys import PostgresAccessKeys
 from control_plane.adapters.postgres.tenants import PostgresTenants
 from control_plane.domain.access_keys import NewKey, StoredKey
 from control_plane.domain.requests import IdempotencyKey, RecordedResponse
-from control_plane.errors import AnsweredBefore, KeyReused, NoSuchKey, NoSuchTenant
-from control_plane.ports import AccessKeys
+from control_plane.errors import KeyReused, NoSuchKey, NoSuchTenant, RequestRepeated
+from control_plane.ports.access_keys import AccessKeys
 from shared.runtime.access.tokens import AccessKey
 from shared.schemas.access import Role
 from tests.fakes.control_plane_keys import FakeAccessKeys
@@ -92,31 +92,33 @@ async def test_an_expired_key_gets_no_secret_that_could_never_be_used_and_can_be
 
 @pytest.mark.parametrize("tenant", ["team-a", None])
 async def test_what_is_wanted_once_is_done_once(keys: AccessKeys, tenant: str | None) -> None:
-    once: IdempotencyKey[StoredKey] = IdempotencyKey(
+    idempotency_key: IdempotencyKey[StoredKey] = IdempotencyKey(
         "k1", b"create", lambda stored: RecordedResponse(201, {"a": "b"}, stored.key_id.encode())
     )
-    made = await keys.create(_new(tenant), once)
-    with pytest.raises(AnsweredBefore) as before:
-        await keys.create(_new(tenant), once)
-    assert before.value.answer == RecordedResponse(201, {"a": "b"}, made.key_id.encode())
+    made = await keys.create(_new(tenant), idempotency_key)
+    with pytest.raises(RequestRepeated) as before:
+        await keys.create(_new(tenant), idempotency_key)
+    assert before.value.response == RecordedResponse(201, {"a": "b"}, made.key_id.encode())
     assert [each.key_id for each in await keys.page(tenant, None, 10)] == [made.key_id]
 
     rotation: IdempotencyKey[StoredKey] = IdempotencyKey("k2", b"rotate", lambda _: RecordedResponse(200, {}, b""))
     rotated = await keys.rotate(tenant, made.key_id, AccessKey.new().sha256, None, rotation)
-    with pytest.raises(AnsweredBefore):
+    with pytest.raises(RequestRepeated):
         await keys.rotate(tenant, made.key_id, AccessKey.new().sha256, None, rotation)
     assert await keys.page(tenant, None, 10) == [rotated]
     with pytest.raises(KeyReused):
-        await keys.create(_new(tenant), IdempotencyKey("k2", b"another", once.answer))
+        await keys.create(_new(tenant), IdempotencyKey("k2", b"another", idempotency_key.make_response))
 
 
 async def test_of_several_at_once_one_is_done(keys: AccessKeys) -> None:
-    once: IdempotencyKey[StoredKey] = IdempotencyKey("k1", b"create", lambda _: RecordedResponse(201, {}, b""))
+    idempotency_key: IdempotencyKey[StoredKey] = IdempotencyKey(
+        "k1", b"create", lambda _: RecordedResponse(201, {}, b"")
+    )
 
     async def create() -> bool:
         try:
-            await keys.create(_new(None), once)
-        except AnsweredBefore:
+            await keys.create(_new(None), idempotency_key)
+        except RequestRepeated:
             return False
         return True
 

@@ -8,19 +8,21 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 
-from control_plane.adapters.postgres.publications import PostgresDispatches
+from control_plane.adapters.postgres.publications import PostgresPublications
 from control_plane.domain.changes import Attribution, WantedChangeSet, WantedRoute
 from control_plane.domain.outbox import Acknowledged
-from control_plane.domain.plans import NO_TERMS
 from control_plane.domain.propagation import Position
 from control_plane.domain.requests import ChangeRequest
 from control_plane.errors import NoSuchRevision, NoSuchTenant
-from control_plane.ports import ChangeSets, OutboxSession, Publications, Tenants
+from control_plane.ports.propagation import Publications
+from control_plane.ports.publishing import OutboxSession
+from control_plane.ports.routes import Tenants
+from control_plane.service.change_sets import ChangeSetService
 from shared.schemas.identity import RouteKey
 from tests.fakes.control_plane_change_sets import FakeChangeSets
-from tests.fakes.control_plane_propagation import FakeDispatches
+from tests.fakes.control_plane_propagation import FakePublications
 from tests.fakes.control_plane_registry import FakeRegistry, FakeTenants
-from tests.support.control_plane import open_outbox, open_primary, open_registry
+from tests.support.control_plane import change_service, open_outbox, open_primary, open_registry
 from tests.support.postgres import Database
 from tests.support.waiting import eventually
 
@@ -33,7 +35,7 @@ class Subject:
 
     publications: Publications
     tenants: Tenants
-    change_sets: ChangeSets
+    changes: ChangeSetService
     publish: Callable[[str, int, Position], Awaitable[None]]
     """Kafka acknowledges that tenant's revision there; nothing else waits."""
     forget: Callable[[], Awaitable[None]]
@@ -41,7 +43,7 @@ class Subject:
 
     async def commit(self, tenant: str, url: str) -> None:
         route = WantedRoute(RouteKey(tenant, "payments", "prod", "v1"), True, url)
-        await self.change_sets.apply(ChangeRequest(WantedChangeSet(tenant, (route,)), ADA, NO_TERMS), {})
+        await self.changes.carry_out(ChangeRequest(WantedChangeSet(tenant, (route,)), ADA))
 
 
 @pytest.fixture(params=["fake", "postgres"])
@@ -63,7 +65,7 @@ async def subject(behind: Database | None) -> AsyncIterator[Subject]:
 
 def _fake() -> Subject:
     registry = FakeRegistry()
-    publications = FakeDispatches(registry)
+    publications = FakePublications(registry)
 
     async def publish(tenant: str, revision: int, place: Position) -> None:
         publications.landed[tenant, revision] = place
@@ -71,7 +73,7 @@ def _fake() -> Subject:
     async def forget() -> None:
         publications.landed.update(dict.fromkeys(publications.landed))
 
-    return Subject(publications, FakeTenants(registry), FakeChangeSets(registry), publish, forget)
+    return Subject(publications, FakeTenants(registry), change_service(FakeChangeSets(registry)), publish, forget)
 
 
 async def _postgres(url: str, opened: AsyncExitStack) -> Subject:
@@ -88,7 +90,7 @@ async def _postgres(url: str, opened: AsyncExitStack) -> Subject:
     async def forget() -> None:
         assert await session.purge(timedelta(0)) > 0
 
-    return Subject(PostgresDispatches(primary), registry.tenants, registry.change_sets, publish, forget)
+    return Subject(PostgresPublications(primary), registry.tenants, registry.changes, publish, forget)
 
 
 async def test_a_change_set_has_no_position_until_kafka_acknowledged_it(subject: Subject) -> None:

@@ -11,7 +11,7 @@ from msgspec.structs import replace as with_fields
 
 from control_plane.domain.outbox import Acknowledged, OutboxRecord
 from control_plane.errors import NotPublished
-from control_plane.ports import EventLog
+from control_plane.ports.publishing import EventLog
 from deploy.local.stack import Stack
 from shared.schemas.events import Heartbeat, encode
 from shared.schemas.topics import ROUTE_EVENTS

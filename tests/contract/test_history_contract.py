@@ -9,7 +9,7 @@ import pytest_asyncio
 from control_plane.domain.changes import Attribution, WantedChangeSet, WantedRoute
 from control_plane.domain.history import HistoryFilter
 from control_plane.domain.intents import DesiredSet, Revert, RevertTo, Scope
-from control_plane.domain.plans import NO_TERMS, Plan, Terms
+from control_plane.domain.plans import NO_PRECONDITIONS, Plan, Preconditions
 from control_plane.domain.requests import ChangeRequest, IdempotencyKey, RecordedResponse
 from control_plane.domain.routes import PastRoute, RouteFilter, RoutePosition
 from control_plane.errors import (
@@ -26,7 +26,7 @@ from shared.schemas.identity import RouteKey
 from shared.schemas.route_value import RouteValue
 from tests.fakes.control_plane_change_sets import FakeChangeSets, FakeHistory
 from tests.fakes.control_plane_registry import FakeRegistry, FakeRoutes, FakeTenants
-from tests.support.control_plane import Registry, open_registry
+from tests.support.control_plane import Registry, change_service, open_registry
 from tests.support.postgres import Database
 
 ADA, BOB = Attribution("ada", "release 42", "req-1"), Attribution("bob", None, "req-2")
@@ -46,7 +46,7 @@ async def registry(behind: Database | None) -> AsyncIterator[Registry]:
     if behind is None:
         fake = FakeRegistry()
         yield await _with_history(
-            Registry(FakeTenants(fake), FakeRoutes(fake), FakeChangeSets(fake), FakeHistory(fake))
+            Registry(FakeTenants(fake), FakeRoutes(fake), change_service(FakeChangeSets(fake)), FakeHistory(fake))
         )
         return
     async with open_registry(behind.url) as postgres:
@@ -111,11 +111,12 @@ async def test_what_never_was_is_told(registry: Registry) -> None:
 
 async def test_a_plan_is_what_applying_does(registry: Registry) -> None:
     request = ChangeRequest(
-        RevertTo("team-a", 1, allow_mass_deactivation=True), ADA, replace(NO_TERMS, expected_revision=3)
+        RevertTo("team-a", 1, allow_mass_deactivation=True), ADA, replace(NO_PRECONDITIONS, expected_revision=3)
     )
-    plan = await registry.change_sets.plan(request)
+    plan = await registry.changes.carry_out(replace(request, dry_run=True))
+    assert isinstance(plan, Plan)
     assert (plan.base_revision, plan.revision, plan.committed) == (3, 3, False)
-    done = await registry.change_sets.apply(request, {})
+    done = await registry.changes.carry_out(request)
     assert isinstance(done, Plan)
     assert (done.revision, done.changes) == (4, plan.changes)
     assert [each.action for each in done.changes] == [Action.DEACTIVATED]
@@ -124,12 +125,12 @@ async def test_a_plan_is_what_applying_does(registry: Registry) -> None:
 async def test_what_the_terms_exclude_is_not_done(registry: Registry) -> None:
     put = _puts((V1, "http://three"))
     for error, intent, terms in (
-        (RevisionMismatch, put, Terms(expected_revision=2)),
-        (PreconditionFailed, put, Terms(route_revisions=frozenset({2}))),
-        (PreconditionFailed, put, Terms(must_be_new=True)),
-        (RevertConflict, Revert("team-a", 1), NO_TERMS),
-        (MassDeactivation, DesiredSet("team-a", (), Scope(service="payments")), NO_TERMS),
-        (MassDeactivation, RevertTo("team-a", 1), NO_TERMS),
+        (RevisionMismatch, put, Preconditions(expected_revision=2)),
+        (PreconditionFailed, put, Preconditions(route_revisions=frozenset({2}))),
+        (PreconditionFailed, put, Preconditions(must_be_new=True)),
+        (RevertConflict, Revert("team-a", 1), NO_PRECONDITIONS),
+        (MassDeactivation, DesiredSet("team-a", (), Scope(service="payments")), NO_PRECONDITIONS),
+        (MassDeactivation, RevertTo("team-a", 1), NO_PRECONDITIONS),
     ):
         with pytest.raises(error):
             await registry.apply(intent, ADA, terms)
@@ -140,10 +141,12 @@ async def test_a_key_brings_back_what_was_answered(registry: Registry) -> None:
     def answer(plan: Plan) -> RecordedResponse:
         return RecordedResponse(200, {"ETag": f'"{plan.revision}"'}, b"done")
 
-    once = IdempotencyKey("k1", b"fingerprint", answer)
-    request = ChangeRequest(_puts((V1, "http://three")), ADA, once=once)
-    assert isinstance(await registry.change_sets.apply(request, {}), Plan)
-    assert await registry.change_sets.apply(request, {}) == RecordedResponse(200, {"ETag": '"4"'}, b"done")
+    idempotency_key = IdempotencyKey("k1", b"fingerprint", answer)
+    request = ChangeRequest(_puts((V1, "http://three")), ADA, idempotency_key=idempotency_key)
+    assert isinstance(await registry.changes.carry_out(request), Plan)
+    assert await registry.changes.carry_out(request) == RecordedResponse(200, {"ETag": '"4"'}, b"done")
     with pytest.raises(KeyReused):
-        await registry.change_sets.apply(replace(request, once=replace(once, fingerprint=b"other")), {})
+        await registry.changes.carry_out(
+            replace(request, idempotency_key=replace(idempotency_key, fingerprint=b"other"))
+        )
     assert (await registry.tenants.get("team-a")).revision == 4

@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from control_plane.domain.outbox import Acknowledged
 from control_plane.errors import LeadershipLost
-from control_plane.ports import Outbox
+from control_plane.ports.publishing import Outbox
 from tests.fakes.control_plane_outbox import FakeOutbox
 from tests.support.control_plane import open_outbox
 from tests.support.postgres import Database

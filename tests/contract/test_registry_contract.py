@@ -6,14 +6,13 @@ import pytest
 import pytest_asyncio
 
 from control_plane.domain.changes import Attribution, WantedChangeSet, WantedRoute
-from control_plane.domain.quota import DEFAULT_ROUTES
 from control_plane.domain.routes import RouteFilter, RoutePosition
 from control_plane.errors import NoSuchRoute, NoSuchTenant, RouteQuotaReached
 from shared.schemas.events import Action
 from shared.schemas.identity import RouteKey
 from tests.fakes.control_plane_change_sets import FakeChangeSets, FakeHistory
 from tests.fakes.control_plane_registry import FakeRegistry, FakeRoutes, FakeTenants
-from tests.support.control_plane import Registry, open_registry
+from tests.support.control_plane import ROUTE_QUOTA, Registry, change_service, open_registry
 from tests.support.postgres import Database
 
 BY = Attribution("ci-bot", "release 42", "req-1")
@@ -27,18 +26,19 @@ def behind(request: pytest.FixtureRequest) -> Database | None:
 
 
 @pytest.fixture
-def most_routes(request: pytest.FixtureRequest) -> int:
+def route_quota(request: pytest.FixtureRequest) -> int:
     """A small quota for the test that reaches it."""
-    return 3 if "quota" in request.node.name else DEFAULT_ROUTES
+    return 3 if "quota" in request.node.name else ROUTE_QUOTA
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def registry(behind: Database | None, most_routes: int) -> AsyncIterator[Registry]:
+async def registry(behind: Database | None, route_quota: int) -> AsyncIterator[Registry]:
     if behind is None:
-        fake = FakeRegistry(most_routes=most_routes)
-        yield Registry(FakeTenants(fake), FakeRoutes(fake), FakeChangeSets(fake), FakeHistory(fake))
+        fake = FakeRegistry()
+        changes = change_service(FakeChangeSets(fake), route_quota=route_quota)
+        yield Registry(FakeTenants(fake), FakeRoutes(fake), changes, FakeHistory(fake))
         return
-    async with open_registry(behind.url, most_routes=most_routes) as postgres:
+    async with open_registry(behind.url, route_quota=route_quota) as postgres:
         yield postgres
 
 

@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from control_plane.adapters.kafka.status_reports import KafkaStatusReports
 from control_plane.domain.fleet import Report
-from control_plane.ports import StatusReports
+from control_plane.ports.propagation import StatusReports
 from data_plane.adapters.kafka.status_log import STATUS_FAILURES, KafkaStatusLog
 from deploy.local.stack import Stack
 from shared.runtime.clock import SystemClock

@@ -1,17 +1,19 @@
 """Change sets and their history in memory, behind the same ports as PostgreSQL."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
+from typing import Any
 
-from control_plane.domain.changes import WantedChangeSet
+from control_plane.domain.changes import Attribution, WantedChangeSet
 from control_plane.domain.history import ChangeSetSummary, CommittedChanges, HistoryFilter
 from control_plane.domain.intents import DesiredSet, Intent, Revert
-from control_plane.domain.plans import Plan, TenantState, make_plan
-from control_plane.domain.quota import keep_quota
-from control_plane.domain.requests import ChangeRequest, RecordedResponse
-from control_plane.domain.routes import PastRoute, RouteFilter, RoutePosition
+from control_plane.domain.plans import TenantState
+from control_plane.domain.requests import IdempotencyKey, RecordedResponse
+from control_plane.domain.routes import PastRoute, Route, RouteFilter, RoutePosition
 from control_plane.errors import KeyReused, NoSuchRevision
-from shared.schemas.events import RouteChange
+from shared.schemas.events import RouteChange, RouteChanged
 from shared.schemas.identity import RouteKey
 from tests.fakes.control_plane_registry import CommittedChangeSet, FakeRegistry, matches
 
@@ -22,51 +24,71 @@ class FakeChangeSets:
     def __init__(self, registry: FakeRegistry) -> None:
         self._registry = registry
 
-    async def plan(self, request: ChangeRequest) -> Plan:
-        return self._plan(request, self._standing(request.intent))
+    @asynccontextmanager
+    async def snapshot(self, tenant: str) -> AsyncIterator["FakeTransaction"]:
+        self._registry.begin()
+        yield FakeTransaction(self._registry, tenant)
 
-    async def apply(self, request: ChangeRequest, headers: Mapping[str, str]) -> Plan | RecordedResponse:
-        standing = self._standing(request.intent)
-        once = request.once
-        if once and (recorded := self._registry.answers.get((request.intent.tenant, once.key))):
-            if recorded[0] != once.fingerprint:
-                raise KeyReused(once.key)
-            return recorded[1]
-        plan = self._plan(request, standing).as_committed()
-        if plan.committed:
-            self._commit(plan, request, headers)
-        if once:
-            self._registry.answers[plan.tenant, once.key] = once.fingerprint, once.answer(plan)
-        return plan
+    @asynccontextmanager
+    async def transaction(self, tenant: str) -> AsyncIterator["FakeTransaction"]:
+        self._registry.begin()
+        transaction = FakeTransaction(self._registry, tenant)
+        yield transaction
+        transaction.store()
 
-    def _plan(self, request: ChangeRequest, standing: TenantState) -> Plan:
-        plan = make_plan(request.intent, request.terms, standing)
-        routes = sum(key.tenant == plan.tenant for key in self._registry.routes)
-        return keep_quota(plan, routes, self._registry.most_routes)
 
-    def _standing(self, intent: Intent) -> TenantState:
-        registry = self._registry
-        now, tenant = registry.begin(), registry.tenant(intent.tenant)
+class FakeTransaction:
+    """The TenantReader and ChangeSetTransaction ports. `store` is the commit."""
+
+    def __init__(self, registry: FakeRegistry, tenant: str) -> None:
+        self._registry = registry
+        self._tenant = tenant
+        self._writes: list[Callable[[], None]] = []
+
+    async def lock_tenant(self) -> None:
+        self._registry.tenant(self._tenant)
+
+    async def recorded_response(self, key: IdempotencyKey[Any]) -> RecordedResponse | None:
+        recorded = self._registry.recorded_responses.get((self._tenant, key.key))
+        if recorded is None:
+            return None
+        if recorded[0] != key.fingerprint:
+            raise KeyReused(key.key)
+        return recorded[1]
+
+    async def read_state(self, intent: Intent) -> TenantState:
+        registry, tenant = self._registry, self._registry.tenant(self._tenant)
         routes = {key: route for key, route in registry.routes.items() if key.tenant == tenant.name}
         active = sum(each.value.is_active for each in routes.values())
+        state = TenantState(tenant.revision, registry.now, len(routes), routes, active_count=active)
         if isinstance(intent, WantedChangeSet):
-            return TenantState(tenant.revision, now, routes)
+            return state
         if isinstance(intent, DesiredSet):
-            inside = {key: route for key, route in routes.items() if intent.scope.holds(key)}
-            return TenantState(tenant.revision, now, inside, active=active)
+            return replace(state, routes={key: route for key, route in routes.items() if intent.scope.holds(key)})
         past = Past(registry, tenant.name)
         undone = past.changes_of(intent.revision) if isinstance(intent, Revert) else past.first_after(intent.revision)
-        return TenantState(tenant.revision, now, routes, active=active, undone=undone)
+        return replace(state, changes_to_undo=undone)
 
-    def _commit(self, plan: Plan, request: ChangeRequest, headers: Mapping[str, str]) -> None:
-        registry = self._registry
-        tenant = registry.tenant(plan.tenant)
-        registry.tenants[tenant.name] = replace(tenant, revision=plan.revision)
-        registry.routes.update({each.route.key: each.route for each in plan.outcomes})
+    async def write_change_set(self, event: RouteChanged, headers: Mapping[str, str]) -> None:
+        self._writes.append(lambda: self._store_change_set(event, headers))
+
+    async def record_response(self, key: IdempotencyKey[Any], response: RecordedResponse, at: datetime) -> None:
+        place, recorded = (self._tenant, key.key), (key.fingerprint, response)
+        self._writes.append(lambda: self._registry.recorded_responses.update({place: recorded}))
+
+    def store(self) -> None:
+        for write in self._writes:
+            write()
+
+    def _store_change_set(self, event: RouteChanged, headers: Mapping[str, str]) -> None:
+        registry, at = self._registry, event.occurred_at
+        registry.tenants[event.tenant] = replace(registry.tenant(event.tenant), revision=event.revision)
+        for key, change in event.keyed_changes():
+            created_at = registry.routes[key].created_at if key in registry.routes else at
+            registry.routes[key] = Route(key, change.value, event.revision, created_at, at)
+        by = Attribution(event.changed_by, event.reason, event.correlation_id)
         registry.committed.append(
-            CommittedChangeSet(
-                tenant.name, plan.revision, plan.changes, request.attribution, dict(headers), registry.now
-            )
+            CommittedChangeSet(event.tenant, event.revision, event.changes, by, dict(headers), at)
         )
 
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from control_plane.domain.access_keys import KeyNews, NewKey, StoredKey
+from control_plane.domain.access_keys import ChangedKeys, NewKey, StoredKey
 from control_plane.domain.requests import IdempotencyKey, RecordedResponse
-from control_plane.errors import AnsweredBefore, KeyReused, NoSuchKey
+from control_plane.errors import KeyReused, NoSuchKey, RequestRepeated
 from tests.fakes.control_plane_registry import FakeRegistry
 
 
@@ -16,11 +16,11 @@ class FakeAccessKeys:
 
     registry: FakeRegistry
     keys: dict[str, StoredKey] = field(default_factory=dict)
-    answers: dict[tuple[str | None, str], tuple[bytes, RecordedResponse]] = field(default_factory=dict)
+    recorded_responses: dict[tuple[str | None, str], tuple[bytes, RecordedResponse]] = field(default_factory=dict)
 
-    async def create(self, new: NewKey, once: IdempotencyKey[StoredKey] | None = None) -> StoredKey:
+    async def create(self, new: NewKey, idempotency_key: IdempotencyKey[StoredKey] | None = None) -> StoredKey:
         now = self._begin(new.tenant)
-        self._refuse_repeated(new.tenant, once)
+        self._refuse_repeated(new.tenant, idempotency_key)
         self.keys[new.key_id] = StoredKey(
             key_id=new.key_id,
             version=1,
@@ -36,7 +36,7 @@ class FakeAccessKeys:
             rotated_at=None,
             revoked_at=None,
         )
-        return self._recorded(self.keys[new.key_id], once)
+        return self._recorded(self.keys[new.key_id], idempotency_key)
 
     async def page(self, tenant: str | None, after: str | None, limit: int) -> Sequence[StoredKey]:
         self._begin(tenant)
@@ -49,24 +49,26 @@ class FakeAccessKeys:
         key_id: str,
         sha256: str,
         grace: timedelta | None,
-        once: IdempotencyKey[StoredKey] | None = None,
+        idempotency_key: IdempotencyKey[StoredKey] | None = None,
     ) -> StoredKey:
-        self._refuse_repeated(tenant, once)
+        self._refuse_repeated(tenant, idempotency_key)
         now, key = self._begin(tenant, known=False), self._live(tenant, key_id)
         if key.expires_at is not None and key.expires_at <= now:
             raise NoSuchKey(key_id)
         until = None if grace is None else now + grace
         newer = replace(key, version=key.version + 1, sha256=sha256, rotated_at=now)
         self.keys[key_id] = replace(newer, older_sha256=key.sha256, older_until=until)
-        return self._recorded(self.keys[key_id], once)
+        return self._recorded(self.keys[key_id], idempotency_key)
 
     async def revoke(self, tenant: str | None, key_id: str) -> None:
         now, key = self._begin(tenant, known=False), self._live(tenant, key_id)
         self.keys[key_id] = replace(key, version=key.version + 1, revoked_at=now)
 
-    async def changed_since(self, since: datetime | None) -> KeyNews:
+    async def changed_since(self, since: datetime | None) -> ChangedKeys:
         now = self.registry.begin()
-        return KeyNews(now, tuple(each for each in self.keys.values() if since is None or _changed_at(each) > since))
+        return ChangedKeys(
+            now, tuple(each for each in self.keys.values() if since is None or _changed_at(each) > since)
+        )
 
     def _begin(self, tenant: str | None, *, known: bool = True) -> datetime:
         now = self.registry.begin()
@@ -74,16 +76,19 @@ class FakeAccessKeys:
             self.registry.tenant(tenant)
         return now
 
-    def _refuse_repeated(self, tenant: str | None, once: IdempotencyKey[StoredKey] | None) -> None:
-        recorded = self.answers.get((tenant, once.key)) if once else None
-        if once and recorded:
-            if recorded[0] != once.fingerprint:
-                raise KeyReused(once.key)
-            raise AnsweredBefore(recorded[1])
+    def _refuse_repeated(self, tenant: str | None, idempotency_key: IdempotencyKey[StoredKey] | None) -> None:
+        recorded = self.recorded_responses.get((tenant, idempotency_key.key)) if idempotency_key else None
+        if idempotency_key and recorded:
+            if recorded[0] != idempotency_key.fingerprint:
+                raise KeyReused(idempotency_key.key)
+            raise RequestRepeated(recorded[1])
 
-    def _recorded(self, key: StoredKey, once: IdempotencyKey[StoredKey] | None) -> StoredKey:
-        if once:
-            self.answers[key.tenant, once.key] = once.fingerprint, once.answer(key)
+    def _recorded(self, key: StoredKey, idempotency_key: IdempotencyKey[StoredKey] | None) -> StoredKey:
+        if idempotency_key:
+            self.recorded_responses[key.tenant, idempotency_key.key] = (
+                idempotency_key.fingerprint,
+                idempotency_key.make_response(key),
+            )
         return key
 
     def _live(self, tenant: str | None, key_id: str) -> StoredKey:

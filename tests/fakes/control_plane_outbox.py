@@ -114,7 +114,7 @@ class FakeOutboxSession:
         self._outbox.purged.append(("history", older_than))
         return 0
 
-    async def purge_answers(self, older_than: timedelta) -> int:
+    async def purge_recorded_responses(self, older_than: timedelta) -> int:
         self._outbox.check(self)
         self._outbox.purged.append(("answers", older_than))
         return 0

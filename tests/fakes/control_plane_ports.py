@@ -1,16 +1,16 @@
 """Every port of the control plane, in memory."""
 
-from control_plane.ports import Ports
+from control_plane.ports.bundle import Ports
 from tests.fakes.control_plane_change_sets import FakeChangeSets, FakeHistory
 from tests.fakes.control_plane_event_log import FakeEventLog
 from tests.fakes.control_plane_keys import FakeAccessKeys
 from tests.fakes.control_plane_outbox import FakeOutbox
-from tests.fakes.control_plane_propagation import FakeDispatches, FakeStatusReports
+from tests.fakes.control_plane_propagation import FakePublications, FakeStatusReports
 from tests.fakes.control_plane_registry import FakeRegistry, FakeRoutes, FakeTenants
 
 
 def fake_ports(
-    registry: FakeRegistry, *, publications: FakeDispatches | None = None, reports: FakeStatusReports | None = None
+    registry: FakeRegistry, *, publications: FakePublications | None = None, reports: FakeStatusReports | None = None
 ) -> Ports:
     """Ports on this registry; each that a test does not provide is a new fake."""
     return Ports(
@@ -22,6 +22,6 @@ def fake_ports(
         outbox=FakeOutbox(),
         events=FakeEventLog(),
         revocations=FakeEventLog(),
-        publications=publications or FakeDispatches(registry),
+        publications=publications or FakePublications(registry),
         status_reports=reports or FakeStatusReports(),
     )

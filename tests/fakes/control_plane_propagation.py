@@ -15,7 +15,7 @@ STARTED = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @dataclass
-class FakeDispatches:
+class FakePublications:
     """The Dispatches port: `landed` by tenant and revision; what is not in it waits in the outbox."""
 
     registry: FakeRegistry

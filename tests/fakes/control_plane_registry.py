@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from control_plane.domain.changes import Attribution
-from control_plane.domain.quota import DEFAULT_ROUTES
 from control_plane.domain.requests import RecordedResponse
 from control_plane.domain.routes import PastRoute, Route, RouteFilter, RoutePosition, Tenant
 from control_plane.errors import NoSuchRoute, NoSuchTenant
@@ -32,9 +31,8 @@ class FakeRegistry:
     tenants: dict[str, Tenant] = field(default_factory=dict)
     routes: dict[RouteKey, Route] = field(default_factory=dict)
     committed: list[CommittedChangeSet] = field(default_factory=list)
-    answers: dict[tuple[str, str], tuple[bytes, RecordedResponse]] = field(default_factory=dict)
+    recorded_responses: dict[tuple[str, str], tuple[bytes, RecordedResponse]] = field(default_factory=dict)
     failure: Exception | None = None
-    most_routes: int = DEFAULT_ROUTES
     now: datetime = datetime(2026, 1, 1, tzinfo=UTC)
 
     def begin(self) -> datetime:

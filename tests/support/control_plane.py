@@ -20,10 +20,11 @@ from control_plane.adapters.postgres.tenants import PostgresTenants
 from control_plane.composition.app import connected_app
 from control_plane.domain.changes import Attribution
 from control_plane.domain.intents import Intent
-from control_plane.domain.plans import NO_TERMS, Plan, Terms
-from control_plane.domain.quota import DEFAULT_ROUTES
+from control_plane.domain.plans import NO_PRECONDITIONS, Plan, Preconditions
 from control_plane.domain.requests import ChangeRequest
-from control_plane.ports import ChangeSets, History, Routes, Tenants
+from control_plane.ports.change_sets import ChangeSets
+from control_plane.ports.routes import History, Routes, Tenants
+from control_plane.service.change_sets import ChangeSetService
 from control_plane.settings import ControlPlaneSettings
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import DependencyHealth
@@ -34,6 +35,9 @@ from shared.schemas.events import RouteChanged, decode
 from shared.schemas.topics import ROUTE_EVENTS
 from tests.support.kafka import read_all
 from tests.support.lifespan import lifespan_of
+
+ROUTE_QUOTA = 100_000
+"""Routes of a tenant: more than any test creates."""
 
 
 def new_guard(
@@ -66,19 +70,32 @@ class Registry:
 
     tenants: Tenants
     routes: Routes
-    change_sets: ChangeSets
+    changes: ChangeSetService
     history: History
 
-    async def apply(self, intent: Intent, by: Attribution, terms: Terms = NO_TERMS) -> Plan:
+    async def apply(self, intent: Intent, by: Attribution, preconditions: Preconditions = NO_PRECONDITIONS) -> Plan:
         """Applies an intent without an idempotency key."""
-        done = await self.change_sets.apply(ChangeRequest(intent, by, terms), {})
+        done = await self.changes.carry_out(ChangeRequest(intent, by, preconditions))
         assert isinstance(done, Plan)
         return done
 
 
+def change_service(
+    change_sets: ChangeSets, *, route_quota: int = ROUTE_QUOTA, metrics: Metrics | None = None
+) -> ChangeSetService:
+    """The use case of changing routes, as production has it, with a deadline that no test reaches."""
+    return ChangeSetService(
+        change_sets,
+        route_quota=route_quota,
+        on_commit=lambda: None,
+        deadline_seconds=30.0,
+        metrics=metrics or Metrics(Service.CONTROL_PLANE),
+    )
+
+
 @asynccontextmanager
 async def open_registry(
-    url: str, *, size: int = 10, deadline_seconds: float = 5.0, most_routes: int = DEFAULT_ROUTES
+    url: str, *, size: int = 10, deadline_seconds: float = 5.0, route_quota: int = ROUTE_QUOTA
 ) -> AsyncIterator[Registry]:
     """Tenants, routes and history on PostgreSQL."""
     metrics = Metrics(Service.CONTROL_PLANE)
@@ -86,7 +103,7 @@ async def open_registry(
         yield Registry(
             PostgresTenants(primary),
             PostgresRoutes(primary),
-            PostgresChangeSets(primary, metrics, most_routes=most_routes),
+            change_service(PostgresChangeSets(primary, metrics), route_quota=route_quota, metrics=metrics),
             PostgresHistory(primary),
         )
 

@@ -1,4 +1,4 @@
-"""Access keys in PostgreSQL. Each change of one commits together with its record for the other services."""
+"""Access keys in PostgreSQL. A change commits together with its record for the other services."""
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 import asyncpg
 import msgspec
 
-from control_plane.adapters.postgres.idempotency import record, recorded_answer
+from control_plane.adapters.postgres.idempotency import record_response, recorded_response
 from control_plane.adapters.postgres.primary import Connection, Primary
-from control_plane.domain.access_keys import KeyNews, NewKey, StoredKey
+from control_plane.domain.access_keys import ChangedKeys, NewKey, StoredKey
 from control_plane.domain.requests import IdempotencyKey
-from control_plane.errors import AnsweredBefore, NoSuchKey, NoSuchTenant
+from control_plane.errors import NoSuchKey, NoSuchTenant, RequestRepeated
 from shared.runtime import correlation
 from shared.schemas.access import Role, encode
 from shared.schemas.events import CORRELATION_ID_HEADER
@@ -47,7 +47,7 @@ _CHANGED = f"""
 SELECT {_COLUMNS} FROM access_keys LEFT JOIN tenants ON tenants.id = tenant_id
 WHERE $1::timestamptz IS NULL OR changed_at > $1
 """  # noqa: S608 - constants only
-# Locked, so that the end of a key comes behind this record of it, or keeps it out.
+# Locked, so that a concurrent revocation either precedes this statement or writes its record after this one.
 _LIVE = f"""
 SELECT {_COLUMNS} FROM access_keys LEFT JOIN tenants ON tenants.id = tenant_id
 WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())
@@ -63,16 +63,16 @@ class PostgresAccessKeys:
     def __init__(self, primary: Primary) -> None:
         self._primary = primary
 
-    async def create(self, new: NewKey, once: IdempotencyKey[StoredKey] | None = None) -> StoredKey:
+    async def create(self, new: NewKey, idempotency_key: IdempotencyKey[StoredKey] | None = None) -> StoredKey:
         async with self._of(new.tenant) as connection:
-            await _refuse_repeated(connection, new.tenant, once)
+            await _refuse_repeated(connection, new.tenant, idempotency_key)
             values = (new.key_id, new.tenant, new.subject, new.role, new.sha256, new.created_by, new.expires_at)
             try:
                 await connection.execute(_INSERT, *values)
             except (asyncpg.CheckViolationError, asyncpg.InsufficientPrivilegeError) as error:
-                # There is no such tenant, so that the row would be nobody's.
+                # The tenant does not exist: the subselect for its id yields null.
                 raise NoSuchTenant(str(new.tenant)) from error
-            return await _published(connection, new.tenant, new.key_id, once)
+            return await _published(connection, new.tenant, new.key_id, idempotency_key)
 
     async def page(self, tenant: str | None, after: str | None, limit: int) -> Sequence[StoredKey]:
         async with self._of(tenant) as connection:
@@ -86,14 +86,14 @@ class PostgresAccessKeys:
         key_id: str,
         sha256: str,
         grace: timedelta | None,
-        once: IdempotencyKey[StoredKey] | None = None,
+        idempotency_key: IdempotencyKey[StoredKey] | None = None,
     ) -> StoredKey:
         async with self._of(tenant) as connection:
-            await _refuse_repeated(connection, tenant, once)
+            await _refuse_repeated(connection, tenant, idempotency_key)
             await _lock_live(connection, tenant, key_id)
             if await connection.fetchval(_ROTATE, key_id, sha256, grace) is None:
-                raise NoSuchKey(key_id)  # it has expired, and so would its new secret have
-            return await _published(connection, tenant, key_id, once)
+                raise NoSuchKey(key_id)  # it has expired, and a new secret would have expired, too
+            return await _published(connection, tenant, key_id, idempotency_key)
 
     async def revoke(self, tenant: str | None, key_id: str) -> None:
         async with self._of(tenant) as connection:
@@ -101,14 +101,14 @@ class PostgresAccessKeys:
             await connection.execute(_REVOKE, key_id)
             await _publish(connection, key_id, None)
 
-    async def changed_since(self, since: datetime | None) -> KeyNews:
+    async def changed_since(self, since: datetime | None) -> ChangedKeys:
         async with self._primary.platform() as connection:
             as_of: datetime = await connection.fetchval("SELECT clock_timestamp()")
             rows = await connection.fetch(_CHANGED, since)
-        return KeyNews(as_of, tuple(_stored(row) for row in rows))
+        return ChangedKeys(as_of, tuple(_stored(row) for row in rows))
 
     async def republish(self) -> int:
-        """Put a record of every key that may be used into the outbox; returns how many."""
+        """Put a record of every valid key into the outbox; returns how many."""
         headers = _headers()
         async with self._primary.platform() as connection:
             live = [_stored(row) for row in await connection.fetch(_LIVE)]
@@ -120,14 +120,16 @@ class PostgresAccessKeys:
         return self._primary.platform() if tenant is None else self._primary.transaction(tenant)
 
 
-async def _refuse_repeated(connection: Connection, tenant: str | None, once: IdempotencyKey[StoredKey] | None) -> None:
-    if once is None:
+async def _refuse_repeated(
+    connection: Connection, tenant: str | None, idempotency_key: IdempotencyKey[StoredKey] | None
+) -> None:
+    if idempotency_key is None:
         return
-    # No row stands for the platform that could be locked.
-    await connection.execute(_ONE_AT_A_TIME, f"{tenant}/{once.key}")
-    answer = await recorded_answer(connection, await _id_of(connection, tenant), once)
-    if answer is not None:
-        raise AnsweredBefore(answer)
+    # An advisory lock, because the platform has no row that could be locked.
+    await connection.execute(_ONE_AT_A_TIME, f"{tenant}/{idempotency_key.key}")
+    response = await recorded_response(connection, await _id_of(connection, tenant), idempotency_key)
+    if response is not None:
+        raise RequestRepeated(response)
 
 
 async def _id_of(connection: Connection, tenant: str | None) -> int | None:
@@ -141,15 +143,16 @@ async def _lock_live(connection: Connection, tenant: str | None, key_id: str) ->
 
 
 async def _published(
-    connection: Connection, tenant: str | None, key_id: str, once: IdempotencyKey[StoredKey] | None
+    connection: Connection, tenant: str | None, key_id: str, idempotency_key: IdempotencyKey[StoredKey] | None
 ) -> StoredKey:
     row = await connection.fetchrow(_GET, tenant, key_id)
     assert row is not None  # noqa: S101 - written in this transaction
     stored = _stored(row)
     await _publish(connection, key_id, encode(stored.record))
-    if once is not None:
+    if idempotency_key is not None:
         at = stored.rotated_at or stored.created_at
-        await record(connection, await _id_of(connection, tenant), once, once.answer(stored), at)
+        response = idempotency_key.make_response(stored)
+        await record_response(connection, await _id_of(connection, tenant), idempotency_key, response, at)
     return stored
 
 

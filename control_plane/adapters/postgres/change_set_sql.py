@@ -1,12 +1,15 @@
-"""The statements of a change set's transaction, in their order."""
+"""The statements of a change set's transaction, in the order in which it runs them."""
+
+# ruff: noqa: S608 - the statements are built from constants only
+
+from control_plane.adapters.postgres.route_columns import CHANGE, CHANGES, ROUTES, VALUE, listed
 
 LOCK = "SELECT id, revision, routes FROM tenants WHERE name = $1 FOR UPDATE"
 
-# A statement of its own, because one that waits for a lock sees the other tables as they were before the wait. The
-# clock is read after the lock, so that it goes on with the revisions.
-CURRENT = """
-SELECT clock_timestamp() AS now,
-       endpoints.url, endpoints.is_active, endpoints.revision, endpoints.created_at, endpoints.updated_at
+# A statement of its own, because a statement that waits for a lock sees the other tables as they were before the wait.
+# The clock is read after the lock is held, so that a later revision never has an earlier time.
+CURRENT = f"""
+SELECT clock_timestamp() AS now, {ROUTES}
 FROM unnest($2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS wanted (service, env, version, place)
 LEFT JOIN services ON services.tenant_id = $1 AND services.name = wanted.service
 LEFT JOIN environments ON environments.service_id = services.id AND environments.name = wanted.env
@@ -14,10 +17,9 @@ LEFT JOIN endpoints ON endpoints.environment_id = environments.id AND endpoints.
 ORDER BY wanted.place
 """
 
-# All that stands within a desired set's scope.
-IN_SCOPE = """
-SELECT services.name AS service, environments.name AS env, endpoints.version,
-       endpoints.url, endpoints.is_active, endpoints.revision, endpoints.created_at, endpoints.updated_at
+# All routes within a desired set's scope.
+IN_SCOPE = f"""
+SELECT services.name AS service, environments.name AS env, endpoints.version, {ROUTES}
 FROM services
 JOIN environments ON environments.service_id = services.id
 JOIN endpoints ON endpoints.environment_id = environments.id
@@ -25,7 +27,7 @@ WHERE services.tenant_id = $1
   AND ($2::text IS NULL OR services.name = $2)
   AND ($3::text IS NULL OR environments.name = $3)
 """
-ACTIVE = """
+COUNT_ACTIVE = """
 SELECT clock_timestamp() AS now, count(*) AS active
 FROM services
 JOIN environments ON environments.service_id = services.id
@@ -33,17 +35,17 @@ JOIN endpoints ON endpoints.environment_id = environments.id
 WHERE services.tenant_id = $1 AND endpoints.is_active
 """
 
-# The tenant is locked: what is missing cannot appear meanwhile, and each `UNION ALL` joins what was there before the
-# statement with what it adds.
-WRITE = """
+_FIRST_ARRAY = 12
+_ARRAYS = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(CHANGE.values(), start=_FIRST_ARRAY))
+_NEW_VALUE = ", ".join(f"{column} = excluded.{column}" for column in VALUE)
+
+# The tenant is locked: no other transaction can add a missing row meanwhile, and each `UNION ALL` joins the rows from
+# before the statement with the rows that it adds. The last parameters are one array for each column of a change.
+WRITE = f"""
 WITH changed AS (
-    SELECT * FROM unnest(
-        $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[], $16::text[], $17::text[], $18::text[]
-    ) WITH ORDINALITY AS changed (
-        service, env, version, url, is_active, action, previous_url, previous_state, place
-    )
+    SELECT * FROM unnest({_ARRAYS}) WITH ORDINALITY AS changed ({CHANGES}, place)
 ), tenant AS (
-    UPDATE tenants SET revision = $2, routes = routes + $19 WHERE id = $1
+    UPDATE tenants SET revision = $2, routes = routes + $11 WHERE id = $1
 ), old_services AS (
     SELECT id, name FROM services WHERE tenant_id = $1 AND name IN (SELECT service FROM changed)
 ), new_services AS (
@@ -66,22 +68,19 @@ WITH changed AS (
 ), all_environments AS (
     SELECT * FROM old_environments UNION ALL SELECT * FROM new_environments
 ), stored AS (
-    INSERT INTO endpoints (tenant_id, environment_id, version, url, is_active, revision, created_at, updated_at)
-    SELECT $1::bigint, all_environments.id, changed.version, changed.url, changed.is_active, $2, $8, $8
+    INSERT INTO endpoints (tenant_id, environment_id, version, {listed(VALUE)}, revision, created_at, updated_at)
+    SELECT $1::bigint, all_environments.id, changed.version, {listed(VALUE, of="changed")}, $2, $3, $3
     FROM changed
     JOIN places USING (service, env)
     JOIN all_environments ON all_environments.service_id = places.service_id AND all_environments.name = changed.env
     ON CONFLICT (environment_id, version) DO UPDATE SET
-        url = excluded.url, is_active = excluded.is_active,
-        revision = excluded.revision, updated_at = excluded.updated_at
+        {_NEW_VALUE}, revision = excluded.revision, updated_at = excluded.updated_at
 ), event AS (
-    INSERT INTO outbox (topic, key, headers, payload, created_at) VALUES ($12, $13, $14, $15, $8) RETURNING id
+    INSERT INTO outbox (topic, key, headers, payload, created_at) VALUES ($7, $8, $9, $10, $3) RETURNING id
 ), logged AS (
     INSERT INTO change_sets (tenant_id, revision, changed_by, reason, correlation_id, committed_at, size, outbox_id)
-    SELECT $1, $2, $9, $10, $11, $8, (SELECT count(*) FROM changed), id FROM event
+    SELECT $1, $2, $4, $5, $6, $3, (SELECT count(*) FROM changed), id FROM event
 )
-INSERT INTO changes (
-    tenant_id, revision, position, service, env, version, action, url, is_active, previous_url, previous_state
-)
-SELECT $1, $2, place - 1, service, env, version, action, url, is_active, previous_url, previous_state FROM changed
+INSERT INTO changes (tenant_id, revision, position, {CHANGES})
+SELECT $1, $2, place - 1, {CHANGES} FROM changed
 """

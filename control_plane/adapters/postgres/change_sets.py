@@ -1,114 +1,112 @@
-"""Change sets into PostgreSQL: the tenant's lock, the plan, and everything it changes, in one transaction."""
+"""Transactions that read and write a tenant's change sets in PostgreSQL."""
 
+import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import Any
+from weakref import WeakValueDictionary
 
 import asyncpg
 import msgspec
 
+from control_plane.adapters.postgres import idempotency
 from control_plane.adapters.postgres.change_set_sql import LOCK, WRITE
-from control_plane.adapters.postgres.idempotency import record, recorded_answer
 from control_plane.adapters.postgres.primary import Connection, Primary
+from control_plane.adapters.postgres.route_columns import parameters_of
 from control_plane.adapters.postgres.tenant_history import KnownTenant, find_tenant
-from control_plane.adapters.postgres.tenant_locks import Turns
-from control_plane.adapters.postgres.tenant_state import read_standing
-from control_plane.domain.plans import Plan, make_plan
-from control_plane.domain.quota import DEFAULT_ROUTES, keep_quota
-from control_plane.domain.requests import ChangeRequest, RecordedResponse
+from control_plane.adapters.postgres.tenant_state import read_state
+from control_plane.domain.intents import Intent
+from control_plane.domain.plans import TenantState
+from control_plane.domain.requests import IdempotencyKey, RecordedResponse
 from control_plane.errors import TenantBusy
-from shared.runtime.ids import new_id
 from shared.runtime.metrics import Metrics
-from shared.schemas.events import RouteChanged, encode
+from shared.schemas.events import Action, RouteChanged, encode
 from shared.schemas.topics import ROUTE_EVENTS
 
 
 class PostgresChangeSets:
-    """The ChangeSets port: a tenant's change sets one after another, different tenants' side by side."""
+    """The ChangeSets port. The change sets of one tenant run one after another, those of different tenants in parallel."""
 
-    def __init__(self, primary: Primary, metrics: Metrics, *, most_routes: int = DEFAULT_ROUTES) -> None:
+    def __init__(self, primary: Primary, metrics: Metrics) -> None:
         self._primary = primary
-        self._most_routes = most_routes
-        self._turns = Turns()
+        # A tenant's writers wait here before they wait in the database: together they hold one connection of the pool.
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._durations = metrics.histogram("tm_commit_duration_seconds")
 
-    async def plan(self, request: ChangeRequest) -> Plan:
-        # In a snapshot, so that looking does not hold up those who write.
-        async with self._primary.snapshot(request.intent.tenant) as connection:
-            tenant = await find_tenant(connection, request.intent.tenant)
-            standing = await read_standing(connection, tenant, request.intent)
-            return keep_quota(make_plan(request.intent, request.terms, standing), tenant.routes, self._most_routes)
+    @asynccontextmanager
+    async def snapshot(self, tenant: str) -> AsyncIterator["PostgresTenantReader"]:
+        async with self._primary.snapshot(tenant) as connection:
+            yield PostgresTenantReader(connection, tenant)
 
-    async def apply(self, request: ChangeRequest, headers: Mapping[str, str]) -> Plan | RecordedResponse:
-        async with self._turns.of(request.intent.tenant):
+    @asynccontextmanager
+    async def transaction(self, tenant: str) -> AsyncIterator["PostgresChangeSetTransaction"]:
+        async with self._locks.setdefault(tenant, asyncio.Lock()):
             started = time.perf_counter()
-            async with self._primary.transaction(request.intent.tenant) as connection:
-                done = await self._apply(connection, request, headers)
-            if isinstance(done, Plan) and done.committed:
+            async with self._primary.transaction(tenant) as connection:
+                transaction = PostgresChangeSetTransaction(connection, tenant)
+                yield transaction
+            if transaction.has_written:
                 self._durations.observe(time.perf_counter() - started)
-        return done
-
-    async def _apply(
-        self, connection: Connection, request: ChangeRequest, headers: Mapping[str, str]
-    ) -> Plan | RecordedResponse:
-        tenant = await _lock(connection, request.intent.tenant)
-        once = request.once
-        if once is not None and (recorded := await recorded_answer(connection, tenant.id, once)):
-            return recorded
-        standing = await read_standing(connection, tenant, request.intent)
-        plan = make_plan(request.intent, request.terms, standing)
-        plan = keep_quota(plan, tenant.routes, self._most_routes).as_committed()
-        if plan.committed:
-            await _write(connection, tenant, _event(plan, request, standing.now), headers, plan.created)
-        if once is not None:
-            await record(connection, tenant.id, once, once.answer(plan), standing.now)
-        return plan
 
 
-async def _lock(connection: Connection, name: str) -> KnownTenant:
-    try:
-        return await find_tenant(connection, name, LOCK)
-    except asyncpg.LockNotAvailableError as error:
-        raise TenantBusy(name) from error
+class PostgresTenantReader:
+    """The TenantReader port on one connection."""
+
+    def __init__(self, connection: Connection, tenant: str) -> None:
+        self._connection = connection
+        self._tenant = tenant
+
+    async def read_state(self, intent: Intent) -> TenantState:
+        return await read_state(self._connection, await find_tenant(self._connection, self._tenant), intent)
 
 
-def _event(plan: Plan, request: ChangeRequest, now: datetime) -> RouteChanged:
-    by = request.attribution
-    return RouteChanged(
-        event_id=new_id(),
-        tenant=plan.tenant,
-        revision=plan.revision,
-        changes=plan.changes,
-        changed_by=by.changed_by,
-        reason=by.reason,
-        occurred_at=now,
-        correlation_id=by.correlation_id,
-    )
+class PostgresChangeSetTransaction:
+    """The ChangeSetTransaction port on one connection."""
 
+    def __init__(self, connection: Connection, tenant: str) -> None:
+        self._connection = connection
+        self._name = tenant
+        self._locked: KnownTenant | None = None
+        self.has_written = False
 
-async def _write(
-    connection: Connection, tenant: KnownTenant, event: RouteChanged, headers: Mapping[str, str], created: int
-) -> None:
-    changes = event.changes
-    await connection.execute(
-        WRITE,
-        tenant.id,
-        event.revision,
-        [each.service for each in changes],
-        [each.env for each in changes],
-        [each.version for each in changes],
-        [each.url for each in changes],
-        [each.is_active for each in changes],
-        event.occurred_at,
-        event.changed_by,
-        event.reason,
-        event.correlation_id,
-        ROUTE_EVENTS.name,
-        event.tenant,
-        msgspec.json.encode(headers).decode(),
-        encode(event),
-        [each.action for each in changes],
-        [each.previous_url for each in changes],
-        [each.previous_state for each in changes],
-        created,
-    )
+    async def lock_tenant(self) -> None:
+        try:
+            self._locked = await find_tenant(self._connection, self._name, LOCK)
+        except asyncpg.LockNotAvailableError as error:
+            raise TenantBusy(self._name) from error
+
+    async def recorded_response(self, key: IdempotencyKey[Any]) -> RecordedResponse | None:
+        return await idempotency.recorded_response(self._connection, self._tenant.id, key)
+
+    async def read_state(self, intent: Intent) -> TenantState:
+        return await read_state(self._connection, self._tenant, intent)
+
+    async def write_change_set(self, event: RouteChanged, headers: Mapping[str, str]) -> None:
+        changes = event.changes
+        await self._connection.execute(
+            WRITE,
+            self._tenant.id,
+            event.revision,
+            event.occurred_at,
+            event.changed_by,
+            event.reason,
+            event.correlation_id,
+            ROUTE_EVENTS.name,
+            event.tenant,
+            msgspec.json.encode(headers).decode(),
+            encode(event),
+            sum(each.action is Action.CREATED for each in changes),
+            *parameters_of(changes),
+        )
+        self.has_written = True
+
+    async def record_response(self, key: IdempotencyKey[Any], response: RecordedResponse, at: datetime) -> None:
+        await idempotency.record_response(self._connection, self._tenant.id, key, response, at)
+
+    @property
+    def _tenant(self) -> KnownTenant:
+        if self._locked is None:
+            raise RuntimeError(f"the transaction has not locked tenant {self._name}; call lock_tenant first")
+        return self._locked

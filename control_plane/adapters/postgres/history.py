@@ -6,13 +6,12 @@ import asyncpg
 
 from control_plane.adapters.postgres import history_sql as sql
 from control_plane.adapters.postgres.primary import Primary
-from control_plane.adapters.postgres.rows import value_from
+from control_plane.adapters.postgres.route_columns import previous_from, value_from
 from control_plane.adapters.postgres.tenant_history import KnownTenant, changes_of, find_tenant, require
 from control_plane.domain.history import ChangeSetSummary, CommittedChanges, HistoryFilter
 from control_plane.domain.routes import PastRoute, RouteFilter, RoutePosition
 from shared.schemas.events import RouteChange
 from shared.schemas.identity import RouteKey
-from shared.schemas.route_value import RouteState, RouteValue
 
 
 class PostgresHistory:
@@ -45,7 +44,7 @@ class PostgresHistory:
             for revision in (first, last):
                 await require(connection, known, revision, least=0)
             rows = await connection.fetch(sql.DIFF, known.id, first, last, *_start(after), limit)
-        return [_net_change(_key(known, row), row) for row in rows]
+        return [RouteChange.between(_key(known, row), previous_from(row), value_from(row)) for row in rows]
 
     async def routes_at(
         self, tenant: str, revision: int, matching: RouteFilter, after: RoutePosition | None, limit: int
@@ -70,10 +69,3 @@ def _summary(row: asyncpg.Record) -> ChangeSetSummary:
     return ChangeSetSummary(
         row["revision"], row["changed_by"], row["reason"], row["correlation_id"], row["committed_at"], row["size"]
     )
-
-
-def _net_change(key: RouteKey, row: asyncpg.Record) -> RouteChange:
-    previous = None
-    if row["previous_state"] is not None:
-        previous = RouteValue(row["previous_url"], row["previous_state"] == RouteState.ACTIVE)
-    return RouteChange.between(key, previous, value_from(row))

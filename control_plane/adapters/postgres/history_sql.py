@@ -1,24 +1,27 @@
 """The statements that read a tenant's history. `$1` is the tenant's id."""
 
+# ruff: noqa: S608 - the statements are built from constants only
+
+from control_plane.adapters.postgres.route_columns import CHANGES, PREVIOUS, PREVIOUS_AS_VALUE, VALUE, listed
+
 TENANT = "SELECT id, revision, routes FROM tenants WHERE name = $1"
 
-# Change sets of before the history was kept have the size 0.
+# Change sets from before release 2 of the schema have the size 0: their changes were not stored.
 OLDEST = "SELECT min(revision) FROM change_sets WHERE tenant_id = $1 AND size > 0"
 
-CHANGES_OF = """
-SELECT service, env, version, action, url, is_active, previous_url, previous_state
+CHANGES_OF = f"""
+SELECT {CHANGES}
 FROM changes WHERE tenant_id = $1 AND revision = $2 ORDER BY position
 """
 
-# The first change after a revision tells what a route was at it.
-FIRST_CHANGES_AFTER = """
-SELECT DISTINCT ON (service, env, version)
-       service, env, version, action, url, is_active, previous_url, previous_state
+# The first change after a revision holds the route's value at that revision.
+FIRST_CHANGES_AFTER = f"""
+SELECT DISTINCT ON (service, env, version) {CHANGES}
 FROM changes WHERE tenant_id = $1 AND revision > $2 ORDER BY service, env, version, revision
 """
 
 _SUMMARY = "revision, changed_by, reason, correlation_id, committed_at, size"
-SUMMARY = f"SELECT {_SUMMARY} FROM change_sets WHERE tenant_id = $1 AND revision = $2"  # noqa: S608
+SUMMARY = f"SELECT {_SUMMARY} FROM change_sets WHERE tenant_id = $1 AND revision = $2"
 PAGE = f"""
 SELECT {_SUMMARY} FROM change_sets
 WHERE tenant_id = $1 AND size > 0
@@ -26,36 +29,41 @@ WHERE tenant_id = $1 AND size > 0
   AND ($3::timestamptz IS NULL OR committed_at >= $3)
   AND ($4::bigint IS NULL OR revision < $4)
 ORDER BY revision DESC LIMIT $5
-"""  # noqa: S608 - no input, only the list of columns
+"""
 
-# Of each route changed between the two revisions, what it was before the first change and is after the last; unless
-# they are the same.
-DIFF = """
+# Of each route that changed between the two revisions, the value before the first change and after the last one, unless
+# both are the same.
+DIFF = f"""
 WITH between_them AS (
     SELECT * FROM changes WHERE tenant_id = $1 AND revision > $2 AND revision <= $3
 ), before AS (
-    SELECT DISTINCT ON (service, env, version) service, env, version, previous_url, previous_state
+    SELECT DISTINCT ON (service, env, version) service, env, version, {listed(PREVIOUS)}
     FROM between_them ORDER BY service, env, version, revision
 ), after AS (
-    SELECT DISTINCT ON (service, env, version) service, env, version, url, is_active
+    SELECT DISTINCT ON (service, env, version) service, env, version, {listed(VALUE)}
     FROM between_them ORDER BY service, env, version, revision DESC
 )
-SELECT service, env, version, previous_url, previous_state, url, is_active
+SELECT service, env, version, {listed(PREVIOUS)}, {listed(VALUE)}
 FROM before JOIN after USING (service, env, version)
-WHERE (previous_url, previous_state) IS DISTINCT FROM (url, CASE WHEN is_active THEN 'active' ELSE 'inactive' END)
+WHERE ({listed(PREVIOUS_AS_VALUE.values())}) IS DISTINCT FROM ({listed(VALUE)})
   AND ($4::text IS NULL OR (service, env, version) > ($4, $5, $6))
 ORDER BY service, env, version LIMIT $7
 """
 
-# Today's routes, but for those changed since: of these, what they were before the first change, if they were there.
-ROUTES_AT = """
+_VALUE_THEN = ",\n           ".join(
+    f"CASE WHEN later.service IS NULL THEN endpoints.{column} ELSE {previous} END AS {column}"
+    for column, previous in PREVIOUS_AS_VALUE.items()
+)
+
+# The current routes. A route that changed since has the value from before its first later change, and is left out when
+# that change created it.
+ROUTES_AT = f"""
 WITH later AS (
-    SELECT DISTINCT ON (service, env, version) service, env, version, previous_url, previous_state
+    SELECT DISTINCT ON (service, env, version) service, env, version, {listed(PREVIOUS)}
     FROM changes WHERE tenant_id = $1 AND revision > $2 ORDER BY service, env, version, revision
 ), as_it_was AS (
     SELECT services.name AS service, environments.name AS env, endpoints.version,
-           CASE WHEN later.service IS NULL THEN endpoints.url ELSE later.previous_url END AS url,
-           CASE WHEN later.service IS NULL THEN endpoints.is_active ELSE later.previous_state = 'active' END AS is_active
+           {_VALUE_THEN}
     FROM services
     JOIN environments ON environments.service_id = services.id
     JOIN endpoints ON endpoints.environment_id = environments.id
@@ -63,7 +71,7 @@ WITH later AS (
         AND later.version = endpoints.version
     WHERE services.tenant_id = $1 AND (later.service IS NULL OR later.previous_state IS NOT NULL)
 )
-SELECT service, env, version, url, is_active FROM as_it_was
+SELECT service, env, version, {listed(VALUE)} FROM as_it_was
 WHERE ($3::text IS NULL OR service = $3)
   AND ($4::text IS NULL OR env = $4)
   AND ($5::text IS NULL OR version = $5)

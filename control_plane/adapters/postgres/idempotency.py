@@ -1,4 +1,4 @@
-"""Answers to requests with an Idempotency-Key, kept with the changes they tell of."""
+"""Responses to requests with an Idempotency-Key, stored in the transaction of the change that they describe."""
 
 from datetime import datetime
 from typing import Any
@@ -6,15 +6,15 @@ from typing import Any
 import msgspec
 
 from control_plane.adapters.postgres.primary import Connection
-from control_plane.domain.requests import ANSWERS_KEPT, IdempotencyKey, RecordedResponse
+from control_plane.domain.requests import RESPONSE_RETENTION, IdempotencyKey, RecordedResponse
 from control_plane.errors import KeyReused
 
 _FIND = """
 SELECT fingerprint, status, headers, body FROM idempotency_keys
-WHERE {whose} AND key = $2 AND created_at > clock_timestamp() - $3::interval
+WHERE {owner} AND key = $2 AND created_at > clock_timestamp() - $3::interval
 """
-_OF_TENANT = _FIND.format(whose="tenant_id = $1")
-_OF_PLATFORM = _FIND.format(whose="tenant_id IS NULL AND $1::bigint IS NULL")
+_FIND_OF_TENANT = _FIND.format(owner="tenant_id = $1")
+_FIND_OF_PLATFORM = _FIND.format(owner="tenant_id IS NULL AND $1::bigint IS NULL")
 _RECORD = """
 INSERT INTO idempotency_keys (tenant_id, key, fingerprint, status, headers, body, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -24,25 +24,27 @@ ON CONFLICT (tenant_id, key) DO UPDATE SET
 """
 
 
-async def recorded_answer(
-    connection: Connection, tenant_id: int | None, once: IdempotencyKey[Any]
+async def recorded_response(
+    connection: Connection, tenant_id: int | None, key: IdempotencyKey[Any]
 ) -> RecordedResponse | None:
-    """The answer that the request got before; None when it is new. No tenant: one about the platform. Raises KeyReused.
+    """The response recorded for the key; None for a new key. A tenant id of None means the platform.
 
-    To be called with a lock held, so that of two requests with one key the second finds what the first has recorded.
+    Raises KeyReused when the key was recorded for a different request. The caller must hold a lock that excludes other
+    requests with this key, so that the second of two requests finds the response of the first.
     """
-    statement = _OF_PLATFORM if tenant_id is None else _OF_TENANT
-    found = await connection.fetchrow(statement, tenant_id, once.key, ANSWERS_KEPT)
+    statement = _FIND_OF_PLATFORM if tenant_id is None else _FIND_OF_TENANT
+    found = await connection.fetchrow(statement, tenant_id, key.key, RESPONSE_RETENTION)
     if found is None:
         return None
-    if found["fingerprint"] != once.fingerprint:
-        raise KeyReused(once.key)
+    if found["fingerprint"] != key.fingerprint:
+        raise KeyReused(key.key)
     return RecordedResponse(found["status"], msgspec.json.decode(found["headers"], type=dict[str, str]), found["body"])
 
 
-async def record(
-    connection: Connection, tenant_id: int | None, once: IdempotencyKey[Any], answer: RecordedResponse, now: datetime
+async def record_response(
+    connection: Connection, tenant_id: int | None, key: IdempotencyKey[Any], response: RecordedResponse, at: datetime
 ) -> None:
-    """Keep the answer for whoever sends the request again."""
-    headers = msgspec.json.encode(answer.headers).decode()
-    await connection.execute(_RECORD, tenant_id, once.key, once.fingerprint, answer.status, headers, answer.body, now)
+    """Keep the response for a repetition of the request. `at` is the primary's time."""
+    headers = msgspec.json.encode(response.headers).decode()
+    values = (tenant_id, key.key, key.fingerprint, response.status, headers, response.body, at)
+    await connection.execute(_RECORD, *values)

@@ -121,7 +121,7 @@ class PostgresOutboxSession:
     async def purge_history(self, older_than: timedelta) -> int:
         return await self._delete(_PURGE_HISTORY, _CHANGE_SETS_PURGED_AT_ONCE, older_than)
 
-    async def purge_answers(self, older_than: timedelta) -> int:
+    async def purge_recorded_responses(self, older_than: timedelta) -> int:
         return await self._delete(_PURGE_ANSWERS, _PURGED_AT_ONCE, older_than)
 
     async def _delete(self, statement: str, at_most: int, older_than: timedelta) -> int:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -40,7 +40,7 @@ class Primary:
         self._guard = guard
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
 
-    async def __aenter__(self) -> "Primary":
+    async def __aenter__(self) -> Self:
         # Without a first connection: the service starts while the primary is away, and is not ready until it is back.
         self._pool = await asyncpg.create_pool(
             self._url,

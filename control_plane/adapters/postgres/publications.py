@@ -18,7 +18,7 @@ WHERE change_sets.tenant_id = $1 AND change_sets.revision = $2
 """
 
 
-class PostgresDispatches:
+class PostgresPublications:
     """The Dispatches port."""
 
     def __init__(self, primary: Primary) -> None:

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from control_plane.adapters.postgres.primary import Primary
-from control_plane.adapters.postgres.rows import route_from
+from control_plane.adapters.postgres.route_columns import ROUTES, route_from
 from control_plane.domain.routes import Route, RouteFilter, RoutePosition
 from control_plane.errors import NoSuchRoute, NoSuchTenant
 from shared.schemas.identity import RouteKey
 
-_GET = """
-SELECT endpoints.url, endpoints.is_active, endpoints.revision, endpoints.created_at, endpoints.updated_at
+_GET = f"""
+SELECT {ROUTES}
 FROM tenants
 LEFT JOIN (
     services
@@ -17,12 +17,11 @@ LEFT JOIN (
     JOIN endpoints ON endpoints.environment_id = environments.id AND endpoints.version = $4
 ) ON services.tenant_id = tenants.id AND services.name = $2
 WHERE tenants.name = $1
-"""
+"""  # noqa: S608 - constants only
 
-# The row comparison is the page's start; the plain one on the service lets an index find it.
-_PAGE = """
-SELECT services.name AS service, environments.name AS env, endpoints.version,
-       endpoints.url, endpoints.is_active, endpoints.revision, endpoints.created_at, endpoints.updated_at
+# The row comparison is the start of the page; the plain one on the service can use an index.
+_PAGE = f"""
+SELECT services.name AS service, environments.name AS env, endpoints.version, {ROUTES}
 FROM tenants
 JOIN services ON services.tenant_id = tenants.id
 JOIN environments ON environments.service_id = services.id
@@ -36,7 +35,7 @@ WHERE tenants.name = $1
   AND ($6::text IS NULL OR (services.name, environments.name, endpoints.version) > ($6, $7, $8))
 ORDER BY services.name, environments.name, endpoints.version
 LIMIT $9
-"""
+"""  # noqa: S608 - constants only
 _TENANT_EXISTS = "SELECT EXISTS (SELECT FROM tenants WHERE name = $1)"
 
 
@@ -51,7 +50,7 @@ class PostgresRoutes:
             found = await connection.fetchrow(_GET, key.tenant, key.service, key.env, key.version)
         if found is None:
             raise NoSuchTenant(key.tenant)
-        if found["url"] is None:
+        if found["revision"] is None:
             raise NoSuchRoute(key)
         return route_from(key, found)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from control_plane.adapters.postgres.history_sql import CHANGES_OF, FIRST_CHANGES_AFTER, OLDEST, TENANT
 from control_plane.adapters.postgres.primary import Connection
-from control_plane.adapters.postgres.rows import change_from
+from control_plane.adapters.postgres.route_columns import change_from
 from control_plane.errors import HistoryPurged, NoSuchRevision, NoSuchTenant
 from shared.schemas.events import RouteChange
 

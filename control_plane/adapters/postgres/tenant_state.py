@@ -1,13 +1,13 @@
-"""What an intent needs to know of a tenant, read in its transaction."""
+"""Reads the state of a tenant that an intent needs, inside the intent's transaction."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 import asyncpg
 
-from control_plane.adapters.postgres.change_set_sql import ACTIVE, CURRENT, IN_SCOPE
+from control_plane.adapters.postgres.change_set_sql import COUNT_ACTIVE, CURRENT, IN_SCOPE
 from control_plane.adapters.postgres.primary import Connection
-from control_plane.adapters.postgres.rows import route_from
+from control_plane.adapters.postgres.route_columns import route_from
 from control_plane.adapters.postgres.tenant_history import KnownTenant, changes_of, first_changes_after
 from control_plane.domain.changes import WantedChangeSet
 from control_plane.domain.intents import DesiredSet, Intent, Revert, undoing
@@ -16,23 +16,23 @@ from shared.schemas.events import RouteChange
 from shared.schemas.identity import RouteKey
 
 
-async def read_standing(connection: Connection, tenant: KnownTenant, intent: Intent) -> TenantState:
-    """Raises NoSuchRevision and HistoryPurged where the intent goes back to a revision."""
+async def read_state(connection: Connection, tenant: KnownTenant, intent: Intent) -> TenantState:
+    """Raises NoSuchRevision and HistoryPurged for an intent that goes back to a revision."""
     if isinstance(intent, WantedChangeSet):
-        return await _of_keys(connection, tenant, [each.key for each in intent.routes])
+        return await _state_of(connection, tenant, [each.key for each in intent.routes])
     if isinstance(intent, DesiredSet):
-        return await _within(connection, tenant, intent)
-    past = changes_of if isinstance(intent, Revert) else first_changes_after
-    undone = await past(connection, tenant, intent.revision)
-    keys = [each.key for each in undoing(tenant.name, undone)]
-    standing = await _of_keys(connection, tenant, keys, undone)
+        return await _state_in_scope(connection, tenant, intent)
+    read_changes = changes_of if isinstance(intent, Revert) else first_changes_after
+    changes = await read_changes(connection, tenant, intent.revision)
+    keys = [each.key for each in undoing(tenant.name, changes)]
+    state = await _state_of(connection, tenant, keys, changes)
     if isinstance(intent, Revert):
-        return standing
-    return replace(standing, active=(await _counted(connection, tenant))["active"])
+        return state
+    return replace(state, active_count=(await _count_active(connection, tenant))["active"])
 
 
-async def _of_keys(
-    connection: Connection, tenant: KnownTenant, keys: Sequence[RouteKey], undone: Sequence[RouteChange] = ()
+async def _state_of(
+    connection: Connection, tenant: KnownTenant, keys: Sequence[RouteKey], to_undo: Sequence[RouteChange] = ()
 ) -> TenantState:
     rows = await connection.fetch(
         CURRENT,
@@ -42,22 +42,19 @@ async def _of_keys(
         [each.version for each in keys],
     )
     now = rows[0]["now"] if rows else await connection.fetchval("SELECT clock_timestamp()")
-    routes = {key: route_from(key, row) for key, row in zip(keys, rows, strict=True) if row["url"] is not None}
-    return TenantState(tenant.revision, now, routes, undone=undone)
+    routes = {key: route_from(key, row) for key, row in zip(keys, rows, strict=True) if row["revision"] is not None}
+    return TenantState(tenant.revision, now, tenant.routes, routes, changes_to_undo=to_undo)
 
 
-async def _within(connection: Connection, tenant: KnownTenant, wanted: DesiredSet) -> TenantState:
-    rows = await connection.fetch(IN_SCOPE, tenant.id, wanted.scope.service, wanted.scope.env)
-    routes = {key: route_from(key, row) for row in rows for key in [_key(tenant, row)]}
-    counted = await _counted(connection, tenant)
-    return TenantState(tenant.revision, counted["now"], routes, active=counted["active"])
+async def _state_in_scope(connection: Connection, tenant: KnownTenant, desired: DesiredSet) -> TenantState:
+    rows = await connection.fetch(IN_SCOPE, tenant.id, desired.scope.service, desired.scope.env)
+    keys = [RouteKey(tenant.name, row["service"], row["env"], row["version"]) for row in rows]
+    routes = {key: route_from(key, row) for key, row in zip(keys, rows, strict=True)}
+    counted = await _count_active(connection, tenant)
+    return TenantState(tenant.revision, counted["now"], tenant.routes, routes, active_count=counted["active"])
 
 
-async def _counted(connection: Connection, tenant: KnownTenant) -> asyncpg.Record:
-    counted = await connection.fetchrow(ACTIVE, tenant.id)
+async def _count_active(connection: Connection, tenant: KnownTenant) -> asyncpg.Record:
+    counted = await connection.fetchrow(COUNT_ACTIVE, tenant.id)
     assert counted is not None  # noqa: S101 - an aggregate has one row
     return counted
-
-
-def _key(tenant: KnownTenant, row: asyncpg.Record) -> RouteKey:
-    return RouteKey(tenant.name, row["service"], row["env"], row["version"])

@@ -10,7 +10,7 @@ from litestar.types import ExceptionHandlersMap
 
 from control_plane.domain.access_keys import StoredKey
 from control_plane.domain.requests import RecordedResponse
-from control_plane.errors import AnsweredBefore, NoSuchKey
+from control_plane.errors import NoSuchKey, RequestRepeated
 from control_plane.http.access_keys.parsing import accept_key_id, accept_key_page, accept_new_key, accept_rotation
 from control_plane.http.access_keys.payloads import (
     EXAMPLE_KEY_PAGE,
@@ -48,13 +48,13 @@ _CREATED = {201: example_response("Created, with the secret", EXAMPLE_SECRET), *
 _ROTATED = {200: example_response("Rotated, with the new secret", EXAMPLE_SECRET), **_ONE_KEY, **_REUSED}
 
 
-def _replay(_: AnyRequest, error: AnsweredBefore) -> Response[bytes]:
-    recorded = error.answer
+def _replay(_: AnyRequest, error: RequestRepeated) -> Response[bytes]:
+    recorded = error.response
     assert isinstance(recorded, RecordedResponse)  # noqa: S101 - errors are a layer below the domain and cannot name it
     return replayed_response(recorded)
 
 
-_REPLAY_HANDLERS: ExceptionHandlersMap = {AnsweredBefore: _replay}
+_REPLAY_HANDLERS: ExceptionHandlersMap = {RequestRepeated: _replay}
 
 
 def _options(operation: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from control_plane.domain.changes import WantedChangeSet, WantedRoute, inconsistencies
 from control_plane.domain.intents import EVERYTHING, DesiredSet, Intent, Revert, RevertTo, Scope
-from control_plane.domain.plans import Plan, Terms
+from control_plane.domain.plans import Plan, Preconditions
 from control_plane.domain.requests import ChangeRequest, IdempotencyKey
 from control_plane.domain.route_url import RefusedUrl, UrlRules
 from control_plane.errors import TooManyChanges
@@ -89,8 +89,9 @@ def _change_request(
     key: IdempotencyKey[Plan] | None = None,
 ) -> ChangeRequest:
     given = accepted(terms, name_errors(tenant=tenant), errors, refuse_preconditions(request.headers))
-    conditions = Terms(expected_revision=given.expected_revision, dry_run=given.dry_run)
-    return ChangeRequest(intent(given), attribution_of(request, given.reason), conditions, key)
+    preconditions = Preconditions(expected_revision=given.expected_revision)
+    attribution = attribution_of(request, given.reason)
+    return ChangeRequest(intent(given), attribution, preconditions, key, dry_run=given.dry_run)
 
 
 def _read_routes(

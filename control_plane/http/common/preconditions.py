@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from control_plane.domain.plans import Terms
+from control_plane.domain.plans import Preconditions
 from shared.schemas.validation import FieldError
 
 CONDITIONAL: tuple[dict[str, Any], ...] = (
@@ -33,7 +33,7 @@ _NO_REVISION = -1
 """In place of an entity tag that matches no route."""
 
 
-def read_preconditions(headers: Mapping[str, str]) -> tuple[Terms, list[FieldError]]:
+def read_preconditions(headers: Mapping[str, str]) -> tuple[Preconditions, list[FieldError]]:
     """The preconditions of a change of a single route."""
     errors: list[FieldError] = []
     match, none_match = headers.get("If-Match"), headers.get("If-None-Match")
@@ -44,7 +44,7 @@ def read_preconditions(headers: Mapping[str, str]) -> tuple[Terms, list[FieldErr
             errors.append(FieldError("/If-Match", 'must be * or the ETag of the route, such as "42"'))
     if none_match is not None and none_match.strip() != "*":
         errors.append(FieldError("/If-None-Match", "must be * for a change: the route must never have been created"))
-    return Terms(route_revisions=revisions, must_be_new=none_match is not None), errors
+    return Preconditions(route_revisions=revisions, must_be_new=none_match is not None), errors
 
 
 def refuse_preconditions(headers: Mapping[str, str]) -> list[FieldError]:

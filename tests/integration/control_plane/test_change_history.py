@@ -131,7 +131,7 @@ class ChangeHistory(RuleBasedStateMachine):
 
     async def _carry_out(self, process: Registry, operation: Operation) -> Plan | str:
         try:
-            done = await process.change_sets.apply(self._request(operation, self._target(operation)), {})
+            done = await process.changes.carry_out(self._request(operation, self._target(operation)))
         except REFUSALS as error:
             return type(error).__name__
         assert isinstance(done, Plan)
@@ -140,7 +140,7 @@ class ChangeHistory(RuleBasedStateMachine):
     async def _give_up(self, request: ChangeRequest, turns: int) -> None:
         if isinstance(request.intent, Revert) and not self.model.revision:
             return
-        task = self.loop.create_task(self.processes[0].change_sets.apply(request, {}))
+        task = self.loop.create_task(self.processes[0].changes.carry_out(request))
         for _ in range(turns):
             await asyncio.sleep(0.0005)
         task.cancel()

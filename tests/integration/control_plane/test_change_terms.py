@@ -106,7 +106,7 @@ async def _purge_first_three(database: Database) -> None:
         async with open_outbox(database.url) as outbox, outbox.session(lambda: None) as session:
             assert await session.purge_history(timedelta(days=1)) == 3
             assert await session.purge_history(timedelta(days=1)) == 0
-            assert await session.purge_answers(timedelta()) == 0
+            assert await session.purge_recorded_responses(timedelta()) == 0
         assert await connection.fetchval("SELECT min(revision) FROM changes") == 4
     finally:
         await connection.close()

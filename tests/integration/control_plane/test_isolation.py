@@ -20,7 +20,7 @@ from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.schemas.access import Role
 from shared.schemas.identity import RouteKey
-from tests.support.control_plane import open_primary
+from tests.support.control_plane import change_service, open_primary
 from tests.support.postgres import Database
 
 WITHOUT_TENANTS_DATA = {"alembic_version", "relay_heartbeat"}
@@ -30,15 +30,17 @@ WITHOUT_TENANTS_DATA = {"alembic_version", "relay_heartbeat"}
 async def primary(database: Database) -> AsyncIterator[Primary]:
     """As the service connects, to a database in which two tenants have something of everything."""
     async with open_primary(database.url) as primary:
-        change_sets = PostgresChangeSets(primary, Metrics(Service.CONTROL_PLANE))
+        changes = change_service(PostgresChangeSets(primary, Metrics(Service.CONTROL_PLANE)))
         for tenant in ("team-a", "team-b"):
             await PostgresTenants(primary).create(tenant)
             wanted = WantedRoute(RouteKey(tenant, "payments", "prod", "v1"), is_active=True, url="http://v1")
             answered: IdempotencyKey[Plan] = IdempotencyKey(
                 f"key-of-{tenant}", b"1" * 32, lambda _: RecordedResponse(200, {}, b"")
             )
-            asked = ChangeRequest(WantedChangeSet(tenant, (wanted,)), Attribution("ada", None, "req-1"), once=answered)
-            await change_sets.apply(asked, {})
+            asked = ChangeRequest(
+                WantedChangeSet(tenant, (wanted,)), Attribution("ada", None, "req-1"), idempotency_key=answered
+            )
+            await changes.carry_out(asked)
             await PostgresAccessKeys(primary).create(a_new_key(tenant))
         yield primary
 

@@ -35,7 +35,7 @@ async def _counts(database: Database, *before: str) -> list[tuple[int, int]]:
 
 
 async def test_many_writers_at_once_fill_the_quota_and_never_pass_it(database: Database) -> None:
-    async with open_registry(database.url, most_routes=QUOTA) as registry:
+    async with open_registry(database.url, route_quota=QUOTA) as registry:
         await registry.tenants.create("team-a")
         refused = 0
 

@@ -16,7 +16,7 @@ from shared.runtime.http.telemetry import TelemetryMiddleware
 from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from tests.fakes.control_plane_ports import fake_ports
-from tests.fakes.control_plane_propagation import FakeDispatches, FakeStatusReports
+from tests.fakes.control_plane_propagation import FakePublications, FakeStatusReports
 from tests.fakes.control_plane_registry import FakeRegistry
 
 
@@ -36,8 +36,8 @@ def health() -> Health:
 
 
 @pytest.fixture
-def publications(registry: FakeRegistry) -> FakeDispatches:
-    return FakeDispatches(registry)
+def publications(registry: FakeRegistry) -> FakePublications:
+    return FakePublications(registry)
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def app(
     registry: FakeRegistry,
     settings: ControlPlaneSettings,
     health: Health,
-    publications: FakeDispatches,
+    publications: FakePublications,
     reports: FakeStatusReports,
 ) -> TelemetryMiddleware:
     return build_app(

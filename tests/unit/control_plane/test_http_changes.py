@@ -6,6 +6,7 @@ import httpx2
 import pytest
 from structlog.testing import capture_logs
 
+from control_plane.settings import ControlPlaneSettings
 from tests.fakes.control_plane_registry import FakeRegistry
 from tests.unit.control_plane.changing import CHANGES, ONE, TENANT, TWO, actions, apply, change, pointers, route
 
@@ -125,10 +126,10 @@ async def test_refused_and_conflicting_change_sets_are_counted(client: httpx2.As
     assert "tm_change_set_changes_sum 2.0" in exposed
 
 
+@pytest.mark.parametrize("settings", [ControlPlaneSettings(tenant_route_quota=2)])
 async def test_change_set_beyond_the_quota_and_its_dry_run_are_refused_with_the_plan(
     client: httpx2.AsyncClient, registry: FakeRegistry
 ) -> None:
-    registry.most_routes = 2
     await apply(client, change("put", "v1", ONE))
     for terms in ({}, {"dry_run": True}):
         refused = await apply(

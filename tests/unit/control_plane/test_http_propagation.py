@@ -12,7 +12,7 @@ from control_plane.domain.propagation import Position
 from control_plane.settings import ControlPlaneSettings
 from shared.runtime.health import Health
 from shared.runtime.http.telemetry import TelemetryMiddleware
-from tests.fakes.control_plane_propagation import FakeDispatches, FakeStatusReports
+from tests.fakes.control_plane_propagation import FakePublications, FakeStatusReports
 from tests.support.lifespan import lifespan_of
 from tests.support.waiting import eventually
 
@@ -50,7 +50,7 @@ async def _is_known(client: httpx2.AsyncClient) -> bool:
     return (await client.get(CHANGE)).status_code == 200
 
 
-async def waiting(client: httpx2.AsyncClient, publications: FakeDispatches) -> "asyncio.Task[httpx2.Response]":
+async def waiting(client: httpx2.AsyncClient, publications: FakePublications) -> "asyncio.Task[httpx2.Response]":
     """A request that is waiting."""
     looks = publications.looks
     task = asyncio.create_task(client.get(CHANGE, params={"wait": LONG}))
@@ -77,7 +77,7 @@ async def test_unpublished_change_set_lags_in_every_process(
 
 
 async def test_each_process_is_listed_with_its_lag(
-    client: httpx2.AsyncClient, publications: FakeDispatches, reports: FakeStatusReports
+    client: httpx2.AsyncClient, publications: FakePublications, reports: FakeStatusReports
 ) -> None:
     publications.landed["team-a", 1] = Position(0, 100)
     reports.tell("a", 101)
@@ -91,7 +91,7 @@ async def test_each_process_is_listed_with_its_lag(
 
 
 async def test_wait_ends_when_the_last_process_has_applied_the_change_set(
-    client: httpx2.AsyncClient, publications: FakeDispatches, reports: FakeStatusReports
+    client: httpx2.AsyncClient, publications: FakePublications, reports: FakeStatusReports
 ) -> None:
     reports.tell("a", 101)
     reports.tell("b", 100)
@@ -104,7 +104,7 @@ async def test_wait_ends_when_the_last_process_has_applied_the_change_set(
 
 
 async def test_wait_ends_when_the_last_lagging_process_withdraws(
-    client: httpx2.AsyncClient, publications: FakeDispatches, reports: FakeStatusReports
+    client: httpx2.AsyncClient, publications: FakePublications, reports: FakeStatusReports
 ) -> None:
     publications.landed["team-a", 1] = Position(0, 100)
     reports.tell("a", 101)
@@ -115,7 +115,7 @@ async def test_wait_ends_when_the_last_lagging_process_withdraws(
 
 
 async def test_wait_ends_when_the_control_plane_drains(
-    client: httpx2.AsyncClient, health: Health, publications: FakeDispatches, reports: FakeStatusReports
+    client: httpx2.AsyncClient, health: Health, publications: FakePublications, reports: FakeStatusReports
 ) -> None:
     reports.tell("a", 1)
     task = await waiting(client, publications)
@@ -124,7 +124,7 @@ async def test_wait_ends_when_the_control_plane_drains(
 
 
 async def test_waiting_requests_hold_no_slot_and_have_their_own_limit(
-    client: httpx2.AsyncClient, publications: FakeDispatches, reports: FakeStatusReports
+    client: httpx2.AsyncClient, publications: FakePublications, reports: FakeStatusReports
 ) -> None:
     tasks = [await waiting(client, publications) for _ in range(3)]
     assert (await client.get("/tenants/team-a")).status_code == 200
@@ -137,7 +137,7 @@ async def test_waiting_requests_hold_no_slot_and_have_their_own_limit(
 
 
 async def test_propagation_is_unknown_without_reports(
-    client: httpx2.AsyncClient, publications: FakeDispatches, reports: FakeStatusReports
+    client: httpx2.AsyncClient, publications: FakePublications, reports: FakeStatusReports
 ) -> None:
     async def is_unknown() -> httpx2.Response | None:
         response = await client.get(CHANGE, params={"wait": 0.01})

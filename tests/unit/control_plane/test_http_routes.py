@@ -6,6 +6,7 @@ import httpx2
 import pytest
 
 from control_plane.errors import TenantBusy
+from control_plane.settings import ControlPlaneSettings
 from tests.fakes.control_plane_registry import FakeRegistry
 
 ROUTE = "/tenants/team-a/routes/payments/prod/v1"
@@ -158,10 +159,10 @@ async def test_every_wrong_parameter_of_the_list_is_reported(client: httpx2.Asyn
     assert {each["pointer"] for each in response.json()["errors"]} == {"/tenant", *(f"/{name}" for name in wrong)}
 
 
+@pytest.mark.parametrize("settings", [ControlPlaneSettings(tenant_route_quota=1)])
 async def test_tenant_at_its_quota_cannot_create_but_can_change_routes(
-    client: httpx2.AsyncClient, registry: FakeRegistry
+    client: httpx2.AsyncClient,
 ) -> None:
-    registry.most_routes = 1
     await client.put(ROUTE, json={"url": "https://one.example/"})
     await client.delete(ROUTE)
     refused = await client.put(f"{ROUTE}9", json={"url": "https://one.example/"})

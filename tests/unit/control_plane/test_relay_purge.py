@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from control_plane.domain.requests import ANSWERS_KEPT
+from control_plane.domain.requests import RESPONSE_RETENTION
 from tests.fakes.control_plane_event_log import FakeEventLog
 from tests.fakes.control_plane_outbox import FakeOutbox
 from tests.support.waiting import eventually
@@ -15,7 +15,7 @@ async def test_old_history_and_recorded_answers_are_purged_by_the_leader() -> No
     timing = replace(QUICK, purge=0, history=timedelta(days=7))
     async with relaying(outbox, FakeEventLog(), timing):
         await eventually(lambda: _purged(outbox))
-    assert set(outbox.purged) == {("history", timedelta(days=7)), ("answers", ANSWERS_KEPT)}
+    assert set(outbox.purged) == {("history", timedelta(days=7)), ("answers", RESPONSE_RETENTION)}
 
 
 async def _purged(outbox: FakeOutbox) -> bool:

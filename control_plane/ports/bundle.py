@@ -1,0 +1,25 @@
+"""All ports of the control plane together."""
+
+from dataclasses import dataclass
+
+from control_plane.ports.access_keys import AccessKeys
+from control_plane.ports.change_sets import ChangeSets
+from control_plane.ports.propagation import Publications, StatusReports
+from control_plane.ports.publishing import EventLog, Outbox
+from control_plane.ports.routes import History, Routes, Tenants
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """One adapter or fake for each port. `revocations` is an event log of its own, so that it never waits for the relay's."""
+
+    tenants: Tenants
+    routes: Routes
+    change_sets: ChangeSets
+    history: History
+    access_keys: AccessKeys
+    outbox: Outbox
+    events: EventLog
+    revocations: EventLog
+    publications: Publications
+    status_reports: StatusReports
