@@ -91,7 +91,7 @@ def end_after_start(values: Mapping[str, Any]) -> Iterable[FieldError]:
 
 
 def correlation_id_errors(text: str) -> list[FieldError]:
-    """What is wrong with a correlation id in a path."""
+    """The errors of a correlation id in a path."""
     if re.fullmatch(CORRELATION_ID_PATTERN, text):
         return []
     return [FieldError("/correlation_id", f"must be 1 to 128 of A-Z a-z 0-9 . _ -; got {text[:80]!r}")]
@@ -103,4 +103,4 @@ def _check_cursor(text: str) -> None:
 
 
 CHECKS: Checks = {**NAME_CHECKS, "cursor": _check_cursor}
-"""For `read_query`: of the parameters that several of these structs have."""
+"""For `read_query`: checks of the parameters that several of these structs have."""

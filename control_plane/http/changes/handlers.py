@@ -21,9 +21,9 @@ from control_plane.http.changes.payloads import (
     EXAMPLE_PLAN,
     ChangeSetBody,
     DesiredSetBody,
+    MassChangeTerms,
     RevertTerms,
     ScopeQuery,
-    SweepingTerms,
     plan_response,
 )
 from control_plane.http.common.idempotency import REPEATABLE, REPLAYED
@@ -135,7 +135,7 @@ def change_handlers(changes: ChangeSetService, rules: UrlRules) -> list[HTTPRout
         f"{_TENANT}/revert-to/{{revision:str}}",
         summary="Revert to a revision",
         operation_class=with_body(
-            SweepingTerms,
+            MassChangeTerms,
             required=False,
             headers=REPEATABLE,
             plan={"reason": "as on Friday", "dry_run": True},

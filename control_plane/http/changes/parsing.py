@@ -13,9 +13,9 @@ from control_plane.http.changes.payloads import (
     ChangeBody,
     ChangeTerms,
     DesiredRouteBody,
+    MassChangeTerms,
     RevertTerms,
     ScopeQuery,
-    SweepingTerms,
     plan_response,
 )
 from control_plane.http.common.idempotency import read_idempotency_key
@@ -45,12 +45,12 @@ def accept_change_set(request: AnyRequest, tenant: str, body: bytes, rules: UrlR
 
 def accept_desired_set(request: AnyRequest, tenant: str, body: bytes, rules: UrlRules) -> ChangeRequest:
     """The desired set that is requested. Raises InvalidInput."""
-    terms, elements, errors = read_list_body(body, SweepingTerms, "routes", _accept_any_length, _CHECKS)
+    terms, elements, errors = read_list_body(body, MassChangeTerms, "routes", _accept_any_length, _CHECKS)
     query, query_errors = read_parameters(request, ScopeQuery)
     scope = EVERYTHING if query is None else Scope(query.service, query.env)
     routes = _read_routes("/routes", tenant, elements, DesiredRouteBody, rules, errors, scope.holds)
 
-    def intent(terms: SweepingTerms) -> Intent:
+    def intent(terms: MassChangeTerms) -> Intent:
         return DesiredSet(tenant, routes, scope, terms.allow_mass_deactivation)
 
     return _change_request(request, tenant, terms, errors + query_errors, intent)
@@ -70,11 +70,11 @@ def accept_revert(request: AnyRequest, tenant: str, revision: str, body: bytes) 
 
 def accept_revert_to(request: AnyRequest, tenant: str, revision: str, body: bytes) -> ChangeRequest:
     """The revert of all routes to a revision; the body is optional. Raises InvalidInput."""
-    terms, errors = read_body(body or b"{}", SweepingTerms, _CHECKS)
+    terms, errors = read_body(body or b"{}", MassChangeTerms, _CHECKS)
     number, revision_errors = read_revision(revision)
     key, key_errors = read_idempotency_key(request, body, plan_response)
 
-    def intent(terms: SweepingTerms) -> Intent:
+    def intent(terms: MassChangeTerms) -> Intent:
         return RevertTo(tenant, number, terms.allow_mass_deactivation)
 
     return _change_request(request, tenant, terms, errors + revision_errors + key_errors, intent, key)
@@ -103,7 +103,7 @@ def _read_routes(
     errors: list[FieldError],
     within: Callable[[RouteKey], bool] | None = None,
 ) -> tuple[WantedRoute, ...]:
-    """The routes in the array at `pointer`; what is wrong with them is added to `errors`."""
+    """The valid routes in the array at `pointer`. Adds the errors of the others to `errors`."""
     wanted: dict[int, WantedRoute] = {}
     for index, element in enumerate(elements):
         body, element_errors = read_element(element, into, f"{pointer}/{index}")
@@ -130,7 +130,7 @@ def _read_route(
 
 
 def _read_url(body: ChangeBody | DesiredRouteBody, rules: UrlRules) -> tuple[str | None, str | None]:
-    """The URL in its stored form, and what is wrong with it."""
+    """The URL in its stored form, or None, and its error."""
     if isinstance(body, ChangeBody) and body.op != "put":
         return None, f"is not allowed with op {body.op}, which keeps the route's url" if body.url is not None else None
     if body.url is None:

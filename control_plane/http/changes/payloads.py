@@ -12,7 +12,7 @@ from control_plane.http.common.responses import change_headers
 from shared.schemas.events import MAX_CHANGES
 from shared.schemas.identity import NAME_SCHEMA, VERSION_SCHEMA
 
-# The patterns are for the OpenAPI document only: `name_errors` checks names, with errors in words.
+# The patterns are for the OpenAPI document only: `name_errors` checks the names.
 _Name = Annotated[str, msgspec.Meta(extra_json_schema=NAME_SCHEMA)]
 _Version = Annotated[str, msgspec.Meta(extra_json_schema=VERSION_SCHEMA)]
 _Url = Annotated[str, msgspec.Meta(description="Absolute URL, at most 2,048 characters.")]
@@ -57,7 +57,7 @@ class DesiredRouteBody(msgspec.Struct, frozen=True, kw_only=True):
     is_active: bool = True
 
 
-class SweepingTerms(ChangeTerms, frozen=True, kw_only=True):
+class MassChangeTerms(ChangeTerms, frozen=True, kw_only=True):
     """The terms of a change set that may affect every route of the tenant."""
 
     allow_mass_deactivation: Annotated[
@@ -65,7 +65,7 @@ class SweepingTerms(ChangeTerms, frozen=True, kw_only=True):
     ] = False
 
 
-class DesiredSetBody(SweepingTerms, frozen=True, kw_only=True):
+class DesiredSetBody(MassChangeTerms, frozen=True, kw_only=True):
     """The complete set of routes. Routes that are not listed are deactivated."""
 
     routes: list[DesiredRouteBody]

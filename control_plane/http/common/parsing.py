@@ -1,4 +1,4 @@
-"""Reading requests: helpers that return what is wrong with a part, so that every wrong part is reported at once."""
+"""Reading requests. The helpers return errors instead of raising them, so that every error is reported at once."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -49,13 +49,13 @@ def read_parameters(
     decode_cursor: Callable[[str], object] | None = None,
     rule: Rule | None = None,
 ) -> tuple[_S | None, list[FieldError]]:
-    """The query parameters, or None and what is wrong with them. `decode_cursor`: raises InvalidCursor."""
+    """The query parameters, or None and their errors. `decode_cursor`: raises InvalidCursor."""
     checks = NAME_CHECKS if decode_cursor is None else {**NAME_CHECKS, "cursor": decode_cursor}
     return read_query(request.query_params.multi_items(), into, checks, rule)
 
 
 def read_revision(text: str) -> tuple[int, list[FieldError]]:
-    """The revision in the path, or 0 and what is wrong with it."""
+    """The revision in the path, or 0 and its errors."""
     try:
         return parse_revision(text), []
     except ValueError as error:

@@ -1,7 +1,7 @@
 """The JSON of routes, the query parameters of their list, and the responses that carry a route."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Response
@@ -47,29 +47,30 @@ class RouteQuery(PageQuery, frozen=True, kw_only=True):
     ) = None
 
 
-class RouteBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A route. `revision`: the tenant's revision that last changed it."""
-
+class _RouteFields(msgspec.Struct, frozen=True, kw_only=True):
     tenant: str
     service: str
     env: str
     version: str
     url: str
     is_active: bool
+
+
+def _route_fields(route: Route | PastRoute) -> dict[str, Any]:
+    return {**msgspec.structs.asdict(route.key), **msgspec.structs.asdict(route.value)}
+
+
+class RouteBody(_RouteFields, frozen=True, kw_only=True):
+    """A route. `revision`: the tenant's revision that last changed it."""
+
     revision: int
     created_at: datetime
     updated_at: datetime
 
     @classmethod
     def of(cls, route: Route) -> "RouteBody":
-        key, value = route.key, route.value
         return cls(
-            tenant=key.tenant,
-            service=key.service,
-            env=key.env,
-            version=key.version,
-            url=value.url,
-            is_active=value.is_active,
+            **_route_fields(route),
             revision=route.revision,
             created_at=route.created_at,
             updated_at=route.updated_at,
@@ -83,27 +84,12 @@ class RoutePage(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
-class PastRouteBody(msgspec.Struct, frozen=True, kw_only=True):
+class PastRouteBody(_RouteFields, frozen=True, kw_only=True):
     """A route as of an earlier revision."""
-
-    tenant: str
-    service: str
-    env: str
-    version: str
-    url: str
-    is_active: bool
 
     @classmethod
     def of(cls, route: PastRoute) -> "PastRouteBody":
-        key, value = route.key, route.value
-        return cls(
-            tenant=key.tenant,
-            service=key.service,
-            env=key.env,
-            version=key.version,
-            url=value.url,
-            is_active=value.is_active,
-        )
+        return cls(**_route_fields(route))
 
 
 class PastRoutePage(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,10 +15,10 @@ from shared.schemas.validation import FieldError, InvalidInput
 _S = TypeVar("_S", bound=msgspec.Struct)
 
 Checks: TypeAlias = Mapping[str, Callable[[Any], object]]
-"""By field: raises a ValueError with what is wrong with a value of the right type."""
+"""By field: a function that raises ValueError, with the reason, for an invalid value of the right type."""
 
 Rule: TypeAlias = Callable[[Mapping[str, Any]], Iterable[FieldError]]
-"""What is wrong between several fields, given the values of those that are right by themselves."""
+"""Returns the errors between several fields, given the values of the fields that are valid by themselves."""
 
 
 def _name_check(field: str) -> Callable[[str], None]:
@@ -30,15 +30,15 @@ def _name_check(field: str) -> Callable[[str], None]:
 
 
 NAME_CHECKS: Checks = {field: _name_check(field) for field in ("tenant", "service", "env", "version")}
-"""Of the parts of a route's key."""
+"""Checks of the parts of a route's key."""
 
 REVISION_PATTERN = "^[0-9]{1,18}$"
-"""Every number of so many digits fits PostgreSQL's bigint."""
+"""Every number with at most 18 digits fits PostgreSQL's bigint."""
 
 _REVISION = re.compile(REVISION_PATTERN)
 _NO_CHECKS: Checks = MappingProxyType({})
 _MAX_QUOTED = 80
-"""Characters of a caller's text that an error repeats."""
+"""Maximum number of characters of a caller's text in an error."""
 
 _MOMENT = (
     "must be RFC 3339 with an offset, such as 2026-01-31T12:00:00Z or 2026-01-31T12:00:00%2B01:00 "
@@ -47,7 +47,7 @@ _MOMENT = (
 
 
 def read_body(body: bytes, into: type[_S], checks: Checks = _NO_CHECKS) -> tuple[_S | None, list[FieldError]]:
-    """The struct in a JSON body, or None and what is wrong with each field. Unknown fields are errors."""
+    """The struct in a JSON body, or None and the errors of its fields. Unknown fields are errors."""
     fields, errors = _object(body)
     return (None, errors) if errors else _read(fields, into, checks)
 
@@ -82,7 +82,7 @@ def read_list_body(
 
 
 def read_element(element: object, into: type[_S], pointer: str) -> tuple[_S | None, list[FieldError]]:
-    """The struct in the array element at `pointer`, or None and what is wrong with each field."""
+    """The struct in the array element at `pointer`, or None and the errors of its fields."""
     if not isinstance(element, dict):
         return None, [FieldError(pointer, f"must be a JSON object; got {type(element).__name__}")]
     value, errors = _read(element, into, _NO_CHECKS)
@@ -92,10 +92,10 @@ def read_element(element: object, into: type[_S], pointer: str) -> tuple[_S | No
 def read_query(
     query: Iterable[tuple[str, str]], into: type[_S], checks: Checks = _NO_CHECKS, rule: Rule | None = None
 ) -> tuple[_S | None, list[FieldError]]:
-    """The struct in a query string's parameters, or None and what is wrong with each.
+    """The struct in a query string's parameters, or None and the errors of the parameters.
 
     Unknown and repeated parameters are errors. A field of type `X | None` may be left out; the text "null" is not None.
-    `rule` gets the values by parameter name, those of wrong parameters left out.
+    `rule` gets the values of the valid parameters by name.
     """
     given = list(query)
     known = [each.encode_name for each in msgspec.structs.fields(into)]
@@ -113,7 +113,7 @@ def read_query(
 
 
 def parse_revision(text: str) -> int:
-    """The revision in a path, header or query parameter. Raises ValueError with what is wrong with it."""
+    """The revision in a path, header or query parameter. Raises ValueError with the reason."""
     # Not `match`: the pattern's `$` also matches before a final line feed.
     if not _REVISION.fullmatch(text):
         raise ValueError(f"must be a revision, such as 42; got {text[:_MAX_QUOTED]!r}")
@@ -146,7 +146,7 @@ def _unknown(fields: Iterable[str], known: list[str], detail: str) -> list[Field
 def _values(
     fields: Mapping[str, Any], into: type[msgspec.Struct], checks: Checks, convert: Callable[[Any, Any], Any]
 ) -> tuple[dict[str, Any], list[FieldError]]:
-    """The values of the fields that are given and right, and what is wrong with the others. `convert`: by type."""
+    """The values of the valid fields, and the errors of the others. `convert`: converts a value to a type."""
     values: dict[str, Any] = {}
     errors = []
     for each in msgspec.structs.fields(into):
@@ -182,7 +182,7 @@ def _is_moment(kind: Any) -> bool:
 
 
 def _moment(text: str, into: Any) -> datetime:
-    """Strict, or a number would be read as seconds since 1970. Refuses what has no equivalent in UTC."""
+    """Strict: otherwise msgspec reads a number as seconds since 1970. Refuses a moment without an equivalent in UTC."""
     try:
         moment: datetime = msgspec.convert(text, into)
         moment.astimezone(UTC)

@@ -77,7 +77,7 @@ class ProblemHandlers:
             _log.warning("dependency unavailable", dependency=error.dependency, reason=error.why, path=request.url.path)
             detail = f"{error.dependency} does not respond. Try again: repeating the request is safe."
             return problem_response(problem_type, detail)
-        # An error's own `retry_after` goes before its problem type's.
+        # An error's own `retry_after` takes precedence over its problem type's.
         problem_type = replace(problem_type, retry_after=getattr(error, "retry_after", problem_type.retry_after))
         errors = error.errors if isinstance(error, InvalidInput) else ()
         return problem_response(problem_type, str(error) or problem_type.title, errors)

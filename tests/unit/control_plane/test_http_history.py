@@ -30,15 +30,15 @@ def _put(version: str, url: str) -> dict[str, Any]:
 
 
 async def test_change_sets_are_listed_newest_first_in_pages(client: httpx2.AsyncClient) -> None:
-    seen: list[int] = []
+    revisions: list[int] = []
     query: dict[str, Any] = {"limit": 3}
     while True:
         page = (await client.get(f"{TENANT}/changes", params=query)).json()
-        seen += [each["revision"] for each in page["change_sets"]]
+        revisions += [each["revision"] for each in page["change_sets"]]
         if page["next_cursor"] is None:
             break
         query["cursor"] = page["next_cursor"]
-    assert seen == [4, 3, 2, 1]
+    assert revisions == [4, 3, 2, 1]
 
 
 async def test_list_of_change_sets_has_author_reason_and_count_and_is_filtered(client: httpx2.AsyncClient) -> None:

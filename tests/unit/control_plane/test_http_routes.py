@@ -139,15 +139,15 @@ async def test_routes_are_listed_in_pages_and_filtered(client: httpx2.AsyncClien
     for version in ("v3", "v1", "v2"):
         await client.put(f"/tenants/team-a/routes/payments/prod/{version}", json={"url": "https://one.example/"})
     await client.delete("/tenants/team-a/routes/payments/prod/v2")
-    seen: list[str] = []
+    versions: list[str] = []
     query: dict[str, Any] = {"limit": 1}
     while True:
         page = (await client.get("/tenants/team-a/routes", params=query)).json()
-        seen += [each["version"] for each in page["routes"]]
+        versions += [each["version"] for each in page["routes"]]
         if page["next_cursor"] is None:
             break
         query["cursor"] = page["next_cursor"]
-    assert seen == ["v1", "v2", "v3"]
+    assert versions == ["v1", "v2", "v3"]
     filtered = (await client.get("/tenants/team-a/routes", params={"active": "false", "env": "prod"})).json()
     assert [each["version"] for each in filtered["routes"]] == ["v2"]
 

@@ -35,8 +35,8 @@ async def fails(how: FromPath[str]) -> None:
     raise errors[how]
 
 
-@put("/things/{name:str}", opt={"operation": "tenants.list"})
-async def thing(name: FromPath[str], limit: FromQuery[int]) -> dict[str, str]:
+@put("/items/{name:str}", opt={"operation": "tenants.list"})
+async def item(name: FromPath[str], limit: FromQuery[int]) -> dict[str, str]:
     return {"name": name * limit}
 
 
@@ -45,7 +45,7 @@ async def client_of(health: Health) -> AsyncIterator[tuple[httpx2.AsyncClient, T
     app = build_application(
         title="Test",
         description="A service with three ways to fail.",
-        handlers=[fails, thing],
+        handlers=[fails, item],
         problem_types={RouteConflict: ProblemType(409, "conflict", "Taken")},
         health=health,
         metrics=Metrics(Service.CONTROL_PLANE),
@@ -107,7 +107,7 @@ async def test_unavailable_dependency_has_retry_after(client: httpx2.AsyncClient
 
 
 async def test_invalid_parameter_is_named_in_the_problem(client: httpx2.AsyncClient) -> None:
-    response = await client.put("/things/a?limit=many")
+    response = await client.put("/items/a?limit=many")
     assert response.status_code == 400
     assert [error["pointer"] for error in response.json()["errors"]] == ["/limit"]
 
@@ -153,5 +153,5 @@ async def test_requests_are_counted_by_template_and_status(client: httpx2.AsyncC
 
 async def test_openapi_document_is_served(client: httpx2.AsyncClient) -> None:
     document = json.loads((await client.get("/schema/openapi.json")).text)
-    assert "/things/{name}" in document["paths"]
+    assert "/items/{name}" in document["paths"]
     assert (await client.get("/schema")).status_code == 200

@@ -195,10 +195,10 @@ async def test_body_beyond_the_limit_is_refused_with_and_without_content_length(
 
 
 async def test_options_lists_every_method_of_a_path() -> None:
-    @get("/thing", opt=OPEN)
+    @get("/item", opt=OPEN)
     async def show() -> None: ...
 
-    @post("/thing", opt=OPEN)
+    @post("/item", opt=OPEN)
     async def make() -> None: ...
 
     app = build_application(
@@ -212,5 +212,5 @@ async def test_options_lists_every_method_of_a_path() -> None:
     )
     transport = httpx2.ASGITransport(app=app)  # type: ignore[arg-type]
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
-        assert (await client.options("/thing")).headers["allow"] == "GET, OPTIONS, POST"
+        assert (await client.options("/item")).headers["allow"] == "GET, OPTIONS, POST"
         assert (await client.options("/nothing")).status_code == 404

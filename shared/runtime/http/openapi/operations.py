@@ -110,6 +110,6 @@ def _inlined(schema: Any, definitions: Mapping[str, Mapping[str, Any]]) -> Any:
         return schema
     if "$ref" in schema:
         definition = definitions[schema["$ref"].rsplit("/", 1)[-1]]
-        beside = {name: value for name, value in schema.items() if name != "$ref"}
-        return {**_inlined(definition, definitions), **beside}
+        siblings = {name: value for name, value in schema.items() if name != "$ref"}
+        return {**_inlined(definition, definitions), **siblings}
     return {name: _inlined(each, definitions) for name, each in schema.items()}
