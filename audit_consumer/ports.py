@@ -67,16 +67,16 @@ class RecordSource(Protocol):
     """The records of `route-events`. Each goes to one member of the consumer group, repeatedly until it is committed."""
 
     async def poll(self) -> Batch:
-        """The next records; an empty batch after a while without any. Raises DependencyUnavailable."""
+        """The next records; an empty batch when none arrive for a fraction of a second. Raises DependencyUnavailable."""
 
     async def commit(self, batch: Batch) -> None:
-        """Mark the batch as processed. Raises AssignmentLost or DependencyUnavailable."""
+        """Note that the batch is stored: it is not returned again. Raises AssignmentLost or DependencyUnavailable."""
 
     def rewind(self, batch: Batch) -> None:
-        """Poll the records of this batch again, unless another member has its partitions now."""
+        """Let the next poll return this batch again, unless its partitions were assigned to another member."""
 
     async def measure_lag(self) -> float:
-        """Measure the lag of the group. Returns the seconds since the slowest partition with lag made progress.
+        """Measure how far the group lags. Returns the longest time, in seconds, that a lagging partition stood still.
 
         Raises DependencyUnavailable.
         """

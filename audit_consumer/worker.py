@@ -11,7 +11,7 @@ from audit_consumer.service.ingestion import Ingestion
 from shared.runtime.background import in_background
 from shared.runtime.backoff import Backoff
 from shared.runtime.health import Health
-from shared.runtime.kafka.clients import STALLED_AFTER_SECONDS
+from shared.runtime.kafka.lag_watchdog import STALLED_AFTER_SECONDS
 
 STORE_CHECK_SECONDS = 1.0
 LAG_CHECK_SECONDS = 2.0

@@ -1,15 +1,16 @@
 """What the resolver needs from the outside."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from data_plane.domain.entry import Entry
+from data_plane.domain.event_batch import EventBatch
 from data_plane.domain.reading import Reading
 from data_plane.domain.remote_clock import PrimaryTime
 from data_plane.domain.snapshot import KeptRoute, Snapshot, SnapshotHead
 from data_plane.domain.tenant_reading import TenantReading
 from data_plane.errors import UnreadableEntry
-from shared.schemas.events import RouteChanged
 from shared.schemas.identity import RouteKey
 from shared.schemas.resolver_status import ResolverStatus
 
@@ -67,34 +68,44 @@ class PrimaryTimeSource(Protocol):
         """POSIX seconds on the primary. Raises DependencyUnavailable."""
 
 
+class EventSubscription(Protocol):
+    """One connection to the event stream. Both methods raise StreamInterrupted when it is lost."""
+
+    async def poll(self) -> EventBatch:
+        """The next events; an empty batch when none arrive for a fraction of a second."""
+
+    def mark_applied(self, batch: EventBatch) -> None:
+        """Note that the batch, which `poll` returned last, is applied: the next subscription continues after it."""
+
+
 class EventStream(Protocol):
-    """Every change of every tenant."""
+    """Every change of every tenant, in the order of its revisions."""
 
     def resume_from(self, offsets: Mapping[int, int]) -> None:
-        """Before it is opened first: begin at these, by partition, and not at the present end.
+        """Begin the first subscription at these offsets by partition, instead of at the end of the stream.
 
-        Where they do not exist any more it is interrupted once, and then begins at the end.
+        Where they no longer exist, that subscription raises StreamInterrupted and the next one begins at the end.
         """
 
-    def batches(self) -> AsyncGenerator[Sequence[RouteChanged], None]:
-        """The events in batches, for ever. The first batch is empty: from then on nothing goes unheard.
+    def subscribe(self) -> AbstractAsyncContextManager[EventSubscription]:
+        """A subscription for the length of the block, from which on no event is missed.
 
-        Asking for the next batch tells that the one before was applied. Opened again after an interruption, the stream
-        goes on from there where it can. Raises StreamInterrupted.
+        The first one begins at the end of the stream, and each further one after the last batch applied, where the
+        stream still has what follows. Raises StreamInterrupted.
         """
 
     async def caught_up(self) -> None:
-        """Return once everything is applied that was there when the stream was opened last."""
+        """Return once all events are applied that were in the stream when the last subscription began."""
 
 
 class StatusLog(Protocol):
-    """Where resolver processes tell how far they have come. Every method raises DependencyUnavailable."""
+    """The resolver processes' reports on how far they have applied the stream. Every method raises DependencyUnavailable."""
 
-    async def tell(self, status: ResolverStatus) -> None:
-        """Replace what this process told before."""
+    async def report(self, status: ResolverStatus) -> None:
+        """Replace this process's previous report."""
 
     async def withdraw(self, instance: str) -> None:
-        """Forget the process of that name."""
+        """Delete the report of the process of that name."""
 
 
 class HotKeySource(Protocol):

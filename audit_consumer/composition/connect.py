@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from audit_consumer.adapters import kafka
-from audit_consumer.adapters.kafka_dead_letters import KafkaDeadLetters
-from audit_consumer.adapters.kafka_records import KafkaRecords
+from audit_consumer.adapters.kafka import guard as kafka
+from audit_consumer.adapters.kafka.dead_letters import KafkaDeadLetters
+from audit_consumer.adapters.kafka.records import KafkaRecords
 from audit_consumer.adapters.mongo import audit_trail as mongo
 from audit_consumer.adapters.mongo.audit_trail import MongoAuditTrail
 from audit_consumer.ports import Ports
@@ -17,7 +17,7 @@ from shared.runtime.access.key_feed import following
 from shared.runtime.clock import Clock, SystemClock
 from shared.runtime.health import DependencyHealth, Health
 from shared.runtime.http.application import Lifespan
-from shared.runtime.kafka.clients import ProgressWatchdog
+from shared.runtime.kafka.lag_watchdog import LagWatchdog
 from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 
@@ -59,7 +59,7 @@ def connect(settings: AuditSettings) -> Connections:
         settings.audit_group,
         max_records=settings.audit_batch_records,
         guard=guard,
-        watchdog=ProgressWatchdog(clock, metrics),
+        watchdog=LagWatchdog(clock, metrics),
         metrics=metrics,
     )
 
@@ -70,7 +70,7 @@ def connect(settings: AuditSettings) -> Connections:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(
                 following(
-                    access, settings, health=health, clock=clock, metrics=metrics, copy=settings.key_snapshot_path
+                    access, settings, health=health, clock=clock, metrics=metrics, snapshot=settings.key_snapshot_path
                 )
             )
             stack.push_async_callback(trail.close)

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from control_plane.adapters.kafka.event_log import UNAVAILABLE as KAFKA_UNAVAILABLE
 from control_plane.adapters.kafka.event_log import KafkaEventLog
 from control_plane.adapters.kafka.status_reports import KafkaStatusReports
 from control_plane.adapters.postgres.access_keys import PostgresAccessKeys
@@ -22,6 +21,7 @@ from shared.runtime.access.assembly import Access, build_access
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import DependencyHealth, Health
 from shared.runtime.http.application import Lifespan
+from shared.runtime.kafka.producer import KAFKA_FAILURES
 from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Guard
@@ -67,7 +67,7 @@ def connect(settings: ControlPlaneSettings) -> Connections:
     primary = Primary(url, size=settings.postgres_pool_size, deadline_seconds=deadline, guard=primary_guard)
     # A guard of its own: failing requests must not cost the relay its lock, nor the other way round.
     relay_guard = guard("outbox_relay", _RELAY_CALL_SECONDS, POSTGRES_UNAVAILABLE)
-    kafka_guard = guard("kafka", _PUBLISH_SECONDS, KAFKA_UNAVAILABLE)
+    kafka_guard = guard("kafka", _PUBLISH_SECONDS, KAFKA_FAILURES)
     bootstrap, instance = settings.kafka_bootstrap, settings.instance_id
     events = KafkaEventLog(bootstrap, instance, kafka_guard)
     revocations = KafkaEventLog(bootstrap, f"{instance}-revocations", kafka_guard)

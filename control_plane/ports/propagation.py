@@ -1,6 +1,7 @@
 """Ports that show how far a committed change set has come on its way to the resolvers."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from control_plane.domain.fleet import Report
@@ -15,12 +16,22 @@ class Publications(Protocol):
         ...
 
 
+class ReportSubscription(Protocol):
+    """One connection to the status reports."""
+
+    @property
+    def backlog(self) -> Sequence[Report]:
+        """The reports that existed when the subscription began, oldest first."""
+        ...
+
+    async def poll(self) -> Sequence[Report]:
+        """The next reports; none when none arrive for a fraction of a second. Raises ReportsInterrupted."""
+        ...
+
+
 class StatusReports(Protocol):
     """The status reports of the resolver processes."""
 
-    def batches(self) -> AsyncGenerator[Sequence[Report], None]:
-        """The reports in endless batches, some of them empty. The first batch holds every report written until now.
-
-        Raises ReportsInterrupted.
-        """
+    def subscribe(self) -> AbstractAsyncContextManager[ReportSubscription]:
+        """A subscription for the length of the block, from which on no report is missed. Raises ReportsInterrupted."""
         ...

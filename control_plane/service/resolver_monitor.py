@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import MutableMapping, Sequence
-from contextlib import aclosing, suppress
+from contextlib import suppress
 
 import structlog
 
@@ -54,14 +54,14 @@ class ResolverMonitor:
                 await self._news.wait()
 
     async def _listen(self) -> None:
-        async with aclosing(self._reports.batches()) as batches:
-            self._fleet.begin(await anext(batches), self._clock.monotonic())
+        async with self._reports.subscribe() as subscription:
+            self._fleet.begin(subscription.backlog, self._clock.monotonic())
             self._is_listening = True
             self.backoff.reset()
-            _log.info("listening to the resolvers' reports")
+            _log.info("subscribed to the resolvers' reports")
             self._tell()
-            async for reports in batches:
-                self._hear(reports)
+            while True:
+                self._hear(await subscription.poll())
 
     def _hear(self, reports: Sequence[Report]) -> None:
         if reports:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from data_plane.adapters.kafka.event_stream import KafkaEventStream
-from data_plane.adapters.kafka.status_log import STATUS_FAILURES, KafkaStatusLog
+from data_plane.adapters.kafka.status_log import KafkaStatusLog
 from data_plane.composition.dependencies import Dependencies
 from data_plane.composition.lifespan import EventIntake, ResolverLifespan
 from data_plane.composition.stores import Stores
@@ -19,6 +19,7 @@ from shared.runtime.access.assembly import Access, build_access
 from shared.runtime.access.key_feed import following
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import Health
+from shared.runtime.kafka.producer import KAFKA_FAILURES
 from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 
@@ -53,7 +54,7 @@ def connect(settings: DataPlaneSettings) -> ResolverProcess:
     health.when_draining.append(core.watches.drain)
     access = build_access(settings, clock=clock, health=health, metrics=metrics)
     follow_keys = partial(
-        following, access, settings, health=health, clock=clock, metrics=metrics, copy=settings.key_snapshot_path
+        following, access, settings, health=health, clock=clock, metrics=metrics, snapshot=settings.key_snapshot_path
     )
     events = _events(settings, core, coverage, dependencies, health)
     lifespan = ResolverLifespan(core, settings, access=access, follow_keys=follow_keys, stores=stores, events=events)
@@ -68,7 +69,7 @@ def _events(
     kafka = dependencies.health("kafka")
     up = dependencies.metrics.gauge("tm_dependency_up").labels("kafka")
     dependencies.metrics.before_scrape(lambda: up.set(kafka.up is not False))
-    status_guard = dependencies.guard("status_reports", STATUS_SECONDS, STATUS_FAILURES, at_once=1)
+    status_guard = dependencies.guard("status_reports", STATUS_SECONDS, KAFKA_FAILURES, at_once=1)
     status_log = KafkaStatusLog(bootstrap, instance, status_guard)
     # The worker processes of an instance share its name, and so may an instance that was restarted: the suffix tells them
     # apart.

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import MutableMapping
-from contextlib import aclosing
 
 import structlog
 
@@ -64,12 +63,13 @@ class EventListener:
         return True
 
     async def _listen(self) -> None:
-        async with aclosing(self._stream.batches()) as batches:
-            await anext(batches)
+        async with self._stream.subscribe() as subscription:
             self._note_subscribed()
-            async for events in batches:
-                if events:
-                    await self._applier.apply(events)
+            while True:
+                batch = await subscription.poll()
+                if batch.changes:
+                    await self._applier.apply(batch.changes)
+                subscription.mark_applied(batch)
 
     def _note_subscribed(self) -> None:
         if self._interrupted:

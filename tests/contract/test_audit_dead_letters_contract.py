@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 
-from audit_consumer.adapters.kafka_dead_letters import headers_of
+from audit_consumer.adapters.kafka.dead_letters import headers_of
 from audit_consumer.domain.records import DeadLetter, DeadLetterReason, Record, RecordPosition
 from audit_consumer.ports import DeadLetters
 from deploy.local.stack import Stack

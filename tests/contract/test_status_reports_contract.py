@@ -1,7 +1,6 @@
-"""What resolver processes report: the topic and the fake behave alike."""
+"""The StatusReports port: the fake and Kafka behave alike."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from secrets import token_hex
 
@@ -10,11 +9,12 @@ import pytest_asyncio
 
 from control_plane.adapters.kafka.status_reports import KafkaStatusReports
 from control_plane.domain.fleet import Report
-from control_plane.ports.propagation import StatusReports
-from data_plane.adapters.kafka.status_log import STATUS_FAILURES, KafkaStatusLog
+from control_plane.ports.propagation import ReportSubscription, StatusReports
+from data_plane.adapters.kafka.status_log import KafkaStatusLog
 from deploy.local.stack import Stack
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import DependencyHealth
+from shared.runtime.kafka.producer import KAFKA_FAILURES
 from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Guard
@@ -54,7 +54,7 @@ async def subject(behind: Stack | None) -> AsyncIterator[Subject]:
     guard = Guard(
         "status_reports",
         timeout=10,
-        failures=STATUS_FAILURES,
+        failures=KAFKA_FAILURES,
         clock=SystemClock(),
         health=DependencyHealth(required=False),
         metrics=metrics,
@@ -62,7 +62,7 @@ async def subject(behind: Stack | None) -> AsyncIterator[Subject]:
     log = KafkaStatusLog(behind.urls.kafka, "tests", guard)
 
     async def tell(instance: str, offset: int) -> None:
-        await log.tell(status_of(instance, offset))
+        await log.report(status_of(instance, offset))
 
     reports = KafkaStatusReports(
         behind.urls.kafka, "tests", clock=SystemClock(), metrics=Metrics(Service.CONTROL_PLANE)
@@ -83,64 +83,57 @@ def _fake() -> Subject:
     return Subject(fake, tell, withdraw)
 
 
-class Ear:
-    """Remembers what each process reported last; None: it withdrew."""
+class Receiver:
+    """Keeps the last offset that each process reported; None: it withdrew."""
 
-    def __init__(self, batches: AsyncGenerator[Sequence[Report], None]) -> None:
-        self._batches = batches
+    def __init__(self, subscription: ReportSubscription) -> None:
+        self._subscription = subscription
         self.last: dict[str, int | None] = {}
+        self._keep(subscription.backlog)
 
-    async def hear(self) -> None:
-        """One more batch."""
-        for each in await anext(self._batches):
-            self.last[each.instance] = None if each.status is None else each.status.partitions[0].next_offset
-
-    async def until(self, instance: str, offset: int | None) -> None:
-        async def as_wanted() -> bool:
-            await self.hear()
+    async def wait_reported(self, instance: str, offset: int | None) -> None:
+        async def is_reported() -> bool:
+            self._keep(await self._subscription.poll())
             return self.last.get(instance, "nothing") == offset
 
-        await eventually(as_wanted, within=30)
+        await eventually(is_reported, within=30)
+
+    def _keep(self, reports: Sequence[Report]) -> None:
+        for each in reports:
+            self.last[each.instance] = None if each.status is None else each.status.partitions[0].next_offset
 
 
-async def test_the_first_batch_is_what_was_told_before(subject: Subject, name: str) -> None:
+async def test_the_backlog_holds_the_reports_before_the_subscription(subject: Subject, name: str) -> None:
     for offset in (1, 2, 3):
         await subject.tell(name, offset)
-    async with aclosing(subject.reports.batches()) as batches:
-        ear = Ear(batches)
-        await ear.hear()
-        assert ear.last[name] == 3
+    async with subject.reports.subscribe() as subscription:
+        assert Receiver(subscription).last[name] == 3
 
 
-async def test_what_is_told_later_follows(subject: Subject, name: str) -> None:
-    async with aclosing(subject.reports.batches()) as batches:
-        ear = Ear(batches)
-        await ear.hear()
+async def test_later_reports_follow_in_order(subject: Subject, name: str) -> None:
+    async with subject.reports.subscribe() as subscription:
+        receiver = Receiver(subscription)
         await subject.tell(name, 4)
-        await ear.until(name, 4)
+        await receiver.wait_reported(name, 4)
         await subject.withdraw(name)
-        await ear.until(name, None)
+        await receiver.wait_reported(name, None)
 
 
-async def test_a_stream_that_is_opened_again_begins_with_everything(subject: Subject, name: str) -> None:
+async def test_every_subscription_begins_with_all_reports(subject: Subject, name: str) -> None:
     await subject.tell(name, 1)
     for _ in range(2):
-        async with aclosing(subject.reports.batches()) as batches:
-            ear = Ear(batches)
-            await ear.hear()
-            assert ear.last[name] == 1
+        async with subject.reports.subscribe() as subscription:
+            assert Receiver(subscription).last[name] == 1
 
 
-async def test_what_cannot_be_read_is_skipped_and_counted(stack: Stack, name: str) -> None:
+async def test_reports_that_cannot_be_decoded_are_skipped_and_counted(stack: Stack, name: str) -> None:
     metrics = Metrics(Service.CONTROL_PLANE)
     reports = KafkaStatusReports(stack.urls.kafka, "tests", clock=SystemClock(), metrics=metrics)
     counted = metrics.counter("tm_resolver_reports_total")
     values = (b"not json", b'{"schema": 2}', b'{"schema": 1}')
     unreadable = [RawRecord(value, name.encode()) for value in values]
     await produce_raw(stack.urls.kafka, *unreadable, topic=RESOLVER_STATUS.name)
-    async with aclosing(reports.batches()) as batches:
-        ear = Ear(batches)
-        await ear.hear()
-    assert name not in ear.last
+    async with reports.subscribe() as subscription:
+        assert name not in Receiver(subscription).last
     assert counted.labels("malformed")._value.get() >= 2  # noqa: SLF001 - what /metrics would show
     assert counted.labels("unsupported_schema")._value.get() >= 1  # noqa: SLF001

@@ -31,7 +31,7 @@ class FakeRecords:
 
     def __init__(self, topic: FakeTopic, *, max_records: int = 500) -> None:
         self._topic = topic
-        self._at_once = max_records
+        self._max_records = max_records
         self._generation = 0
         self._positions = dict(topic.committed)
         self.is_down = False
@@ -45,7 +45,7 @@ class FakeRecords:
         firsts, nexts = {}, {}
         for partition, log in self._topic.partitions.items():
             position = self._positions.get(partition, 0)
-            if taken := log[position : position + self._at_once - len(records)]:
+            if taken := log[position : position + self._max_records - len(records)]:
                 records += taken
                 firsts[partition], nexts[partition] = position, position + len(taken)
         self._positions |= nexts

@@ -1,7 +1,8 @@
 """Where change sets landed, and what resolver processes report, in memory."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -57,16 +58,26 @@ class FakeStatusReports:
         self.is_down = True
         self._queue.put_nowait(ReportsInterrupted("the broker went away"))
 
-    async def batches(self) -> AsyncGenerator[Sequence[Report], None]:
+    @asynccontextmanager
+    async def subscribe(self) -> AsyncIterator["FakeReportSubscription"]:
         if self.is_down:
             raise ReportsInterrupted("it is down")
         self._queue = asyncio.Queue()
-        yield list(self.told)
-        while True:
-            item = await self._queue.get()
-            if isinstance(item, ReportsInterrupted):
-                raise item
-            yield [item]
+        yield FakeReportSubscription(list(self.told), self._queue)
+
+
+@dataclass
+class FakeReportSubscription:
+    """The ReportSubscription port, with one report per poll."""
+
+    backlog: Sequence[Report]
+    queue: "asyncio.Queue[Report | ReportsInterrupted]"
+
+    async def poll(self) -> Sequence[Report]:
+        item = await self.queue.get()
+        if isinstance(item, ReportsInterrupted):
+            raise item
+        return [item]
 
 
 def status_of(instance: str, next_offset: int, *, as_of: datetime | None = None, partition: int = 0) -> ResolverStatus:

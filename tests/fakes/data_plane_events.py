@@ -1,20 +1,25 @@
-"""The event stream as a queue in memory."""
+"""The event stream as a log in memory."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
+from data_plane.domain.event_batch import EventBatch
 from data_plane.errors import StreamInterrupted
 from shared.schemas.events import RouteChanged
 
 
 class FakeEventStream:
-    """Gives what was sent since it was first opened, one event a batch. `interrupt` breaks it; while `is_down` it cannot be opened.
+    """The EventStream port, with one event per batch. `interrupt` ends its subscription; while `is_down` there is none.
 
-    `has_caught_up`: cleared by tests that want it to be behind.
+    `has_caught_up`: cleared by tests in which the stream is behind.
     """
 
     def __init__(self) -> None:
-        self._queue: asyncio.Queue[RouteChanged | StreamInterrupted] = asyncio.Queue()
+        self._log: list[RouteChanged] = []
+        self._applied: int | None = None
+        self._news = asyncio.Event()
+        self._is_interrupted = False
         self.is_down = False
         self.has_caught_up = asyncio.Event()
         self.has_caught_up.set()
@@ -22,10 +27,12 @@ class FakeEventStream:
         self.resumed_from: dict[int, int] = {}
 
     def send(self, event: RouteChanged) -> None:
-        self._queue.put_nowait(event)
+        self._log.append(event)
+        self._news.set()
 
     def interrupt(self) -> None:
-        self._queue.put_nowait(StreamInterrupted("the broker went away"))
+        self._is_interrupted = True
+        self._news.set()
 
     def resume_from(self, offsets: Mapping[int, int]) -> None:
         self.resumed_from = dict(offsets)
@@ -33,15 +40,40 @@ class FakeEventStream:
     async def caught_up(self) -> None:
         await self.has_caught_up.wait()
 
-    async def batches(self) -> AsyncGenerator[Sequence[RouteChanged], None]:
+    @asynccontextmanager
+    async def subscribe(self) -> AsyncIterator["FakeEventSubscription"]:
         if self.is_down:
             raise StreamInterrupted("it is down")
-        if not self.opened:
-            self._queue = asyncio.Queue()
+        self._is_interrupted = False
         self.opened += 1
-        yield ()
-        while True:
-            item = await self._queue.get()
-            if isinstance(item, StreamInterrupted):
-                raise item
-            yield (item,)
+        if self._applied is None:
+            self._applied = len(self._log)
+        yield FakeEventSubscription(self, self._applied)
+
+    async def batch_at(self, offset: int) -> EventBatch:
+        """The event at this offset of the log, once there is one."""
+        while not self._is_interrupted:
+            if offset < len(self._log):
+                return EventBatch((self._log[offset],), {0: offset + 1})
+            self._news.clear()
+            await self._news.wait()
+        raise StreamInterrupted("the broker went away")
+
+    def mark_applied(self, batch: EventBatch) -> None:
+        self._applied = batch.next_offsets[0]
+
+
+class FakeEventSubscription:
+    """The EventSubscription port."""
+
+    def __init__(self, stream: FakeEventStream, offset: int) -> None:
+        self._stream = stream
+        self._offset = offset
+
+    async def poll(self) -> EventBatch:
+        batch = await self._stream.batch_at(self._offset)
+        self._offset = batch.next_offsets[0]
+        return batch
+
+    def mark_applied(self, batch: EventBatch) -> None:
+        self._stream.mark_applied(batch)

@@ -15,7 +15,7 @@ class FakeStatusLog:
     is_down: bool = False
     refused: int = 0
 
-    async def tell(self, status: ResolverStatus) -> None:
+    async def report(self, status: ResolverStatus) -> None:
         await self._take()
         self.told.append(status)
 

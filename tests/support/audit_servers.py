@@ -7,9 +7,9 @@ from typing import Any
 import httpx2
 from pymongo import AsyncMongoClient
 
-from audit_consumer.adapters import kafka
-from audit_consumer.adapters.kafka_dead_letters import KafkaDeadLetters
-from audit_consumer.adapters.kafka_records import KafkaRecords
+from audit_consumer.adapters.kafka import guard as kafka
+from audit_consumer.adapters.kafka.dead_letters import KafkaDeadLetters
+from audit_consumer.adapters.kafka.records import KafkaRecords
 from audit_consumer.adapters.mongo import audit_trail as mongo
 from audit_consumer.adapters.mongo.audit_trail import MongoAuditTrail
 from audit_consumer.composition.app import connected_app
@@ -17,7 +17,7 @@ from audit_consumer.settings import AuditSettings
 from deploy.local.stack import Stack
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import DependencyHealth
-from shared.runtime.kafka.clients import ProgressWatchdog
+from shared.runtime.kafka.lag_watchdog import LagWatchdog
 from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from tests.support.audit import a_name, client_of
@@ -59,7 +59,7 @@ def some_records(stack: Stack, group: str, *, max_records: int = 500) -> KafkaRe
         group,
         max_records=max_records,
         guard=kafka.new_guard(clock, DependencyHealth(required=False), metrics),
-        watchdog=ProgressWatchdog(clock, metrics),
+        watchdog=LagWatchdog(clock, metrics),
         metrics=metrics,
     )
 

@@ -9,7 +9,6 @@ from typing import Any
 import asyncpg
 import httpx2
 
-from control_plane.adapters.kafka.event_log import UNAVAILABLE as KAFKA_UNAVAILABLE
 from control_plane.adapters.kafka.event_log import KafkaEventLog
 from control_plane.adapters.postgres.change_sets import PostgresChangeSets
 from control_plane.adapters.postgres.history import PostgresHistory
@@ -28,6 +27,7 @@ from control_plane.service.change_sets import ChangeSetService
 from control_plane.settings import ControlPlaneSettings
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import DependencyHealth
+from shared.runtime.kafka.producer import KAFKA_FAILURES
 from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Guard
@@ -119,7 +119,7 @@ async def open_outbox(url: str, metrics: Metrics | None = None) -> AsyncIterator
 @asynccontextmanager
 async def open_event_log(bootstrap: str, *, publish_seconds: float = 6.0) -> AsyncIterator[KafkaEventLog]:
     """The relay's event log on Kafka."""
-    guard = new_guard("kafka", Metrics(Service.CONTROL_PLANE), KAFKA_UNAVAILABLE, timeout=publish_seconds)
+    guard = new_guard("kafka", Metrics(Service.CONTROL_PLANE), KAFKA_FAILURES, timeout=publish_seconds)
     events = KafkaEventLog(bootstrap, "tests", guard)
     try:
         yield events

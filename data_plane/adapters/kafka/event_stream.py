@@ -1,38 +1,29 @@
-"""Every event of `route-events`, in every instance: all partitions, no group, nothing committed."""
+"""The events of `route-events` from Kafka, all partitions in every process, without a consumer group."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import OffsetOutOfRangeError
 
+from data_plane.domain.event_batch import EventBatch
 from data_plane.domain.stream_coverage import StreamCoverage
 from data_plane.errors import StreamInterrupted
-from shared.runtime.clock import Clock
-from shared.runtime.kafka.clients import (
-    STALLED_AFTER_SECONDS,
-    ProgressWatchdog,
-    new_consumer,
-    raise_on_disconnect,
-    start_client,
-)
+from shared.runtime.clock import Clock, LocalTime
+from shared.runtime.kafka.lag_watchdog import LagWatchdog
+from shared.runtime.kafka.topic_tail import TopicTail, open_tail
 from shared.runtime.metrics import Metrics
 from shared.schemas.events import Heartbeat, RouteChanged, RouteEvent, UndecodableEvent, UnknownEventType, decode
 from shared.schemas.topics import ROUTE_EVENTS
-
-POLL_MS = 500
-CHECK_SECONDS = 2.0
-CALL_SECONDS = 6.0
-"""For a call to Kafka; the client's own request timeout lies below it."""
 
 _log = structlog.get_logger(__name__)
 
 
 class KafkaEventStream:
-    """Reads on from where it was, or from where it is told to; else begins at the end of the topic, because what is
-    older is in the database.
+    """The EventStream port. Its first subscription begins at the end of the topic, because the database has what is older;
+    each further one continues after the last batch that was marked as applied.
     """
 
     def __init__(
@@ -45,119 +36,96 @@ class KafkaEventStream:
         metrics: Metrics,
         on_changes: Callable[[], None] = lambda: None,
     ) -> None:
-        """`heard` is told what was applied, and which heartbeats stood there; then `on_changes` that there were changes."""
+        """`heard` is kept up to date with what was applied; `on_changes` is called after changes were applied."""
         self._bootstrap = bootstrap
         self._client_id = client_id
-        self._heard = heard
+        self._coverage = heard
         self._clock = clock
         self._on_changes = on_changes
-        self._watchdog = ProgressWatchdog(clock, metrics)
+        self._watchdog = LagWatchdog(clock, metrics)
         self._invalid = metrics.counter("tm_events_total").labels(ROUTE_EVENTS.name, "invalid")
-        self._positions: dict[TopicPartition, int] = {}
-        self._ends: Mapping[TopicPartition, int] = {}
+        self._positions: dict[int, int] = {}
+        self._ends: Mapping[int, int] = {}
         self._caught_up = asyncio.Event()
 
     async def caught_up(self) -> None:
         await self._caught_up.wait()
 
     def resume_from(self, offsets: Mapping[int, int]) -> None:
-        self._positions = {TopicPartition(ROUTE_EVENTS.name, each): offset for each, offset in offsets.items()}
+        self._positions = dict(offsets)
 
-    async def batches(self) -> AsyncGenerator[Sequence[RouteChanged], None]:
-        consumer = new_consumer(self._bootstrap, self._client_id)
-        try:
-            with raise_on_disconnect():
-                await self._attach(consumer)
-            yield ()
-            checked = self._clock.monotonic()
-            while True:
-                with raise_on_disconnect():
-                    fetched = await consumer.getmany(timeout_ms=POLL_MS)
-                decoded = {each: self._events(records) for each, records in fetched.items() if records}
-                changes = [event for events in decoded.values() for event in events if isinstance(event, RouteChanged)]
-                yield changes
-                for each, events in decoded.items():
-                    self._note_applied(each, fetched[each][-1].offset + 1, events)
-                if changes:
-                    self._on_changes()
-                if self._clock.monotonic() - checked >= CHECK_SECONDS:
-                    with raise_on_disconnect():
-                        await self._check(consumer)
-                    checked = self._clock.monotonic()
-        except OffsetOutOfRangeError as error:
-            self._positions.clear()
-            raise StreamInterrupted(f"events are gone from Kafka before they were heard: {error}") from error
-        except (KafkaError, OSError, TimeoutError) as error:
-            raise StreamInterrupted(f"{type(error).__name__}: {error}") from error
-        finally:
-            await _stop(consumer)
+    @asynccontextmanager
+    async def subscribe(self) -> AsyncIterator["KafkaEventSubscription"]:
+        tail = open_tail(
+            self._bootstrap,
+            self._client_id,
+            ROUTE_EVENTS.name,
+            clock=self._clock,
+            interruption=StreamInterrupted,
+            watchdog=self._watchdog,
+        )
+        async with tail as opened:
+            # Positions were taken before this moment: coverage begins no earlier than it.
+            self._start(opened, opened_at=self._clock.monotonic())
+            yield KafkaEventSubscription(self, opened)
 
-    async def _attach(self, consumer: AIOKafkaConsumer) -> None:
-        """Take all partitions, each from where it was left, or from its end."""
-        async with asyncio.timeout(2 * CALL_SECONDS):
-            await start_client(consumer)
-            partitions = await _partitions(consumer)
-            self._caught_up.clear()
-            self._ends = await consumer.end_offsets(partitions)
-            positions, resumed = await self._starts(consumer, partitions)
-            reached = self._clock.monotonic()
-        offsets = {each.partition: offset for each, offset in positions.items()}
-        self._heard.listen(offsets, at=reached, resumed=resumed)
-        consumer.assign(partitions)
-        for partition, offset in positions.items():
-            consumer.seek(partition, offset)
-        self._positions = positions
+    @property
+    def positions(self) -> Mapping[int, int]:
+        """By partition, the offset after the last event applied."""
+        return self._positions
+
+    def forget_positions(self) -> None:
+        """Begin the next subscription at the end of the topic."""
+        self._positions = {}
+
+    def mark_applied(self, batch: EventBatch) -> None:
+        """Move the positions past the batch."""
+        for partition, offset in batch.next_offsets.items():
+            self._positions[partition] = offset
+            self._coverage.applied(partition, offset, batch.heartbeats.get(partition, ()))
         self._note_caught_up()
-        self._watchdog.forget()
+        if batch.changes:
+            self._on_changes()
 
-    async def _starts(
-        self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]
-    ) -> tuple[dict[TopicPartition, int], bool]:
-        """Where to begin, and whether that is where the stream was left."""
-        ends = self._ends
-        firsts: Mapping[TopicPartition, int] = await consumer.beginning_offsets(partitions)
+    def decode(self, records: Sequence[Any]) -> list[RouteEvent]:
+        """The events in these records; those that cannot be decoded are counted, logged and left out."""
+        return [event for record in records if (event := self._decode(record)) is not None]
+
+    def _start(self, tail: TopicTail, *, opened_at: LocalTime) -> None:
+        self._caught_up.clear()
+        self._ends = tail.ends
+        offsets, is_resumed = self._starting_offsets(tail)
+        self._coverage.listen(offsets, at=opened_at, resumed=is_resumed)
+        tail.start_at(offsets)
+        self._positions = offsets
+        self._note_caught_up()
+
+    def _starting_offsets(self, tail: TopicTail) -> tuple[dict[int, int], bool]:
+        """The offsets to begin at, and whether these continue the previous subscription without a gap."""
         if not self._positions:
-            return dict(ends), False
-        if any(offset > ends.get(each, 0) or offset < firsts.get(each, 0) for each, offset in self._positions.items()):
-            self._positions.clear()
-            raise StreamInterrupted(
-                "the topic does not have the offsets any more that were to come: events went unheard"
-            )
-        # A partition that was added meanwhile is read whole.
-        return {each: self._positions.get(each, firsts[each]) for each in partitions}, True
-
-    async def _check(self, consumer: AIOKafkaConsumer) -> None:
-        """Raises when Kafka does not answer, partitions were added, or nothing has come for long though there is."""
-        async with asyncio.timeout(CALL_SECONDS):
-            ends = await consumer.end_offsets(list(self._positions))
-        stalled = self._watchdog.observe(ends, lambda partition: self._positions[partition])
-        if stalled >= STALLED_AFTER_SECONDS:
-            raise StreamInterrupted(f"no progress for {stalled:.0f} s although there are events to read")
-        if len(consumer.partitions_for_topic(ROUTE_EVENTS.name) or ()) > len(self._positions):
-            raise StreamInterrupted("the topic has new partitions")
-
-    def _note_applied(self, partition: TopicPartition, offset: int, events: Sequence[RouteEvent]) -> None:
-        self._positions[partition] = offset
-        beats = [event for event in events if isinstance(event, Heartbeat)]
-        self._heard.applied(partition.partition, offset, beats)
-        if not self._caught_up.is_set():
-            self._note_caught_up()
+            return dict(tail.ends), False
+        is_gone = [
+            offset > tail.ends.get(number, 0) or offset < tail.beginnings.get(number, 0)
+            for number, offset in self._positions.items()
+        ]
+        if any(is_gone):
+            self.forget_positions()
+            raise StreamInterrupted("the topic no longer has the offsets to resume from: events were missed")
+        # A partition that was added in between is read from its beginning.
+        return {number: self._positions.get(number, first) for number, first in tail.beginnings.items()}, True
 
     def _note_caught_up(self) -> None:
-        if all(self._positions[each] >= end for each, end in self._ends.items()):
+        if not self._caught_up.is_set() and all(self._positions[each] >= end for each, end in self._ends.items()):
             self._caught_up.set()
-
-    def _events(self, records: Sequence[Any]) -> list[RouteEvent]:
-        return [event for record in records if (event := self._decode(record)) is not None]
 
     def _decode(self, record: Any) -> RouteEvent | None:
         try:
             return decode(record.value)
         except UndecodableEvent as error:
             self._invalid.inc()
-            self._note_unreadable(record, error)
+            self._note_undecodable(record, error)
             _log.warning(
-                "skipped a record",
+                "record skipped: it cannot be decoded",
                 partition=record.partition,
                 offset=record.offset,
                 reason=error.reason,
@@ -165,27 +133,33 @@ class KafkaEventStream:
             )
             return None
 
-    def _note_unreadable(self, record: Any, error: UndecodableEvent) -> None:
-        """It may have been a change: whatever its tenant has is not vouched for by later heartbeats."""
+    def _note_undecodable(self, record: Any, error: UndecodableEvent) -> None:
+        """The record may have been a change: later heartbeats do not prove that its tenant's entries are up to date."""
         if record.key is not None and not isinstance(error, UnknownEventType):
-            self._heard.missed(record.key.decode(errors="replace"), self._clock.monotonic())
+            self._coverage.missed(record.key.decode(errors="replace"), self._clock.monotonic())
 
 
-async def _partitions(consumer: AIOKafkaConsumer) -> list[TopicPartition]:
-    if ROUTE_EVENTS.name not in await consumer.topics():
-        raise StreamInterrupted(f"there is no topic {ROUTE_EVENTS.name}; create it, and this goes on by itself")
-    # Asking for one partition's offset is what makes the client learn of all the topic's partitions.
-    await consumer.beginning_offsets([TopicPartition(ROUTE_EVENTS.name, 0)])
-    return [
-        TopicPartition(ROUTE_EVENTS.name, each) for each in sorted(consumer.partitions_for_topic(ROUTE_EVENTS.name))
-    ]
+class KafkaEventSubscription:
+    """The EventSubscription port: one connection of a KafkaEventStream."""
 
+    def __init__(self, stream: KafkaEventStream, tail: TopicTail) -> None:
+        self._stream = stream
+        self._tail = tail
 
-async def _stop(consumer: AIOKafkaConsumer) -> None:
-    try:
-        # Closing, it waits for fetches that a broken connection has cancelled: that ended the listening for good.
-        with raise_on_disconnect():
-            async with asyncio.timeout(CALL_SECONDS):
-                await consumer.stop()
-    except (KafkaError, OSError, TimeoutError) as error:
-        _log.warning("the Kafka consumer did not close in order", why=f"{type(error).__name__}: {error}")
+    async def poll(self) -> EventBatch:
+        await self._tail.check_if_due(self._stream.positions)
+        try:
+            records = await self._tail.poll()
+        except StreamInterrupted as interrupted:
+            if isinstance(interrupted.__cause__, OffsetOutOfRangeError):
+                self._stream.forget_positions()  # Kafka deleted events before they were read
+            raise
+        events = {number: self._stream.decode(each) for number, each in records.items()}
+        return EventBatch(
+            [event for each in events.values() for event in each if isinstance(event, RouteChanged)],
+            {number: each[-1].offset + 1 for number, each in records.items()},
+            {number: [event for event in each if isinstance(event, Heartbeat)] for number, each in events.items()},
+        )
+
+    def mark_applied(self, batch: EventBatch) -> None:
+        self._stream.mark_applied(batch)

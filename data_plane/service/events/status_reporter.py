@@ -93,7 +93,7 @@ class StatusReporter:
             self._earned_at = max(self._earned_at, self._clock.monotonic()) + self._change_seconds
             self._changed.clear()
         try:
-            await self._reports.tell(self.status())
+            await self._reports.report(self.status())
         except DependencyUnavailable as error:
             self._changed.set()  # tell it as soon as somebody listens again
             self._note(taken=False, why=error.why)

@@ -1,14 +1,11 @@
-"""The `access-keys` topic into a service's memory: all of it before the service is ready, and then every change."""
+"""Follows the `access-keys` topic: all access keys before the service is ready, and then every change."""
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 
 from shared.runtime.access.assembly import Access
 from shared.runtime.access.key_snapshot_fallback import KeySnapshotFallback
@@ -18,35 +15,29 @@ from shared.runtime.background import Interrupted, in_background
 from shared.runtime.backoff import Backoff
 from shared.runtime.clock import Clock
 from shared.runtime.health import DependencyHealth, Health
-from shared.runtime.kafka.clients import (
-    STALLED_AFTER_SECONDS,
-    ProgressWatchdog,
-    new_consumer,
-    raise_on_disconnect,
-    start_client,
-)
+from shared.runtime.kafka.lag_watchdog import LagWatchdog
+from shared.runtime.kafka.topic_tail import OPEN_SECONDS, Records, TopicTail, open_tail
 from shared.runtime.metrics import Metrics
 from shared.runtime.settings import ServiceSettings
 from shared.schemas.access import UndecodableAccessRecord, decode
 from shared.schemas.topics import ACCESS_KEYS
 
-POLL_MS = 250
 CHECK_SECONDS = 1.0
-CALL_SECONDS = 6.0
 START_SECONDS = 3.0
-"""How long the first attempt may take where there is a copy to start from instead."""
+"""Deadline of the first attempt where the service can start from a key snapshot instead."""
 RECONNECT_SECONDS = 5.0
+"""Longest pause before the topic is opened again."""
 
-_PARTITION = TopicPartition(ACCESS_KEYS.name, 0)
 _NOTE = "access"
 _log = structlog.get_logger(__name__)
 
 
 class AccessFeed:
-    """Reads the topic from its beginning each time it connects: how a key ended may be cleaned away while it is not.
+    """Keeps a keyring equal to the topic. Every connection reads the topic from its beginning: compaction may remove the
+    record of a revoked key while this process is not connected.
 
-    While Kafka is away the keys stay as they were, or, at a start, as they were copied; the metric
-    `tm_access_watermark_age_seconds` tells how old that is.
+    While Kafka is unavailable, the keys stay as they are, or, on start, as they are in the key snapshot; the metric
+    `tm_access_watermark_age_seconds` shows their age.
     """
 
     def __init__(
@@ -59,7 +50,7 @@ class AccessFeed:
         health: Health,
         clock: Clock,
         metrics: Metrics,
-        copy: KeySnapshotFile | None = None,
+        snapshot_file: KeySnapshotFile | None = None,
     ) -> None:
         self._bootstrap = bootstrap
         self._client_id = f"{client_id}-access"
@@ -67,116 +58,88 @@ class AccessFeed:
         self._health = keys_health
         self._notes = health.notes
         self._clock = clock
-        self._watchdog = ProgressWatchdog(clock, metrics)
-        self._fallback = KeySnapshotFallback(copy, keyring, health=keys_health, clock=clock) if copy else None
-        self._heard: set[str] = set()
-        self._position = 0
+        self._watchdog = LagWatchdog(clock, metrics)
+        self._fallback = (
+            KeySnapshotFallback(snapshot_file, keyring, health=keys_health, clock=clock) if snapshot_file else None
+        )
+        self._active_ids: set[str] = set()
         self.backoff = Backoff(RECONNECT_SECONDS)
 
     async def run(self) -> None:
         """Follow the topic until it is interrupted; to be run again, after a pause of `backoff`. Raises Interrupted."""
         try:
-            with raise_on_disconnect():
-                await self._follow()
-        except (KafkaError, OSError, TimeoutError, Interrupted) as error:
-            why = f"{type(error).__name__}: {error}"
-            self._notes[_NOTE] = f"changes of access keys are not received: {why}"
-            await self._use_fallback()
-            raise Interrupted(why) from error
-        except Exception:
-            await self._use_fallback()
+            await self._follow()
+        except Exception as error:
+            self._notes[_NOTE] = f"changes of access keys are not received: {error}"
+            if self._fallback is not None:
+                await self._fallback.start_from_snapshot()
             raise
 
-    async def _use_fallback(self) -> None:
-        if self._fallback is not None:
-            await self._fallback.start_from_copy()
-
     async def _follow(self) -> None:
-        consumer = new_consumer(self._bootstrap, self._client_id)
-        try:
-            async with asyncio.timeout(self._patience()):
-                await start_client(consumer)
-                end = await self._begin(consumer)
-            await self._read_to(consumer, end)
-            self._know_all()
-            self.backoff.reset()
-            await self._keep_following(consumer)
-        finally:
-            await _stop(consumer)
+        patience = self._patience_seconds()
+        opening = open_tail(
+            self._bootstrap,
+            self._client_id,
+            ACCESS_KEYS.name,
+            clock=self._clock,
+            interruption=Interrupted,
+            watchdog=self._watchdog,
+            check_seconds=CHECK_SECONDS,
+            within_seconds=patience,
+        )
+        async with opening as tail:
+            self._refuse_lost_topic(tail)
+            self._active_ids.clear()
+            tail.start_at(tail.beginnings)
+            await tail.read_to_end(self._apply, patience_seconds=patience)
+            self._note_loaded()
+            while True:
+                self._apply(await tail.poll())
+                await self._check(tail)
 
-    def _patience(self) -> float:
-        return START_SECONDS if self._fallback is not None and self._fallback.is_untried else 2 * CALL_SECONDS
+    def _patience_seconds(self) -> float:
+        return START_SECONDS if self._fallback is not None and self._fallback.is_untried else OPEN_SECONDS
 
-    async def _read_to(self, consumer: AIOKafkaConsumer, end: int) -> None:
-        moved = self._clock.monotonic()
-        while (before := self._position) < end:
-            await self._take(consumer)
-            if self._position != before:
-                moved = self._clock.monotonic()
-            elif self._clock.monotonic() - moved > self._patience():
-                raise Interrupted(f"the topic was read to offset {before} of {end}, and then no more came")
-
-    async def _begin(self, consumer: AIOKafkaConsumer) -> int:
-        """Start over; returns the offset up to which everything has to be read."""
-        if ACCESS_KEYS.name not in await consumer.topics():
-            raise Interrupted(f"there is no topic {ACCESS_KEYS.name}; create it, and this goes on by itself")
-        end: int = (await consumer.end_offsets([_PARTITION]))[_PARTITION]
-        if end == 0 and not self._keyring.is_empty:
+    def _refuse_lost_topic(self, tail: TopicTail) -> None:
+        if not any(tail.ends.values()) and not self._keyring.is_empty:
             raise Interrupted(
                 f"the topic {ACCESS_KEYS.name} was lost: it is new and empty. Keys stay as they are. Send them again with "
                 "`python -m control_plane republish-keys`"
             )
-        self._heard.clear()
-        self._watchdog.forget()
-        self._position = (await consumer.beginning_offsets([_PARTITION]))[_PARTITION]
-        consumer.assign([_PARTITION])
-        consumer.seek(_PARTITION, self._position)
-        return end
 
-    async def _take(self, consumer: AIOKafkaConsumer) -> None:
-        fetched = await consumer.getmany(_PARTITION, timeout_ms=POLL_MS)
-        self._apply(fetched.get(_PARTITION, ()))
-        # Past what compaction left out at the end, too.
-        self._position = await consumer.position(_PARTITION)
-
-    async def _keep_following(self, consumer: AIOKafkaConsumer) -> None:
-        checked = self._clock.monotonic()
-        while True:
-            await self._take(consumer)
-            if self._clock.monotonic() - checked >= CHECK_SECONDS:
-                checked = self._clock.monotonic()
-                await self._check(consumer, checked)
-
-    async def _check(self, consumer: AIOKafkaConsumer, now: float) -> None:
-        async with asyncio.timeout(CALL_SECONDS):
-            ends = await consumer.end_offsets([_PARTITION])
-        if self._position >= ends[_PARTITION]:
-            self._keyring.note_complete(now)
-            if self._fallback is not None:
-                await self._fallback.renew_copy()
-        stalled = self._watchdog.observe(ends, lambda _: self._position)
-        if stalled >= STALLED_AFTER_SECONDS:
-            raise Interrupted(f"no progress for {stalled:.0f} s although there are changes to read")
-
-    def _know_all(self) -> None:
-        self._keyring.keep_only(self._heard)
+    def _note_loaded(self) -> None:
+        self._keyring.keep_only(self._active_ids)
         self._keyring.note_complete(self._clock.monotonic())
         self._health.mark_up()
         self._notes.pop(_NOTE, None)
-        _log.info("access keys are here", keys=len(self._heard))
+        self.backoff.reset()
+        _log.info("access keys loaded", keys=len(self._active_ids))
 
-    def _apply(self, records: Sequence[Any]) -> None:
-        for record in records:
-            key_id = (record.key or b"").decode("ascii", "replace")
-            if record.value is None:
-                self._heard.discard(key_id)
-                self._keyring.end(key_id)
-                continue
-            try:
-                self._keyring.put(decode(record.key, record.value))
-                self._heard.add(key_id)
-            except UndecodableAccessRecord as error:
-                _log.warning("skipped a record of an access key", offset=record.offset, why=str(error)[:300])
+    async def _check(self, tail: TopicTail) -> None:
+        checked_at = self._clock.monotonic()
+        ends = await tail.check_if_due()
+        if ends is not None and all(tail.positions[number] >= end for number, end in ends.items()):
+            self._keyring.note_complete(checked_at)
+            if self._fallback is not None:
+                await self._fallback.renew_snapshot()
+
+    def _apply(self, records: Records) -> None:
+        for record in (each for partition in records.values() for each in partition):
+            self._apply_one(record)
+
+    def _apply_one(self, record: Any) -> None:
+        key_id = (record.key or b"").decode("ascii", "replace")
+        if record.value is None:
+            self._active_ids.discard(key_id)
+            self._keyring.end(key_id)
+            return
+        try:
+            self._keyring.put(decode(record.key, record.value))
+            self._active_ids.add(key_id)
+        except UndecodableAccessRecord as error:
+            _log.warning(
+                "record of an access key skipped: it cannot be decoded", offset=record.offset, why=str(error)[:300]
+            )
 
 
 @asynccontextmanager
@@ -187,11 +150,11 @@ async def following(
     health: Health,
     clock: Clock,
     metrics: Metrics,
-    copy: Path | None = None,
+    snapshot: Path | None = None,
 ) -> AsyncIterator[None]:
-    """The service's keys are those of the topic while the block runs; it is not ready before they are here.
+    """Keep the service's keys equal to the topic for as long as the block runs; the service is not ready before.
 
-    With a `copy`, a file, it can start without Kafka.
+    With a `snapshot` file, the service can start while Kafka is unavailable.
     """
     if access.keyring is None or access.keys_health is None:
         yield
@@ -204,17 +167,7 @@ async def following(
         health=health,
         clock=clock,
         metrics=metrics,
-        copy=KeySnapshotFile(copy) if copy else None,
+        snapshot_file=KeySnapshotFile(snapshot) if snapshot else None,
     )
     async with in_background(feed.run, "access keys", backoff=feed.backoff):
         yield
-
-
-async def _stop(consumer: AIOKafkaConsumer) -> None:
-    try:
-        # Closing, it waits for fetches that a broken connection has cancelled.
-        with raise_on_disconnect():
-            async with asyncio.timeout(CALL_SECONDS):
-                await consumer.stop()
-    except (KafkaError, OSError, TimeoutError) as error:
-        _log.warning("the Kafka consumer of access keys did not close in order", why=f"{type(error).__name__}: {error}")

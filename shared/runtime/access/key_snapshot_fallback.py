@@ -27,7 +27,7 @@ class KeySnapshotFallback:
         self.is_untried = True
         """Whether no attempt to start was made yet, neither with the topic nor with the copy."""
 
-    async def start_from_copy(self) -> None:
+    async def start_from_snapshot(self) -> None:
         """Take the keys of the copy, unless the topic was read before. Does nothing after the first time."""
         untried, self.is_untried = self.is_untried, False
         if not untried or self._keyring.is_loaded:
@@ -49,7 +49,7 @@ class KeySnapshotFallback:
             age_seconds=round(age),
         )
 
-    async def renew_copy(self) -> None:
+    async def renew_snapshot(self) -> None:
         """Copy the keys when they changed, and once a minute. To be called while no change is missing."""
         self.is_untried = False
         now, version = self._clock.monotonic(), self._keyring.version

@@ -78,14 +78,14 @@ async def test_a_service_that_starts_with_the_copy_knows_its_keys_and_how_old_th
     known = before.admit(Role.RESOLVER)
     before.keyring.end(revoked.key_id)
     before.keyring.put(a_record(expired, expires_at=before.clock.now() + timedelta(minutes=1)))
-    await a_fallback(before, copy)[0].renew_copy()
+    await a_fallback(before, copy)[0].renew_snapshot()
 
     after = unloaded()
     assert isinstance(after.clock, MovableClock)
     after.clock.advance(300)
     fallback, health = a_fallback(after, copy)
     assert after.check(known) is Refusal.UNKNOWN
-    await fallback.start_from_copy()
+    await fallback.start_from_snapshot()
     assert health.up
     assert isinstance(after.check(known), Principal)
     assert after.check(revoked) is Refusal.REVOKED
@@ -97,9 +97,9 @@ async def test_a_service_that_starts_with_the_copy_knows_its_keys_and_how_old_th
 async def test_the_copy_is_not_taken_once_the_topic_was_read(copy: KeySnapshotFile) -> None:
     before = AccessFixture()
     gone = before.admit(Role.VIEWER)
-    await a_fallback(before, copy)[0].renew_copy()
+    await a_fallback(before, copy)[0].renew_snapshot()
     after = AccessFixture()
-    await a_fallback(after, copy)[0].start_from_copy()
+    await a_fallback(after, copy)[0].start_from_snapshot()
     assert after.check(gone) is Refusal.INVALID
 
 
@@ -107,7 +107,7 @@ async def test_without_a_usable_copy_the_service_waits_for_the_topic(copy: KeySn
     gate = unloaded()
     fallback, health = a_fallback(gate, copy)
     assert fallback.is_untried
-    await fallback.start_from_copy()
+    await fallback.start_from_snapshot()
     assert not fallback.is_untried
     assert health.up is False
     assert gate.check(AccessKey.new()) is Refusal.UNKNOWN
@@ -117,20 +117,20 @@ async def test_the_copy_is_renewed_when_a_key_changes_and_once_a_minute(copy: Ke
     gate = AccessFixture()
     assert isinstance(gate.clock, MovableClock)
     fallback, _ = a_fallback(gate, copy)
-    await fallback.renew_copy()
+    await fallback.renew_snapshot()
     first = copy.load()
     gate.clock.advance(RENEW_SECONDS / 2)
-    await fallback.renew_copy()
+    await fallback.renew_snapshot()
     assert copy.load() == first
     key = gate.admit(Role.VIEWER)
-    await fallback.renew_copy()
+    await fallback.renew_snapshot()
     assert [each.key_id for each in copy.load().records] == [key.key_id]
     gate.clock.advance(RENEW_SECONDS)
-    await fallback.renew_copy()
+    await fallback.renew_snapshot()
     assert copy.load().as_of == gate.clock.now()
 
 
 async def test_a_copy_that_cannot_be_written_is_no_reason_to_stop(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     fallback, _ = a_fallback(AccessFixture(), KeySnapshotFile(tmp_path / "file" / "keys"))
-    await fallback.renew_copy()
+    await fallback.renew_snapshot()

@@ -7,7 +7,7 @@ from aiokafka import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit_consumer.adapters.kafka_batches import batch_of, limit_bytes
+from audit_consumer.adapters.kafka.batches import batch_of, limit_bytes
 
 
 @dataclass

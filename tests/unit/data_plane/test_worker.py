@@ -1,13 +1,14 @@
 """The background loops."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import cast
 
 import pytest
 
 from data_plane.service.cache.freshness import SPREAD_SECONDS
+from data_plane.service.events.applier import EventApplier
 from data_plane.worker.event_listener import EventListener
 from data_plane.worker.periodic import keep_primary_time, keep_redis_in_step
 from shared.runtime.background import in_background
@@ -18,6 +19,23 @@ from tests.fakes.data_plane_world import KEY, Instance, World, told
 from tests.support.waiting import eventually
 
 
+class FaultyApplier:
+    """An applier that fails once when `is_faulty` is set."""
+
+    def __init__(self, real: EventApplier) -> None:
+        self._real = real
+        self.is_faulty = False
+
+    async def apply(self, events: Sequence[RouteChanged]) -> None:
+        if self.is_faulty:
+            self.is_faulty = False
+            raise RuntimeError("a fault")
+        await self._real.apply(events)
+
+    def lost_track(self) -> None:
+        self._real.lost_track()
+
+
 class Listening:
     """An instance that listens to a stream in memory."""
 
@@ -26,8 +44,9 @@ class Listening:
         self.instance: Instance = self.world.instance()
         self.stream = FakeEventStream()
         self.health = DependencyHealth(required=False)
+        self.applier = FaultyApplier(self.instance.core.applier)
         self.listener = EventListener(
-            self.stream, self.instance.core.applier, health=self.health, notes=self.instance.notes
+            self.stream, cast(EventApplier, self.applier), health=self.health, notes=self.instance.notes
         )
 
     async def until_told(self, expected: str) -> None:
@@ -118,9 +137,10 @@ async def test_a_fault_while_applying_is_noted_and_makes_the_cached_entries_susp
         assert await new.listener.wait_caught_up(5)
         new.stream.send(new.world.database.commit(KEY, "https://v1"))
         await new.until_told("https://v1 l1")
-        new.stream.send(cast(RouteChanged, "no event"))
+        new.applier.is_faulty = True
+        new.stream.send(new.world.database.commit(KEY, "https://v2"))
         await eventually(lambda: _is("kafka" in new.instance.notes, True))
         await eventually(lambda: _is("kafka" in new.instance.notes, False))
-        new.world.database.commit(KEY, "https://v2")
+        new.world.database.commit(KEY, "https://v3")
         new.world.clock.advance(SPREAD_SECONDS)
-        await new.until_told("https://v2 replica")
+        await new.until_told("https://v3 replica")

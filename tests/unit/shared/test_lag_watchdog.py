@@ -1,6 +1,6 @@
 from aiokafka import TopicPartition
 
-from shared.runtime.kafka.clients import ProgressWatchdog
+from shared.runtime.kafka.lag_watchdog import LagWatchdog
 from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from tests.support.clocks import MovableClock
@@ -8,13 +8,13 @@ from tests.support.clocks import MovableClock
 PARTITION = TopicPartition("route-events", 3)
 
 
-def watch(watchdog: ProgressWatchdog, end: int, position: int) -> float:
+def watch(watchdog: LagWatchdog, end: int, position: int) -> float:
     return watchdog.observe({PARTITION: end}, {PARTITION: position}.__getitem__)
 
 
 def test_a_consumer_that_lags_and_does_not_move_is_stalled() -> None:
     clock, metrics = MovableClock(), Metrics(Service.AUDIT_CONSUMER)
-    watchdog = ProgressWatchdog(clock, metrics)
+    watchdog = LagWatchdog(clock, metrics)
     assert watch(watchdog, end=10, position=4) == 0
     clock.advance(20)
     assert watch(watchdog, end=12, position=4) == 20
@@ -24,7 +24,7 @@ def test_a_consumer_that_lags_and_does_not_move_is_stalled() -> None:
 
 def test_progress_ends_a_stall_and_an_idle_consumer_has_none() -> None:
     clock = MovableClock()
-    watchdog = ProgressWatchdog(clock, Metrics(Service.AUDIT_CONSUMER))
+    watchdog = LagWatchdog(clock, Metrics(Service.AUDIT_CONSUMER))
     watch(watchdog, end=10, position=4)
     clock.advance(20)
     assert watch(watchdog, end=10, position=5) == 0
@@ -36,7 +36,7 @@ def test_progress_ends_a_stall_and_an_idle_consumer_has_none() -> None:
 
 def test_a_consumer_that_moves_but_does_not_catch_up_is_behind_since_it_last_had() -> None:
     clock, metrics = MovableClock(), Metrics(Service.AUDIT_CONSUMER)
-    watchdog = ProgressWatchdog(clock, metrics)
+    watchdog = LagWatchdog(clock, metrics)
     watch(watchdog, end=4, position=4)
     for position in (5, 6):
         clock.advance(10)
@@ -48,7 +48,7 @@ def test_a_consumer_that_moves_but_does_not_catch_up_is_behind_since_it_last_had
 
 def test_partitions_that_went_to_others_show_no_lag_here() -> None:
     metrics = Metrics(Service.AUDIT_CONSUMER)
-    watchdog = ProgressWatchdog(MovableClock(), metrics)
+    watchdog = LagWatchdog(MovableClock(), metrics)
     watch(watchdog, end=10, position=4)
-    watchdog.forget()
+    watchdog.reset()
     assert b'tm_consumer_lag_records{partition="3",topic="route-events"} 0.0' in metrics.exposition()

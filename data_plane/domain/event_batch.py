@@ -1,0 +1,17 @@
+"""Events that were received together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from shared.schemas.events import Heartbeat, RouteChanged
+
+
+@dataclass(frozen=True, slots=True)
+class EventBatch:
+    """Events in the order of their partitions, and the stream's position after them."""
+
+    changes: Sequence[RouteChanged] = ()
+    next_offsets: Mapping[int, int] = field(default_factory=dict)
+    """By partition: the offset after the last record of the batch, including those that could not be decoded."""
+    heartbeats: Mapping[int, Sequence[Heartbeat]] = field(default_factory=dict)
+    """By partition, in order."""
