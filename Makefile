@@ -1,4 +1,4 @@
-# Everything a developer runs. `make` alone lists it.
+# The commands for development. `make` lists them.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -10,7 +10,7 @@ LOCKS := $(addprefix requirements/,control-plane.txt data-plane.txt audit-consum
 INSTALLED := $(VENV)/.installed
 LOCAL := $(BIN)/python -m deploy.local
 
-# Behind a proxy that has a certificate of its own, the machine's store knows it and uv's own does not.
+# Use the system's certificate store: uv's own store lacks the certificates of TLS proxies.
 export UV_SYSTEM_CERTS := 1
 
 .PHONY: help
@@ -19,11 +19,11 @@ help: ## List the targets
 
 $(INSTALLED): requirements/bootstrap.txt $(LOCKS)
 	@command -v $(PYTHON) >/dev/null \
-	    || { echo "There is no $(PYTHON) here. Install Python 3.11 or newer, or name one: make PYTHON=python3.12"; exit 1; }
+	    || { echo "$(PYTHON) was not found. Install Python 3.11 or newer, or set its name: make PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	    || { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1). Name another: make PYTHON=python3.12"; exit 1; }
+	    || { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1). Set another: make PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
-	    || { echo "$(PYTHON) cannot make virtual environments. Install its venv module (Debian: apt-get install python3-venv)"; exit 1; }
+	    || { echo "$(PYTHON) cannot create virtual environments. Install its venv module (Debian: apt-get install python3-venv)"; exit 1; }
 	@echo "Installing the locked packages into $(VENV)"
 	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
@@ -31,10 +31,10 @@ $(INSTALLED): requirements/bootstrap.txt $(LOCKS)
 	@touch $@
 
 .PHONY: setup
-setup: $(INSTALLED) ## Make the virtual environment from the lock files
+setup: $(INSTALLED) ## Create the virtual environment from the lock files
 
 .PHONY: check
-check: $(INSTALLED) ## Format, lint, types, import contracts, dependencies
+check: $(INSTALLED) ## Check format, lint, types, import contracts and dependencies
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -42,16 +42,16 @@ check: $(INSTALLED) ## Format, lint, types, import contracts, dependencies
 	$(BIN)/deptry .
 
 .PHONY: format
-format: $(INSTALLED) ## Rewrite the code as `check` wants it
+format: $(INSTALLED) ## Format the code and apply automatic fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 .PHONY: test
-test: $(INSTALLED) ## The whole suite, on real servers of its own
+test: $(INSTALLED) ## Run the whole test suite, on real servers that it starts
 	$(BIN)/pytest $(TESTS)
 
 .PHONY: unit
-unit: $(INSTALLED) ## The tests that need no server
+unit: $(INSTALLED) ## Run the tests that need no server
 	$(BIN)/pytest tests/unit
 
 .PHONY: up
@@ -59,15 +59,15 @@ up: $(INSTALLED) ## Start the servers and the three services
 	@$(LOCAL) up
 
 .PHONY: demo
-demo: up ## Start everything and show the main job, step by step
+demo: up ## Start everything and show the main use case step by step
 	@$(BIN)/python -m examples.demo
 
 .PHONY: status
-status: $(INSTALLED) ## What runs, and where
+status: $(INSTALLED) ## Show the running processes and their URLs
 	@$(LOCAL) status
 
 .PHONY: logs
-logs: $(INSTALLED) ## The end of every log; one of them: make logs NAME=kafka
+logs: $(INSTALLED) ## Show the end of every log, or of one: make logs NAME=kafka
 	@$(LOCAL) logs $(NAME)
 
 .PHONY: down
@@ -75,9 +75,9 @@ down: $(INSTALLED) ## Stop everything that `up` started
 	@$(LOCAL) down
 
 .PHONY: docs
-docs: $(INSTALLED) ## Write the reference pages anew from the code
+docs: $(INSTALLED) ## Write the reference pages from the code
 	@$(BIN)/python -m docs.reference
 
 .PHONY: lock
-lock: $(INSTALLED) ## Pin every dependency anew, with hashes
+lock: $(INSTALLED) ## Upgrade and pin every dependency, with hashes
 	@requirements/lock.sh --upgrade

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Write requirements/<group>.txt with hashes from pyproject.toml; one resolution constrains them all, so versions agree.
+# Writes requirements/<group>.txt with hashes from pyproject.toml. One resolution constrains all groups to the same versions.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 uv=${UV:-.venv/bin/uv}
