@@ -5,12 +5,12 @@ def highest(_: float, ceiling: float) -> float:
     return ceiling
 
 
-def test_pauses_double_up_to_the_longest() -> None:
+def test_pauses_double_up_to_the_maximum() -> None:
     backoff = Backoff(5.0, first_seconds=1.0, draw=highest)
     assert [backoff.pause() for _ in range(5)] == [1.0, 2.0, 4.0, 5.0, 5.0]
 
 
-def test_success_begins_with_short_pauses_again() -> None:
+def test_reset_returns_to_the_first_pause() -> None:
     backoff = Backoff(5.0, first_seconds=1.0, draw=highest)
     backoff.pause()
     backoff.pause()
@@ -18,7 +18,7 @@ def test_success_begins_with_short_pauses_again() -> None:
     assert backoff.pause() == 1.0
 
 
-def test_jitter_is_full_so_that_clients_do_not_return_together() -> None:
+def test_pauses_are_jittered_over_the_whole_range() -> None:
     backoff = Backoff(5.0, first_seconds=5.0)
     pauses = [backoff.pause() for _ in range(200)]
     assert min(pauses) < 1.0
@@ -26,16 +26,16 @@ def test_jitter_is_full_so_that_clients_do_not_return_together() -> None:
     assert all(0 <= each <= 5.0 for each in pauses)
 
 
-def test_a_first_pause_longer_than_the_longest_is_cut() -> None:
+def test_first_pause_is_cut_to_the_maximum() -> None:
     assert Backoff(0.05, first_seconds=0.1, draw=highest).pause() == 0.05
 
 
-def test_no_pause_is_shorter_than_the_shortest() -> None:
+def test_no_pause_is_below_the_minimum() -> None:
     backoff = Backoff(2.0, first_seconds=0.2, shortest_seconds=0.1)
     assert all(0.1 <= backoff.pause() <= 2.0 for _ in range(50))
 
 
-def test_failures_are_counted_until_a_success() -> None:
+def test_failures_are_counted_until_a_reset() -> None:
     backoff = Backoff(2.0)
     backoff.pause()
     backoff.pause()

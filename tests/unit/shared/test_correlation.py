@@ -1,4 +1,4 @@
-"""Ids by which a request is found again."""
+"""Correlation ids."""
 
 import re
 from itertools import islice
@@ -6,7 +6,7 @@ from itertools import islice
 from shared.runtime import correlation
 
 
-def test_generated_ids_are_accepted_as_they_are_and_no_two_are_the_same() -> None:
+def test_generated_ids_are_valid_and_unique() -> None:
     made = [*(each.decode() for each in islice(correlation.ids(), 10_000)), correlation.generate()]
     assert all(re.fullmatch("req-[0-9a-f]{16}", each) and correlation.accept(each) == each for each in made)
     assert len(set(made)) == len(made)

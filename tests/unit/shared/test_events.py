@@ -53,12 +53,12 @@ events = st.builds(
 
 
 @given(events | st.builds(Heartbeat, as_of=times))
-def test_event_survives_the_wire(event: RouteChanged | Heartbeat) -> None:
+def test_event_survives_encoding_and_decoding(event: RouteChanged | Heartbeat) -> None:
     assert decode(encode(event)) == event
 
 
 @given(events)
-def test_fields_of_a_later_release_are_ignored(event: RouteChanged) -> None:
+def test_unknown_fields_are_ignored(event: RouteChanged) -> None:
     wire = json.loads(encode(event)) | {"added_later": {"a": 1}}
     assert decode(json.dumps(wire).encode()) == event
 
@@ -94,7 +94,7 @@ def test_action_follows_from_both_values(previous: RouteValue | None, value: Rou
 
 
 @given(st.binary(max_size=200))
-def test_arbitrary_bytes_are_refused_and_nothing_else_is_raised(value: bytes) -> None:
+def test_arbitrary_bytes_raise_only_undecodable_event(value: bytes) -> None:
     with pytest.raises((MalformedEvent, UnsupportedSchema, UnknownEventType)):
         decode(value)
 
@@ -112,12 +112,12 @@ def test_arbitrary_bytes_are_refused_and_nothing_else_is_raised(value: bytes) ->
         (None, MalformedEvent),
     ],
 )
-def test_what_is_wrong_with_a_record_is_told_apart(value: bytes | None, error: type[Exception]) -> None:
+def test_undecodable_record_raises_the_error_of_its_defect(value: bytes | None, error: type[Exception]) -> None:
     with pytest.raises(error):
         decode(value)
 
 
-def test_changes_come_with_the_key_of_their_route() -> None:
+def test_changes_have_the_key_of_their_route() -> None:
     change = RouteChange(
         action=Action.CREATED, service="payments", env="prod", version="v2", url="http://p", is_active=True
     )

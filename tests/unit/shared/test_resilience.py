@@ -9,7 +9,7 @@ from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import OPEN_SECONDS, Breaker, BreakerState, DependencyUnavailable, Guard
 from tests.support.clocks import MovableClock
 
-PLACES = 3
+CONCURRENCY = 3
 
 
 def guard(clock: MovableClock, health: DependencyHealth | None = None, *, timeout: float = 1.0) -> Guard:
@@ -20,7 +20,7 @@ def guard(clock: MovableClock, health: DependencyHealth | None = None, *, timeou
         clock=clock,
         health=health or DependencyHealth(required=False),
         metrics=Metrics(Service.DATA_PLANE),
-        at_once=PLACES,
+        at_once=CONCURRENCY,
     )
 
 
@@ -37,14 +37,14 @@ def open_breaker(clock: MovableClock) -> Breaker:
     return breaker
 
 
-def test_breaker_stays_closed_while_fewer_than_half_fail() -> None:
+def test_breaker_stays_closed_while_fewer_than_half_of_the_calls_fail() -> None:
     breaker = Breaker(MovableClock())
     for turn in range(100):
         breaker.record(ok=turn % 5 < 3)
     assert breaker.state is BreakerState.CLOSED
 
 
-def test_open_breaker_lets_one_call_through_after_its_time() -> None:
+def test_open_breaker_allows_one_trial_call_after_its_open_time() -> None:
     clock = MovableClock()
     breaker = open_breaker(clock)
     assert not breaker.allows()
@@ -53,7 +53,7 @@ def test_open_breaker_lets_one_call_through_after_its_time() -> None:
 
 
 @pytest.mark.parametrize(("ok", "after"), [(True, BreakerState.CLOSED), (False, BreakerState.OPEN)])
-def test_the_trial_call_decides(ok: bool, after: BreakerState) -> None:
+def test_trial_call_closes_or_reopens_the_breaker(ok: bool, after: BreakerState) -> None:
     clock = MovableClock()
     breaker = open_breaker(clock)
     clock.advance(OPEN_SECONDS)
@@ -62,7 +62,7 @@ def test_the_trial_call_decides(ok: bool, after: BreakerState) -> None:
     assert breaker.state is after
 
 
-def test_trial_call_that_never_reports_is_followed_by_another() -> None:
+def test_breaker_allows_another_trial_call_when_the_first_never_reports() -> None:
     clock = MovableClock()
     breaker = open_breaker(clock)
     clock.advance(OPEN_SECONDS)
@@ -71,7 +71,7 @@ def test_trial_call_that_never_reports_is_followed_by_another() -> None:
     assert breaker.allows()
 
 
-async def test_failing_dependency_is_not_asked_for_a_while() -> None:
+async def test_failing_dependency_is_not_called_while_its_breaker_is_open() -> None:
     clock = MovableClock()
     guarded = guard(clock)
     for _ in range(5):
@@ -83,7 +83,7 @@ async def test_failing_dependency_is_not_asked_for_a_while() -> None:
     assert not asked
 
 
-async def test_slow_call_is_unavailable_and_health_says_why() -> None:
+async def test_call_fails_at_its_timeout_and_health_has_the_reason() -> None:
     health = DependencyHealth(required=True)
     with pytest.raises(DependencyUnavailable, match=r"no answer within 0.01 s"):
         async with guard(MovableClock(), health, timeout=0.01).call():
@@ -91,7 +91,7 @@ async def test_slow_call_is_unavailable_and_health_says_why() -> None:
     assert (health.up, health.detail) == (False, "no answer within 0.01 s")
 
 
-async def test_error_of_the_domain_passes_through_and_counts_as_an_answer() -> None:
+async def test_domain_error_is_raised_unchanged_and_counts_as_success() -> None:
     health = DependencyHealth(required=True)
     guarded = guard(MovableClock(), health)
     for _ in range(50):
@@ -101,7 +101,7 @@ async def test_error_of_the_domain_passes_through_and_counts_as_an_answer() -> N
     assert health.up is True
 
 
-async def test_health_follows_the_last_call() -> None:
+async def test_health_is_the_result_of_the_last_call() -> None:
     health = DependencyHealth(required=True)
     guarded = guard(MovableClock(), health)
     await fail(guarded)
@@ -111,19 +111,19 @@ async def test_health_follows_the_last_call() -> None:
     assert health.up is True
 
 
-async def test_one_call_may_have_a_limit_of_its_own() -> None:
+async def test_call_can_have_its_own_timeout() -> None:
     guarded = guard(MovableClock(), timeout=60)
     with pytest.raises(DependencyUnavailable, match=r"no answer within 0.01 s"):
         async with guarded.call(within=0.01):
             await asyncio.sleep(10)
 
 
-async def test_waiting_for_a_place_is_not_held_against_the_dependency() -> None:
+async def test_waiting_for_the_bulkhead_is_not_a_failure_of_the_dependency() -> None:
     health = DependencyHealth(required=True)
     guarded = guard(MovableClock(), health, timeout=0.01)
-    async with AsyncExitStack() as under_way:
-        for _ in range(PLACES):
-            await under_way.enter_async_context(guarded.call(within=60))
+    async with AsyncExitStack() as calls:
+        for _ in range(CONCURRENCY):
+            await calls.enter_async_context(guarded.call(within=60))
         for _ in range(50):
             with pytest.raises(DependencyUnavailable, match="too many calls were under way"):
                 async with guarded.call():

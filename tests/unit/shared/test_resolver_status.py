@@ -37,11 +37,11 @@ def as_json(**changed: object) -> bytes:
 
 
 @given(statuses)
-def test_a_status_comes_back_as_it_went(status: ResolverStatus) -> None:
+def test_status_survives_encoding_and_decoding(status: ResolverStatus) -> None:
     assert decode_status(encode_status(status)) == status
 
 
-def test_a_status_is_what_its_json_says() -> None:
+def test_status_is_encoded_as_documented_json() -> None:
     assert decode_status(as_json()) == ResolverStatus(
         instance="resolver-1-1b9c0e",
         version="0.1.0",
@@ -50,11 +50,11 @@ def test_a_status_is_what_its_json_says() -> None:
     )
 
 
-def test_fields_of_a_later_release_are_ignored() -> None:
+def test_unknown_fields_are_ignored() -> None:
     assert decode_status(as_json(zone="eu-1")) == decode_status(as_json())
 
 
-def test_another_schema_is_not_guessed_at() -> None:
+def test_other_schema_version_is_rejected() -> None:
     with pytest.raises(UnsupportedSchema, match="schema 2"):
         decode_status(as_json(schema=2, partitions="3:42"))
 
@@ -63,12 +63,12 @@ def test_another_schema_is_not_guessed_at() -> None:
     "value",
     [b"", b"not json", b"[]", b"{}", as_json(instance=""), as_json(partitions=[{"partition": -1, "next_offset": 0}])],
 )
-def test_what_is_no_status_is_malformed(value: bytes) -> None:
+def test_record_that_is_not_a_status_is_malformed(value: bytes) -> None:
     with pytest.raises(MalformedEvent):
         decode_status(value)
 
 
 @given(st.binary(max_size=200))
-def test_no_bytes_do_anything_but_decode_or_be_refused(value: bytes) -> None:
+def test_arbitrary_bytes_decode_or_raise_only_documented_errors(value: bytes) -> None:
     with suppress(MalformedEvent, UnsupportedSchema):
         decode_status(value)
