@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from control_plane.settings import ControlPlaneSettings
 from tests.fakes.control_plane_registry import FakeRegistry
-from tests.unit.control_plane.changing import CHANGES, ONE, TENANT, TWO, actions, apply, change, pointers, route
+from tests.support.control_api_requests import CHANGES, ONE, TENANT, TWO, actions, apply, change, pointers, route
 
 
 @pytest.fixture(autouse=True)

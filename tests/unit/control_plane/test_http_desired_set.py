@@ -3,7 +3,7 @@
 import httpx2
 import pytest
 
-from tests.unit.control_plane.changing import ONE, TENANT, TWO, actions, apply, change, pointers, route
+from tests.support.control_api_requests import ONE, TENANT, TWO, actions, apply, change, pointers, route
 
 
 @pytest.fixture(autouse=True)

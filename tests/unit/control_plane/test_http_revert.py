@@ -3,7 +3,7 @@
 import httpx2
 import pytest
 
-from tests.unit.control_plane.changing import CHANGES, ONE, TENANT, TWO, actions, apply, change, pointers
+from tests.support.control_api_requests import CHANGES, ONE, TENANT, TWO, actions, apply, change, pointers
 
 
 @pytest.fixture(autouse=True)

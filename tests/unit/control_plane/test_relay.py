@@ -1,38 +1,18 @@
 """The relay's promises, with everything around it in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from control_plane.service.relay import Relay, RelayTiming
-from shared.runtime.background import supervise
+from control_plane.service.relay import RelayTiming
 from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.schemas.events import Heartbeat
 from tests.fakes.control_plane_event_log import FakeEventLog
 from tests.fakes.control_plane_outbox import FakeOutbox
+from tests.support.relay import running_relay
 from tests.support.waiting import eventually
 
-QUICK = RelayTiming(poll=0.01, heartbeat=0.02, follow=0.01, shortest_pause=0.001, longest_pause=0.01)
 BY_SIGNAL_ONLY = RelayTiming(poll=60, heartbeat=60, follow=0.01)
-
-
-@asynccontextmanager
-async def relaying(
-    outbox: FakeOutbox, events: FakeEventLog, timing: RelayTiming = QUICK, metrics: Metrics | None = None
-) -> AsyncIterator[Relay]:
-    """A relay that runs while the block does."""
-    relay = Relay(outbox, events, timing=timing, metrics=metrics or Metrics(Service.CONTROL_PLANE))
-    stopping = asyncio.Event()
-    running = asyncio.create_task(supervise(relay.run, "relay", backoff=relay.backoff, stopping=stopping))
-    try:
-        yield relay
-    finally:
-        stopping.set()
-        relay.stop()
-        async with asyncio.timeout(5):
-            await running
 
 
 async def _all_sent(outbox: FakeOutbox) -> bool:
@@ -42,14 +22,14 @@ async def _all_sent(outbox: FakeOutbox) -> bool:
 async def test_committed_events_are_published_in_their_order_and_marked() -> None:
     outbox, events = FakeOutbox(batch=3), FakeEventLog()
     committed = [outbox.commit("team-a", b"%d" % n) for n in range(10)]
-    async with relaying(outbox, events):
+    async with running_relay(outbox, events):
         await eventually(lambda: _all_sent(outbox))
     assert events.records == committed
 
 
 async def test_a_commit_in_this_process_is_published_without_waiting_for_the_poll() -> None:
     outbox, events = FakeOutbox(), FakeEventLog()
-    async with relaying(outbox, events, BY_SIGNAL_ONLY) as relay:
+    async with running_relay(outbox, events, BY_SIGNAL_ONLY) as relay:
         await eventually(lambda: _has_heartbeat(events))
         outbox.commit("team-a", b"1")
         relay.wake()
@@ -58,9 +38,9 @@ async def test_a_commit_in_this_process_is_published_without_waiting_for_the_pol
 
 async def test_a_commit_in_another_process_is_published_by_the_leader() -> None:
     outbox, events, unused = FakeOutbox(), FakeEventLog(), FakeEventLog()
-    async with relaying(outbox, events, BY_SIGNAL_ONLY):
+    async with running_relay(outbox, events, BY_SIGNAL_ONLY):
         await eventually(lambda: _has_heartbeat(events))
-        async with relaying(outbox, unused, BY_SIGNAL_ONLY) as follower:
+        async with running_relay(outbox, unused, BY_SIGNAL_ONLY) as follower:
             outbox.commit("team-a", b"1")
             follower.wake()
             await eventually(lambda: _all_sent(outbox))
@@ -71,7 +51,7 @@ async def test_an_event_that_fails_is_tried_again_and_holds_back_its_tenants_lat
     outbox, events = FakeOutbox(), FakeEventLog(refused={"team-a"})
     waiting = [outbox.commit("team-a", b"1"), outbox.commit("team-a", b"2")]
     passing = outbox.commit("team-b", b"1")
-    async with relaying(outbox, events):
+    async with running_relay(outbox, events):
         await eventually(lambda: _published(events, 1))
         assert events.records == [passing]
         assert set(outbox.sent) == {passing.id}
@@ -82,7 +62,7 @@ async def test_an_event_that_fails_is_tried_again_and_holds_back_its_tenants_lat
 
 async def test_a_heartbeat_stands_behind_everything_committed_before_it_was_due() -> None:
     outbox, events = FakeOutbox(batch=2), FakeEventLog()
-    async with relaying(outbox, events):
+    async with running_relay(outbox, events):
         await eventually(lambda: _has_heartbeat(events))
         for n in range(50):
             outbox.commit("team-a", b"%d" % n)
@@ -97,7 +77,7 @@ async def test_a_heartbeat_stands_behind_everything_committed_before_it_was_due(
 async def test_no_heartbeat_is_written_past_an_event_that_waits() -> None:
     outbox, events = FakeOutbox(), FakeEventLog(refused={"team-a"})
     outbox.commit("team-a", b"1")
-    async with relaying(outbox, events):
+    async with running_relay(outbox, events):
         await eventually(lambda: _beaten(outbox, 5))
         assert events.log == []
         events.refused.clear()
@@ -109,7 +89,7 @@ async def test_the_heartbeat_row_is_kept_up_while_kafka_does_not_answer() -> Non
     outbox, events = FakeOutbox(), FakeEventLog()
     events.available.clear()
     outbox.commit("team-a", b"1")
-    async with relaying(outbox, events):
+    async with running_relay(outbox, events):
         await eventually(lambda: _beaten(outbox, 5))
         assert outbox.sent == {}
         events.available.set()
@@ -117,7 +97,7 @@ async def test_the_heartbeat_row_is_kept_up_while_kafka_does_not_answer() -> Non
 
 async def test_a_lost_session_is_replaced_and_nothing_is_lost() -> None:
     outbox, events, metrics = FakeOutbox(), FakeEventLog(), Metrics(Service.CONTROL_PLANE)
-    async with relaying(outbox, events, metrics=metrics):
+    async with running_relay(outbox, events, metrics=metrics):
         for n in range(5):
             await eventually(lambda: _leads(metrics))
             outbox.end_sessions()
@@ -128,7 +108,7 @@ async def test_a_lost_session_is_replaced_and_nothing_is_lost() -> None:
 async def test_an_unexpected_error_does_not_end_the_relay() -> None:
     outbox, events = FakeOutbox(broken=RuntimeError("a mistake of ours")), FakeEventLog()
     outbox.commit("team-a", b"1")
-    async with relaying(outbox, events):
+    async with running_relay(outbox, events):
         await eventually(lambda: _looked(outbox, 3))
         assert outbox.sent == {}
         outbox.broken = None
@@ -139,10 +119,10 @@ async def test_a_relay_whose_session_ends_while_kafka_is_silent_stops_waiting() 
     outbox, silent, other = FakeOutbox(), FakeEventLog(), FakeEventLog()
     silent.available.clear()
     outbox.commit("team-a", b"1")
-    async with relaying(outbox, silent):
+    async with running_relay(outbox, silent):
         await eventually(lambda: _beaten(outbox, 1))
         outbox.end_sessions()
-        async with relaying(outbox, other):
+        async with running_relay(outbox, other):
             # Either of them may lead next; the one that can publish does as soon as it does.
             await eventually(lambda: _ended_until_sent(outbox))
         silent.available.set()
@@ -152,16 +132,16 @@ async def test_a_relay_whose_session_ends_while_kafka_is_silent_stops_waiting() 
 async def test_two_relays_never_lead_at_once() -> None:
     outbox, events = FakeOutbox(), FakeEventLog()
     first, second = Metrics(Service.CONTROL_PLANE), Metrics(Service.CONTROL_PLANE)
-    async with relaying(outbox, events, metrics=first):
+    async with running_relay(outbox, events, metrics=first):
         await eventually(lambda: _leads(first))
-        async with relaying(outbox, events, metrics=second):
+        async with running_relay(outbox, events, metrics=second):
             assert not await _leads(second)
     assert not await _leads(first)
 
 
 async def test_a_stopped_relay_publishes_what_was_committed_before() -> None:
     outbox, events = FakeOutbox(), FakeEventLog()
-    async with relaying(outbox, events, BY_SIGNAL_ONLY):
+    async with running_relay(outbox, events, BY_SIGNAL_ONLY):
         await eventually(lambda: _has_heartbeat(events))
         outbox.commit("team-a", b"1")
     assert await _all_sent(outbox)
@@ -170,7 +150,7 @@ async def test_a_stopped_relay_publishes_what_was_committed_before() -> None:
 async def test_sent_events_are_purged_after_their_retention() -> None:
     outbox, events = FakeOutbox(), FakeEventLog()
     outbox.commit("team-a", b"1")
-    async with relaying(outbox, events, RelayTiming(poll=0.01, heartbeat=0.01, purge=0, retention=timedelta())):
+    async with running_relay(outbox, events, RelayTiming(poll=0.01, heartbeat=0.01, purge=0, retention=timedelta())):
         await eventually(lambda: _published(events, 1))
         await eventually(lambda: _empty(outbox))
 
@@ -178,7 +158,7 @@ async def test_sent_events_are_purged_after_their_retention() -> None:
 async def test_failures_are_counted_by_reason() -> None:
     outbox, events, metrics = FakeOutbox(), FakeEventLog(reachable=False), Metrics(Service.CONTROL_PLANE)
     outbox.commit("team-a", b"1")
-    async with relaying(outbox, events, metrics=metrics):
+    async with running_relay(outbox, events, metrics=metrics):
         await eventually(lambda: _counts_failures(metrics))
         events.reachable = True
         await eventually(lambda: _shows(metrics, 'tm_outbox_published_total{topic="route-events"} 1.0'))

@@ -1,4 +1,4 @@
-"""What the leading relay deletes, so that it need not be kept for ever."""
+"""The purge of old rows by the active relay."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -6,14 +6,14 @@ from datetime import timedelta
 from control_plane.domain.requests import RESPONSE_RETENTION
 from tests.fakes.control_plane_event_log import FakeEventLog
 from tests.fakes.control_plane_outbox import FakeOutbox
+from tests.support.relay import QUICK, running_relay
 from tests.support.waiting import eventually
-from tests.unit.control_plane.test_relay import QUICK, relaying
 
 
 async def test_old_history_and_recorded_answers_are_purged_by_the_leader() -> None:
     outbox = FakeOutbox()
     timing = replace(QUICK, purge=0, history=timedelta(days=7))
-    async with relaying(outbox, FakeEventLog(), timing):
+    async with running_relay(outbox, FakeEventLog(), timing):
         await eventually(lambda: _purged(outbox))
     assert set(outbox.purged) == {("history", timedelta(days=7)), ("answers", RESPONSE_RETENTION)}
 

@@ -14,7 +14,7 @@ from deploy.local.leftovers import stop_all_but
 from deploy.local.local_process import LocalProcess
 from deploy.local.process import Launch, family, find, run_to_end, spawn
 from deploy.local.state import Identity, StateDirectory
-from tests.unit.deploy_local.conftest import DEAF, DYING, READY, WITH_CHILD, StandIn
+from tests.support.stand_in_programs import DEAF, DYING, READY, WITH_CHILD, StandIn
 
 
 def processes_of(server: LocalProcess) -> list[psutil.Process]:
