@@ -1,6 +1,5 @@
 """Access keys: those of a tenant, and those of the platform."""
 
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 from litestar import Response, delete, get, post
@@ -8,7 +7,6 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import PathParameter, RawBody
 from litestar.types import ExceptionHandlersMap
 
-from control_plane.domain.access_keys import StoredKey
 from control_plane.domain.requests import RecordedResponse
 from control_plane.errors import NoSuchKey, RequestRepeated
 from control_plane.http.access_keys.parsing import accept_key_id, accept_key_page, accept_new_key, accept_rotation
@@ -67,10 +65,44 @@ def _repeatable(operation: str) -> dict[str, Any]:
 
 def access_key_handlers(keys: AccessKeyService) -> list[HTTPRouteHandler]:
     """The handlers that create, list, rotate and revoke access keys."""
-    return [*_tenant_handlers(keys), *_platform_handlers(keys)]
+    actions = _Actions(keys)
+    return [*_tenant_handlers(actions), *_platform_handlers(actions)]
 
 
-def _tenant_handlers(keys: AccessKeyService) -> list[HTTPRouteHandler]:
+class _Actions:
+    """The actions on the access keys of a tenant, or of the platform where `tenant` is None."""
+
+    def __init__(self, keys: AccessKeyService) -> None:
+        self._keys = keys
+
+    async def create(
+        self, request: AnyRequest, tenant: str | None, body: bytes, into: type[NewTenantKey] | type[NewPlatformKey]
+    ) -> Response[SecretBody]:
+        new, once = accept_new_key(request, tenant, body, into)
+        role = Role(new.role) if isinstance(new, NewTenantKey) else Role.ADMIN
+        subject = principal_of(request).subject
+        return secret_response(
+            *await self._keys.create(tenant, new.subject, role, new.expires_at, subject, once), status=201
+        )
+
+    async def page(self, request: AnyRequest, tenant: str | None) -> KeyPage:
+        after, limit = accept_key_page(request, tenant)
+        found = await self._keys.page(tenant, after, limit + 1)
+        cursor = next_cursor([each.key_id for each in found], limit, encode_key_id)
+        return KeyPage(access_keys=[KeyBody.of(each) for each in found[:limit]], next_cursor=cursor)
+
+    async def rotate(self, request: AnyRequest, tenant: str | None, key_id: str, body: bytes) -> Response[SecretBody]:
+        grace, once = accept_rotation(request, tenant, key_id, body)
+        subject = principal_of(request).subject
+        return secret_response(*await self._keys.rotate(tenant, key_id, grace, subject, once), status=200)
+
+    async def revoke(self, request: AnyRequest, tenant: str | None, key_id: str) -> None:
+        if tenant is not None:
+            accept_tenant(tenant)
+        await self._keys.revoke(tenant, accept_key_id(key_id), principal_of(request).subject)
+
+
+def _tenant_handlers(actions: _Actions) -> list[HTTPRouteHandler]:
     @post(
         _TENANT_KEYS,
         summary="Create an access key for a tenant",
@@ -82,10 +114,7 @@ def _tenant_handlers(keys: AccessKeyService) -> list[HTTPRouteHandler]:
     )
     async def create_key(request: AnyRequest, tenant: TenantName, body: RawBody) -> Response[SecretBody]:
         """The response contains the secret, which is not stored and cannot be shown again."""
-        new, once = accept_new_key(request, tenant, body, NewTenantKey)
-        by = principal_of(request).subject
-        created = await keys.create(tenant, new.subject, Role(new.role), new.expires_at, by, once)
-        return secret_response(*created, status=201)
+        return await actions.create(request, tenant, body, NewTenantKey)
 
     @get(
         _TENANT_KEYS,
@@ -95,8 +124,7 @@ def _tenant_handlers(keys: AccessKeyService) -> list[HTTPRouteHandler]:
         **_options("keys.list"),
     )
     async def list_keys(request: AnyRequest, tenant: TenantName) -> KeyPage:
-        after, limit = accept_key_page(request, tenant)
-        return _page(await keys.page(tenant, after, limit + 1), limit)
+        return await actions.page(request, tenant)
 
     @post(
         _TENANT_KEYS + "/{key_id:str}/rotate",
@@ -110,9 +138,7 @@ def _tenant_handlers(keys: AccessKeyService) -> list[HTTPRouteHandler]:
     )
     async def rotate_key(request: AnyRequest, tenant: TenantName, key_id: KeyId, body: RawBody) -> Response[SecretBody]:
         """The previous secret stays valid for `grace_seconds`, or until the next rotation."""
-        grace, once = accept_rotation(request, tenant, key_id, body)
-        rotated = await keys.rotate(tenant, key_id, grace, principal_of(request).subject, once)
-        return secret_response(*rotated, status=200)
+        return await actions.rotate(request, tenant, key_id, body)
 
     @delete(
         _TENANT_KEYS + "/{key_id:str}",
@@ -122,12 +148,12 @@ def _tenant_handlers(keys: AccessKeyService) -> list[HTTPRouteHandler]:
     )
     async def revoke_key(request: AnyRequest, tenant: TenantName, key_id: KeyId) -> None:
         """Permanent, and effective in all services within two seconds."""
-        await keys.revoke(accept_tenant(tenant), accept_key_id(key_id), principal_of(request).subject)
+        await actions.revoke(request, tenant, key_id)
 
     return [create_key, list_keys, rotate_key, revoke_key]
 
 
-def _platform_handlers(keys: AccessKeyService) -> list[HTTPRouteHandler]:
+def _platform_handlers(actions: _Actions) -> list[HTTPRouteHandler]:
     @post(
         _PLATFORM_KEYS,
         summary="Create an access key of the platform, with the role admin",
@@ -139,9 +165,7 @@ def _platform_handlers(keys: AccessKeyService) -> list[HTTPRouteHandler]:
     )
     async def create_platform_key(request: AnyRequest, body: RawBody) -> Response[SecretBody]:
         """The response contains the secret, which is not stored and cannot be shown again."""
-        new, once = accept_new_key(request, None, body, NewPlatformKey)
-        created = await keys.create(None, new.subject, Role.ADMIN, new.expires_at, principal_of(request).subject, once)
-        return secret_response(*created, status=201)
+        return await actions.create(request, None, body, NewPlatformKey)
 
     @get(
         _PLATFORM_KEYS,
@@ -151,8 +175,7 @@ def _platform_handlers(keys: AccessKeyService) -> list[HTTPRouteHandler]:
         **_options("platform-keys.list"),
     )
     async def list_platform_keys(request: AnyRequest) -> KeyPage:
-        after, limit = accept_key_page(request, None)
-        return _page(await keys.page(None, after, limit + 1), limit)
+        return await actions.page(request, None)
 
     @post(
         _PLATFORM_KEYS + "/{key_id:str}/rotate",
@@ -166,9 +189,7 @@ def _platform_handlers(keys: AccessKeyService) -> list[HTTPRouteHandler]:
     )
     async def rotate_platform_key(request: AnyRequest, key_id: KeyId, body: RawBody) -> Response[SecretBody]:
         """The previous secret stays valid for `grace_seconds`, or until the next rotation."""
-        grace, once = accept_rotation(request, None, key_id, body)
-        rotated = await keys.rotate(None, key_id, grace, principal_of(request).subject, once)
-        return secret_response(*rotated, status=200)
+        return await actions.rotate(request, None, key_id, body)
 
     @delete(
         _PLATFORM_KEYS + "/{key_id:str}",
@@ -178,11 +199,6 @@ def _platform_handlers(keys: AccessKeyService) -> list[HTTPRouteHandler]:
     )
     async def revoke_platform_key(request: AnyRequest, key_id: KeyId) -> None:
         """Permanent, and effective in all services within two seconds."""
-        await keys.revoke(None, accept_key_id(key_id), principal_of(request).subject)
+        await actions.revoke(request, None, key_id)
 
     return [create_platform_key, list_platform_keys, rotate_platform_key, revoke_platform_key]
-
-
-def _page(keys: Sequence[StoredKey], limit: int) -> KeyPage:
-    cursor = next_cursor([each.key_id for each in keys], limit, encode_key_id)
-    return KeyPage(access_keys=[KeyBody.of(each) for each in keys[:limit]], next_cursor=cursor)

@@ -22,7 +22,7 @@ from shared.schemas.access import is_key_id
 from shared.schemas.identity import name_errors
 from shared.schemas.validation import FieldError
 
-_N = TypeVar("_N", NewTenantKey, NewPlatformKey)
+_N = TypeVar("_N", bound=NewTenantKey | NewPlatformKey)
 
 
 def accept_new_key(

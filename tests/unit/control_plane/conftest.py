@@ -67,3 +67,9 @@ async def client(app: TelemetryMiddleware) -> AsyncIterator[httpx2.AsyncClient]:
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type]
     async with httpx2.AsyncClient(transport=transport, base_url="http://test/api/v1") as client:
         yield client
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def team_a(client: httpx2.AsyncClient) -> None:
+    """The tenant team-a, without routes."""
+    await client.put("/tenants/team-a")

@@ -7,10 +7,7 @@ import pytest
 
 IDEMPOTENT = {"Idempotency-Key": "k1"}
 
-
-@pytest.fixture(autouse=True)
-async def _tenant(client: httpx2.AsyncClient) -> None:
-    await client.put("/tenants/team-a")
+pytestmark = pytest.mark.usefixtures("team_a")
 
 
 @pytest.mark.parametrize(

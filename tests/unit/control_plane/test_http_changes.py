@@ -10,10 +10,7 @@ from control_plane.settings import ControlPlaneSettings
 from tests.fakes.control_plane_registry import FakeRegistry
 from tests.support.control_api_requests import CHANGES, ONE, TENANT, TWO, actions, apply, change, pointers, route
 
-
-@pytest.fixture(autouse=True)
-async def _tenant(client: httpx2.AsyncClient) -> None:
-    await client.put(TENANT)
+pytestmark = pytest.mark.usefixtures("team_a")
 
 
 async def test_change_set_takes_one_revision_and_returns_values_before_and_after(

@@ -5,10 +5,7 @@ import pytest
 
 from tests.support.control_api_requests import ONE, TENANT, TWO, actions, apply, change, pointers, route
 
-
-@pytest.fixture(autouse=True)
-async def _tenant(client: httpx2.AsyncClient) -> None:
-    await client.put(TENANT)
+pytestmark = pytest.mark.usefixtures("team_a")
 
 
 async def test_desired_set_creates_updates_and_deactivates_routes(client: httpx2.AsyncClient) -> None:

@@ -13,10 +13,7 @@ CHANGES = "/tenants/team-a/changes"
 ONE, TWO = {"url": "https://one.example/"}, {"url": "https://two.example/"}
 CHANGE: dict[str, Any] = {"op": "put", "service": "payments", "env": "prod", "version": "v1", **ONE}
 
-
-@pytest.fixture(autouse=True)
-async def _tenant(client: httpx2.AsyncClient) -> None:
-    await client.put("/tenants/team-a")
+pytestmark = pytest.mark.usefixtures("team_a")
 
 
 @pytest.mark.parametrize(

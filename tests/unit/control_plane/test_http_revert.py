@@ -5,10 +5,7 @@ import pytest
 
 from tests.support.control_api_requests import CHANGES, ONE, TENANT, TWO, actions, apply, change, pointers
 
-
-@pytest.fixture(autouse=True)
-async def _tenant(client: httpx2.AsyncClient) -> None:
-    await client.put(TENANT)
+pytestmark = pytest.mark.usefixtures("team_a")
 
 
 async def test_revert_restores_the_previous_values(client: httpx2.AsyncClient) -> None:

@@ -11,10 +11,7 @@ from tests.fakes.control_plane_registry import FakeRegistry
 
 ROUTE = "/tenants/team-a/routes/payments/prod/v1"
 
-
-@pytest.fixture(autouse=True)
-async def _tenant(client: httpx2.AsyncClient) -> None:
-    await client.put("/tenants/team-a")
+pytestmark = pytest.mark.usefixtures("team_a")
 
 
 async def test_route_is_created_then_updated(client: httpx2.AsyncClient) -> None:
