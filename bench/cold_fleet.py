@@ -66,7 +66,7 @@ async def main(seconds: int) -> None:
     services = Services(stack, DEFAULT_STATE)
     admin = LocalUrls.read(DEFAULT_STATE).admin
     keys = await _write_routes(services.control_plane.urls[0], admin)
-    fleet = [services.another("data_plane", f"bench-cold-{each}", {"TM_WARMUP_SECONDS": "0"}) for each in (1, 2)]
+    fleet = [services.add_instance("data_plane", f"bench-cold-{each}", {"TM_WARMUP_SECONDS": "0"}) for each in (1, 2)]
     load = Load(stack, fleet, keys, admin["Authorization"])
     try:
         await _start_cold(stack, fleet)

@@ -42,7 +42,7 @@ CONTENDERS = (CONSTANT, L1, SMALL, LARGE)
 
 def instance_of(services: Services, contender: Contender, shared: Mapping[str, str]) -> Server:
     name = f"bench-{contender.name.lower().replace(' ', '-').replace(',', '')}"
-    return services.another(contender.module, name, {**shared, **contender.settings})
+    return services.add_instance(contender.module, name, {**shared, **contender.settings})
 
 
 async def until_known(url: str, contender: Contender, key: str) -> None:

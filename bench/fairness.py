@@ -62,8 +62,8 @@ async def main(seconds: float) -> None:
     """Run every case in turn, and print the table."""
     services = Services(open_stack(DEFAULT_STATE), DEFAULT_STATE)
     keys = await _prepare(services)
-    limited = services.another("control_plane", "bench-fairness-limited", LIMITED)
-    unlimited = services.another("control_plane", "bench-fairness-unlimited", UNLIMITED)
+    limited = services.add_instance("control_plane", "bench-fairness-limited", LIMITED)
+    unlimited = services.add_instance("control_plane", "bench-fairness-unlimited", UNLIMITED)
     rounds: dict[Case, list[Round]] = {each: [] for each in CASES}
     try:
         for instance in (limited, unlimited):

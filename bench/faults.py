@@ -32,7 +32,7 @@ async def main(seconds: float, routes: int, rate: float) -> int:
     urls = LocalUrls.read(DEFAULT_STATE)
     stack = open_stack(DEFAULT_STATE)
     services = Services(stack, DEFAULT_STATE)
-    instances = [services.another("data_plane", f"bench-faults-{number}") for number in (1, 2)]
+    instances = [services.add_instance("data_plane", f"bench-faults-{number}") for number in (1, 2)]
     console, table = Console(width=150), _new_table()
     broken: list[str] = []
     try:

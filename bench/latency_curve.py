@@ -26,7 +26,7 @@ async def main(picture: Path, seconds: int) -> None:
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as directory:
         services, key = Services(open_stack(Path(directory)), Path(directory)), AccessKey.new().text
         settings = {"TM_BENCH_ROUTES": str(ROUTES), "TM_BENCH_KEY": key}
-        instance = services.another("bench.full_cache", "bench-latency", settings)
+        instance = services.add_instance("bench.full_cache", "bench-latency", settings)
         await instance.start()
         try:
             loads = [await asyncio.to_thread(_load, instance.urls[0], each, seconds, key) for each in CONNECTIONS]

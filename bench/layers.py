@@ -61,7 +61,7 @@ async def main(seconds: int) -> None:
 
 def _instance(services: Services, contender: Contender) -> Server:
     name = f"bench-{contender.name.lower().replace(' ', '-')}"
-    return services.another(contender.module, name, dict(contender.settings))
+    return services.add_instance(contender.module, name, dict(contender.settings))
 
 
 async def _measure(instance: Server, seconds: int, key: str) -> wrk.Load:

@@ -37,7 +37,7 @@ from bench.contenders import (
 )
 from bench.report import Figure, Goal, Row, skipped, table_of, write
 from deploy.local.ports import pick
-from deploy.local.progress import Silent
+from deploy.local.progress import NoProgress
 from deploy.local.services import Services
 from deploy.local.stack import Stack, open_stack
 from deploy.local.starting import start_all
@@ -71,7 +71,7 @@ async def _measure(seconds: int, rows: list[Row]) -> None:
         stack = open_stack(Path(directory))
         try:
             # No Kafka, no MongoDB: nothing changes while this runs.
-            await start_all([(stack.postgres, stack.replica), (stack.redis,)], Silent())
+            await start_all([(stack.postgres, stack.replica), (stack.redis,)], NoProgress())
             services = Services(stack, Path(directory))
             await services.migration.start()
             await seeded.seed(stack.urls.postgres, ROUTES)

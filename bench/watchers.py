@@ -31,7 +31,7 @@ async def main(watchers: int, seconds: int) -> None:
     urls = LocalUrls.read(DEFAULT_STATE)
     await _write_routes(urls)
     services = Services(open_stack(DEFAULT_STATE), DEFAULT_STATE)
-    instances = [services.another("data_plane", f"bench-{name.replace(' ', '-')}") for name in NAMES]
+    instances = [services.add_instance("data_plane", f"bench-{name.replace(' ', '-')}") for name in NAMES]
     loads: list[list[wrk.Load]] = [[], []]
     try:
         for each in instances:

@@ -32,7 +32,7 @@ from control_plane.adapters.postgres.primary import UNAVAILABLE, Primary
 from control_plane.domain.changes import Attribution, WantedChangeSet, WantedRoute
 from control_plane.domain.requests import ChangeRequest
 from control_plane.service.change_sets import ChangeSetService
-from deploy.local.packaged import postgres_package
+from deploy.local.server_programs import postgres_package
 from deploy.local.settings import DEFAULT_STATE
 from examples.local_urls import LocalUrls
 from shared.runtime.clock import SystemClock

@@ -1,4 +1,4 @@
-"""Local servers and services: PostgreSQL with a replica, Redis, Kafka, MongoDB, and the product on top."""
+"""Runs the local stack: PostgreSQL with a replica, Redis, Kafka, MongoDB, and the three services."""
 
 import argparse
 import asyncio
@@ -15,21 +15,21 @@ from deploy.local.settings import DEFAULT_STATE
 from shared.runtime.redaction import redact_output
 
 FAILED, INTERRUPTED = 1, 130
-_PIPE_WIDTH = 240  # rich would cut tables at 80 columns where nobody can widen the window
+_PIPE_WIDTH = 240  # rich would fold tables at 80 columns in pipes
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m deploy.local", description=__doc__)
     parser.add_argument("--state", type=Path, default=DEFAULT_STATE, help="directory of data and logs (%(default)s)")
     which = parser.add_subparsers(dest="command", required=True)
-    up = which.add_parser("up", help="start what does not run")
-    up.add_argument("--servers-only", action="store_true", help="without the product's services")
+    up = which.add_parser("up", help="start every stopped server and service")
+    up.add_argument("--servers-only", action="store_true", help="start only the servers")
     down = which.add_parser("down", help="stop everything")
-    down.add_argument("--purge", action="store_true", help="delete data and logs too")
-    which.add_parser("status", help="show what runs")
-    logs = which.add_parser("logs", help="show what was logged")
-    logs.add_argument("name", nargs="?", help="of one server or service; without it, of all")
-    logs.add_argument("-f", "--follow", action="store_true", help="go on as lines are added")
+    down.add_argument("--purge", action="store_true", help="also delete data and logs")
+    which.add_parser("status", help="show every server and service")
+    logs = which.add_parser("logs", help="show the end of the logs")
+    logs.add_argument("name", nargs="?", help="one server or service (default: all)")
+    logs.add_argument("-f", "--follow", action="store_true", help="also print new lines")
     return parser
 
 
@@ -44,8 +44,8 @@ def _run(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code: 0, 1 when it failed, 3 when not everything runs, 130 when interrupted."""
-    logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # a broker that is not up yet is no news
+    """The exit code: 0; 1 after a failure; 3 if something is not running; 130 after an interrupt."""
+    logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # connection errors during a start are expected
     redact_output()
     console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
     try:

@@ -1,18 +1,18 @@
-"""Which implementation each server gets: a URL from the environment, else a container, else a local process."""
+"""Chooses the implementation of each server: an external URL, else a container, else a local process."""
 
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from deploy.local import container_plans as plans
-from deploy.local.account import unprivileged
 from deploy.local.container import LocalContainer
 from deploy.local.errors import NoEngine
-from deploy.local.external import named_in
+from deploy.local.external import external_servers
 from deploy.local.kafka.broker import KafkaBroker
 from deploy.local.local_process import LocalProcess
 from deploy.local.mongo import MongoServer
 from deploy.local.postgres import Primary, Replica
+from deploy.local.postgres_account import postgres_account
 from deploy.local.postgres_home import PostgresHome
 from deploy.local.redis import RedisServer
 from deploy.local.server import Server
@@ -21,7 +21,7 @@ from deploy.local.state import Engine, StateDirectory
 
 
 @dataclass(frozen=True)
-class Members:
+class StackServers:
     """The servers of a stack."""
 
     postgres: Server
@@ -32,10 +32,10 @@ class Members:
 
 
 def choose_engine(settings: LocalSettings, in_use: Engine | None, answers: Callable[[], bool]) -> Engine:
-    """What runs the servers that nobody else runs. Those that were started already decide, else the setting.
+    """What runs the servers that are not external: the engine of the running ones, else the one in the settings.
 
     Raises:
-        NoEngine: containers are demanded and no engine answers.
+        NoEngine: the settings require containers, and no engine answers.
     """
     if in_use:
         return in_use
@@ -51,19 +51,19 @@ def choose_engine(settings: LocalSettings, in_use: Engine | None, answers: Calla
     return "processes"
 
 
-def assemble(state: StateDirectory, settings: LocalSettings, engine: Engine, own_urls: frozenset[str]) -> Members:
-    """Build the servers; nothing is started. `own_urls` in the environment are not someone else's servers.
+def assemble(state: StateDirectory, settings: LocalSettings, engine: Engine, own_urls: frozenset[str]) -> StackServers:
+    """Build the servers without starting them. URLs in `own_urls` are not external, even if the environment has them.
 
     Raises:
         LocalServerError: the settings contradict each other.
     """
     local = _containers(state, settings) if engine == "containers" else _processes(state, settings)
-    return replace(local, **named_in(settings, own_urls))
+    return replace(local, **external_servers(settings, own_urls))
 
 
-def _processes(state: StateDirectory, settings: LocalSettings) -> Members:
-    home = PostgresHome(state, unprivileged(settings.local_account, os.geteuid()), settings.temporary)
-    return Members(
+def _processes(state: StateDirectory, settings: LocalSettings) -> StackServers:
+    home = PostgresHome(state, postgres_account(settings.local_account, os.geteuid()), settings.temporary)
+    return StackServers(
         postgres=LocalProcess(Primary(home, state), state),
         replica=LocalProcess(Replica(home, state), state),
         redis=LocalProcess(RedisServer(state), state),
@@ -72,11 +72,11 @@ def _processes(state: StateDirectory, settings: LocalSettings) -> Members:
     )
 
 
-def _containers(state: StateDirectory, settings: LocalSettings) -> Members:
+def _containers(state: StateDirectory, settings: LocalSettings) -> StackServers:
     home = PostgresHome(state, None, settings.temporary)
     primary, replica = Primary(home, state), Replica(home, state)
     redis, kafka, mongo = RedisServer(state), KafkaBroker(state, settings.cache / "jars"), MongoServer(state)
-    return Members(
+    return StackServers(
         postgres=LocalContainer(primary, lambda: plans.primary_plan(settings.image_postgres, primary), state),
         replica=LocalContainer(replica, lambda: plans.replica_plan(settings.image_postgres, replica), state),
         redis=LocalContainer(redis, lambda: plans.redis_plan(settings.image_redis, redis), state),

@@ -1,4 +1,4 @@
-"""A server as a container. Containers share the host's network, so ports and URLs are those of local processes."""
+"""A server in a container. Containers use the host's network, so ports and URLs are those of local processes."""
 
 import asyncio
 import socket
@@ -20,7 +20,7 @@ _STOP_SECONDS = 30
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run in a container; `data` is the path in it that outlives it."""
+    """The configuration of a container. `data` is the path that is kept in a volume."""
 
     image: str
     data: str
@@ -30,18 +30,18 @@ class Plan:
 
 
 def engine_answers(settings: LocalSettings) -> bool:
-    """Whether a Docker engine can be asked to run containers."""
+    """Whether a Docker engine answers."""
     host = settings.docker_host or _DOCKER_SOCKET
     if host.startswith(_UNIX) and not _listens(host.removeprefix(_UNIX)):
-        return False  # said sooner, and with fewer imports, than by the client
+        return False  # faster than the client, which needs slow imports
     try:
         return bool(_docker(timeout=_PING_SECONDS).ping())
-    except Exception:  # noqa: BLE001 - whatever is wrong with it, there is no engine to use
+    except Exception:  # noqa: BLE001 - after any failure, there is no usable engine
         return False
 
 
 class LocalContainer:
-    """A `Server` made of a plan; its data is in a volume, so the container itself is new at each start."""
+    """A `Server` in a container. Its data is in a volume, and each start creates a new container."""
 
     def __init__(
         self, usable: Usable, plan: Callable[[], Plan], state: StateDirectory, client: Callable[[], Any] | None = None
@@ -70,21 +70,21 @@ class LocalContainer:
             await self.thaw()
         elif condition != "running":
             await asyncio.to_thread(self._run)
-        await until_usable(self._usable, self._state.port(self.name), self.is_running, self._explain)
+        await until_usable(self._usable, self._state.port(self.name), self.is_running, self._failure_message)
 
     async def stop(self) -> None:
         if await self.condition() == "frozen":
             await self.thaw()
-        await self._tell("stop", timeout=_STOP_SECONDS)
+        await self._send("stop", timeout=_STOP_SECONDS)
 
     async def kill(self) -> None:
-        await self._tell("kill")
+        await self._send("kill")
 
     async def freeze(self) -> None:
-        await self._tell("pause")
+        await self._send("pause")
 
     async def thaw(self) -> None:
-        await self._tell("unpause")
+        await self._send("unpause")
 
     async def is_running(self) -> bool:
         return await self.condition() in ("running", "frozen")
@@ -94,10 +94,10 @@ class LocalContainer:
         conditions: dict[str, Condition] = {"running": "running", "paused": "frozen", "exited": "stopped"}
         return conditions.get(container.status, "ended") if container else "stopped"
 
-    async def _tell(self, what: str, **options: int) -> None:
+    async def _send(self, command: str, **options: int) -> None:
         container = await asyncio.to_thread(self._find)
         if container and container.status in ("running", "paused"):
-            await asyncio.to_thread(getattr(container, what), **options)
+            await asyncio.to_thread(getattr(container, command), **options)
 
     def remove(self) -> None:
         """Delete the container and its data."""
@@ -114,7 +114,7 @@ class LocalContainer:
         from testcontainers.core.config import testcontainers_config
         from testcontainers.core.container import DockerContainer
 
-        testcontainers_config.ryuk_disabled = True  # it would remove the servers when this command ends
+        testcontainers_config.ryuk_disabled = True  # Ryuk would remove the servers when this command ends
         plan = self._plan()
         earlier = self._find()
         if earlier:
@@ -132,10 +132,10 @@ class LocalContainer:
                 f"TM_IMAGE_{self.name.upper()}, or set TM_LOCAL_SERVERS=processes"
             ) from error
 
-    def _explain(self, what: str) -> str:
+    def _failure_message(self, failure: str) -> str:
         container = self._find()
         output = container.logs(tail=20).decode(errors="replace") if container else ""
-        return f"{self.name} {what}. The end of `docker logs {self._container_name}`:\n{output}"
+        return f"{self.name} {failure}. The end of `docker logs {self._container_name}`:\n{output}"
 
 
 def _listens(path: str) -> bool:
@@ -149,7 +149,7 @@ def _listens(path: str) -> bool:
 
 
 def _docker(**options: int) -> Any:
-    """The engine's client; imported late, for it takes long and most starts do without."""
+    """The engine's client. The import is slow, and most starts do not need it."""
     from testcontainers.core.docker_client import DockerClient
 
     return DockerClient(**options).client

@@ -1,4 +1,4 @@
-"""What the containers run: the same servers with the same settings as the local processes."""
+"""The containers' configurations: the servers and settings of the local processes."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from deploy.local.redis import RedisServer
 
 _POSTGRES_DATA = "/var/lib/postgresql"
 _KAFKA_DATA = "/var/lib/kafka/data"
-# The official image initialises primaries only; this is what a replica needs instead.
+# The official image initialises primaries only. This command initialises a replica.
 _COPY_PRIMARY = (
     'test -s "$PGDATA/PG_VERSION" || { mkdir -p "$PGDATA" && chown -R postgres "$PGDATA" && chmod 700 "$PGDATA" '
     f'&& gosu postgres pg_basebackup -D "$PGDATA" -h {LOOPBACK} -p "$PRIMARY_PORT" -U {ROLE} -c fast '
@@ -21,7 +21,7 @@ _COPY_PRIMARY = (
 
 
 def primary_plan(image: str, primary: Primary) -> Plan:
-    """The official image makes the role and the database itself."""
+    """The primary. The official image creates its role and database."""
     environment = {
         "POSTGRES_USER": ROLE,
         "POSTGRES_PASSWORD": primary.password,
@@ -32,19 +32,19 @@ def primary_plan(image: str, primary: Primary) -> Plan:
 
 
 def replica_plan(image: str, replica: Replica) -> Plan:
-    """A copy of the primary, made at the first start."""
+    """The replica, copied from the primary at its first start."""
     environment = {"PGPASSWORD": replica.password, "PRIMARY_PORT": str(replica.primary_port)}
     command = _postgres_command(replica.settings)
     return Plan(image, _POSTGRES_DATA, command, environment, entrypoint=("bash", "-euc", _COPY_PRIMARY, "replica"))
 
 
 def redis_plan(image: str, redis: RedisServer) -> Plan:
-    """Without persistence, like the process."""
+    """Redis without persistence."""
     return Plan(image, "/data", ("valkey-server", *redis.arguments))
 
 
 def kafka_plan(image: str, kafka: KafkaBroker) -> Plan:
-    """The official image formats its storage itself, but for a fixed quorum only."""
+    """Kafka. The official image formats its storage itself, but only for a fixed quorum."""
     properties = kafka.properties(Path(_KAFKA_DATA))
     del properties["controller.quorum.bootstrap.servers"]
     properties["controller.quorum.voters"] = f"1@{kafka.controller}"
@@ -53,7 +53,7 @@ def kafka_plan(image: str, kafka: KafkaBroker) -> Plan:
 
 
 def mongo_plan(image: str, mongo: MongoServer) -> Plan:
-    """A replica set of one, like the process."""
+    """MongoDB as a replica set of one member."""
     return Plan(image, "/data/db", ("mongod", *mongo.arguments))
 
 

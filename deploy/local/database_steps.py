@@ -1,4 +1,4 @@
-"""What is done to the database before the services start."""
+"""Steps on the database before the services start: the migration and the admin key."""
 
 import asyncio
 import sys
@@ -38,7 +38,7 @@ class Migration:
 
 
 class AdminKey:
-    """The step that makes an access key of the platform, once, and keeps it in a file that only its owner may read."""
+    """The step that creates the admin's access key once, and stores it in a file that only its owner can read."""
 
     name = "admin-key"
 
@@ -47,11 +47,11 @@ class AdminKey:
         self._file = state.admin_key
 
     def text(self) -> str:
-        """The key; empty before there is one."""
+        """The key; empty before it exists."""
         return self._file.read_text().strip() if self._file.exists() else ""
 
     async def start(self) -> None:
-        """Nothing when there is one. The key goes from the command's output into the file, and into no log."""
+        """Create the key unless it exists. The key goes from the command's output to the file, and to no log."""
         if self.text():
             return
         command = (sys.executable, "-m", "control_plane", "create-admin-key", "--subject", "local-admin")
@@ -64,12 +64,12 @@ class AdminKey:
         )
         try:
             async with asyncio.timeout(_CREATE_SECONDS):
-                key, complaints = await creating.communicate()
+                key, errors = await creating.communicate()
         except TimeoutError:
             creating.kill()
-            raise LocalServerError(f"making the admin key took longer than {_CREATE_SECONDS:.0f} s") from None
+            raise LocalServerError(f"creating the admin key took longer than {_CREATE_SECONDS:.0f} s") from None
         if creating.returncode != 0:
-            raise LocalServerError(f"making the admin key failed: {complaints.decode(errors='replace')}")
+            raise LocalServerError(f"creating the admin key failed: {errors.decode(errors='replace')}")
         write_atomically(self._file, key)
 
     async def is_running(self) -> bool:

@@ -1,4 +1,4 @@
-"""What can go wrong with local servers; every message says what to do next."""
+"""Errors of local servers. Every message says what to do next."""
 
 from shared.runtime.redaction import redact
 
@@ -12,15 +12,15 @@ class LocalServerError(Exception):
 
 
 class NotControllable(LocalServerError):
-    """The server belongs to someone else: it can be used, not started, stopped or frozen."""
+    """An external server cannot be started, stopped or frozen from here."""
 
 
 class NotReady(LocalServerError):
-    """The server ended, or did not become usable within its time."""
+    """The server ended during its start, or was not usable in time."""
 
 
 class PortTaken(LocalServerError):
-    """Another program listens on the port that this server had before."""
+    """Another program listens on the port of this server."""
 
 
 class MissingLibrary(LocalServerError):
@@ -32,8 +32,8 @@ class JarUnavailable(LocalServerError):
 
 
 class JarMismatch(LocalServerError):
-    """A jar is not the one whose SHA-256 the lock file names."""
+    """The SHA-256 of a jar differs from the lock file."""
 
 
 class NoEngine(LocalServerError):
-    """Containers were asked for and no container engine answers."""
+    """The settings require containers, and no container engine answers."""

@@ -1,16 +1,16 @@
-"""A server that someone else runs, named by a URL in the environment."""
+"""Servers that are not started here: the environment has their URLs."""
 
 from collections.abc import Awaitable, Callable
 from typing import NoReturn
 
-from deploy.local import reachable
+from deploy.local import server_checks as reachable
 from deploy.local.errors import LocalServerError, NotControllable, NotReady
 from deploy.local.server import Condition, Server
 from deploy.local.settings import LocalSettings
 
 
 class ExternalServer:
-    """A `Server` that can only be used."""
+    """A `Server` that cannot be started, stopped or frozen."""
 
     def __init__(self, name: str, setting: str, urls: tuple[str, ...], check: Callable[[str], Awaitable[None]]) -> None:
         self._name = name
@@ -36,8 +36,8 @@ class ExternalServer:
                 await self._check(url)
             except Exception as error:
                 raise NotReady(
-                    f"{self._setting} names a server which does not answer ({type(error).__name__}: {error}); start "
-                    "it, correct the setting, or unset it to have a local server started"
+                    f"the server in {self._setting} does not answer ({type(error).__name__}: {error}); start it, correct "
+                    "the setting, or unset it to use a local server"
                 ) from error
 
     async def is_running(self) -> bool:
@@ -62,33 +62,35 @@ class ExternalServer:
     async def thaw(self) -> None:
         self._refuse("thawed")
 
-    def _refuse(self, what: str) -> NoReturn:
-        raise NotControllable(f"{self._name} was named by {self._setting} and cannot be {what} from here")
+    def _refuse(self, participle: str) -> NoReturn:
+        raise NotControllable(
+            f"{self._name} is the external server in {self._setting} and cannot be {participle} from here"
+        )
 
 
-def named_in(settings: LocalSettings, own_urls: frozenset[str]) -> dict[str, Server]:
-    """The servers that the settings name, by name.
+def external_servers(settings: LocalSettings, own_urls: frozenset[str]) -> dict[str, Server]:
+    """The external servers in the settings, by name.
 
-    `own_urls` do not count: a shell that has sourced `.local/env` still means the servers that were started here.
+    URLs in `own_urls` belong to the stack itself: a shell that has sourced `.local/env` has them in its environment.
 
     Raises:
-        LocalServerError: a replica is named without its primary.
+        LocalServerError: the settings have a replica without a primary.
     """
 
-    def theirs(*urls: str | None) -> tuple[str, ...]:
+    def external(*urls: str | None) -> tuple[str, ...]:
         return tuple(url for url in urls if url and url not in own_urls)
 
-    postgres, replicas = theirs(settings.postgres_url), theirs(*settings.replica_urls)
+    postgres, replicas = external(settings.postgres_url), external(*settings.replica_urls)
     if replicas and not postgres:
         raise LocalServerError("TM_REPLICA_URLS is set without TM_POSTGRES_URL; set both, or unset both")
     named: dict[str, Server] = {}
-    if postgres:  # also without replicas: a local one could not follow a primary that belongs to someone else
+    if postgres:  # even without replicas: a local replica could not follow an external primary
         named["postgres"] = ExternalServer("postgres", "TM_POSTGRES_URL", postgres, reachable.postgres)
         named["replica"] = ExternalServer("replica", "TM_REPLICA_URLS", replicas, reachable.postgres)
-    if redis := theirs(settings.redis_url):
+    if redis := external(settings.redis_url):
         named["redis"] = ExternalServer("redis", "TM_REDIS_URL", redis, reachable.redis)
-    if kafka := theirs(settings.kafka_bootstrap):
+    if kafka := external(settings.kafka_bootstrap):
         named["kafka"] = ExternalServer("kafka", "TM_KAFKA_BOOTSTRAP", kafka, reachable.kafka)
-    if mongo := theirs(settings.mongo_url):
+    if mongo := external(settings.mongo_url):
         named["mongo"] = ExternalServer("mongo", "TM_MONGO_URL", mongo, reachable.mongo)
     return named

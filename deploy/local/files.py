@@ -1,4 +1,4 @@
-"""Files as this package writes and reads them."""
+"""Atomic writes, log rotation and the end of a file."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ _ROTATE_BYTES = 20 * 1024 * 1024
 
 
 def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Replace `path` in one step: a reader, or a crash, meets the old content or the new, never a part."""
+    """Replace `path` in one step: readers see the old or the new content, even after a crash."""
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(descriptor, "wb") as file:
@@ -19,13 +19,13 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:
 
 
 def rotate(path: Path) -> None:
-    """Put a log aside that has grown large; the one put aside before is lost."""
+    """Rename a large log to `….1`, which replaces the log of the rotation before."""
     if path.exists() and path.stat().st_size > _ROTATE_BYTES:
         path.replace(path.with_name(f"{path.name}.1"))
 
 
 def tail(path: Path, lines: int = 20) -> str:
-    """The last `lines` of a text file; empty when there is no such file."""
+    """The last `lines` of a text file; empty if the file is missing."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - _TAIL_BYTES))

@@ -1,4 +1,4 @@
-"""Ending what an earlier command started, however that command ended."""
+"""Ends the processes of earlier commands, including killed ones."""
 
 import asyncio
 import signal
@@ -13,12 +13,12 @@ _STOP_SECONDS = 30.0
 async def stop_all_but(names: Set[str], state: StateDirectory) -> None:
     """Stop every process of the state directory whose name is not among `names`.
 
-    That is what the state file holds, and what carries the directory's mark without being in the file because the
-    command that started it was killed before it could write.
+    These are the processes in the state file, and those with the directory's mark in their environment: a command that
+    was killed could not write them to the file.
     """
-    carried = {mark.removeprefix(state.mark("")) for mark in process.marks_below(state.mark(""))}
+    marked = {mark.removeprefix(state.mark("")) for mark in process.marks_with_prefix(state.mark(""))}
     async with asyncio.TaskGroup() as group:
-        for name in (carried | set(state.read().processes)) - names:
+        for name in (marked | set(state.read().processes)) - names:
             group.create_task(_stop(name, state))
 
 

@@ -14,22 +14,22 @@ from deploy.local.readiness import Usable, until_usable
 from deploy.local.server import Condition
 from deploy.local.state import StateDirectory
 
-_STRAY_SECONDS = 5.0
+_UNTRACKED_STOP_SECONDS = 5.0
 
 
 class Recipe(Usable, Protocol):
-    """How one kind of server is run."""
+    """How to run one kind of server."""
 
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 15.0
 
     async def prepare(self) -> Launch:
-        """Everything that comes before executing it, such as making its data directory."""
+        """Prepare the start, such as by creating the data directory. Returns the command to execute."""
         ...
 
 
 class LocalProcess:
-    """A `Server` made of a recipe and of a place to remember which process it is."""
+    """A `Server` that runs as a local process. The state file keeps its process id."""
 
     def __init__(self, recipe: Recipe, state: StateDirectory) -> None:
         self._recipe = recipe
@@ -55,17 +55,17 @@ class LocalProcess:
             if found:
                 process.thaw(found)
             else:
-                await process.end_marked(self._state.mark(self.name), _STRAY_SECONDS)
+                await process.end_marked(self._state.mark(self.name), _UNTRACKED_STOP_SECONDS)
                 self._require_port()
                 self._spawn(await self._recipe.prepare())
-            await until_usable(self._recipe, self._state.port(self.name), self.is_running, self._explain)
+            await until_usable(self._recipe, self._state.port(self.name), self.is_running, self._failure_message)
 
     async def stop(self) -> None:
         found = self._find()
         if found and not await process.stop(found, self._recipe.stop_signal, self._recipe.stop_seconds):
             with self._state.log(self.name).open("a") as log:
                 log.write(f"{self.name} did not end within {self._recipe.stop_seconds:.0f} s and was killed\n")
-        await process.end_marked(self._state.mark(self.name), _STRAY_SECONDS)
+        await process.end_marked(self._state.mark(self.name), _UNTRACKED_STOP_SECONDS)
         self._forget()
 
     async def kill(self) -> None:
@@ -98,7 +98,7 @@ class LocalProcess:
     def _running(self) -> psutil.Process:
         found = self._find()
         if found is None:
-            raise NotReady(f"{self.name} does not run; start it first")
+            raise NotReady(f"{self.name} is not running; start it first")
         return found
 
     def _spawn(self, launch: Launch) -> None:
@@ -116,10 +116,10 @@ class LocalProcess:
         port = self._state.port(self.name)
         if not ports.is_free(port):
             raise PortTaken(
-                f"{self.name} listened on port {port} before, and another program does now; end that program, "
-                "or run make down and make up to have another port picked"
+                f"another program listens on port {port} of {self.name}; end that program, "
+                "or run make down and make up for another port"
             )
 
-    def _explain(self, what: str) -> str:
+    def _failure_message(self, failure: str) -> str:
         log = self._state.log(self.name)
-        return f"{self.name} {what}. The end of {log}:\n{tail(log)}"
+        return f"{self.name} {failure}. The end of {log}:\n{tail(log)}"

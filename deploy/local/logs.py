@@ -1,4 +1,4 @@
-"""Reading logs: all of them side by side, or one, and what is added to them."""
+"""Prints and follows logs."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -13,23 +13,23 @@ _POLL_SECONDS = 0.2
 
 
 def log_files(state: StateDirectory, name: str | None) -> list[Path]:
-    """The log of `name`, or all logs.
+    """The log of `name`, or all logs if it is None.
 
     Raises:
-        LocalServerError: there is none.
+        LocalServerError: there is no such log.
     """
     present = sorted(state.logs.glob("*.log"))
     if not present:
-        raise LocalServerError("there are no logs yet; make up starts the servers")
+        raise LocalServerError("there are no logs yet; make up starts everything")
     if name is None:
         return present
     if state.log(name) in present:
         return [state.log(name)]
-    raise LocalServerError(f"there is no log of {name}; there are {', '.join(path.stem for path in present)}")
+    raise LocalServerError(f"there is no log of {name}; choose one of {', '.join(path.stem for path in present)}")
 
 
 def print_tails(files: Sequence[Path], write: Callable[[str], None]) -> None:
-    """The last lines of each, under its name when there are several."""
+    """Print the last lines of each log, below its path if there are several."""
     for path in files:
         if len(files) > 1:
             write(f"==> {path} <==")
@@ -37,12 +37,12 @@ def print_tails(files: Sequence[Path], write: Callable[[str], None]) -> None:
 
 
 def follow(files: Sequence[Path], write: Callable[[str], None]) -> None:
-    """Every line that is added, until interrupted; each after its log's name when there are several."""
+    """Print every new line until interrupted, after its log's name if there are several."""
     positions = {path: path.stat().st_size for path in files}
     while True:
         for path in files:
             size = path.stat().st_size
-            if size < positions[path]:  # put aside and begun anew
+            if size < positions[path]:  # the log was rotated
                 positions[path] = 0
             for line in _complete_lines(path, positions):
                 write(f"{path.stem} | {line}" if len(files) > 1 else line)

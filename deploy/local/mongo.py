@@ -1,4 +1,4 @@
-"""MongoDB as a replica set of one: majority writes and transactions are real."""
+"""MongoDB as a replica set of one member, so that majority writes and transactions work."""
 
 from pathlib import Path
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 from pymongo import AsyncMongoClient
 
 from deploy.local import process
-from deploy.local.libraries import require_libraries
 from deploy.local.local_process import Recipe
-from deploy.local.packaged import mongod
 from deploy.local.ports import LOOPBACK
 from deploy.local.process import Launch
+from deploy.local.server_programs import mongod
+from deploy.local.shared_libraries import require_libraries
 from deploy.local.state import StateDirectory
 
 REPLICA_SET = "rs0"
@@ -28,12 +28,12 @@ class MongoServer(Recipe):
 
     @property
     def url(self) -> str:
-        """Names the set, not the member: a client then waits for the primary after a restart."""
+        """The URL names the set and not the member, so that clients wait for the primary after a restart."""
         return f"mongodb://{self._address}/?replicaSet={REPLICA_SET}"
 
     @property
     def arguments(self) -> list[str]:
-        """The server's command line, but for where its data is."""
+        """The server's command line, without the data path."""
         return [f"--replSet={REPLICA_SET}", "--oplogSize=256", *self._standalone_arguments]
 
     @property
@@ -57,15 +57,15 @@ class MongoServer(Recipe):
         require_libraries(binary)
         data = self._state.path / self.name
         data.mkdir(parents=True, exist_ok=True)
-        # The set's configuration names its member by port, and a member that does not find itself in it is of no use.
-        known_as = data / "known-as"
-        if known_as.exists() and known_as.read_text() != self._address:
+        # The set's configuration has the member's port. A member that is not in the configuration does not become primary.
+        last_address = data / "known-as"
+        if last_address.exists() and last_address.read_text() != self._address:
             await self._rename_member(binary, data)
-        known_as.write_text(self._address)
+        last_address.write_text(self._address)
         return Launch([binary, f"--dbpath={data}", *self.arguments], data)
 
-    async def settle(self) -> bool:
-        """Initiate the set once, and wait until it has elected its member."""
+    async def become_usable(self) -> bool:
+        """Initiate the set once, and check that its member is the primary."""
         async with self._client() as client:
             hello = await client.admin.command("hello")
             if hello.get("info") == _NO_CONFIGURATION:
@@ -74,7 +74,7 @@ class MongoServer(Recipe):
             return bool(hello["isWritablePrimary"])
 
     async def _rename_member(self, binary: Path, data: Path) -> None:
-        """As MongoDB's manual has it: with the server started outside the set."""
+        """Change the member's address, with the server started outside the set as MongoDB's manual requires."""
         launch = Launch([binary, f"--dbpath={data}", *self._standalone_arguments], data)
         started = process.spawn(launch, self._state.log(self.name), self._state.mark(self.name))
         try:
@@ -86,6 +86,6 @@ class MongoServer(Recipe):
                 await process.stop(found, self.stop_signal, self.stop_seconds)
 
     def _client(self, seconds: float = 2.0) -> AsyncMongoClient[dict[str, Any]]:
-        """Waits up to `seconds` for the server to come up."""
+        """A client that waits up to `seconds` for the server."""
         url = f"mongodb://{self._address}/?directConnection=true"
         return AsyncMongoClient(url, serverSelectionTimeoutMS=int(seconds * 1_000))

@@ -23,7 +23,7 @@ def is_free(port: int) -> bool:
 
 
 async def accepts(port: int) -> bool:
-    """Whether something listens on `port`: cheaper to ask, and quieter, than a driver that fails."""
+    """Whether something listens on `port`. A driver that fails would be slower, and would log it."""
     try:
         _, writer = await asyncio.open_connection(LOOPBACK, port)
     except OSError:
@@ -37,8 +37,8 @@ async def accepts(port: int) -> bool:
 def pick(taken: frozenset[int] = frozenset()) -> int:
     """A free port below the ephemeral range.
 
-    The kernel hands ports of that range to outgoing connections: a client that keeps dialling a stopped server could
-    be given the server's own port, connect to itself, and keep the server from coming back.
+    The kernel assigns ports of that range to outgoing connections: a client that reconnects to a stopped server could get
+    the server's port, connect to itself, and block the server's restart.
     """
     numbers = random.SystemRandom()
     while True:

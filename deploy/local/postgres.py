@@ -14,10 +14,10 @@ from deploy.local.state import StateDirectory
 DATABASE = "traffic_manager"
 SLOT = "replica"
 
-# fsync and synchronous_commit stay on: what is measured here must hold elsewhere.
+# fsync and synchronous_commit stay on, so that measurements hold for production.
 COMMON_SETTINGS = {
     "listen_addresses": LOOPBACK,
-    "unix_socket_directories": "",  # a path below a deep directory would exceed the kernel's limit
+    "unix_socket_directories": "",  # the path of a socket could exceed the kernel's limit
     "max_connections": "200",
     "shared_buffers": "128MB",
     "wal_level": "replica",
@@ -37,10 +37,10 @@ COMMON_SETTINGS = {
 
 
 class Primary(Recipe):
-    """One database, owned by one role, ready to be streamed from."""
+    """The primary: one database, one role, and a replication slot."""
 
     name = "postgres"
-    stop_signal = signal.SIGINT  # "fast": do not wait for clients to leave
+    stop_signal = signal.SIGINT  # fast shutdown: does not wait for clients
 
     def __init__(self, home: PostgresHome, state: StateDirectory) -> None:
         self._home = home
@@ -48,17 +48,17 @@ class Primary(Recipe):
 
     @property
     def url(self) -> str:
-        """Of the product's database."""
+        """The connection URL of the product's database."""
         return self._home.url(self._state.port(self.name), DATABASE)
 
     @property
     def password(self) -> str:
-        """Of the one role."""
+        """The password of the only role."""
         return self._home.password()
 
     @property
     def settings(self) -> dict[str, str]:
-        """What differs from PostgreSQL's defaults."""
+        """The settings that differ from PostgreSQL's defaults."""
         return COMMON_SETTINGS | {"port": str(self._state.port(self.name))}
 
     async def prepare(self) -> Launch:
@@ -69,7 +69,7 @@ class Primary(Recipe):
         self._home.configure(data, self.settings)
         return self._home.server(data)
 
-    async def settle(self) -> bool:
+    async def become_usable(self) -> bool:
         connection = await asyncpg.connect(self._home.url(self._state.port(self.name), "postgres"), timeout=2)
         try:
             if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", DATABASE):
@@ -81,8 +81,8 @@ class Primary(Recipe):
         return True
 
     async def _initialise(self, data: Path) -> None:
-        """Into another place first: an interrupted initdb must not look like a database."""
-        partial = self._home.fresh(f"{self.name}.partial")
+        """Run initdb in a temporary directory: after an interruption, the data directory must not look complete."""
+        partial = self._home.emptied(f"{self.name}.partial")
         await self._home.run(
             self.name,
             "initdb",
@@ -102,7 +102,7 @@ class Primary(Recipe):
 
 
 class Replica(Recipe):
-    """A physical copy that follows the primary's write-ahead log and answers reads."""
+    """The streaming hot standby of the primary."""
 
     name = "replica"
     stop_signal = signal.SIGINT
@@ -113,12 +113,12 @@ class Replica(Recipe):
 
     @property
     def url(self) -> str:
-        """Of the product's database."""
+        """The connection URL of the product's database."""
         return self._home.url(self._state.port(self.name), DATABASE)
 
     @property
     def password(self) -> str:
-        """Of the one role."""
+        """The password of the only role."""
         return self._home.password()
 
     async def prepare(self) -> Launch:
@@ -130,7 +130,7 @@ class Replica(Recipe):
 
     @property
     def settings(self) -> dict[str, str]:
-        """What differs from PostgreSQL's defaults."""
+        """The settings that differ from PostgreSQL's defaults."""
         source = f"host={LOOPBACK} port={self.primary_port} user={ROLE} password={self.password} connect_timeout=5"
         return COMMON_SETTINGS | {
             "port": str(self._state.port(self.name)),
@@ -140,11 +140,11 @@ class Replica(Recipe):
 
     @property
     def primary_port(self) -> int:
-        """Where it finds what to follow."""
+        """The port of the primary."""
         return self._state.port(Primary.name)
 
-    async def settle(self) -> bool:
-        """It answers and, as long as there is a primary to follow, streams from it."""
+    async def become_usable(self) -> bool:
+        """Check that the replica answers, and streams from the primary if that one answers."""
         connection = await asyncpg.connect(self.url, timeout=2)
         try:
             streams = await connection.fetchval("SELECT status = 'streaming' FROM pg_stat_wal_receiver")
@@ -161,7 +161,7 @@ class Replica(Recipe):
         return True
 
     async def _copy_primary(self, data: Path) -> None:
-        partial = self._home.fresh(f"{self.name}.partial")
+        partial = self._home.emptied(f"{self.name}.partial")
         await self._home.run(
             self.name,
             "pg_basebackup",
@@ -172,5 +172,5 @@ class Replica(Recipe):
             "--checkpoint=fast",
             "--wal-method=stream",
         )
-        self._home.own_new(partial / "standby.signal")
+        self._home.create_owned_file(partial / "standby.signal")
         partial.rename(data)

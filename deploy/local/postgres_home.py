@@ -1,4 +1,4 @@
-"""Where PostgreSQL's programs and data live, and under which account they run."""
+"""The directory of PostgreSQL's programs and data, and the account that runs them."""
 
 import os
 import secrets
@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deploy.local import process
-from deploy.local.account import Account
 from deploy.local.files import write_atomically
-from deploy.local.packaged import postgres_package
 from deploy.local.ports import LOOPBACK
+from deploy.local.postgres_account import Account
 from deploy.local.process import Launch
+from deploy.local.server_programs import postgres_package
 from deploy.local.state import StateDirectory
 
 ROLE = "traffic_manager"
@@ -23,8 +23,8 @@ _COMMAND_SECONDS = 60.0
 class PostgresHome:
     """`postgres/` in the state directory.
 
-    As root it is a link to a directory of the account which runs PostgreSQL, with a copy of the programs: the checkout
-    may lie where only root may enter.
+    For root it is a link to a directory of the account that runs PostgreSQL, with a copy of the programs: that account may
+    have no access to the checkout.
     """
 
     def __init__(self, state: StateDirectory, account: Account | None, temporary: Path | None) -> None:
@@ -38,11 +38,11 @@ class PostgresHome:
         return self._link.resolve() / "password"
 
     def url(self, port: int, database: str) -> str:
-        """Connection URL; the password is made once for each state directory."""
+        """A connection URL. Each state directory has its own password."""
         return f"postgresql://{ROLE}:{self.password()}@{LOOPBACK}:{port}/{database}"
 
     def password(self) -> str:
-        """Of the one role there is."""
+        """The password of the only role."""
         self.make()
         return self.password_file.read_text()
 
@@ -50,14 +50,14 @@ class PostgresHome:
         """The data directory of one server."""
         return self._link.resolve() / name
 
-    def fresh(self, name: str) -> Path:
-        """A path below the home where nothing is left from an earlier attempt."""
+    def emptied(self, name: str) -> Path:
+        """A path in the home, with the files of an earlier attempt deleted."""
         path = self.data(name)
         shutil.rmtree(path, ignore_errors=True)
         return path
 
     def make(self) -> None:
-        """Create what is missing."""
+        """Create the directory and the password if they are missing."""
         if not self._link.exists():
             self._link.unlink(missing_ok=True)
             self._state.path.mkdir(parents=True, exist_ok=True)
@@ -70,30 +70,30 @@ class PostgresHome:
             self.own(self.password_file)
 
     def own(self, path: Path) -> None:
-        """Give `path` to the account that runs PostgreSQL."""
+        """Make the account that runs PostgreSQL the owner of `path`."""
         if self._account is not None:
             os.chown(path, self._account.uid, self._account.gid)
 
-    def own_new(self, path: Path) -> None:
-        """Make an empty file which that account owns."""
+    def create_owned_file(self, path: Path) -> None:
+        """Create an empty file that this account owns."""
         path.touch(mode=0o600)
         self.own(path)
 
     def configure(self, data: Path, settings: Mapping[str, str]) -> None:
-        """Write the settings that `postgresql.conf` includes."""
+        """Write the settings file that `postgresql.conf` includes."""
         lines = [f"{name} = {_quoted(value)}\n" for name, value in settings.items()]
         write_atomically(data / SETTINGS_FILE, "".join(lines).encode())
         self.own(data / SETTINGS_FILE)
 
     def server(self, data: Path) -> Launch:
-        """How to run the server on `data`."""
+        """The command that runs the server on `data`."""
         return self._launch("postgres", "-D", str(data))
 
     async def run(self, name: str, program: str, *arguments: str) -> None:
-        """Run one of PostgreSQL's programs to its end, output into the log of `name`.
+        """Run one of PostgreSQL's programs until it ends. Its output goes to the log of `name`.
 
         Raises:
-            LocalServerError: it failed.
+            LocalServerError: the program failed.
         """
         launch = self._launch(program, *arguments)
         await process.run_to_end(launch, self._state.log(name), self._state.mark(name), _COMMAND_SECONDS)
@@ -113,7 +113,7 @@ class PostgresHome:
             return package / "pginstall" / "bin"
         copy = self._link.resolve() / "programs"
         if not copy.exists():
-            partial = self.fresh("programs.partial")
+            partial = self.emptied("programs.partial")
             skipped = shutil.ignore_patterns("include", "*.a")
             shutil.copytree(package / "pginstall", partial / package.name / "pginstall", ignore=skipped)
             libraries = package.with_name(f"{package.name}.libs")
@@ -123,7 +123,7 @@ class PostgresHome:
         return copy / package.name / "pginstall" / "bin"
 
     def _borrowed_directory(self, account: Account) -> Path:
-        """In the system's temporary directory; the persistent one, where there is one, is a real disk."""
+        """A directory in /var/tmp, which is usually a real disk, or in the system's temporary directory."""
         persistent = Path("/var/tmp")  # noqa: S108 - mkdtemp below makes a private directory in it
         parent = self._temporary or (persistent if persistent.is_dir() else Path(tempfile.gettempdir()))
         directory = Path(tempfile.mkdtemp(prefix="traffic-manager-", dir=parent))

@@ -1,4 +1,4 @@
-"""Processes that outlive the command which started them: spawned, found again, signalled with all their children."""
+"""Processes that keep running after the command that started them: spawns, finds and signals them and their children."""
 
 import asyncio
 import contextlib
@@ -12,27 +12,27 @@ from pathlib import Path
 
 import psutil
 
-from deploy.local.account import Account
 from deploy.local.errors import LocalServerError
 from deploy.local.files import tail
+from deploy.local.postgres_account import Account
 from deploy.local.settings import inherited_environment
 from deploy.local.state import Identity
 
-# Every process carries `<state directory>:<name>` in its environment, so that one whose number was never written
-# down, because the command that started it was killed, is still found.
+# Every process has `<state directory>:<name>` in its environment. This finds processes whose pid is not in the state file,
+# because the command that started them was killed.
 MARK = "TM_LOCAL_MARK"
 _POLL_SECONDS = 0.01
 _SAME_START_SECONDS = 1.0
 _FREEZE_SECONDS = 1.0
 _KILL_SECONDS = 10.0
 
-# Children of this very process stay zombies until it asks for their exit code, whichever object started them.
+# Children of this process stay zombies until it reads their exit codes.
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
 @dataclass(frozen=True)
 class Launch:
-    """What to execute."""
+    """A command to execute."""
 
     argv: Sequence[str | Path]
     directory: Path
@@ -42,10 +42,10 @@ class Launch:
 
 
 def spawn(launch: Launch, log: Path, mark: str) -> Identity:
-    """Start it in a session of its own, output appended to `log`."""
+    """Start the command in a new session. Its output is appended to `log`."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
-        child = subprocess.Popen(  # noqa: S603 - starting programs is what this module is for
+        child = subprocess.Popen(  # noqa: S603 - starts programs of our own
             [str(part) for part in launch.argv],
             cwd=launch.directory,
             env={**inherited_environment(), **launch.environment, MARK: mark},
@@ -62,26 +62,26 @@ def spawn(launch: Launch, log: Path, mark: str) -> Identity:
 
 
 async def run_to_end(launch: Launch, log: Path, mark: str, seconds: float) -> None:
-    """Run a program that ends by itself, output appended to `log`; killed when that is given up.
+    """Run a program until it ends. Its output is appended to `log`. A timeout or a cancellation kills it.
 
     Raises:
-        LocalServerError: it failed or took too long; the message holds the end of its output.
+        LocalServerError: it failed or took too long. The message has the end of its output.
     """
     started = spawn(launch, log, mark)
     child, process = _children[started.pid], psutil.Process(started.pid)
     ended = False
     try:
-        ended = await _gone([process], seconds)
+        ended = await _ended([process], seconds)
     finally:
         if not ended:
-            _each(family(process), psutil.Process.kill)
+            _for_each(family(process), psutil.Process.kill)
     if child.wait() != 0:
         how = f"failed with exit code {child.returncode}" if ended else f"took longer than {seconds:.0f} s"
         raise LocalServerError(f"{launch.title} {how}. The end of {log}:\n{tail(log)}")
 
 
 def find(identity: Identity | None) -> psutil.Process | None:
-    """The process, unless it ended; a later process with the same number is not it."""
+    """The process; None if it ended. A later process with the same pid does not count."""
     if identity is None:
         return None
     with contextlib.suppress(psutil.NoSuchProcess):
@@ -93,74 +93,74 @@ def find(identity: Identity | None) -> psutil.Process | None:
 
 
 def is_frozen(process: psutil.Process) -> bool:
-    """Whether it is stopped by a signal."""
+    """Whether a signal stopped the process."""
     with contextlib.suppress(psutil.NoSuchProcess):
         return process.status() == psutil.STATUS_STOPPED
     return False
 
 
 async def end_marked(mark: str, seconds: float) -> None:
-    """End what carries `mark` and is not written down anywhere."""
+    """End every process with `mark` in its environment."""
     for process in [found for found in psutil.process_iter() if _mark_of(found) == mark]:
         if _exists(process):
             await stop(process, signal.SIGTERM, seconds)
 
 
-def marks_below(prefix: str) -> set[str]:
-    """Every mark that begins with `prefix` and is carried by a process."""
+def marks_with_prefix(prefix: str) -> set[str]:
+    """The marks of all processes that start with `prefix`."""
     return {mark for mark in map(_mark_of, psutil.process_iter()) if mark.startswith(prefix)}
 
 
 async def freeze(process: psutil.Process) -> None:
-    """Stop it and its children, and wait until they stand still: none can have started another in between."""
+    """Suspend the process and its children, and wait until none runs, so that none starts another."""
     stopped: set[int] = set()
     while new := [member for member in family(process) if member.pid not in stopped]:
         stopped.update(member.pid for member in new)
-        _each(new, psutil.Process.suspend)
-        await _within(_FREEZE_SECONDS, partial(_stand_still, new))
+        _for_each(new, psutil.Process.suspend)
+        await _becomes_true(_FREEZE_SECONDS, partial(_are_frozen, new))
 
 
 def thaw(process: psutil.Process) -> None:
-    """Let it and its children continue."""
-    _each(family(process), psutil.Process.resume)
+    """Resume the process and its children."""
+    _for_each(family(process), psutil.Process.resume)
 
 
 async def kill(process: psutil.Process) -> None:
-    """SIGKILL it and its children, and wait until all are gone."""
+    """Kill the process and its children, and wait until all have ended."""
     await freeze(process)
     members = family(process)
-    _each(members, psutil.Process.kill)
-    await _gone(members, _KILL_SECONDS)
+    _for_each(members, psutil.Process.kill)
+    await _ended(members, _KILL_SECONDS)
 
 
 async def stop(process: psutil.Process, stop_signal: signal.Signals, seconds: float) -> bool:
-    """Ask it to end; False when it had to be killed."""
+    """Send `stop_signal` and wait. Returns False if the process had to be killed after `seconds`."""
     members = family(process)
     thaw(process)
     with contextlib.suppress(psutil.NoSuchProcess):
         process.send_signal(stop_signal)
-    if await _gone([process], seconds):
-        # Children normally end with their parent; those that outlive it have nobody to tell them.
-        if not await _gone(members, 1.0):
-            _each(members, psutil.Process.kill)
+    if await _ended([process], seconds):
+        # Children normally end with their parent. Those that do not must be killed.
+        if not await _ended(members, 1.0):
+            _for_each(members, psutil.Process.kill)
         return True
     await kill(process)
     return False
 
 
 def family(process: psutil.Process) -> list[psutil.Process]:
-    """It and its descendants; process groups would miss PostgreSQL's children, each of which leads a group."""
+    """The process and its descendants. A process group would miss PostgreSQL's children, which have groups of their own."""
     with contextlib.suppress(psutil.NoSuchProcess):
         return [process, *process.children(recursive=True)]
     return []
 
 
-async def _gone(processes: Sequence[psutil.Process], seconds: float) -> bool:
-    return await _within(seconds, lambda: not any(_exists(process) for process in processes))
+async def _ended(processes: Sequence[psutil.Process], seconds: float) -> bool:
+    return await _becomes_true(seconds, lambda: not any(_exists(process) for process in processes))
 
 
-async def _within(seconds: float, condition: Callable[[], bool]) -> bool:
-    """Whether it came true in time."""
+async def _becomes_true(seconds: float, condition: Callable[[], bool]) -> bool:
+    """Whether the condition became true within `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -169,14 +169,14 @@ async def _within(seconds: float, condition: Callable[[], bool]) -> bool:
     return True
 
 
-def _stand_still(processes: Sequence[psutil.Process]) -> bool:
+def _are_frozen(processes: Sequence[psutil.Process]) -> bool:
     return all(is_frozen(process) or not _exists(process) for process in processes)
 
 
 def _exists(process: psutil.Process) -> bool:
     _reap(process.pid)
     with contextlib.suppress(psutil.NoSuchProcess):
-        # A killed program of many threads is a zombie while the rest of them still hold its port.
+        # A killed process is a zombie while its remaining threads still hold its port.
         return process.is_running() and (process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1)
     return False
 
@@ -193,7 +193,7 @@ def _mark_of(process: psutil.Process) -> str:
     return ""
 
 
-def _each(processes: Iterable[psutil.Process], action: Callable[[psutil.Process], None]) -> None:
+def _for_each(processes: Iterable[psutil.Process], action: Callable[[psutil.Process], None]) -> None:
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             action(process)

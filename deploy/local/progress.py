@@ -1,4 +1,4 @@
-"""What a start looks like while it happens."""
+"""Shows the progress of a start."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from rich.text import Text
 
 
 class Progress(Protocol):
-    """Told about every server that is started."""
+    """Receives the events of a start, each with the name of a server or step."""
 
     def begins(self, name: str) -> None: ...
 
@@ -21,8 +21,8 @@ class Progress(Protocol):
     def failed(self, name: str, note: str) -> None: ...
 
 
-class Silent:
-    """For tests."""
+class NoProgress:
+    """Shows nothing."""
 
     def begins(self, name: str) -> None:
         pass
@@ -34,8 +34,8 @@ class Silent:
         pass
 
 
-class Lines:
-    """One plain line for each event: logs and pipes."""
+class PlainProgress:
+    """Prints one line for each event, for logs and pipes."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -50,8 +50,8 @@ class Lines:
         self._console.print(f"{name}: {note}", highlight=False)
 
 
-class Display:
-    """A table that fills in: terminals."""
+class LiveProgress:
+    """Updates a table, for terminals."""
 
     def __init__(self) -> None:
         self._rows: dict[str, Spinner | Text] = {}
@@ -73,11 +73,11 @@ class Display:
 
 
 @contextmanager
-def shown_on(console: Console) -> Iterator[Progress]:
-    """The progress that suits the console."""
+def progress_on(console: Console) -> Iterator[Progress]:
+    """The kind of progress that the console can show."""
     if not console.is_terminal:
-        yield Lines(console)
+        yield PlainProgress(console)
         return
-    display = Display()
+    display = LiveProgress()
     with Live(display, console=console, refresh_per_second=12):
         yield display

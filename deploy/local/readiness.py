@@ -1,4 +1,4 @@
-"""Waiting until a server can be used, never longer than agreed."""
+"""Waits until a server is usable, for a limited time."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ _ATTEMPT_SECONDS = 10.0
 
 
 class Usable(Protocol):
-    """What can be said of a server before knowing who runs it."""
+    """A server, as the wait for its readiness needs it."""
 
     ready_seconds: float = 30.0
 
@@ -23,37 +23,37 @@ class Usable(Protocol):
     @property
     def url(self) -> str: ...
 
-    async def settle(self) -> bool:
-        """One attempt at what is left to do once it listens; True when it is usable.
+    async def become_usable(self) -> bool:
+        """Finish the start of a server that listens. Returns True when the server is usable.
 
-        Repeated until then. What it raises counts as "not yet", and is told when time is up; only a
+        It is called repeatedly. An error means "not yet" and is part of the message after a timeout; only a
         `LocalServerError` ends the wait at once.
         """
         ...
 
 
 async def until_usable(
-    server: Usable, port: int, is_running: Callable[[], Awaitable[bool]], explain: Callable[[str], str]
+    server: Usable, port: int, is_running: Callable[[], Awaitable[bool]], failure_message: Callable[[str], str]
 ) -> None:
-    """Settle `server`, which listens on `port`.
+    """Wait until `server`, which listens on `port`, is usable.
 
     Raises:
-        NotReady: it ended, or was not usable after its `ready_seconds`.
+        NotReady: the server ended, or was not usable after its `ready_seconds`.
     """
     deadline = time.monotonic() + server.ready_seconds
     reason = "it does not listen"
     while time.monotonic() < deadline:
         if not await is_running():
-            raise NotReady(explain("ended while starting"))
+            raise NotReady(failure_message("ended during its start"))
         if await ports.accepts(port):
             try:
                 async with asyncio.timeout(_ATTEMPT_SECONDS):
-                    if await server.settle():
+                    if await server.become_usable():
                         return
                 reason = "it listens but is not usable yet"
             except LocalServerError:
                 raise
-            except Exception as error:  # noqa: BLE001 - drivers refuse in many ways while a server comes up
+            except Exception as error:  # noqa: BLE001 - drivers fail in many ways while a server starts
                 reason = f"{type(error).__name__}: {error}"
         await asyncio.sleep(_POLL_SECONDS)
-    raise NotReady(explain(f"was not usable after {server.ready_seconds:.0f} s ({reason})"))
+    raise NotReady(failure_message(f"was not usable after {server.ready_seconds:.0f} s ({reason})"))

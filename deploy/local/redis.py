@@ -1,11 +1,11 @@
-"""Redis, by the Valkey server: a cache, so nothing is written to disk."""
+"""Redis, run by the Valkey server. It is a cache, so it writes nothing to disk."""
 
 import asyncio
 
 from deploy.local.local_process import Recipe
-from deploy.local.packaged import valkey_server
 from deploy.local.ports import LOOPBACK
 from deploy.local.process import Launch
+from deploy.local.server_programs import valkey_server
 from deploy.local.state import StateDirectory
 
 
@@ -19,7 +19,7 @@ class RedisServer(Recipe):
 
     @property
     def url(self) -> str:
-        """Of database 0."""
+        """The URL of database 0."""
         return f"redis://{LOOPBACK}:{self._state.port(self.name)}/0"
 
     @property
@@ -34,7 +34,7 @@ class RedisServer(Recipe):
         directory.mkdir(parents=True, exist_ok=True)
         return Launch(argv=[valkey_server(), *self.arguments], directory=directory)
 
-    async def settle(self) -> bool:
+    async def become_usable(self) -> bool:
         reader, writer = await asyncio.open_connection(LOOPBACK, self._state.port(self.name))
         try:
             writer.write(b"PING\r\n")

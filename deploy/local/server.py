@@ -1,17 +1,17 @@
-"""The one interface to a server, whoever runs it."""
+"""The interface to a server, for every implementation."""
 
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 Condition = Literal["running", "frozen", "ended", "stopped"]
-"""`ended`: it was started and is gone without having been stopped."""
+"""`ended`: the server was started and ended without a stop command."""
 
 
 class Server(Protocol):
-    """A server that can be used, and broken on purpose.
+    """A server that can be started, stopped and made to fail.
 
-    Every method raises `NotControllable` where the server belongs to someone else, except `start` (which then
-    checks that it answers) and `is_running`.
+    For an external server, every method raises `NotControllable` except `start`, which checks that the server answers,
+    `is_running` and `condition`.
     """
 
     @property
@@ -21,51 +21,51 @@ class Server(Protocol):
 
     @property
     def urls(self) -> tuple[str, ...]:
-        """Where it listens; several only where someone else runs several replicas."""
+        """The URLs of the server. Only external replicas can have several."""
         ...
 
     @property
     def pid(self) -> int | None:
-        """Its process, where it is a local one and runs."""
+        """The process id of a running local process, else None."""
         ...
 
     async def start(self) -> None:
-        """Return once it is usable; thaws it if frozen. Same data and port as before.
+        """Start the server with the same data and port as before, or thaw it. Returns when it is usable.
 
         Raises:
-            NotReady: it ended or took too long; the message holds the tail of its log.
-            PortTaken: another program took its port.
+            NotReady: the server ended or took too long. The message has the end of its log.
+            PortTaken: another program uses its port.
         """
         ...
 
     async def stop(self) -> None:
-        """End it gracefully, frozen or not; killed when it does not end in time."""
+        """Stop the server gracefully, even a frozen one. Kills it if it does not end in time."""
         ...
 
     async def kill(self) -> None:
-        """SIGKILL it and its children, and wait until they are gone."""
+        """Kill the server and its children with SIGKILL, and wait until they have ended."""
         ...
 
     async def freeze(self) -> None:
-        """SIGSTOP it and its children: connections stay open, nothing answers."""
+        """Suspend the server and its children with SIGSTOP: connections stay open without an answer."""
         ...
 
     async def thaw(self) -> None:
-        """SIGCONT it and its children."""
+        """Resume the server and its children with SIGCONT."""
         ...
 
     async def is_running(self) -> bool:
-        """Whether it exists, frozen or not."""
+        """Whether the process exists, even if it is frozen."""
         ...
 
     async def condition(self) -> Condition:
-        """What became of it."""
+        """The current condition."""
         ...
 
 
 @dataclass(frozen=True)
 class ServerUrls:
-    """Where the servers of a stack listen."""
+    """The URLs of a stack's servers."""
 
     postgres: str = field(repr=False)
     replicas: tuple[str, ...] = field(repr=False)
@@ -74,7 +74,7 @@ class ServerUrls:
     mongo: str = field(repr=False)
 
     def as_environment(self) -> dict[str, str]:
-        """The `TM_…` settings under which every service finds these servers."""
+        """The `TM_…` settings with these URLs."""
         return {
             "TM_POSTGRES_URL": self.postgres,
             "TM_REPLICA_URLS": ",".join(self.replicas),

@@ -9,7 +9,7 @@ from deploy.local.database_steps import AdminKey, Migration
 from deploy.local.local_process import LocalProcess, Recipe
 from deploy.local.ports import LOOPBACK
 from deploy.local.process import Launch
-from deploy.local.progress import Progress, Silent
+from deploy.local.progress import NoProgress, Progress
 from deploy.local.server import Server
 from deploy.local.settings import REPOSITORY
 from deploy.local.stack import Stack
@@ -36,7 +36,7 @@ class Service(Recipe):
 
     @property
     def url(self) -> str:
-        """Of its HTTP interface."""
+        """The base URL of its HTTP API."""
         return f"http://{LOOPBACK}:{self._state.port(self.name)}"
 
     async def prepare(self) -> Launch:
@@ -45,10 +45,10 @@ class Service(Recipe):
             "TM_HTTP_PORT": str(self._state.port(self.name)),
             "TM_INSTANCE_ID": self.name,
         }
-        keys = {"TM_KEY_SNAPSHOT_PATH": str(self._state.copy_of_keys(self.name))}
+        keys = {"TM_KEY_SNAPSHOT_PATH": str(self._state.key_snapshot(self.name))}
         return Launch(argv=self._command, directory=REPOSITORY, environment={**keys, **self._environment(), **own})
 
-    async def settle(self) -> bool:
+    async def become_usable(self) -> bool:
         """Whether `GET /health/ready` answers 200."""
         reader, writer = await asyncio.open_connection(LOOPBACK, self._state.port(self.name))
         try:
@@ -62,30 +62,33 @@ class Services:
     """One control plane, two data planes and one audit consumer on the servers of a stack."""
 
     def __init__(self, stack: Stack, state: Path, environment: Mapping[str, str] | None = None) -> None:
-        """`environment`: further settings for all of them."""
+        """`environment` holds further settings for all instances."""
         self._stack = stack
         self._state = StateDirectory(state)
         self._environment = dict(environment or {})
         self._all: list[LocalProcess] = []
         self.migration = Migration(self._shared_settings, self._state)
         self.admin_key = AdminKey(self._shared_settings, self._state)
-        self.control_plane = self.another("control_plane", "control-plane")
-        self.data_planes = (self.another("data_plane", "data-plane-1"), self.another("data_plane", "data-plane-2"))
-        self.audit_consumer = self.another("audit_consumer", "audit-consumer")
+        self.control_plane = self.add_instance("control_plane", "control-plane")
+        self.data_planes = (
+            self.add_instance("data_plane", "data-plane-1"),
+            self.add_instance("data_plane", "data-plane-2"),
+        )
+        self.audit_consumer = self.add_instance("audit_consumer", "audit-consumer")
 
     @property
     def servers(self) -> tuple[Server, ...]:
-        """Every instance, those added later included."""
+        """Every instance, including added ones."""
         return tuple(self._all)
 
     @property
     def env(self) -> dict[str, str]:
-        """What a client needs to find servers and services."""
+        """The settings with which clients find the servers and services."""
         return self._stack.urls.as_environment() | self.urls | {"TM_ADMIN_KEY": self.admin_key.text()}
 
     @property
     def urls(self) -> dict[str, str]:
-        """Where the services listen, by setting."""
+        """The services' URLs by the names of their settings."""
         return {
             "TM_CONTROL_PLANE_URL": self.control_plane.urls[0],
             "TM_DATA_PLANE_URLS": ",".join(instance.urls[0] for instance in self.data_planes),
@@ -95,10 +98,10 @@ class Services:
     def _shared_settings(self) -> dict[str, str]:
         return {**self._stack.urls.as_environment(), **self._environment}
 
-    def another(self, module: str, name: str, environment: Mapping[str, str] | None = None) -> Server:
-        """One more instance, not started yet: `python -m <module> serve`; `environment` goes over everything else."""
+    def add_instance(self, module: str, name: str, environment: Mapping[str, str] | None = None) -> Server:
+        """Add an instance of `python -m <module> serve` without starting it. `environment` overrides all other settings."""
 
-        def settings() -> Mapping[str, str]:  # asked for at each start: the stack's ports may have changed
+        def settings() -> Mapping[str, str]:  # called at each start, since the stack's ports can change
             own = {"TM_SNAPSHOT_PATH": str(self._state.snapshot(name))} if module == "data_plane" else {}
             return {**self._shared_settings(), **own, **(environment or {})}
 
@@ -109,23 +112,23 @@ class Services:
         return instance
 
     async def start(self, progress: Progress | None = None) -> None:
-        """Migrate, then start every instance that does not run.
+        """Migrate the database, then start every stopped instance.
 
         Raises:
-            LocalServerError: that failed; the message holds the end of the log.
+            LocalServerError: a step failed. The message has the end of its log.
         """
-        await start_all([(self.migration, self.admin_key)], progress or Silent())
-        await self.start_instances(progress)
+        await start_all([(self.migration, self.admin_key)], progress or NoProgress())
+        await self.start_on_migrated_database(progress)
 
-    async def start_instances(self, progress: Progress | None = None) -> None:
-        """`start` on a database that is up to date."""
+    async def start_on_migrated_database(self, progress: Progress | None = None) -> None:
+        """Start every stopped instance. The database must be migrated."""
         for instance in self._all:
             if not await instance.is_running():
-                self._state.renew_taken_port(instance.name)
-        await start_all([(instance,) for instance in self._all], progress or Silent())
+                self._state.replace_taken_port(instance.name)
+        await start_all([(instance,) for instance in self._all], progress or NoProgress())
 
-    async def env_of_running(self) -> dict[str, str]:
-        """`env`, without the services when none of them runs."""
+    async def running_environment(self) -> dict[str, str]:
+        """`env`, without the services if none of them is running."""
         running = [await instance.is_running() for instance in self._all]
         return self.env if any(running) else self._stack.urls.as_environment()
 

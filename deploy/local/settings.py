@@ -1,4 +1,4 @@
-"""What the local servers can be told; the only reader of the environment in this package."""
+"""The settings of the local stack. No other module of this package reads the environment."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ DEFAULT_STATE = REPOSITORY / ".local"
 
 
 class LocalSettings(BaseSettings):
-    """Read from `TM_…` variables. A server URL that is set means: use that server, start none."""
+    """Read from `TM_…` variables. A server URL replaces the local server."""
 
     model_config = SettingsConfigDict(
         env_prefix="TM_", env_ignore_empty=True, frozen=True, extra="ignore", hide_input_in_errors=True
@@ -44,28 +44,28 @@ class LocalSettings(BaseSettings):
     image_mongo: str = Field(default="mongo:6.0", description="Container image of MongoDB.")
 
     cache_home: Path = Field(
-        default=Path("~/.cache"), validation_alias="XDG_CACHE_HOME", description="Where downloads are kept."
+        default=Path("~/.cache"), validation_alias="XDG_CACHE_HOME", description="Directory of downloads."
     )
     temporary: Path | None = Field(
-        default=None, validation_alias="TMPDIR", description="Where PostgreSQL's data is when started by root."
+        default=None, validation_alias="TMPDIR", description="Directory of PostgreSQL's data when started by root."
     )
     docker_host: str | None = Field(
-        default=None, validation_alias="DOCKER_HOST", description="Where the Docker engine listens."
+        default=None, validation_alias="DOCKER_HOST", description="Address of the Docker engine."
     )
 
     _split_replicas = field_validator("replica_urls", mode="before")(split_commas)
 
     @property
     def cache(self) -> Path:
-        """Where downloads are kept for every checkout of this user."""
+        """The directory of downloads, shared by all checkouts of this user."""
         return self.cache_home.expanduser() / "traffic-manager"
 
 
 def read_settings() -> LocalSettings:
-    """The settings of this environment.
+    """The settings in the environment.
 
     Raises:
-        LocalServerError: one has a value that means nothing.
+        LocalServerError: a setting has an invalid value.
     """
     try:
         return LocalSettings()
@@ -75,5 +75,5 @@ def read_settings() -> LocalSettings:
 
 
 def inherited_environment() -> dict[str, str]:
-    """The caller's environment, as a started process should see it."""
-    return dict(os.environ)  # noqa: TID251 - this is the module that may
+    """The environment for started processes: that of this process."""
+    return dict(os.environ)  # noqa: TID251 - this module reads the environment

@@ -1,14 +1,14 @@
-"""The four kinds of servers as one thing that starts and stops."""
+"""All servers together: PostgreSQL, Redis, Kafka and MongoDB."""
 
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from deploy.local.assembly import Members, assemble, choose_engine
+from deploy.local.assembly import StackServers, assemble, choose_engine
 from deploy.local.container import LocalContainer, engine_answers
 from deploy.local.external import ExternalServer
 from deploy.local.kafka.broker import CONTROLLER
-from deploy.local.progress import Progress, Silent
+from deploy.local.progress import NoProgress, Progress
 from deploy.local.server import Server, ServerUrls
 from deploy.local.settings import DEFAULT_STATE, LocalSettings, read_settings
 from deploy.local.starting import Step, start_all
@@ -18,7 +18,7 @@ from deploy.local.state import Engine, StateDirectory
 class Stack:
     """PostgreSQL with a replica, Redis, Kafka and MongoDB."""
 
-    def __init__(self, state: StateDirectory, engine: Engine, members: Members) -> None:
+    def __init__(self, state: StateDirectory, engine: Engine, members: StackServers) -> None:
         self.state = state
         self.postgres = members.postgres
         self.replica = members.replica
@@ -29,12 +29,12 @@ class Stack:
 
     @property
     def servers(self) -> tuple[Server, ...]:
-        """All of them, in the order they are told of."""
+        """All servers, in the order of the status table."""
         return (self.postgres, self.replica, self.redis, self.kafka, self.mongo)
 
     @property
     def urls(self) -> ServerUrls:
-        """Where they listen; the same before and after a restart."""
+        """The servers' URLs, which a restart does not change."""
         return ServerUrls(
             postgres=self.postgres.urls[0],
             replicas=self.replica.urls,
@@ -44,10 +44,10 @@ class Stack:
         )
 
     async def start(self, progress: Progress | None = None, on_postgres: Sequence[Step] = ()) -> None:
-        """Start what does not run, and wait until all are usable; `on_postgres` is done as soon as that is there.
+        """Start every stopped server, and wait until all are usable. `on_postgres` runs as soon as PostgreSQL is usable.
 
         Raises:
-            LocalServerError: one could not be started; those that were, keep running until `stop`.
+            LocalServerError: a server failed to start. Servers that started keep running until `stop`.
         """
         await self._replace_taken_ports()
         with self.state.update() as state:
@@ -55,11 +55,11 @@ class Stack:
             state.urls = [url for server in self.own for url in server.urls]
         await start_all(
             [(self.postgres, self.replica, *on_postgres), (self.redis,), (self.kafka,), (self.mongo,)],
-            progress or Silent(),
+            progress or NoProgress(),
         )
 
     async def stop(self) -> None:
-        """Stop those that belong to this stack."""
+        """Stop the servers of this stack. External servers keep running."""
         async with asyncio.TaskGroup() as group:
             for server in self.own:
                 group.create_task(server.stop())
@@ -67,7 +67,7 @@ class Stack:
             state.engine = None
 
     def purge(self) -> None:
-        """Delete data and logs; nothing may run."""
+        """Delete data and logs. All servers must be stopped."""
         for server in self.servers:
             if isinstance(server, LocalContainer):
                 server.remove()
@@ -75,23 +75,23 @@ class Stack:
 
     @property
     def own(self) -> list[Server]:
-        """Those that are started here, not named by the environment."""
+        """The servers that this stack starts, without external ones."""
         return [server for server in self.servers if not isinstance(server, ExternalServer)]
 
     async def _replace_taken_ports(self) -> None:
         for server in self.own:
             if await server.is_running():
                 continue
-            self.state.renew_taken_port(server.name)
+            self.state.replace_taken_port(server.name)
             if server is self.kafka:
-                self.state.renew_taken_port(CONTROLLER)
+                self.state.replace_taken_port(CONTROLLER)
 
 
 def open_stack(state: Path, settings: LocalSettings | None = None) -> Stack:
-    """The stack whose state is kept in the directory `state`; nothing is started.
+    """The stack of the state directory `state`. Starts nothing.
 
     Raises:
-        LocalServerError: the settings ask for what there is not.
+        LocalServerError: the settings are wrong, or require a missing container engine.
     """
     settings = settings or read_settings()
     directory = StateDirectory(state)

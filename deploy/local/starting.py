@@ -1,4 +1,4 @@
-"""Starting several servers at once."""
+"""Starts several servers concurrently."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ from deploy.local.progress import Progress
 
 
 class Step(Protocol):
-    """A server, or something else that comes between servers."""
+    """A server, or another step of a start."""
 
     @property
     def name(self) -> str: ...
@@ -21,17 +21,17 @@ class Step(Protocol):
 
 
 async def start_all(chains: Sequence[Sequence[Step]], progress: Progress) -> None:
-    """Start all chains side by side, and within a chain one step after the other.
+    """Start all chains concurrently, and the steps of a chain in order.
 
     Raises:
-        LocalServerError: the first failure; the others are given up, what runs by then keeps running.
+        LocalServerError: the first failure. It cancels the other starts; running servers keep running.
     """
     try:
         async with asyncio.TaskGroup() as group:
             for chain in chains:
                 group.create_task(_start_in_order(chain, progress))
     except BaseExceptionGroup as failures:
-        # Not `except*`: what is raised there comes out inside a group, and nobody shows its message.
+        # Not `except*`: it would raise the error inside a group, and callers print the message of a single error.
         ours = failures.subgroup(LocalServerError)
         if ours is None:
             raise
@@ -46,15 +46,15 @@ async def _start_in_order(steps: Sequence[Step], progress: Progress) -> None:
         try:
             await step.start()
         except asyncio.CancelledError:
-            progress.failed(step.name, "given up")
+            progress.failed(step.name, "cancelled")
             raise
         except BaseException:
             progress.failed(step.name, "failed")
             raise
-        progress.ready(step.name, "already running" if was_running else f"ready after {time.monotonic() - began:.1f} s")
+        progress.ready(step.name, "already running" if was_running else f"ready in {time.monotonic() - began:.1f} s")
 
 
 def _first(failures: BaseExceptionGroup[LocalServerError]) -> LocalServerError:
-    """Groups nest when chains fail together."""
+    """The first error. Groups are nested when several chains fail."""
     first = failures.exceptions[0]
     return _first(first) if isinstance(first, BaseExceptionGroup) else first

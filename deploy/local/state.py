@@ -1,4 +1,4 @@
-"""What outlives a command: ports, and which processes were started. One small file, replaced atomically."""
+"""The state that commands share: ports and started processes, in a small file that is replaced atomically."""
 
 import contextlib
 import fcntl
@@ -15,7 +15,7 @@ import msgspec
 from deploy.local import ports
 from deploy.local.files import write_atomically
 
-# What a shell takes as it is after an equals sign.
+# Values that a shell reads unchanged without quotes.
 _PLAIN = re.compile(r"[\w@%+=:,./?-]*", re.ASCII)
 _CONTENTS = (
     *("postgres", "redis", "kafka", "mongo", "logs", "snapshots", "env", "admin-key", "access"),
@@ -26,7 +26,7 @@ Engine = Literal["containers", "processes"]
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """A process, told apart from a later one with the same number by when it began (seconds since the epoch)."""
+    """A process. The start time, in seconds since the epoch, differs from that of a later process with the same pid."""
 
     pid: int
     created: float
@@ -38,9 +38,9 @@ class State(msgspec.Struct):
     ports: dict[str, int] = {}
     processes: dict[str, Identity] = {}
     urls: list[str] = []
-    """Where servers listened that were started here: found in the environment, they are not someone else's."""
+    """URLs of servers that were started here. In the environment, they do not name external servers."""
     engine: Engine | None = None
-    """What runs the servers, while they run."""
+    """What runs the servers; None while they are stopped."""
 
 
 class StateDirectory:
@@ -55,56 +55,56 @@ class StateDirectory:
 
     @property
     def digest(self) -> str:
-        """Tells stacks on one machine apart."""
+        """A name for this directory that is unique on the machine."""
         return hashlib.sha256(str(self.path).encode()).hexdigest()[:12]
 
     def mark(self, name: str) -> str:
-        """What processes started for it carry in their environment."""
+        """The text in the environment of processes started as `name`, by which they are found."""
         return f"{self.path}:{name}"
 
     def exists(self) -> bool:
-        """Whether anything was ever started here."""
+        """Whether anything was started here."""
         return self.path.exists()
 
     def log(self, name: str) -> Path:
-        """Where the output of `name` goes."""
+        """The log file of `name`."""
         return self.logs / f"{name}.log"
 
     def snapshot(self, name: str) -> Path:
-        """What the resolver instance `name` knew when it ran last."""
+        """The snapshot file of the resolver instance `name`."""
         return self.path / "snapshots" / name
 
-    def copy_of_keys(self, name: str) -> Path:
-        """Where a service of that name copies the access keys that it knows."""
+    def key_snapshot(self, name: str) -> Path:
+        """The key snapshot file of the service instance `name`."""
         return self.path / "access" / name
 
     def read(self) -> State:
-        """The last state written; an empty one when there is none or it cannot be read."""
+        """The current state; an empty state if the file is missing or unreadable."""
         try:
             return msgspec.json.decode(self._file.read_bytes(), type=State)
         except FileNotFoundError:
             return State()
         except msgspec.DecodeError:
-            # Processes are found again by the mark they carry, ports are picked anew; data is untouched.
+            # Processes are found by their marks, and new ports are picked. Data is not touched.
             self._file.rename(self.path / "state.broken")
             return State()
 
     @contextlib.contextmanager
     def update(self) -> Iterator[State]:
-        """Change the state as one step, also against other commands on the same directory."""
+        """Change the state in one step. Concurrent commands on the same directory wait."""
         with self._locked("state.lock"):
             state = self.read()
             yield state
             write_atomically(self._file, msgspec.json.format(msgspec.json.encode(state)))
 
     @contextlib.contextmanager
-    def one_command(self, waits: Callable[[], None]) -> Iterator[None]:
-        """Let one `up` or `down` work at a time; the next waits, and calls `waits` before it does."""
-        with self._locked("command.lock", waits):
+    def exclusive_command(self, on_wait: Callable[[], None]) -> Iterator[None]:
+        """Let one `up` or `down` run at a time. The next one calls `on_wait`, and waits."""
+        with self._locked("command.lock", on_wait):
             yield
 
     def port(self, name: str) -> int:
-        """The port of `name`, picked the first time it is asked for."""
+        """The port of `name`; the first call picks it."""
         port = self.read().ports.get(name)
         return port if port is not None else self.pick_port(name)
 
@@ -114,18 +114,18 @@ class StateDirectory:
             state.ports[name] = ports.pick(frozenset(state.ports.values()))
             return state.ports[name]
 
-    def renew_taken_port(self, name: str) -> None:
-        """Give `name`, which must not run, another port if its own is in use."""
+    def replace_taken_port(self, name: str) -> None:
+        """Give `name`, which must be stopped, another port if its port is in use."""
         if not ports.is_free(self.port(name)):
             self.pick_port(name)
 
     def write_environment(self, values: Mapping[str, str]) -> None:
-        """Replace the file of `KEY=value` lines for shells to source; only its owner may read the passwords in it."""
+        """Replace the environment file: `KEY=value` lines for a shell to source. Only its owner can read it."""
         lines = [f"{key}={value if _PLAIN.fullmatch(value) else shlex.quote(value)}\n" for key, value in values.items()]
         write_atomically(self.environment, "".join(lines).encode())
 
     def purge(self) -> None:
-        """Delete everything that was made here, and nothing else; nothing may run."""
+        """Delete the files of the stack and no others. All servers must be stopped."""
         for path in (self.path / name for name in _CONTENTS):
             if path.is_symlink():
                 shutil.rmtree(path.resolve(), ignore_errors=True)
@@ -133,16 +133,16 @@ class StateDirectory:
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # someone else keeps something here
+        with contextlib.suppress(OSError):  # the directory has other files
             self.path.rmdir()
 
     @contextlib.contextmanager
-    def _locked(self, name: str, waits: Callable[[], None] = lambda: None) -> Iterator[None]:
+    def _locked(self, name: str, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
         self.logs.mkdir(parents=True, exist_ok=True)
         with (self.path / name).open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                waits()
+                on_wait()
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield

@@ -20,7 +20,7 @@ async def test_every_resolver_returns_the_change_when_the_wait_ends(system: Syst
 async def test_every_serving_process_is_listed_until_it_withdraws(system: System) -> None:
     key = await system.new_key()
     await system.put(key, "http://v1")
-    third = system.services.another("data_plane", "data-plane-third", {"TM_WORKERS": "2"})
+    third = system.services.add_instance("data_plane", "data-plane-third", {"TM_WORKERS": "2"})
     await third.start()
     try:
         found = await eventually(lambda: _with(system, key, "data-plane-third", 2))

@@ -68,7 +68,7 @@ async def test_endless_body_is_a_503_at_the_deadline(system: System) -> None:
 async def test_health_and_metrics_respond_while_other_requests_are_shed(system: System) -> None:
     """The only concurrency slot is held by a request that waits for a frozen database."""
     key = await system.new_key()
-    small = system.services.another(
+    small = system.services.add_instance(
         "control_plane", f"control-plane-small-{secrets.token_hex(3)}", {"TM_MAX_CONCURRENT_REQUESTS": "1"}
     )
     await small.start()

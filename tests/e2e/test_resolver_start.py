@@ -10,7 +10,7 @@ async def test_resolver_without_a_snapshot_loads_the_hot_keys_of_redis_before_it
     key = await system.new_key()
     await system.put(key, "http://used")
     await system.until_resolved(key, "http://used")
-    resolver = system.services.another("data_plane", "without-a-snapshot")
+    resolver = system.services.add_instance("data_plane", "without-a-snapshot")
     await resolver.start()  # returns when it is ready
     try:
         assert await metric(system.http, resolver.urls[0], 'tm_warm_start_source_info{source="redis"}') == 1

@@ -32,7 +32,7 @@ async def test_old_value_in_frozen_redis_is_not_returned_after_it_resumes(system
             await system.until_resolved(key, "http://new")
         finally:
             await system.stack.redis.thaw()
-        fresh = system.services.another("data_plane", "started-after-redis")
+        fresh = system.services.add_instance("data_plane", "started-after-redis")
         await fresh.start()
 
         async def new_everywhere() -> bool:
@@ -73,7 +73,7 @@ async def test_known_route_is_answered_and_unknown_route_is_503_while_every_data
 async def test_primary_serves_loads_while_the_replica_is_frozen(system: System) -> None:
     key = await system.new_key()
     await system.put(key, "http://there")
-    fresh = system.services.another("data_plane", "with-frozen-replica")
+    fresh = system.services.add_instance("data_plane", "with-frozen-replica")
     await system.stack.replica.freeze()
     try:
         await fresh.start()

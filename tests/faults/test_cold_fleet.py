@@ -18,7 +18,9 @@ MOST_AT_ONCE = 20
 @pytest.fixture
 async def cold(system: System) -> AsyncIterator[list[Server]]:
     """Two resolvers with empty caches, and an empty Redis."""
-    fleet = [system.services.another("data_plane", name, {"TM_WARMUP_SECONDS": "0"}) for name in ("cold-1", "cold-2")]
+    fleet = [
+        system.services.add_instance("data_plane", name, {"TM_WARMUP_SECONDS": "0"}) for name in ("cold-1", "cold-2")
+    ]
     for resolver in fleet:
         await resolver.start()
     redis = Redis.from_url(system.stack.urls.redis)

@@ -24,7 +24,7 @@ async def test_event_arrives_once_after_a_kill_between_commit_and_publish(system
 
 @pytest.mark.parametrize("fault", ["kill", "freeze"])
 async def test_another_relay_takes_over_from_a_killed_or_frozen_one(system: System, fault: str) -> None:
-    second = system.services.another("control_plane", f"control-plane-second-{fault}")
+    second = system.services.add_instance("control_plane", f"control-plane-second-{fault}")
     await second.start()
     try:
         key = await system.new_key()

@@ -8,7 +8,7 @@ from tests.support.waiting import eventually
 async def test_events_that_a_resumed_relay_publishes_late_restore_no_old_value(system: System) -> None:
     key = await system.new_key()
     path = system.control_path(key).removeprefix(system.control_url)
-    second = system.services.another("control_plane", "control-plane-newer")
+    second = system.services.add_instance("control_plane", "control-plane-newer")
     await second.start()
     try:
         async with recording_revisions(system, key) as recorder:

@@ -97,7 +97,7 @@ async def test_no_resolve_fails_while_resolvers_restart_under_load(system: Syste
 async def test_no_write_fails_while_control_planes_restart_under_load(system: System) -> None:
     key = await system.new_key()
     path = system.control_path(key).removeprefix(system.control_url)
-    second = system.services.another("control_plane", "control-plane-rolling")
+    second = system.services.add_instance("control_plane", "control-plane-rolling")
     await second.start()
     numbers = iter(range(10**9))
 

@@ -20,7 +20,7 @@ SLACK = 1.0
 async def resolver_with_short_ttl(system: System, name: str, **settings: str) -> AsyncIterator[Server]:
     """A resolver with a TTL of 4 s (1.5 s for negative entries) instead of 60 s and 10 s."""
     ttl = {"TM_POSITIVE_TTL_SECONDS": str(POSITIVE), "TM_NEGATIVE_TTL_SECONDS": str(NEGATIVE)}
-    resolver = system.services.another("data_plane", name, {**ttl, **settings})
+    resolver = system.services.add_instance("data_plane", name, {**ttl, **settings})
     await resolver.start()
     try:
         yield resolver
@@ -79,7 +79,7 @@ async def test_resolver_that_starts_without_kafka_resolves_routes(system: System
     key = await system.new_key()
     await system.put(key, "http://there")
     await system.until_resolved(key, "http://there")
-    copy = str(system.state.copy_of_keys(system.services.data_planes[0].name))
+    copy = str(system.state.key_snapshot(system.services.data_planes[0].name))
     await system.stack.kafka.freeze()
     try:
         async with resolver_with_short_ttl(system, "without-kafka", TM_KEY_SNAPSHOT_PATH=copy) as resolver:

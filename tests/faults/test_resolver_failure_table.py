@@ -45,7 +45,7 @@ class ResolversUnderLoad:
 async def resolvers(system: System) -> AsyncIterator[ResolversUnderLoad]:
     """Two instances with short TTLs that have loaded every route of a tenant."""
     ttl = {"TM_POSITIVE_TTL_SECONDS": str(TTLS.positive), "TM_NEGATIVE_TTL_SECONDS": str(TTLS.negative)}
-    instances = [system.services.another("data_plane", f"under-load-{number}", ttl) for number in (1, 2)]
+    instances = [system.services.add_instance("data_plane", f"under-load-{number}", ttl) for number in (1, 2)]
     tenant = await system.new_tenant()
     base = f"{system.control_url}/api/v1/tenants/{tenant}"
     try:

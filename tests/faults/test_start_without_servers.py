@@ -17,7 +17,7 @@ async def until_snapshotted(state: StateDirectory, resolver: str, key: RouteKey)
     async def is_snapshotted() -> bool:
         snapshot = await snapshots.read()
         routes = () if snapshot is None else snapshot.routes
-        return state.copy_of_keys(resolver).exists() and any(route.key == key for route in routes)
+        return state.key_snapshot(resolver).exists() and any(route.key == key for route in routes)
 
     await eventually(is_snapshotted)
 
@@ -30,7 +30,7 @@ def servers_of_resolver(system: System) -> Sequence[Server]:
 async def test_resolver_is_ready_and_answers_known_routes_after_a_start_without_any_server(system: System) -> None:
     known, unknown = await system.new_key(), await system.new_key()
     await system.put(known, "http://known")
-    resolver = system.services.another("data_plane", "without-servers", {"TM_SNAPSHOT_INTERVAL_SECONDS": "0.2"})
+    resolver = system.services.add_instance("data_plane", "without-servers", {"TM_SNAPSHOT_INTERVAL_SECONDS": "0.2"})
     await resolver.start()
     try:
         await eventually(lambda: is_resolved(system, resolver, known))

@@ -89,7 +89,7 @@ async def test_drain_closes_watches_with_a_reason_and_does_not_wait_for_them(
 ) -> None:
     tenant = await system.new_tenant()
     settings = {"TM_DRAIN_SECONDS": drain_seconds}
-    resolver = system.services.another("data_plane", f"draining-{drain_seconds}", settings)
+    resolver = system.services.add_instance("data_plane", f"draining-{drain_seconds}", settings)
     await resolver.start()
     try:
         async with watch(system.http, resolver.urls[0], tenant) as events:
@@ -106,7 +106,7 @@ async def test_watch_stays_open_without_advancing_as_of_while_kafka_is_frozen(sy
     key = await system.new_key()
     await system.put(key, "http://before")
     await system.until_resolved(key, "http://before")
-    resolver = system.services.another("data_plane", "watched", {"TM_WATCH_PROGRESS_SECONDS": "0.2"})
+    resolver = system.services.add_instance("data_plane", "watched", {"TM_WATCH_PROGRESS_SECONDS": "0.2"})
     await resolver.start()
     try:
         async with watch(system.http, resolver.urls[0], key.tenant) as events:
@@ -131,7 +131,7 @@ async def test_watch_stays_open_without_advancing_as_of_while_kafka_is_frozen(sy
 
 async def test_watch_of_a_client_that_does_not_read_is_closed_without_delaying_others(system: System) -> None:
     tenant = await system.new_tenant()
-    resolver = system.services.another("data_plane", "slowly-watched", {"TM_WATCH_SEND_TIMEOUT_SECONDS": "0.5"})
+    resolver = system.services.add_instance("data_plane", "slowly-watched", {"TM_WATCH_SEND_TIMEOUT_SECONDS": "0.5"})
     await resolver.start()
     reader, writer = await asyncio.open_connection(*urlsplit(resolver.urls[0]).netloc.split(":"), limit=1024)
     try:

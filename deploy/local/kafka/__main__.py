@@ -1,4 +1,4 @@
-"""`python -m deploy.local.kafka`: resolve jgo.toml anew and write jgo.lock.toml."""
+"""`python -m deploy.local.kafka`: resolve jgo.toml and write jgo.lock.toml."""
 
 import tempfile
 from pathlib import Path
@@ -12,7 +12,7 @@ SPEC = LOCK.with_name("jgo.toml")
 
 
 def main() -> None:
-    """Lock every jar, direct or not, with its SHA-256."""
+    """Lock every jar, including transitive ones, with its SHA-256."""
     with tempfile.TemporaryDirectory() as directory:
         maven = MavenContext(repo_cache=Path(directory) / "jars", timeout=60)
         builder = EnvironmentBuilder(context=maven, cache_dir=Path(directory) / "work")

@@ -7,9 +7,9 @@ from deploy.local import process
 from deploy.local.kafka.jars import class_path, locked_jars
 from deploy.local.kafka.topics import create_missing_topics
 from deploy.local.local_process import Recipe
-from deploy.local.packaged import java
 from deploy.local.ports import LOOPBACK
 from deploy.local.process import Launch
+from deploy.local.server_programs import java
 from deploy.local.state import StateDirectory
 from shared.schemas.topics import MAX_RECORD_BYTES
 
@@ -38,7 +38,7 @@ class KafkaBroker(Recipe):
 
     @property
     def controller(self) -> str:
-        """Where the node's other half listens."""
+        """The address of the controller."""
         return f"{LOOPBACK}:{self._state.port(CONTROLLER)}"
 
     async def prepare(self) -> Launch:
@@ -51,7 +51,7 @@ class KafkaBroker(Recipe):
             await self._format(jars, configuration)
         return self._java(jars, "kafka.Kafka", str(configuration))
 
-    async def settle(self) -> bool:
+    async def become_usable(self) -> bool:
         await create_missing_topics(self.url)
         return True
 
@@ -66,7 +66,7 @@ class KafkaBroker(Recipe):
             "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
             "controller.quorum.bootstrap.servers": self.controller,
             "log.dirs": str(data),
-            # A broker that was killed may register again only when its old session is over; the default is 9 s.
+            # A killed broker can register again only after its old session has expired; the default is 9 s.
             "broker.session.timeout.ms": "2000",
             "broker.heartbeat.interval.ms": "500",
             "auto.create.topics.enable": "false",

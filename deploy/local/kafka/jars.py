@@ -1,4 +1,4 @@
-"""The broker's jars: from the lock file, downloaded once for each user, never used unverified."""
+"""The broker's jars: listed in the lock file, downloaded once per user, and verified before each use."""
 
 import hashlib
 import tempfile
@@ -13,10 +13,10 @@ from deploy.local.errors import JarMismatch, JarUnavailable
 from deploy.local.kafka import maven
 
 LOCK = Path(__file__).with_name("jgo.lock.toml")
-_AT_ONCE = 8
+_PARALLEL_DOWNLOADS = 8
 
 Download = Callable[[str, Path], Path]
-"""Puts the jar of a coordinate somewhere below a directory."""
+"""Downloads the jar of a coordinate into a directory. Returns its path."""
 
 
 class LockedJar(msgspec.Struct, frozen=True, rename="camel"):
@@ -29,7 +29,7 @@ class LockedJar(msgspec.Struct, frozen=True, rename="camel"):
 
     @property
     def coordinate(self) -> str:
-        """As Maven writes it."""
+        """The Maven coordinate."""
         return f"{self.group_id}:{self.artifact_id}:{self.version}"
 
     @property
@@ -39,53 +39,53 @@ class LockedJar(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def locked_jars(lock: Path = LOCK) -> list[LockedJar]:
-    """All jars, direct and not, in class path order."""
+    """All jars, including transitive ones, in class path order."""
     return msgspec.convert(tomllib.loads(lock.read_text())["dependencies"], list[LockedJar])
 
 
 def class_path(cache: Path, jars: Sequence[LockedJar]) -> str:
-    """Java's class path of `jars`, downloading into `cache` what is not there.
+    """Java's class path of `jars`. Missing jars are downloaded into `cache`.
 
     Raises:
-        JarUnavailable: one cannot be downloaded.
-        JarMismatch: one is not what was locked.
+        JarUnavailable: a jar cannot be downloaded.
+        JarMismatch: the hash of a jar differs from the lock file.
     """
     missing = [jar for jar in jars if not (cache / jar.file_name).exists()]
     if missing:
-        fetch(missing, cache, maven.opened())
+        fetch(missing, cache, maven.downloader())
     for jar in jars:
         require_hash(jar, cache / jar.file_name)
     return ":".join(str(cache / jar.file_name) for jar in jars)
 
 
 def fetch(jars: Sequence[LockedJar], cache: Path, download: Download) -> None:
-    """Put `jars` into the cache.
+    """Download `jars` into the cache.
 
-    Elsewhere first, so that neither a part of a jar nor a wrong one is ever found in the cache.
+    A jar is downloaded elsewhere and verified first, so that the cache never has a partial or wrong jar.
     """
     cache.mkdir(parents=True, exist_ok=True)
 
     def one(jar: LockedJar) -> None:
         with tempfile.TemporaryDirectory(dir=cache) as directory:
             try:
-                arrived = download(jar.coordinate, Path(directory))
+                downloaded = download(jar.coordinate, Path(directory))
             except (RuntimeError, OSError) as error:  # the errors of requests are OSErrors
                 raise JarUnavailable(
-                    f"cannot download {jar.coordinate} ({error}); check network and proxy, or name a Maven mirror "
-                    f"under [repositories] in jgo's configuration file, or put the jar at {cache / jar.file_name}"
+                    f"cannot download {jar.coordinate} ({error}); check network and proxy, or add a Maven mirror "
+                    f"to [repositories] in jgo's configuration file, or put the jar at {cache / jar.file_name}"
                 ) from error
-            require_hash(jar, arrived)
-            arrived.replace(cache / jar.file_name)
+            require_hash(jar, downloaded)
+            downloaded.replace(cache / jar.file_name)
 
-    with ThreadPoolExecutor(_AT_ONCE) as threads:
+    with ThreadPoolExecutor(_PARALLEL_DOWNLOADS) as threads:
         list(threads.map(one, jars))
 
 
 def require_hash(jar: LockedJar, path: Path) -> None:
-    """Refuse a file that is not the locked one."""
+    """Check the file against the hash in the lock file. Raises JarMismatch."""
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != jar.sha256:
         raise JarMismatch(
-            f"{path} has SHA-256 {found}, but {LOCK.name} says {jar.sha256} for {jar.coordinate}; it was not used. "
-            "Delete it to have it downloaded again; when that ends the same way, do not trust where it comes from"
+            f"{path} has SHA-256 {found}, but {LOCK.name} has {jar.sha256} for {jar.coordinate}; it was not used. "
+            "Delete it to download it again. If the hash differs again, do not trust the repository"
         )

@@ -1,4 +1,4 @@
-"""Jars from Maven repositories, by jgo."""
+"""Downloads jars from Maven repositories with jgo."""
 
 import warnings
 from collections.abc import Callable
@@ -7,20 +7,20 @@ from pathlib import Path
 _TIMEOUT_SECONDS = 60
 
 
-def opened() -> Callable[[str, Path], Path]:
-    """A function that downloads one jar, without what it depends on, below a directory.
+def downloader() -> Callable[[str, Path], Path]:
+    """A function that downloads one jar, without its dependencies, into a directory.
 
-    jgo's configuration names the repositories; without one it is Maven Central. The function raises RuntimeError when
-    no repository has the jar and OSError when none can be reached.
+    jgo's configuration has the repositories; the default is Maven Central. The function raises RuntimeError if no repository
+    has the jar, and OSError if none can be reached.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about a machine without a login session; nothing here uses that
-        # Imported late: most starts find every jar in the cache.
+        warnings.simplefilter("ignore")  # about a missing login session, which is not used here
+        # Slow imports: most starts find every jar in the cache.
         import truststore
         from jgo.config import GlobalSettings
         from jgo.maven import MavenContext
 
-        # The machine's certificates: a proxy may have one of its own.
+        # Use the machine's certificates, which can include one of a proxy.
         truststore.inject_into_ssl()
         repositories = GlobalSettings.load().repositories
 

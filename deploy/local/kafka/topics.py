@@ -1,4 +1,4 @@
-"""The product's topics on a broker."""
+"""Creates the product's topics."""
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
@@ -10,10 +10,10 @@ _TIMEOUT_MS = 5_000
 
 
 async def create_missing_topics(bootstrap: str) -> None:
-    """Create every topic of the table that the broker does not have; those it has are left as they are.
+    """Create every topic of the product that the broker lacks. Existing topics are not changed.
 
     Raises:
-        LocalServerError: the broker refused one.
+        LocalServerError: the broker refused a topic.
         KafkaError: the broker does not answer yet.
     """
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=_TIMEOUT_MS)

@@ -7,7 +7,7 @@ import pytest
 from deploy.local.assembly import choose_engine
 from deploy.local.container import LocalContainer
 from deploy.local.errors import LocalServerError, NoEngine, NotControllable, NotReady
-from deploy.local.external import ExternalServer, named_in
+from deploy.local.external import ExternalServer, external_servers
 from deploy.local.local_process import LocalProcess
 from deploy.local.settings import LocalSettings
 from deploy.local.stack import open_stack
@@ -71,13 +71,13 @@ def test_containers_use_the_ports_of_processes(tmp_path: Path) -> None:
 
 
 def test_external_primary_has_no_local_replica() -> None:
-    named = named_in(settings(postgres_url="postgresql://elsewhere/db"), frozenset())
+    named = external_servers(settings(postgres_url="postgresql://elsewhere/db"), frozenset())
     assert named["replica"].urls == ()
 
 
 def test_replica_without_its_primary_is_refused() -> None:
     with pytest.raises(LocalServerError, match="TM_POSTGRES_URL"):
-        named_in(settings(replica_urls="postgresql://elsewhere/db"), frozenset())
+        external_servers(settings(replica_urls="postgresql://elsewhere/db"), frozenset())
 
 
 def test_replica_urls_are_separated_by_commas() -> None:
@@ -89,7 +89,7 @@ def test_replica_urls_are_separated_by_commas() -> None:
 
 @pytest.mark.parametrize("action", ["stop", "kill", "freeze", "thaw"])
 async def test_external_server_cannot_be_controlled(action: str) -> None:
-    server = named_in(settings(mongo_url="mongodb://elsewhere"), frozenset())["mongo"]
+    server = external_servers(settings(mongo_url="mongodb://elsewhere"), frozenset())["mongo"]
     with pytest.raises(NotControllable, match="TM_MONGO_URL"):
         await getattr(server, action)()
 

@@ -10,9 +10,9 @@ from deploy.local import commands
 from deploy.local.__main__ import main
 from deploy.local.errors import LocalServerError, NotReady
 from deploy.local.external import ExternalServer
-from deploy.local.overview import overview
 from deploy.local.stack import open_stack
 from deploy.local.state import StateDirectory
+from deploy.local.status_table import status_table
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ async def _refuse(url: str) -> None:
 async def test_status_shows_urls_without_passwords(tmp_path: Path, width: int) -> None:
     console = Console(file=io.StringIO(), width=width)
     server = ExternalServer("replica", "TM_REPLICA_URLS", URLS, _refuse)
-    table, conditions = await overview([server], StateDirectory(tmp_path))
+    table, conditions = await status_table([server], StateDirectory(tmp_path))
     console.print(table)
     assert conditions == {"ended"}
     text = "".join(printed(console).split())

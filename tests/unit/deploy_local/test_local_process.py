@@ -98,7 +98,7 @@ async def test_server_that_ignores_sigterm_is_killed_and_the_log_says_so(
 async def test_server_that_ends_while_starting_is_reported_with_its_log(
     stand_in: StandIn, state: StateDirectory
 ) -> None:
-    with pytest.raises(NotReady, match="ended while starting") as failure:
+    with pytest.raises(NotReady, match="ended during its start") as failure:
         await stand_in(DYING).start()
     assert "no configuration found" in str(failure.value)
     assert str(state.log("stand-in")) in str(failure.value)
@@ -127,7 +127,7 @@ async def test_port_of_a_stopped_server_taken_by_another_program_is_named(
     with socket.create_server(("127.0.0.1", state.port("stand-in"))):
         with pytest.raises(PortTaken, match=str(state.port("stand-in"))):
             await stand_in(READY).start()
-        state.renew_taken_port("stand-in")
+        state.replace_taken_port("stand-in")
         await stand_in(READY).start()
 
 

@@ -33,7 +33,7 @@ def test_all_logs_are_printed_under_their_names(state: StateDirectory) -> None:
 
 
 def test_unknown_log_is_refused_with_the_known_names(state: StateDirectory) -> None:
-    with pytest.raises(LocalServerError, match="there are kafka, redis"):
+    with pytest.raises(LocalServerError, match="choose one of kafka, redis"):
         log_files(state, "mysql")
 
 

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from deploy.local.errors import LocalServerError
-from deploy.local.progress import Silent
+from deploy.local.progress import NoProgress
 from deploy.local.starting import start_all
 
 
@@ -26,9 +26,9 @@ class Step:
 async def test_failure_of_one_server_is_raised_with_its_own_message() -> None:
     failing = Step("kafka", LocalServerError("no jar: put it there"))
     with pytest.raises(LocalServerError, match="no jar: put it there"):
-        await start_all([(Step("postgres"), Step("replica")), (failing,)], Silent())
+        await start_all([(Step("postgres"), Step("replica")), (failing,)], NoProgress())
 
 
 async def test_unexpected_error_is_raised_with_its_group() -> None:
     with pytest.raises(BaseExceptionGroup):
-        await start_all([(Step("kafka", KeyError("port")),)], Silent())
+        await start_all([(Step("kafka", KeyError("port")),)], NoProgress())

