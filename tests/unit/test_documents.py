@@ -8,6 +8,7 @@ import pytest
 
 from docs.reference import PAGES
 from shared.runtime.metric_catalogue import CATALOGUE
+from shared.runtime.settings import RENAMED_SETTINGS
 
 ROOT = Path(__file__).parents[2]
 FORBIDDEN_LABELS = {"tenant", "service", "env", "version", "key", "subject", "id"}
@@ -58,6 +59,18 @@ def test_modules_in_commands_exist(page: Path) -> None:
 def test_make_targets_in_commands_exist(page: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"(?:`|^)make ([a-z-]+)", page.read_text(), re.MULTILINE)) <= targets
+
+
+def test_changelog_lists_every_renamed_setting() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    assert [old for old, new in RENAMED_SETTINGS.items() if f"| `{old}` | `{new}` |" not in changelog] == []
+
+
+def test_benchmarks_in_the_architecture_exist() -> None:
+    table = (ROOT / "ARCHITECTURE.md").read_text().partition("## Benchmarks")[2]
+    names = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+    assert names
+    assert [name for name in names if not (ROOT / "bench" / f"{name}.py").exists()] == []
 
 
 def test_paths_are_recognised_in_prose_and_tables() -> None:
