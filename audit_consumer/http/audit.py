@@ -104,7 +104,7 @@ def audit_router(queries: AuditQueries) -> Router:
 
 
 def _accept(request: _Request, into: type[_Q], rule: Rule | None = None) -> _Q:
-    """The parameters of a query. Raises InvalidInput with everything that is wrong with them."""
+    """The parameters of a query. Raises InvalidInput with all their errors."""
     query, errors = read_query(request.query_params.multi_items(), into, CHECKS, rule)
     if query is None:
         raise InvalidInput(tuple(errors))

@@ -23,7 +23,7 @@ from control_plane.http.access_keys.payloads import (
     secret_response,
 )
 from control_plane.http.common.cursors import encode_key_id, next_cursor
-from control_plane.http.common.idempotency import REPEATABLE, REPLAYED, replayed_response
+from control_plane.http.common.idempotency import IDEMPOTENCY_PARAMETERS, REPLAYED, replayed_response
 from control_plane.http.common.parsing import AnyRequest, accept_tenant
 from control_plane.http.common.problem_types import INVALID, KEY_REUSED, PROBLEM_TYPES, UNAVAILABLE
 from control_plane.http.common.request_fields import TenantName
@@ -78,12 +78,11 @@ class _Actions:
     async def create(
         self, request: AnyRequest, tenant: str | None, body: bytes, into: type[NewTenantKey] | type[NewPlatformKey]
     ) -> Response[SecretBody]:
-        new, once = accept_new_key(request, tenant, body, into)
+        new, key = accept_new_key(request, tenant, body, into)
         role = Role(new.role) if isinstance(new, NewTenantKey) else Role.ADMIN
         subject = principal_of(request).subject
-        return secret_response(
-            *await self._keys.create(tenant, new.subject, role, new.expires_at, subject, once), status=201
-        )
+        created = await self._keys.create(tenant, new.subject, role, new.expires_at, subject, key)
+        return secret_response(*created, status=201)
 
     async def page(self, request: AnyRequest, tenant: str | None) -> KeyPage:
         after, limit = accept_key_page(request, tenant)
@@ -92,9 +91,10 @@ class _Actions:
         return KeyPage(access_keys=[KeyBody.of(each) for each in found[:limit]], next_cursor=cursor)
 
     async def rotate(self, request: AnyRequest, tenant: str | None, key_id: str, body: bytes) -> Response[SecretBody]:
-        grace, once = accept_rotation(request, tenant, key_id, body)
+        grace, key = accept_rotation(request, tenant, key_id, body)
         subject = principal_of(request).subject
-        return secret_response(*await self._keys.rotate(tenant, key_id, grace, subject, once), status=200)
+        rotated = await self._keys.rotate(tenant, key_id, grace, subject, key)
+        return secret_response(*rotated, status=200)
 
     async def revoke(self, request: AnyRequest, tenant: str | None, key_id: str) -> None:
         if tenant is not None:
@@ -107,7 +107,7 @@ def _tenant_handlers(actions: _Actions) -> list[HTTPRouteHandler]:
         _TENANT_KEYS,
         summary="Create an access key for a tenant",
         operation_class=with_body(
-            NewTenantKey, required=True, headers=REPEATABLE, ci={"subject": "ci-bot", "role": "editor"}
+            NewTenantKey, required=True, headers=IDEMPOTENCY_PARAMETERS, ci={"subject": "ci-bot", "role": "editor"}
         ),
         responses=_CREATED,
         **_repeatable("keys.create"),
@@ -131,7 +131,7 @@ def _tenant_handlers(actions: _Actions) -> list[HTTPRouteHandler]:
         status_code=200,
         summary="Rotate the secret of a tenant's access key",
         operation_class=with_body(
-            Rotation, required=False, headers=REPEATABLE, within_a_day={"grace_seconds": 86400}, empty={}
+            Rotation, required=False, headers=IDEMPOTENCY_PARAMETERS, within_a_day={"grace_seconds": 86400}, empty={}
         ),
         responses=_ROTATED,
         **_repeatable("keys.rotate"),
@@ -158,7 +158,7 @@ def _platform_handlers(actions: _Actions) -> list[HTTPRouteHandler]:
         _PLATFORM_KEYS,
         summary="Create an access key of the platform, with the role admin",
         operation_class=with_body(
-            NewPlatformKey, required=True, headers=REPEATABLE, person={"subject": "ada@example.com"}
+            NewPlatformKey, required=True, headers=IDEMPOTENCY_PARAMETERS, person={"subject": "ada@example.com"}
         ),
         responses=_CREATED,
         **_repeatable("platform-keys.create"),
@@ -182,7 +182,7 @@ def _platform_handlers(actions: _Actions) -> list[HTTPRouteHandler]:
         status_code=200,
         summary="Rotate the secret of an access key of the platform",
         operation_class=with_body(
-            Rotation, required=False, headers=REPEATABLE, within_a_day={"grace_seconds": 86400}, empty={}
+            Rotation, required=False, headers=IDEMPOTENCY_PARAMETERS, within_a_day={"grace_seconds": 86400}, empty={}
         ),
         responses=_ROTATED,
         **_repeatable("platform-keys.rotate"),

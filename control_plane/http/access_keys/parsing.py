@@ -1,4 +1,4 @@
-"""Requests about access keys, parsed, with every wrong part reported at once."""
+"""Requests about access keys, parsed, with every error reported at once."""
 
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -30,8 +30,8 @@ def accept_new_key(
 ) -> tuple[_N, IdempotencyKey[StoredKey] | None]:
     """The access key to create, and the request's idempotency key. Raises InvalidInput."""
     new, errors = read_body(body, into, {"expires_at": _check_future})
-    once, once_errors = read_idempotency_key(request, body, creation_record)
-    return accepted(new, _tenant_errors(tenant), errors, once_errors), once
+    key, key_errors = read_idempotency_key(request, body, creation_record)
+    return accepted(new, _tenant_errors(tenant), errors, key_errors), key
 
 
 def accept_rotation(
@@ -42,10 +42,10 @@ def accept_rotation(
     Raises InvalidInput and NoSuchKey.
     """
     rotation, errors = read_body(body or b"{}", Rotation)
-    once, once_errors = read_idempotency_key(request, body, rotation_record)
-    seconds = accepted(rotation, _tenant_errors(tenant), errors, once_errors).grace_seconds
+    key, key_errors = read_idempotency_key(request, body, rotation_record)
+    seconds = accepted(rotation, _tenant_errors(tenant), errors, key_errors).grace_seconds
     accept_key_id(key_id)
-    return None if seconds is None else timedelta(seconds=seconds), once
+    return None if seconds is None else timedelta(seconds=seconds), key
 
 
 def accept_key_id(key_id: str) -> str:

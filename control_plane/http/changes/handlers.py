@@ -21,12 +21,12 @@ from control_plane.http.changes.payloads import (
     EXAMPLE_PLAN,
     ChangeSetBody,
     DesiredSetBody,
-    MassChangeTerms,
-    RevertTerms,
+    MassChangeOptions,
+    RevertOptions,
     ScopeQuery,
     plan_response,
 )
-from control_plane.http.common.idempotency import REPEATABLE, REPLAYED
+from control_plane.http.common.idempotency import IDEMPOTENCY_PARAMETERS, REPLAYED
 from control_plane.http.common.parsing import AnyRequest, traced
 from control_plane.http.common.problem_details import PLAN_PROBLEM_HANDLERS, PlanProblem, PurgedProblem
 from control_plane.http.common.problem_types import (
@@ -77,7 +77,7 @@ def change_handlers(changes: ChangeSetService, rules: UrlRules) -> list[HTTPRout
         operation_class=with_body(
             ChangeSetBody,
             required=True,
-            headers=REPEATABLE,
+            headers=IDEMPOTENCY_PARAMETERS,
             move=EXAMPLE_CHANGE_SET,
             plan={**EXAMPLE_CHANGE_SET, "dry_run": True},
         ),
@@ -117,7 +117,7 @@ def change_handlers(changes: ChangeSetService, rules: UrlRules) -> list[HTTPRout
         f"{_TENANT}/changes/{{revision:str}}/revert",
         summary="Revert one change set",
         operation_class=with_body(
-            RevertTerms, required=False, headers=REPEATABLE, with_reason={"reason": "v2 fails"}, empty={}
+            RevertOptions, required=False, headers=IDEMPOTENCY_PARAMETERS, with_reason={"reason": "v2 fails"}, empty={}
         ),
         responses=_REVERTED,
         **_options("changes.revert"),
@@ -135,9 +135,9 @@ def change_handlers(changes: ChangeSetService, rules: UrlRules) -> list[HTTPRout
         f"{_TENANT}/revert-to/{{revision:str}}",
         summary="Revert to a revision",
         operation_class=with_body(
-            MassChangeTerms,
+            MassChangeOptions,
             required=False,
-            headers=REPEATABLE,
+            headers=IDEMPOTENCY_PARAMETERS,
             plan={"reason": "as on Friday", "dry_run": True},
             empty={},
         ),

@@ -1,4 +1,4 @@
-"""Change sets, desired sets and reverts, parsed, with every wrong part of a request reported at once."""
+"""Change sets, desired sets and reverts, parsed, with every error reported at once."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -11,10 +11,10 @@ from control_plane.domain.route_url import RefusedUrl, UrlRules
 from control_plane.errors import TooManyChanges
 from control_plane.http.changes.payloads import (
     ChangeBody,
-    ChangeTerms,
+    ChangeOptions,
     DesiredRouteBody,
-    MassChangeTerms,
-    RevertTerms,
+    MassChangeOptions,
+    RevertOptions,
     ScopeQuery,
     plan_response,
 )
@@ -28,67 +28,69 @@ from shared.schemas.identity import RouteKey, name_errors
 from shared.schemas.validation import FieldError
 
 _B = TypeVar("_B", ChangeBody, DesiredRouteBody)
-_T = TypeVar("_T", bound=ChangeTerms)
+_T = TypeVar("_T", bound=ChangeOptions)
 
 _CHECKS = {"reason": check_reason}
 
 
 def accept_change_set(request: AnyRequest, tenant: str, body: bytes, rules: UrlRules) -> ChangeRequest:
     """The change set that is requested. Raises InvalidInput; TooManyChanges before any change is read."""
-    terms, elements, errors = read_list_body(body, ChangeTerms, "changes", _check_length, _CHECKS)
+    options, elements, errors = read_list_body(body, ChangeOptions, "changes", _check_length, _CHECKS)
     if not elements and not errors:
         errors = [FieldError("/changes", "must contain at least one change")]
     routes = _read_routes("/changes", tenant, elements, ChangeBody, rules, errors)
     key, key_errors = read_idempotency_key(request, body, plan_response)
-    return _change_request(request, tenant, terms, errors + key_errors, lambda _: WantedChangeSet(tenant, routes), key)
+    return _change_request(
+        request, tenant, options, errors + key_errors, lambda _: WantedChangeSet(tenant, routes), key
+    )
 
 
 def accept_desired_set(request: AnyRequest, tenant: str, body: bytes, rules: UrlRules) -> ChangeRequest:
     """The desired set that is requested. Raises InvalidInput."""
-    terms, elements, errors = read_list_body(body, MassChangeTerms, "routes", _accept_any_length, _CHECKS)
+    options, elements, errors = read_list_body(body, MassChangeOptions, "routes", _accept_any_length, _CHECKS)
     query, query_errors = read_parameters(request, ScopeQuery)
     scope = EVERYTHING if query is None else Scope(query.service, query.env)
     routes = _read_routes("/routes", tenant, elements, DesiredRouteBody, rules, errors, scope.holds)
 
-    def intent(terms: MassChangeTerms) -> Intent:
-        return DesiredSet(tenant, routes, scope, terms.allow_mass_deactivation)
+    def intent(options: MassChangeOptions) -> Intent:
+        return DesiredSet(tenant, routes, scope, options.allow_mass_deactivation)
 
-    return _change_request(request, tenant, terms, errors + query_errors, intent)
+    return _change_request(request, tenant, options, errors + query_errors, intent)
 
 
 def accept_revert(request: AnyRequest, tenant: str, revision: str, body: bytes) -> ChangeRequest:
     """The revert of one change set; the body is optional. Raises InvalidInput."""
-    terms, errors = read_body(body or b"{}", RevertTerms, _CHECKS)
+    options, errors = read_body(body or b"{}", RevertOptions, _CHECKS)
     number, revision_errors = read_revision(revision)
     key, key_errors = read_idempotency_key(request, body, plan_response)
 
-    def intent(terms: RevertTerms) -> Intent:
-        return Revert(tenant, number, terms.force)
+    def intent(options: RevertOptions) -> Intent:
+        return Revert(tenant, number, options.force)
 
-    return _change_request(request, tenant, terms, errors + revision_errors + key_errors, intent, key)
+    return _change_request(request, tenant, options, errors + revision_errors + key_errors, intent, key)
 
 
 def accept_revert_to(request: AnyRequest, tenant: str, revision: str, body: bytes) -> ChangeRequest:
     """The revert of all routes to a revision; the body is optional. Raises InvalidInput."""
-    terms, errors = read_body(body or b"{}", MassChangeTerms, _CHECKS)
+    options, errors = read_body(body or b"{}", MassChangeOptions, _CHECKS)
     number, revision_errors = read_revision(revision)
     key, key_errors = read_idempotency_key(request, body, plan_response)
 
-    def intent(terms: MassChangeTerms) -> Intent:
-        return RevertTo(tenant, number, terms.allow_mass_deactivation)
+    def intent(options: MassChangeOptions) -> Intent:
+        return RevertTo(tenant, number, options.allow_mass_deactivation)
 
-    return _change_request(request, tenant, terms, errors + revision_errors + key_errors, intent, key)
+    return _change_request(request, tenant, options, errors + revision_errors + key_errors, intent, key)
 
 
 def _change_request(
     request: AnyRequest,
     tenant: str,
-    terms: _T | None,
+    options: _T | None,
     errors: list[FieldError],
     intent: Callable[[_T], Intent],
     key: IdempotencyKey[Plan] | None = None,
 ) -> ChangeRequest:
-    given = accepted(terms, name_errors(tenant=tenant), errors, refuse_preconditions(request.headers))
+    given = accepted(options, name_errors(tenant=tenant), errors, refuse_preconditions(request.headers))
     preconditions = Preconditions(expected_revision=given.expected_revision)
     attribution = attribution_of(request, given.reason)
     return ChangeRequest(intent(given), attribution, preconditions, key, dry_run=given.dry_run)

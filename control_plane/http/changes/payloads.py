@@ -33,15 +33,15 @@ class ChangeBody(msgspec.Struct, frozen=True, kw_only=True):
     url: _Url | None = None
 
 
-class ChangeTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """The reason of a change set, and the conditions under which it is committed."""
+class ChangeOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """The options of a change set."""
 
     reason: Reason | None = None
     expected_revision: _ExpectedRevision | None = None
     dry_run: _DryRun = False
 
 
-class ChangeSetBody(ChangeTerms, frozen=True, kw_only=True):
+class ChangeSetBody(ChangeOptions, frozen=True, kw_only=True):
     """Changes that are committed together or not at all."""
 
     changes: Annotated[list[ChangeBody], msgspec.Meta(min_length=1, max_length=MAX_CHANGES)]
@@ -57,22 +57,22 @@ class DesiredRouteBody(msgspec.Struct, frozen=True, kw_only=True):
     is_active: bool = True
 
 
-class MassChangeTerms(ChangeTerms, frozen=True, kw_only=True):
-    """The terms of a change set that may affect every route of the tenant."""
+class MassChangeOptions(ChangeOptions, frozen=True, kw_only=True):
+    """The options of a change set that may affect every route of the tenant."""
 
     allow_mass_deactivation: Annotated[
         bool, msgspec.Meta(description="Allow more than 20 % of the tenant's active routes to be deactivated.")
     ] = False
 
 
-class DesiredSetBody(MassChangeTerms, frozen=True, kw_only=True):
+class DesiredSetBody(MassChangeOptions, frozen=True, kw_only=True):
     """The complete set of routes. Routes that are not listed are deactivated."""
 
     routes: list[DesiredRouteBody]
 
 
-class RevertTerms(ChangeTerms, frozen=True, kw_only=True):
-    """The terms of reverting one change set."""
+class RevertOptions(ChangeOptions, frozen=True, kw_only=True):
+    """The options of reverting one change set."""
 
     force: Annotated[
         bool, msgspec.Meta(description="Overwrite routes that changed again after the reverted revision.")

@@ -15,7 +15,7 @@ from shared.schemas.validation import FieldError
 _KEY_HEADER = "Idempotency-Key"
 _REPLAYED_HEADER = "Idempotency-Replayed"
 
-REPEATABLE: tuple[dict[str, Any], ...] = (
+IDEMPOTENCY_PARAMETERS: tuple[dict[str, Any], ...] = (
     {
         "name": _KEY_HEADER,
         "in": "header",
@@ -40,11 +40,11 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 def read_idempotency_key(
-    request: AnyRequest, body: bytes, to_response: Callable[[_D], RecordedResponse]
+    request: AnyRequest, body: bytes, make_response: Callable[[_D], RecordedResponse]
 ) -> tuple[IdempotencyKey[_D] | None, list[FieldError]]:
     """The request's idempotency key, None without the header. Method, path, query and body identify the request.
 
-    `to_response`: makes the response to record.
+    `make_response`: makes the response to record.
     """
     key = request.headers.get(_KEY_HEADER)
     if key is None:
@@ -53,7 +53,7 @@ def read_idempotency_key(
         return None, [FieldError(f"/{_KEY_HEADER}", "must be 1 to 255 printable ASCII characters without spaces")]
     request_line = f"{request.method} {request.url.path}?{request.url.query}"
     fingerprint = hashlib.sha256(request_line.encode() + b"\0" + body).digest()
-    return IdempotencyKey(key, fingerprint, to_response), []
+    return IdempotencyKey(key, fingerprint, make_response), []
 
 
 def replayed_response(recorded: RecordedResponse) -> Response[bytes]:

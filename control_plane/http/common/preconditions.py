@@ -7,7 +7,7 @@ from typing import Any
 from control_plane.domain.plans import Preconditions
 from shared.schemas.validation import FieldError
 
-CONDITIONAL: tuple[dict[str, Any], ...] = (
+PRECONDITION_PARAMETERS: tuple[dict[str, Any], ...] = (
     {
         "name": "If-Match",
         "in": "header",

@@ -38,10 +38,10 @@ def change_headers(etag_revision: int, tenant_revision: int) -> dict[str, str]:
 
 
 def respond_to_change(
-    done: Plan | RecordedResponse, to_response: Callable[[Plan], RecordedResponse]
+    done: Plan | RecordedResponse, make_response: Callable[[Plan], RecordedResponse]
 ) -> Response[bytes]:
     """The response to a change: that of the new plan, or the recorded one of an earlier request."""
-    return http_response(to_response(done)) if isinstance(done, Plan) else replayed_response(done)
+    return http_response(make_response(done)) if isinstance(done, Plan) else replayed_response(done)
 
 
 def example_response(description: str, *examples: msgspec.Struct) -> ResponseSpec:

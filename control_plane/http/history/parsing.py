@@ -1,4 +1,4 @@
-"""Requests for a tenant's history, parsed, with every wrong part reported at once."""
+"""Requests for a tenant's history, parsed, with every error reported at once."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

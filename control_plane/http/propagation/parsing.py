@@ -1,4 +1,4 @@
-"""Requests for the propagation of a change set, parsed, with every wrong part reported at once."""
+"""Requests for the propagation of a change set, parsed, with every error reported at once."""
 
 from control_plane.http.common.parsing import AnyRequest, accepted, read_parameters, read_revision
 from control_plane.http.propagation.payloads import PropagationQuery

@@ -10,9 +10,9 @@ from control_plane.domain.requests import ChangeRequest
 from control_plane.domain.route_url import UrlRules
 from control_plane.errors import HistoryPurged
 from control_plane.http.common.cursors import encode_route, next_cursor
-from control_plane.http.common.idempotency import REPEATABLE, REPLAYED
+from control_plane.http.common.idempotency import IDEMPOTENCY_PARAMETERS, REPLAYED
 from control_plane.http.common.parsing import AnyRequest, traced
-from control_plane.http.common.preconditions import CONDITIONAL
+from control_plane.http.common.preconditions import PRECONDITION_PARAMETERS
 from control_plane.http.common.problem_details import HISTORY_PROBLEM_HANDLERS, PurgedProblem
 from control_plane.http.common.problem_types import (
     INVALID,
@@ -74,7 +74,7 @@ def _options(operation: str) -> dict[str, Any]:
 
 def _state_change(operation: str, *, repeatable: bool) -> dict[str, Any]:
     """The decorator arguments of an activation or deactivation."""
-    headers = CONDITIONAL + REPEATABLE if repeatable else CONDITIONAL
+    headers = PRECONDITION_PARAMETERS + IDEMPOTENCY_PARAMETERS if repeatable else PRECONDITION_PARAMETERS
     body = with_body(ChangeReason, required=False, headers=headers, with_reason={"reason": "release 42"}, empty={})
     return {
         "status_code": 200,
@@ -103,7 +103,7 @@ def _single_route_handlers(routes: RouteService, changes: ChangeSetService, rule
         operation_class=with_body(
             PutRoute,
             required=True,
-            headers=CONDITIONAL,
+            headers=PRECONDITION_PARAMETERS,
             switch={"url": EXAMPLE_ROUTE.url, "reason": "release 42"},
             prepare={"url": EXAMPLE_ROUTE.url, "is_active": False},
         ),
@@ -138,7 +138,7 @@ def _single_route_handlers(routes: RouteService, changes: ChangeSetService, rule
     ) -> Response[bytes]:
         """Resolvers return the route again, with the URL that it has. Idempotent."""
         path = (tenant, service, env, version)
-        change = accept_state_change(request, path, body, is_active=True, to_response=route_change_response)
+        change = accept_state_change(request, path, body, is_active=True, make_response=route_change_response)
         return await carry_out(request, "activate route", change)
 
     @post(_ONE + "/deactivate", summary="Deactivate a route", **_state_change("routes.deactivate", repeatable=True))
@@ -147,7 +147,7 @@ def _single_route_handlers(routes: RouteService, changes: ChangeSetService, rule
     ) -> Response[bytes]:
         """Resolvers no longer return the route. It is kept, and can be activated again. Idempotent."""
         path = (tenant, service, env, version)
-        change = accept_state_change(request, path, body, is_active=False, to_response=route_change_response)
+        change = accept_state_change(request, path, body, is_active=False, make_response=route_change_response)
         return await carry_out(request, "deactivate route", change)
 
     @delete(

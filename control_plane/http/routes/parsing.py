@@ -1,4 +1,4 @@
-"""Requests about single routes and their list, parsed, with every wrong part reported at once."""
+"""Requests about single routes and their list, parsed, with every error reported at once."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,10 +35,10 @@ class RouteListing:
 def accept_put(request: AnyRequest, path: Path, body: bytes, rules: UrlRules) -> ChangeRequest:
     """The change that a PUT of a route requests. Raises InvalidInput."""
     given, errors = read_body(body, PutRoute, {"url": rules.accept, "reason": check_reason})
-    terms, header_errors = read_preconditions(request.headers)
+    preconditions, header_errors = read_preconditions(request.headers)
     given = accepted(given, _path_errors(path), errors, header_errors)
     route = WantedRoute(RouteKey(*path), given.is_active, rules.accept(given.url))
-    return ChangeRequest(WantedChangeSet(path[0], (route,)), attribution_of(request, given.reason), terms)
+    return ChangeRequest(WantedChangeSet(path[0], (route,)), attribution_of(request, given.reason), preconditions)
 
 
 def accept_state_change(
@@ -47,18 +47,18 @@ def accept_state_change(
     body: bytes,
     *,
     is_active: bool,
-    to_response: Callable[[Plan], RecordedResponse] | None = None,
+    make_response: Callable[[Plan], RecordedResponse] | None = None,
 ) -> ChangeRequest:
     """The activation or deactivation that is requested; the body is optional. Raises InvalidInput.
 
-    `to_response`: makes the response to record for the request's idempotency key; without it the header is ignored.
+    `make_response`: makes the response to record for the request's idempotency key; without it the header is ignored.
     """
     given, errors = read_body(body or b"{}", ChangeReason, {"reason": check_reason})
-    terms, header_errors = read_preconditions(request.headers)
-    key, key_errors = (None, []) if to_response is None else read_idempotency_key(request, body, to_response)
+    preconditions, header_errors = read_preconditions(request.headers)
+    key, key_errors = (None, []) if make_response is None else read_idempotency_key(request, body, make_response)
     given = accepted(given, _path_errors(path), errors, header_errors, key_errors)
     wanted = WantedChangeSet(path[0], (WantedRoute(RouteKey(*path), is_active),))
-    return ChangeRequest(wanted, attribution_of(request, given.reason), terms, key)
+    return ChangeRequest(wanted, attribution_of(request, given.reason), preconditions, key)
 
 
 def accept_route_listing(request: AnyRequest, tenant: str) -> RouteListing:

@@ -1,4 +1,4 @@
-"""Requests about tenants, parsed, with every wrong part reported at once."""
+"""Requests about tenants, parsed, with every error reported at once."""
 
 from control_plane.http.common.cursors import decode_tenant
 from control_plane.http.common.parsing import AnyRequest, accepted, read_parameters
