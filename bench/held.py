@@ -37,30 +37,29 @@ class FullCache:
         self._clock = SystemClock()
         self.metrics, self.health = Metrics(Service.DATA_PLANE), Health({})
         self._cache = L1Cache(routes, self.metrics)
-        lives, heard, primary_clock = TtlPolicy(LIFE_SECONDS), StreamCoverage(), PrimaryClock()
+        ttl_policy, stream_coverage, primary_clock = TtlPolicy(LIFE_SECONDS), StreamCoverage(), PrimaryClock()
         now = self._clock.monotonic()
         primary_clock.observe(sent=now, received=now, remote=PrimaryTime(self._clock.now().timestamp()))
-        heard.listen({0: 0}, at=now, resumed=False)
-        coverage = StalenessBounds(
-            local=self._cache,
-            heard=heard,
+        stream_coverage.listen({0: 0}, at=now, resumed=False)
+        staleness = StalenessBounds(
+            stream_coverage=stream_coverage,
             watermarks=Watermarks(),
             primary_clock=primary_clock,
-            lives=lives,
+            ttl_policy=ttl_policy,
             clock=self._clock,
             metrics=self.metrics,
         )
-        freshness = Freshness(lives, self._clock, self.metrics)
+        freshness = Freshness(ttl_policy, self._clock, self.metrics)
         keyring = Keyring(self._clock, self.metrics)
         keyring.put(record_of(key))
         self.authenticator = CredentialAuthenticator(keyring, None, clock=self._clock, metrics=self.metrics)
-        self._heard, self._answers = (
-            heard,
+        self._stream_coverage, self._answers = (
+            stream_coverage,
             L1Reader(
-                local=self._cache,
+                l1=self._cache,
                 freshness=freshness,
-                coverage=coverage,
-                heard=heard,
+                staleness=staleness,
+                stream_coverage=stream_coverage,
                 primary_clock=primary_clock,
                 clock=self._clock,
                 metrics=self.metrics,
@@ -80,7 +79,7 @@ class FullCache:
 
     def hear_heartbeat(self) -> None:
         """As it comes from the control plane every two seconds."""
-        self._heard.applied(0, 0, [Heartbeat(as_of=self._clock.now(), partitions=1)])
+        self._stream_coverage.applied(0, 0, [Heartbeat(as_of=self._clock.now(), partitions=1)])
 
     def filling(self) -> Iterator[int]:
         """Store one route after the other, each with times and a revision of its own, as after reading the tenant's."""

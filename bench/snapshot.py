@@ -41,30 +41,40 @@ async def main(routes: int) -> None:
         full = _snapshots(file, routes, filled=True)
         table.add_row("no snapshot", *await _measured(lambda: asyncio.sleep(QUIET_SECONDS)))
         table.add_row("writing", *await _measured(full.write))
-        table.add_row("writing on drain", *await _measured(lambda: full.write(pause=0)))
+        table.add_row("writing on drain", *await _measured(lambda: full.write(pause_seconds=0)))
         table.add_row("reading", *await _measured(_snapshots(file, routes, filled=False).read))
     Console().print(table)
 
 
 def _snapshots(file: SnapshotFile, routes: int, *, filled: bool) -> SnapshotPersistence:
-    metrics, lives, heard, clock = Metrics(Service.DATA_PLANE), TtlPolicy(), StreamCoverage(), PrimaryClock()
+    metrics, ttl_policy, stream_coverage, clock = (
+        Metrics(Service.DATA_PLANE),
+        TtlPolicy(),
+        StreamCoverage(),
+        PrimaryClock(),
+    )
     local, marks = L1Cache(routes, metrics), Watermarks()
     clock.observe(sent=CLOCK.monotonic(), received=CLOCK.monotonic(), remote=PrimaryTime(time.time()))
-    heard.listen({0: 0}, at=CLOCK.monotonic(), resumed=False)
+    stream_coverage.listen({0: 0}, at=CLOCK.monotonic(), resumed=False)
     if filled:
         _fill(local, routes)
-    coverage = StalenessBounds(
-        local=local, heard=heard, watermarks=marks, primary_clock=clock, lives=lives, clock=CLOCK, metrics=metrics
+    staleness = StalenessBounds(
+        stream_coverage=stream_coverage,
+        watermarks=marks,
+        primary_clock=clock,
+        ttl_policy=ttl_policy,
+        clock=CLOCK,
+        metrics=metrics,
     )
     return SnapshotPersistence(
         file,
-        local=local,
-        coverage=coverage,
-        freshness=Freshness(lives, CLOCK, metrics),
+        l1=local,
+        staleness=staleness,
+        freshness=Freshness(ttl_policy, CLOCK, metrics),
         watermarks=marks,
-        heard=heard,
+        stream_coverage=stream_coverage,
         primary_clock=clock,
-        lives=lives,
+        ttl_policy=ttl_policy,
         clock=CLOCK,
         metrics=metrics,
     )

@@ -91,7 +91,7 @@ def build_api(
             resolve_handler(core.resolver),
             resolve_many_handler(core.bulk),
             explain_handler(core.explainer),
-            watch_handler(core.watches, access.authenticator, timing),
+            watch_handler(core.watch_hub, access.authenticator, timing),
         ],
         problem_types=_problem_types(settings.negative_ttl_seconds),
         health=health,

@@ -51,7 +51,7 @@ def connect(settings: DataPlaneSettings) -> ResolverProcess:
     coverage = StreamCoverage()
     stores = Stores(settings, dependencies, clock=clock, metrics=metrics)
     core = build_core(stores.ports(coverage), settings, clock=clock, metrics=metrics, notes=health.notes)
-    health.when_draining.append(core.watches.drain)
+    health.when_draining.append(core.watch_hub.drain)
     access = build_access(settings, clock=clock, health=health, metrics=metrics)
     follow_keys = partial(
         following, access, settings, health=health, clock=clock, metrics=metrics, snapshot=settings.key_snapshot_path
@@ -78,7 +78,7 @@ def _events(
     stream = KafkaEventStream(
         bootstrap,
         instance,
-        heard=coverage,
+        stream_coverage=coverage,
         clock=dependencies.clock,
         metrics=dependencies.metrics,
         on_changes=reporter.note_change,

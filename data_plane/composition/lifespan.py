@@ -64,11 +64,11 @@ class ResolverLifespan:
             await opened.enter_async_context(self._access.running())
             await opened.enter_async_context(self._follow_keys())
             await opened.enter_async_context(self._stores.opened(self._core.replicas))
-            await opened.enter_async_context(in_background(partial(keep_redis_in_step, self._core.shared), "redis"))
+            await opened.enter_async_context(in_background(partial(keep_redis_in_step, self._core.l2), "redis"))
             await opened.enter_async_context(self._applying_events())
             await opened.enter_async_context(self._reporting())
             opened.push_async_callback(self._core.resolver.close)
-            opened.push_async_callback(self._core.watches.close)
+            opened.push_async_callback(self._core.watch_hub.close)
             await self._warm_up()
             await opened.enter_async_context(self._background_work())
             yield

@@ -1,4 +1,4 @@
-"""What a caller is told."""
+"""The answer to one resolve request."""
 
 from enum import StrEnum
 
@@ -8,9 +8,9 @@ from data_plane.domain.entry import Entry
 
 
 class Layer(StrEnum):
-    """Where an answer was found; as in `X-Cache` and in metrics."""
+    """The layer that an answer comes from; the values appear in `X-Cache` and in metrics."""
 
-    __hash__ = str.__hash__  # An enum's own is a call of Python code for every answer.
+    __hash__ = str.__hash__  # The enum's own __hash__ is a Python call for every answer.
 
     L1 = "l1"
     REDIS = "redis"
@@ -19,10 +19,10 @@ class Layer(StrEnum):
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
-    """An entry as it is given to a caller: found where, how old (seconds), good for how much longer (seconds).
+    """An entry as it is served: its layer, `age` and `remaining` TTL in seconds.
 
-    `stale`: past its life, because no source could tell better. `bound`: for how many seconds it may have been wrong at
-    most (None: not known). `reflects`: the tenant's revision it is known to be right at.
+    `stale`: past its TTL, served because no source could be read. `bound`: upper bound on the staleness in seconds
+    (None: unknown). `tenant_revision`: the tenant's revision up to which the entry is known to be right.
     """
 
     entry: Entry

@@ -1,4 +1,4 @@
-"""Many answers in one: what a caller of the bulk question is told of each key."""
+"""The answer to a bulk request: one result for each key."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ MAX_KEYS = 1000
 
 
 class Result(StrEnum):
-    """What became of one key."""
+    """The outcome for one key."""
 
     FOUND = "found"
     NOT_FOUND = "not_found"
@@ -23,7 +23,8 @@ class Result(StrEnum):
 class KeyAnswer(msgspec.Struct, omit_defaults=True, kw_only=True):
     """The answer for one key. `route` is the JSON of a ResolvedRoute.
 
-    `max_age`: seconds for which the answer may be kept. `stale`: past its life, because no source could tell better.
+    `max_age`: seconds for which the caller may cache the answer. `stale`: past its TTL, served because no source could
+    be read.
     """
 
     result: Result
@@ -36,7 +37,7 @@ class KeyAnswer(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class ManyAnswers:
-    """One for each key. `bound`: for how many seconds any of them may have been wrong at most (None: not known)."""
+    """One answer for each key. `bound`: upper bound on the staleness of all of them, in seconds (None: unknown)."""
 
     answers: Sequence[KeyAnswer]
     bound: float | None

@@ -1,25 +1,26 @@
-"""Why a watch comes to its end."""
+"""The reasons for closing a watch."""
 
 from enum import StrEnum
 
 
 class CloseReason(StrEnum):
-    """As in metrics, and as the client is told where it still listens."""
+    """The values appear in metrics and in the stream's last event."""
 
     CLIENT = "client"
-    """It went away."""
+    """The client disconnected."""
     SLOW = "slow"
-    """It did not take what it was sent, or fell behind what is kept."""
+    """The client did not read in time, or fell behind the oldest change in the change log."""
     DRAIN = "drain"
+    """The process is shutting down."""
     GAP = "gap"
-    """Changes of the tenant may have gone unheard here."""
+    """Changes of the tenant may be missing in this process."""
     REVOKED = "revoked"
-    """The client's credential is not good any more."""
+    """The client's credential is no longer valid."""
 
 
 class WatchEnded(Exception):
-    """There is nothing more to come on this watch."""
+    """The watch is closed and gives no further change."""
 
-    def __init__(self, ending: CloseReason) -> None:
-        super().__init__(f"the watch has ended: {ending}")
-        self.ending = ending
+    def __init__(self, reason: CloseReason) -> None:
+        super().__init__(f"the watch is closed: {reason}")
+        self.reason = reason

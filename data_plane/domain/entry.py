@@ -1,4 +1,4 @@
-"""Cached knowledge of a route: its value, its revision, and how long it may be used."""
+"""A cached route value: its state, its revision, and how long it may be used."""
 
 import math
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from shared.schemas.identity import RouteKey
 
 
 class State(IntEnum):
-    """What a route is. The numbers are stored in Redis."""
+    """The state of a route. The numbers are stored in Redis."""
 
-    __hash__ = int.__hash__  # An enum's own is a call of Python code for every entry stored.
+    __hash__ = int.__hash__  # The enum's own __hash__ is a Python call for every entry stored.
 
     ABSENT = 0
     """Never created."""
@@ -24,19 +24,19 @@ class State(IntEnum):
     ACTIVE = 2
 
 
-# No cycle can lead through it, and most live shortly: the garbage collector need not know of them.
+# gc=False: an entry cannot be part of a reference cycle, and most live for a short time.
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """Knowledge of one key.
+    """The cached value of one key.
 
-    `revision`: of an active or inactive route, the one that last changed it; of an absent one, the tenant's revision up
-    to which it was never created (0: the tenant is unknown). Rows are never deleted, so of two entries for a key the
-    one with the higher revision is always the newer one.
+    `revision`: of an active or inactive route, the tenant's revision that last changed it; of an absent one, the tenant's
+    revision up to which it was never created (0: the tenant does not exist). Rows are never deleted, so of two entries
+    for a key the one with the higher revision is always the newer one.
 
     `read_at` (local): the entry was right then. `expires_at` (local): until then it is served without a load. It is kept
-    for longer, so that nothing older is accepted, and to be served while every source fails.
+    for longer, so that nothing older is accepted, and so that it can be served while no source can be read.
 
-    `proven_at` is the primary's time up to which its source has shown the entry to be right (UNPROVEN: it could not),
-    `tenant_revision` the tenant's revision it was right at. Neither depends on the local clock.
+    `proven_at` is the primary's time up to which its source has shown the entry to be right, `tenant_revision` the
+    tenant's revision at which it was right. Neither depends on the local clock.
     """
 
     key: RouteKey
@@ -63,42 +63,53 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
         return (self.revision, self.state, self.url) == (other.revision, other.state, other.url)
 
 
-def newest(held: Entry, offered: Entry) -> Entry:
-    """What is known of a key after both were heard of, in whatever order.
+class KnownEntry(msgspec.Struct, frozen=True, gc=False):
+    """An entry with the `min_revision` of its key: the tenant's revision that L1 has already served or held for it.
 
-    The higher revision wins. Two readings of one revision add up: right as of the later one, for as long as either
-    allows. (One revision with two values can only follow a restore of the database; the later expiry wins then.)
+    An entry with a lower `tenant_revision` may lack a change that this process knows of.
     """
-    if held.revision != offered.revision:
-        return held if held.revision > offered.revision else offered
-    if held == offered:  # mostly the same reading, looked at again
-        return held
-    if not held.has_same_value(offered):
-        return held if held.expires_at >= offered.expires_at else offered
+
+    entry: Entry
+    min_revision: int
+
+
+def newest(stored: Entry, offered: Entry) -> Entry:
+    """Merge two entries of one key; the order of arrival does not matter.
+
+    The higher revision wins. Two readings of one revision are combined: the later `read_at`, the later `expires_at`. (One
+    revision with two values can only follow a restore of the database; then the later expiry wins.)
+    """
+    if stored.revision != offered.revision:
+        return stored if stored.revision > offered.revision else offered
+    if stored == offered:  # The usual case: the same reading again.
+        return stored
+    if not stored.has_same_value(offered):
+        return stored if stored.expires_at >= offered.expires_at else offered
     merged = replace(
-        held,
-        read_at=max(held.read_at, offered.read_at),
-        expires_at=max(held.expires_at, offered.expires_at),
-        proven_at=max(held.proven_at, offered.proven_at),
-        tenant_revision=max(held.tenant_revision, offered.tenant_revision),
+        stored,
+        read_at=max(stored.read_at, offered.read_at),
+        expires_at=max(stored.expires_at, offered.expires_at),
+        proven_at=max(stored.proven_at, offered.proven_at),
+        tenant_revision=max(stored.tenant_revision, offered.tenant_revision),
     )
-    return held if merged == held else merged
+    return stored if merged == stored else merged
 
 
 @dataclass(frozen=True, slots=True)
 class TtlPolicy:
-    """How long knowledge lives, in seconds since it was right, and how long past that it is kept."""
+    """The TTL of entries in seconds since they were right, and for how long after it they may be served if sources fail."""
 
-    positive: float = 60.0
-    negative: float = 10.0
-    max_stale: float = 3600.0
+    positive_seconds: float = 60.0
+    negative_seconds: float = 10.0
+    stale_if_error_seconds: float = 3600.0
 
-    def of(self, state: State) -> float:
-        return self.positive if state is State.ACTIVE else self.negative
+    def ttl(self, state: State) -> float:
+        """The TTL in seconds."""
+        return self.positive_seconds if state is State.ACTIVE else self.negative_seconds
 
     def cap(self, entry: Entry) -> Entry:
-        """The entry of another instance, which may have been told to let entries live longer than this one."""
-        latest = LocalTime(entry.read_at + self.of(entry.state))
+        """Apply this instance's TTL to an entry of another instance, which may be configured with a longer one."""
+        latest = LocalTime(entry.read_at + self.ttl(entry.state))
         return entry if entry.expires_at <= latest else replace(entry, expires_at=latest)
 
     def entry(
@@ -113,19 +124,19 @@ class TtlPolicy:
         proven_at: PrimaryTime = UNPROVEN,
         tenant_revision: int = 0,
     ) -> Entry:
-        """The entry for a value that was right at `read_at` (-inf: nobody knows when) and is heard of `now`.
+        """The entry for a value that was right at `read_at` (-inf: unknown) and arrived `now`.
 
-        It expires at once when its life is over already, and so can still be kept for `max_stale` from now.
+        If its TTL is over already it expires `now`, and so can be served stale-if-error for the full time.
         """
-        life = self.of(state)
-        known_since = read_at if math.isfinite(read_at) else LocalTime(now - life)
-        expires_at = max(now, LocalTime(known_since + life))
+        ttl = self.ttl(state)
+        right_at = read_at if math.isfinite(read_at) else LocalTime(now - ttl)
+        expires_at = max(now, LocalTime(right_at + ttl))
         return Entry(
             key,
             state,
             url,
             revision,
-            known_since,
+            right_at,
             expires_at,
             proven_at,
             tenant_revision=max(revision, tenant_revision),

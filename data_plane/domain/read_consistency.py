@@ -1,10 +1,10 @@
-"""What a caller may ask of an answer, beyond its being fresh."""
+"""The freshness that a caller demands of an answer, beyond the TTL."""
 
 import msgspec
 
 
 class ReadConsistency(msgspec.Struct, frozen=True, gc=False):
-    """`max_age`: seconds that the answer may have been wrong for at most. `min_revision`: of the tenant, to reflect."""
+    """`max_age`: highest staleness bound accepted, in seconds (None: any). `min_revision`: tenant revision to include."""
 
     max_age: float | None = None
     min_revision: int = 0

@@ -1,4 +1,4 @@
-"""What a database said about a key."""
+"""The result of reading one key from a database."""
 
 import msgspec
 
@@ -11,9 +11,9 @@ from shared.schemas.identity import RouteKey
 class Reading(msgspec.Struct, frozen=True, gc=False):
     """One key in one snapshot of the database.
 
-    `tenant_revision` is the tenant's in the same snapshot (0: no such tenant). `read_at` (local) is when the snapshot was
-    right (-inf: the replica's lag is unknown). `proven_at`: the snapshot has every change acknowledged before this
-    time of the primary.
+    `tenant_revision` is the tenant's in the same snapshot (0: no such tenant). `read_at` (local): the snapshot was right
+    at this time (-inf: the replica's lag is unknown). `proven_at`: the snapshot has every change that was acknowledged
+    before this time of the primary.
     """
 
     key: RouteKey
@@ -24,9 +24,9 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     read_at: LocalTime
     proven_at: PrimaryTime = UNPROVEN
 
-    def entry(self, lives: TtlPolicy, now: LocalTime) -> Entry:
-        """What is known by this reading, `now` that it came."""
-        return lives.entry(
+    def entry(self, ttl_policy: TtlPolicy, now: LocalTime) -> Entry:
+        """The entry to cache for this reading, which arrived `now`."""
+        return ttl_policy.entry(
             self.key,
             self.state,
             self.url,

@@ -1,19 +1,19 @@
-"""Whether a replica is asked, from what it shows of itself once a second."""
+"""Whether a replica is usable, from its measured lag."""
 
 import math
 
 EJECT_SECONDS = 10.0
-"""A replica that is further behind is not asked any more. A negative answer lives that long: it would be born expired."""
+"""A replica with more lag is not usable: it is the TTL of a negative entry, which would be expired when it is read."""
 RETURN_SECONDS = 5.0
-"""It is asked again when it is less behind than this. The gap keeps one at the limit from coming and going."""
+"""It is usable again with less lag than this. The hysteresis keeps a replica near the limit from alternating."""
 FAILURES = 3
-"""So many times in a row without an answer, and it is not asked either."""
+"""Consecutive failed measurements that make a replica unusable."""
 SUCCESSES = 3
-"""So many good answers in a row bring it back: one may be luck, and a server that has just started is slow."""
+"""Consecutive good measurements that make it usable again; a server that has just started may be slow at first."""
 
 
 class ReplicaFitness:
-    """Fit until it shows otherwise: who does not answer costs little, and a start should not wait for proof."""
+    """Usable until measurements show otherwise: trying a dead replica costs little, and a start need not wait."""
 
     def __init__(self) -> None:
         self.is_usable = True
@@ -22,7 +22,7 @@ class ReplicaFitness:
         self._successes = 0
 
     def observe(self, lag: float | None) -> bool:
-        """Note how many seconds behind it is; None: it did not answer. Returns whether that changed its fitness."""
+        """Record the lag in seconds; None: the measurement failed. Returns whether `is_usable` changed."""
         before = self.is_usable
         self._failures = self._failures + 1 if lag is None else 0
         if lag is not None:

@@ -1,4 +1,4 @@
-"""The body of a 200 answer. What is to be encoded in it is encoded once, when the route is stored."""
+"""The JSON body of a 200 answer. The URL is encoded once, when the entry is stored."""
 
 from collections.abc import Sequence
 
@@ -29,15 +29,15 @@ def encode(key: RouteKey, url: str, revision: int) -> bytes:
 
 
 def encode_url(url: str) -> bytes:
-    """The URL as it stands in that JSON, quotes included."""
+    """The URL as a JSON string, quotes included."""
     return _encoder.encode(url)
 
 
-def url_in(encoded: bytes) -> str:
-    """The URL that `encode_url` was given."""
+def decode_url(encoded: bytes) -> str:
+    """The inverse of `encode_url`."""
     return _url_decoder.decode(encoded)
 
 
 def body_of(parts: Sequence[bytes], url: bytes, revision: int) -> bytes:
-    """The JSON of tenant, service, env and version, whose characters need no escaping, with an encoded URL."""
+    """The JSON for tenant, service, env and version (no character of which needs escaping) and an encoded URL."""
     return _BODY % (*parts, url, revision)

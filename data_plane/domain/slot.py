@@ -1,4 +1,4 @@
-"""How an entry is kept in the process: small, because there are a million of them, and ready to be sent."""
+"""An entry as L1 stores it: small, because there are a million, and encoded for the answer."""
 
 from collections.abc import Sequence
 
@@ -6,20 +6,21 @@ import msgspec
 
 from data_plane.domain.entry import Entry, State
 from data_plane.domain.remote_clock import PrimaryTime
-from data_plane.domain.route_encoding import body_of, encode_url, url_in
+from data_plane.domain.route_encoding import body_of, decode_url, encode_url
 from shared.runtime.clock import LocalTime
 from shared.schemas.identity import RouteKey
 
 MAX_USES = 3
 GONE = -1
-"""Instead of the uses of a slot that is not held any more."""
+"""The `uses` of a slot that is no longer in the cache."""
 
 
-# Without the garbage collector's header, and never visited by it: a million entries must not cost a pause.
+# gc=False saves the collector's header and keeps it from visiting the slots: a million must not cause a pause.
+# The fields of the entry are repeated here, and not nested, for the same reason: a nested object costs 50 bytes a route.
 class Slot(msgspec.Struct, gc=False, eq=False):
-    """An entry without its key. `url` is as it stands in the body that is answered; empty where no route is active.
+    """An entry without its key. `url` is encoded as in the body of an answer; empty where no route is active.
 
-    `uses` counts how often it was asked for, up to MAX_USES: what is used stays when the cache is full.
+    `uses` counts lookups up to MAX_USES; eviction spares used slots.
     """
 
     url: bytes
@@ -33,19 +34,19 @@ class Slot(msgspec.Struct, gc=False, eq=False):
 
     @classmethod
     def of(cls, entry: Entry, *, tenant_revision: int) -> "Slot":
-        """The entry as it is kept; `reflects` is the entry's, in an object that others have as well."""
+        """The slot for an entry. `tenant_revision` equals the entry's, as an object that other slots share."""
         url = b"" if entry.url is None else encode_url(entry.url)
         return cls(url, entry.state, entry.revision, entry.read_at, entry.expires_at, entry.proven_at, tenant_revision)
 
     def entry(self, key: RouteKey) -> Entry:
-        """The entry as it was handed in under this key."""
-        url = url_in(self.url) if self.url else None
+        """The entry that the slot was made of."""
+        url = decode_url(self.url) if self.url else None
         return Entry(
             key, self.state, url, self.revision, self.read_at, self.expires_at, self.proven_at, self.tenant_revision
         )  # fmt: skip
 
     def equals_entry(self, entry: Entry) -> bool:
-        """Whether it is the entry as it was handed in, of the same key."""
+        """Whether the slot was made of an equal entry. Both have the same key."""
         return (
             self.revision == entry.revision
             and self.expires_at == entry.expires_at
@@ -56,15 +57,15 @@ class Slot(msgspec.Struct, gc=False, eq=False):
         )
 
     def body(self, parts: Sequence[bytes]) -> bytes:
-        """What is answered for an active route of this tenant, service, env and version."""
+        """The body of the answer for an active route of this tenant, service, env and version."""
         return body_of(parts, self.url, self.revision)
 
 
-def route_of(key: RouteKey) -> bytes:
-    """What an entry is kept under: `tenant/service/env/version`, as it stands in the path of a request."""
+def path_of(key: RouteKey) -> bytes:
+    """The key of a slot: `tenant/service/env/version`, as at the end of a request's path."""
     return f"{key.tenant}/{key.service}/{key.env}/{key.version}".encode()
 
 
-def key_of(route: bytes) -> RouteKey:
-    """The key that `route_of` was given."""
-    return RouteKey(*route.decode().split("/"))
+def key_at(path: bytes) -> RouteKey:
+    """The inverse of `path_of`."""
+    return RouteKey(*path.decode().split("/"))

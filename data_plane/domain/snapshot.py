@@ -1,4 +1,4 @@
-"""What an instance knew at one moment, as it is kept on disk for the one that starts after it."""
+"""A resolver's cache as it is written to disk for the next process."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,10 +11,9 @@ from shared.schemas.identity import RouteKey
 
 @dataclass(frozen=True, slots=True)
 class KeptRoute:
-    """One route, active or a tombstone. What was never created is not kept: it may have been since.
+    """One entry, active or a tombstone. Keys that were never created are left out: they may have been created since.
 
-    It was right at `read_at`, and its life ends at `expires_at`, both on the clock of the head. `proven_at` is as in an
-    entry, -inf where not known. `reflects` is the tenant's revision that it was known to be right at.
+    The fields are those of an `Entry`, with `read_at` and `expires_at` on the host's boot clock.
     """
 
     key: RouteKey
@@ -33,10 +32,10 @@ class KeptRoute:
 
 @dataclass(frozen=True, slots=True)
 class HostTime:
-    """The clock that a snapshot is dated by: seconds since a host was booted.
+    """The boot clock of the host that wrote the snapshot.
 
-    `boot`: which boot of which host; empty when nobody can tell. `up_for`: what the clock showed. `primary`: how the
-    primary's clock, in POSIX seconds, stood to it; None when that was not known.
+    `boot` identifies the boot (empty: unknown). `up_for`: the clock's time at the writing. `primary`: a round trip from
+    this clock to the primary's (None: unknown).
     """
 
     boot: str
@@ -46,10 +45,10 @@ class HostTime:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotHead:
-    """Where the instance was in the events: everything before these offsets is in the routes.
+    """The position in the event stream: every event before these offsets is applied in the entries.
 
-    `offsets`: by partition, what would have been applied next; empty when no event was ever heard. `revisions`: by
-    tenant, the last one applied. `written_at`: this host's wall clock, for people and for guessing an age.
+    `offsets`: the next offset of each partition (empty: no event was applied). `revisions`: the last one applied of each
+    tenant. `written_at`: wall clock of the host in POSIX seconds, for display and for estimating an age.
     """
 
     written_at: float
@@ -60,7 +59,7 @@ class SnapshotHead:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All of it."""
+    """Head and entries."""
 
     head: SnapshotHead
     routes: Sequence[KeptRoute]

@@ -1,4 +1,4 @@
-"""Since when, and until when, every change was heard. The argument is in docs/adr/0013."""
+"""The period in which every change was received from the event stream; docs/adr/0013 has the proof."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -9,11 +9,7 @@ from shared.schemas.events import Heartbeat
 
 
 class StreamCoverage:
-    """What the event stream vouches for: the heartbeats that were applied, and the moments before which events may
-    have gone unheard.
-
-    Heartbeats are on the primary's clock, the moments in seconds of the local monotonic clock.
-    """
+    """The heartbeats applied (on the primary's clock), and the local times before which events may be missing."""
 
     def __init__(self) -> None:
         self._since = LocalTime(math.inf)
@@ -22,27 +18,27 @@ class StreamCoverage:
         self._offsets: dict[int, int] = {}
         self._until = UNPROVEN
         self.changes = 0
-        """Grows whenever `until` or anything's `since` has changed."""
+        """Grows whenever `until`, or `since` of any tenant, changes."""
 
     @property
     def until(self) -> PrimaryTime:
-        """Every change that was acknowledged before then, and after `since`, is applied. -inf: nothing is known."""
+        """Every change that was acknowledged before this time and after `since` is applied. UNPROVEN: none is known to be."""
         return self._until
 
     @property
     def offsets(self) -> Mapping[int, int]:
-        """By partition, the offset that will be applied next."""
+        """The offset to apply next, by partition."""
         return self._offsets
 
     @property
     def heartbeats(self) -> Mapping[int, PrimaryTime]:
-        """By partition, the last heartbeat applied; -inf before the first."""
+        """The last heartbeat applied, by partition; UNPROVEN before the first."""
         return self._heartbeats
 
     def listen(self, offsets: Mapping[int, int], *, at: LocalTime, resumed: bool) -> None:
-        """The stream was opened at these offsets, which are at or before the topic's ends as they were `at` that moment.
+        """The stream was opened at these offsets, none of them after the end of its partition at local time `at`.
 
-        `resumed`: it goes on from where it was before, so that nothing went unheard in between.
+        `resumed`: it continues where it was before, so that no event in between is missing.
         """
         if not resumed or self._since == math.inf:
             self._since = at
@@ -52,24 +48,24 @@ class StreamCoverage:
         self._heartbeats = {partition: self._heartbeats.get(partition, UNPROVEN) for partition in offsets}
 
     def applied(self, partition: int, offset: int, heartbeats: Iterable[Heartbeat] = ()) -> None:
-        """Everything in the partition before `offset` is applied, and these heartbeats stood there."""
+        """Every event of the partition before `offset` is applied; these heartbeats were among them."""
         self._offsets[partition] = offset
         for each in heartbeats:
-            # One that was written to other partitions than are read here says nothing of those that are not read.
+            # A heartbeat that was written to another number of partitions proves nothing about those not read here.
             if each.partitions == len(self._offsets):
-                known = self._heartbeats.get(partition, UNPROVEN)
-                self._heartbeats[partition] = max(known, PrimaryTime(each.as_of.timestamp()))
+                last = self._heartbeats.get(partition, UNPROVEN)
+                self._heartbeats[partition] = max(last, PrimaryTime(each.as_of.timestamp()))
         until = min(self._heartbeats.values(), default=UNPROVEN)
         if until != self._until:
             self._until = until
             self.changes += 1
 
     def missed(self, tenant: str, before: LocalTime) -> None:
-        """Some of the tenant's events before this moment were not applied."""
+        """Some of the tenant's events before this time were not applied."""
         self._missed[tenant] = before
         self.changes += 1
 
     def since(self, tenant: str) -> LocalTime:
-        """Every event of the tenant after this moment is heard sooner or later. inf: there is no stream yet."""
+        """Every event of the tenant after this time is received sooner or later. inf: the stream is not open yet."""
         missed = self._missed.get(tenant)
         return self._since if missed is None or missed < self._since else missed

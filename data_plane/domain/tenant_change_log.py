@@ -1,4 +1,4 @@
-"""The last changes of one tenant, as they were applied."""
+"""The recent changes of one tenant, in the order in which they were applied."""
 
 from collections import deque
 
@@ -7,10 +7,10 @@ from shared.schemas.events import RouteChanged
 
 
 class TenantChangeLog:
-    """Every change set after the revision `oldest`, without a gap: those applied so far, and all that will be.
+    """Every change set after the revision `oldest`, without a gap, and every one that is still to come.
 
-    That holds as long as nothing of the tenant goes unheard; who notices that begins another feed. `since` is what the
-    event stream vouched for when this one began.
+    When an event may have been missed, the log is dropped and a new one begins. `since` is the stream's coverage at the
+    beginning of this log (local).
     """
 
     def __init__(self, oldest: int, since: LocalTime) -> None:
@@ -20,16 +20,16 @@ class TenantChangeLog:
 
     @property
     def oldest(self) -> int:
-        """The revision after which everything is here. Who has it, or a newer one, can go on from there."""
+        """The log begins after this revision: a subscription can resume from it, or from a newer one."""
         return self._oldest
 
     @property
     def newest(self) -> int:
-        """The last revision that is here."""
+        """The last revision in the log."""
         return self._oldest + len(self._events)
 
     def add(self, event: RouteChanged) -> bool:
-        """Add the next revision. False when it is here already, or was."""
+        """Append the next revision. False if it is or was in the log. Raises ValueError if it leaves a gap."""
         if event.revision <= self.newest:
             return False
         if event.revision > self.newest + 1:
@@ -38,11 +38,11 @@ class TenantChangeLog:
         return True
 
     def after(self, revision: int) -> RouteChanged | None:
-        """The first change set after the revision, which is not before `oldest`. None when it is still to come."""
-        place = revision - self._oldest
-        return self._events[place] if 0 <= place < len(self._events) else None
+        """The first change set after the revision, which must be at least `oldest`. None if it has not been applied yet."""
+        index = revision - self._oldest
+        return self._events[index] if 0 <= index < len(self._events) else None
 
-    def forget_first(self) -> RouteChanged:
-        """Let the oldest change set go."""
+    def drop_oldest(self) -> RouteChanged:
+        """Remove and return the oldest change set."""
         self._oldest += 1
         return self._events.popleft()

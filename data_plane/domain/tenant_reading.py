@@ -1,4 +1,4 @@
-"""What a database said about all of a tenant."""
+"""The result of reading all routes of a tenant from a database."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from shared.runtime.clock import NEVER, LocalTime
 
 
 class ActiveRoute(NamedTuple):
-    """A route that is answered, and the revision that last changed it."""
+    """An active route, and the revision that last changed it."""
 
     service: str
     env: str
@@ -21,9 +21,8 @@ class ActiveRoute(NamedTuple):
 class TenantReading:
     """Every active route of a tenant at exactly `revision`, from one snapshot of the database.
 
-    `proven_at` is a time of the primary's clock: whatever was acknowledged before it is in the snapshot (-inf: not
-    known). `newest_at` is a moment of the local monotonic clock at which nothing newer was committed; only the primary
-    can tell one (-inf: it was not asked).
+    `proven_at`: the snapshot has every change that was acknowledged before this time of the primary. `newest_at` (local):
+    no newer change was committed at this time; only a reading of the primary has it (NEVER: unknown).
     """
 
     tenant: str

@@ -1,4 +1,4 @@
-"""How far each tenant's events were applied."""
+"""The revisions applied of each tenant."""
 
 from collections.abc import Mapping
 from enum import Enum, auto
@@ -7,41 +7,41 @@ _NOTHING = range(0)
 
 
 class RevisionOrder(Enum):
-    """What an event's revision was against those applied before."""
+    """The relation of an event's revision to those applied before."""
 
     FIRST = auto()
-    """The tenant was not heard of before: where its counting starts."""
+    """The first event of the tenant."""
     NEXT = auto()
     DUPLICATE = auto()
     OLDER = auto()
     GAP = auto()
-    """Revisions in between went unheard."""
+    """Revisions in between are missing."""
 
 
 class Watermarks:
-    """The revisions applied of each tenant. A tenant's revisions are gap-free, so a jump is a loss."""
+    """Ranges of applied revisions. A tenant's revisions have no gaps, so a jump means that events were lost."""
 
     def __init__(self) -> None:
         self._applied: dict[str, range] = {}
 
     def applied(self, tenant: str) -> range:
-        """The newest revisions that were all applied, without one missing among them. Empty: none was."""
+        """The newest revisions that were applied without a gap; empty if there are none."""
         return self._applied.get(tenant, _NOTHING)
 
     def newest(self) -> dict[str, int]:
-        """By tenant, the last revision applied."""
+        """The last revision applied, by tenant."""
         return {tenant: applied.stop - 1 for tenant, applied in self._applied.items()}
 
     def resume(self, newest: Mapping[str, int]) -> None:
-        """Go on after what another process has applied: its next revision is NEXT, one after that a GAP.
+        """Continue after the revisions that another process applied: the next one is NEXT, any later one a GAP.
 
-        What this process applied begins after that: what the other one has forgotten is not known here.
+        The range of this process starts empty, after them.
         """
         for tenant, revision in newest.items():
             self._applied.setdefault(tenant, range(revision + 1, revision + 1))
 
     def advance(self, tenant: str, revision: int) -> RevisionOrder:
-        """Note that the tenant's revision is applied, and tell how it relates to what was before."""
+        """Record that the revision is applied. Returns its relation to those before."""
         applied = self._applied.get(tenant)
         if applied is None:
             self._applied[tenant] = range(revision, revision + 1)

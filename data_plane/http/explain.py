@@ -105,7 +105,7 @@ def explain_handler(explainer: Explainer) -> HTTPRouteHandler:
 
 
 def _body(explanation: Explanation) -> RouteExplanation:
-    applied, covered_until, answering = explanation.applied, explanation.heard_until, explanation.answering
+    applied, covered_until, answering = explanation.applied, explanation.covered_until, explanation.answering
     return RouteExplanation(
         key=str(explanation.key),
         answered_by=None if answering is None else answering.layer.value,

@@ -92,7 +92,7 @@ def resolve_handler(resolver: Resolver) -> HTTPRouteHandler:
             cache_control, ("X-Min-Revision", min_revision_header), ("min_revision", min_revision)
         )
         try:
-            answer = await resolver.resolve(key, accept_stale=accepts_stale(cache_control), demand=consistency)
+            answer = await resolver.resolve(key, accept_stale=accepts_stale(cache_control), consistency=consistency)
         except NotFreshEnough as error:
             return not_fresh_enough_response(error)
         except RevisionNotReached as error:

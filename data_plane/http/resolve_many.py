@@ -115,7 +115,7 @@ def resolve_many_handler(resolver: BulkResolver) -> HTTPRouteHandler:
             keys,
             of=principal_of(request).tenant,
             accept_stale=accepts_stale(cache_control),
-            demand=read_consistency_of(cache_control, ("X-Min-Revision", min_revision)),
+            consistency=read_consistency_of(cache_control, ("X-Min-Revision", min_revision)),
         )
         headers = {"X-Staleness-Bound": staleness_bound_text(many.bound)}
         content = _encoder.encode(_EncodedAnswers(many.answers))

@@ -1,10 +1,8 @@
-"""One resolver instance without its edges: the use cases, wired to each other over any ports."""
+"""The use cases of one resolver process, wired to each other over any ports. The composition package adds the edges."""
 
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
-from data_plane.domain.answer import Layer
 from data_plane.domain.entry import TtlPolicy
 from data_plane.domain.remote_clock import PrimaryClock
 from data_plane.domain.stream_coverage import StreamCoverage
@@ -15,9 +13,10 @@ from data_plane.service.cache.l1 import L1Cache
 from data_plane.service.cache.l2 import L2Cache
 from data_plane.service.cache.staleness import StalenessBounds
 from data_plane.service.events.applier import EventApplier
-from data_plane.service.loading.coalescer import Loads
+from data_plane.service.loading.coalescer import LoadCoalescer
+from data_plane.service.loading.loader import RouteLoader
 from data_plane.service.loading.replica_pool import ReplicaPool
-from data_plane.service.loading.source_chain import RouteLoader
+from data_plane.service.loading.source_chain import SourceChain
 from data_plane.service.loading.verifier import CacheVerifier
 from data_plane.service.loading.warm_up import WarmUp
 from data_plane.service.resolve.bulk import BulkResolver
@@ -35,15 +34,13 @@ from shared.runtime.metrics import Metrics
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The outside, real or fake. `primary_clock` shows POSIX seconds once somebody has asked for them; `heard` is kept by
-    the event stream.
-    """
+    """The adapters or fakes. The event stream updates `stream_coverage`; a background loop updates `primary_clock`."""
 
     cache: RouteCache
     replicas: Sequence[RouteSource]
     primary: RouteSource | None
     primary_clock: PrimaryClock
-    heard: StreamCoverage = field(default_factory=StreamCoverage)
+    stream_coverage: StreamCoverage = field(default_factory=StreamCoverage)
     tenants: Sequence[TenantSource] = ()
     snapshots: SnapshotStore | None = None
     hot_key_sources: Mapping[str, Sequence[HotKeySource]] = field(default_factory=dict)
@@ -51,16 +48,16 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """What the edges drive."""
+    """The use cases that HTTP handlers and workers call."""
 
     resolver: Resolver
     l1_reader: L1Reader
     bulk: BulkResolver
     applier: EventApplier
-    shared: L2Cache
+    l2: L2Cache
     explainer: Explainer
     verifier: CacheVerifier
-    watches: WatchHub
+    watch_hub: WatchHub
     replicas: ReplicaPool
     warm_up: WarmUp
     snapshots: SnapshotPersistence | None = None
@@ -69,12 +66,12 @@ class Core:
 def build_core(
     ports: Ports, settings: DataPlaneSettings, *, clock: BootClock, metrics: Metrics, notes: MutableMapping[str, str]
 ) -> Core:
-    """The use cases over these ports. `notes` is where what is degraded is written down, by name."""
+    """The use cases over these ports. `notes`: receives a text by dependency while the service is degraded."""
     return _Wiring(ports, settings, clock, metrics, notes).core()
 
 
 class _Wiring:
-    """What several use cases share, and each use case with its part of it."""
+    """The parts that several use cases share, and one method for each use case."""
 
     def __init__(
         self,
@@ -85,72 +82,73 @@ class _Wiring:
         notes: MutableMapping[str, str],
     ) -> None:
         self.ports, self.settings, self.clock, self.metrics = ports, settings, clock, metrics
-        self.lives = TtlPolicy(
+        self.ttl_policy = TtlPolicy(
             settings.positive_ttl_seconds, settings.negative_ttl_seconds, settings.stale_if_error_seconds
         )
-        self.local = L1Cache(settings.l1_entries, metrics)
-        self.freshness = Freshness(self.lives, clock, metrics)
+        self.l1 = L1Cache(settings.l1_entries, metrics)
+        self.l2 = L2Cache(ports.cache, ttl_policy=self.ttl_policy, clock=clock, metrics=metrics, notes=notes)
+        self.freshness = Freshness(self.ttl_policy, clock, metrics)
         self.watermarks = Watermarks()
-        self.feeds = ChangeLogs(ports.heard, ports.primary_clock, settings.change_log_changes)
-        self.coverage = StalenessBounds(
-            local=self.local,
-            heard=ports.heard,
+        self.change_logs = ChangeLogs(ports.stream_coverage, ports.primary_clock, settings.change_log_changes)
+        self.staleness = StalenessBounds(
+            stream_coverage=ports.stream_coverage,
             watermarks=self.watermarks,
             primary_clock=ports.primary_clock,
-            lives=self.lives,
+            ttl_policy=self.ttl_policy,
             clock=clock,
             metrics=metrics,
         )
-        self.shared = L2Cache(ports.cache, lives=self.lives, clock=clock, metrics=metrics, notes=notes)
         self.replicas = ReplicaPool(ports.replicas, clock=clock, metrics=metrics)
-        self.loads = self._loads()
+        self.chain = SourceChain(l1=self.l1, l2=self.l2, replicas=self.replicas, primary=ports.primary)
+        self.coalescer = self._coalescer()
 
     def core(self) -> Core:
-        resolver, answers = self._resolver(), self._local_answers()
+        resolver, l1_reader = self._resolver(), self._l1_reader()
         return Core(
             resolver=resolver,
-            l1_reader=answers,
-            bulk=BulkResolver(answers, resolver, self.lives),
+            l1_reader=l1_reader,
+            bulk=BulkResolver(l1_reader, resolver, self.ttl_policy),
             applier=self._applier(),
-            shared=self.shared,
+            l2=self.l2,
             explainer=self._explainer(),
-            verifier=self._selfcheck(),
-            watches=self._watches(),
+            verifier=CacheVerifier(
+                self.chain, l1=self.l1, cache=self.ports.cache, staleness=self.staleness, metrics=self.metrics
+            ),
+            watch_hub=self._watch_hub(),
             replicas=self.replicas,
             warm_up=self._warm_up(),
             snapshots=self._snapshots(self.ports.snapshots) if self.ports.snapshots else None,
         )
 
-    def _loads(self) -> Loads:
+    def _coalescer(self) -> LoadCoalescer:
         loader = RouteLoader(
-            local=self.local,
-            shared=self.shared,
-            replicas=self.replicas,
-            primary=self.ports.primary,
+            self.chain,
+            l1=self.l1,
+            l2=self.l2,
             freshness=self.freshness,
-            coverage=self.coverage,
-            lives=self.lives,
+            staleness=self.staleness,
+            ttl_policy=self.ttl_policy,
             clock=self.clock,
         )
-        return Loads(loader, deadline=self.settings.resolve_deadline_seconds, metrics=self.metrics)
+        return LoadCoalescer(loader, deadline_seconds=self.settings.resolve_deadline_seconds, metrics=self.metrics)
 
     def _resolver(self) -> Resolver:
         return Resolver(
-            local=self.local,
-            loads=self.loads,
+            l1=self.l1,
+            coalescer=self.coalescer,
             freshness=self.freshness,
-            coverage=self.coverage,
+            staleness=self.staleness,
             clock=self.clock,
             metrics=self.metrics,
-            deadline=self.settings.resolve_deadline_seconds,
+            deadline_seconds=self.settings.resolve_deadline_seconds,
         )
 
-    def _local_answers(self) -> L1Reader:
+    def _l1_reader(self) -> L1Reader:
         return L1Reader(
-            local=self.local,
+            l1=self.l1,
             freshness=self.freshness,
-            coverage=self.coverage,
-            heard=self.ports.heard,
+            staleness=self.staleness,
+            stream_coverage=self.ports.stream_coverage,
             primary_clock=self.ports.primary_clock,
             clock=self.clock,
             metrics=self.metrics,
@@ -158,59 +156,46 @@ class _Wiring:
 
     def _applier(self) -> EventApplier:
         return EventApplier(
-            local=self.local,
-            shared=self.shared,
+            l1=self.l1,
+            l2=self.l2,
             freshness=self.freshness,
-            heard=self.ports.heard,
+            stream_coverage=self.ports.stream_coverage,
             watermarks=self.watermarks,
-            feeds=self.feeds,
+            change_logs=self.change_logs,
             primary_clock=self.ports.primary_clock,
-            lives=self.lives,
+            ttl_policy=self.ttl_policy,
             clock=self.clock,
             metrics=self.metrics,
         )
 
     def _explainer(self) -> Explainer:
-        asked = [(Layer.REPLICA, each) for each in self.ports.replicas]
-        primary = [(Layer.PRIMARY, self.ports.primary)] if self.ports.primary else []
         return Explainer(
-            local=self.local,
+            self.chain,
+            l1=self.l1,
             cache=self.ports.cache,
-            shared=self.shared,
-            replicas=self.replicas,
-            sources=[*asked, *primary],
             freshness=self.freshness,
-            coverage=self.coverage,
+            staleness=self.staleness,
             watermarks=self.watermarks,
-            heard=self.ports.heard,
-            lives=self.lives,
+            stream_coverage=self.ports.stream_coverage,
+            ttl_policy=self.ttl_policy,
             clock=self.clock,
-            deadline=self.settings.resolve_deadline_seconds,
+            deadline_seconds=self.settings.resolve_deadline_seconds,
         )
 
-    def _selfcheck(self) -> CacheVerifier:
-        return CacheVerifier(
-            local=self.local,
-            cache=self.ports.cache,
-            sources=partial(self.replicas.in_read_order, self.ports.primary),
-            coverage=self.coverage,
-            metrics=self.metrics,
-        )
-
-    def _watches(self) -> WatchHub:
+    def _watch_hub(self) -> WatchHub:
         return WatchHub(
-            TenantSnapshots(self.ports.tenants, self.feeds, self.ports.heard),
-            self.feeds,
-            self.ports.heard,
-            at_most=self.settings.watch_clients,
-            at_most_of_tenant=self.settings.watch_clients_limit_per_tenant,
+            TenantSnapshots(self.ports.tenants, self.change_logs, self.ports.stream_coverage),
+            self.change_logs,
+            self.ports.stream_coverage,
+            limit=self.settings.watch_clients,
+            limit_per_tenant=self.settings.watch_clients_limit_per_tenant,
             metrics=self.metrics,
         )
 
     def _warm_up(self) -> WarmUp:
         return WarmUp(
-            local=self.local,
-            loads=self.loads,
+            l1=self.l1,
+            coalescer=self.coalescer,
             hot_key_sources=self.ports.hot_key_sources,
             freshness=self.freshness,
             clock=self.clock,
@@ -221,13 +206,13 @@ class _Wiring:
     def _snapshots(self, store: SnapshotStore) -> SnapshotPersistence:
         return SnapshotPersistence(
             store,
-            local=self.local,
-            coverage=self.coverage,
+            l1=self.l1,
+            staleness=self.staleness,
             freshness=self.freshness,
             watermarks=self.watermarks,
-            heard=self.ports.heard,
+            stream_coverage=self.ports.stream_coverage,
             primary_clock=self.ports.primary_clock,
-            lives=self.lives,
+            ttl_policy=self.ttl_policy,
             clock=self.clock,
             metrics=self.metrics,
         )

@@ -73,7 +73,7 @@ class EventListener:
 
     def _note_subscribed(self) -> None:
         if self._interrupted:
-            self._applier.lost_track()
+            self._applier.mark_all_suspect()
         self._interrupted = False
         self.backoff.reset()
         self._health.mark_up()

@@ -71,7 +71,7 @@ async def write_last_snapshot(snapshots: SnapshotPersistence) -> None:
     """Write a snapshot on shutdown, without yielding between batches. The previous one stays when there is no time."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(LAST_SNAPSHOT_SECONDS):
-            await snapshots.write(pause=0)
+            await snapshots.write(pause_seconds=0)
 
 
 async def keep_verifying(verifier: CacheVerifier, every_seconds: float) -> None:

@@ -131,13 +131,13 @@ async def test_one_session_leads_until_it_ends(subject: Subject) -> None:
 
 
 async def test_the_leader_hears_what_other_processes_commit(subject: Subject) -> None:
-    heard = asyncio.Event()
-    async with subject.outbox.session(heard.set) as leader, subject.outbox.session(_unheard) as follower:
+    stream_coverage = asyncio.Event()
+    async with subject.outbox.session(stream_coverage.set) as leader, subject.outbox.session(_unheard) as follower:
         assert await leader.try_lead()
         assert not await follower.try_lead()
         await subject.outbox.signal()
         async with asyncio.timeout(10):
-            await heard.wait()
+            await stream_coverage.wait()
 
 
 async def test_losing_the_session_interrupts_whatever_is_being_done_in_it(subject: Subject) -> None:

@@ -48,7 +48,7 @@ def kafka_stream(stack: Stack, metrics: Metrics | None = None) -> KafkaEventStre
     return KafkaEventStream(
         stack.urls.kafka,
         "tests",
-        heard=StreamCoverage(),
+        stream_coverage=StreamCoverage(),
         clock=SystemClock(),
         metrics=metrics or Metrics(Service.DATA_PLANE),
     )

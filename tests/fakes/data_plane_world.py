@@ -88,7 +88,7 @@ class Instance:
         self.primary_clock = PrimaryClock()
         if knows_the_time:
             self.learn_the_time()
-        self.heard = StreamCoverage()
+        self.stream_coverage = StreamCoverage()
         if listening:
             self.listen()
         tenants = [world.tenant_replica, world.tenant_primary]
@@ -98,7 +98,7 @@ class Instance:
             [world.replica],
             world.primary,
             self.primary_clock,
-            self.heard,
+            self.stream_coverage,
             tenants=tenants,
             snapshots=disk,
             hot_key_sources=hot_key_sources,
@@ -112,7 +112,7 @@ class Instance:
 
     def listen(self) -> None:
         """Open the stream at its present end."""
-        self.heard.listen({0: 0}, at=self._world.clock.monotonic(), resumed=False)
+        self.stream_coverage.listen({0: 0}, at=self._world.clock.monotonic(), resumed=False)
 
     @property
     def snapshots(self) -> SnapshotPersistence:
@@ -123,10 +123,12 @@ class Instance:
     def hear_heartbeat(self, moment: float | None = None) -> None:
         """Apply a heartbeat of that moment (monotonic), or of now."""
         proven_at = self._world.database.time_at(self._world.clock.monotonic() if moment is None else moment)
-        self.heard.applied(0, 0, [Heartbeat(as_of=datetime.fromtimestamp(proven_at, UTC), partitions=1)])
+        self.stream_coverage.applied(0, 0, [Heartbeat(as_of=datetime.fromtimestamp(proven_at, UTC), partitions=1)])
 
-    async def resolve(self, key: RouteKey = KEY, *, accept_stale: bool = True, demand: ReadConsistency = ANY) -> Answer:
-        return await self.core.resolver.resolve(key, accept_stale=accept_stale, demand=demand)
+    async def resolve(
+        self, key: RouteKey = KEY, *, accept_stale: bool = True, consistency: ReadConsistency = ANY
+    ) -> Answer:
+        return await self.core.resolver.resolve(key, accept_stale=accept_stale, consistency=consistency)
 
     def count(self, name: str, **labels: str) -> float:
         """The value of a counter."""

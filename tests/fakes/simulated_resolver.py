@@ -72,14 +72,14 @@ class SimulatedResolver:
         primary, redis, lag = self._servers
         self.clock = clock
         self._positions = [0] * PARTITIONS
-        self.heard, self.primary_clock = StreamCoverage(), PrimaryClock()
+        self.stream_coverage, self.primary_clock = StreamCoverage(), PrimaryClock()
         self.replica = SimulatedSource(primary, clock, lag)
         self.primary = SimulatedSource(primary, clock)
         settings = DataPlaneSettings.model_validate(
             {"replica_urls": "postgresql://unused", "resolve_deadline_seconds": 10, "l1_entries": self._l1_entries}
         )
         seen = RedisSeenFrom(redis, clock)
-        ports = Ports(seen, [self.replica], self.primary, self.primary_clock, self.heard, snapshots=self.disk)
+        ports = Ports(seen, [self.replica], self.primary, self.primary_clock, self.stream_coverage, snapshots=self.disk)
         self.core = build_core(ports, settings, clock=clock, metrics=Metrics(Service.DATA_PLANE), notes={})
 
     @property
@@ -99,7 +99,7 @@ class SimulatedResolver:
             self.reconnect(lost=True)
             return
         self._positions = [offsets[each] for each in range(PARTITIONS)]
-        self.heard.listen(dict(enumerate(self._positions)), at=clock.monotonic(), resumed=True)
+        self.stream_coverage.listen(dict(enumerate(self._positions)), at=clock.monotonic(), resumed=True)
 
     def ask_the_time(self, round_trip: float, random: Random) -> None:
         """A round trip to the primary that ends now."""
@@ -111,8 +111,8 @@ class SimulatedResolver:
         """Open the stream again: where it was, or at its end when events are gone."""
         if lost:
             self._positions = [len(each) for each in self._kafka.partitions]
-        self.heard.listen(dict(enumerate(self._positions)), at=self.clock.monotonic(), resumed=not lost)
-        self.core.applier.lost_track()
+        self.stream_coverage.listen(dict(enumerate(self._positions)), at=self.clock.monotonic(), resumed=not lost)
+        self.core.applier.mark_all_suspect()
 
     async def hear(self, partition: int, count: int) -> None:
         """Apply the next records of a partition, in the order of the adapter."""
@@ -121,4 +121,4 @@ class SimulatedResolver:
         await self.core.applier.apply([each for each in records if isinstance(each, RouteChanged)])
         self._positions[partition] = start + len(records)
         beats = [each for each in records if isinstance(each, Heartbeat)]
-        self.heard.applied(partition, self._positions[partition], beats)
+        self.stream_coverage.applied(partition, self._positions[partition], beats)

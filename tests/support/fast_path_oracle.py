@@ -103,7 +103,7 @@ class Subject:
         events = [self._world.database.commit(history.key, url) for url in history.urls]
         await self.instance.core.applier.apply(events)
         if history.events_lost:
-            self.instance.core.applier.lost_track()
+            self.instance.core.applier.mark_all_suspect()
         self.clock.advance(history.age)
 
     def counts(self) -> Mapping[str, float]:

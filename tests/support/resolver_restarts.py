@@ -21,5 +21,5 @@ async def instance_that_knows(world: World, url: str | None = "https://v1", *, k
     world.database.commit(KEY, url)
     instance = world.instance(knows_the_time=knows_the_time)
     await instance.resolve()
-    await instance.snapshots.write(pause=0)
+    await instance.snapshots.write(pause_seconds=0)
     return instance

@@ -22,11 +22,11 @@ async def change(world: World, *instances: Instance, url: str | None = "https://
 
 
 async def begin(instance: Instance, tenant: str = KEY.tenant) -> tuple[TenantReading, Subscription]:
-    return await instance.core.watches.begin(tenant)
+    return await instance.core.watch_hub.begin(tenant)
 
 
 async def resume(instance: Instance, since: int) -> Subscription:
-    return await instance.core.watches.resume(KEY.tenant, since)
+    return await instance.core.watch_hub.resume(KEY.tenant, since)
 
 
 async def given(watching: Subscription) -> list[int]:
@@ -40,4 +40,4 @@ async def given(watching: Subscription) -> list[int]:
 async def ending_of(watching: Subscription) -> CloseReason:
     with pytest.raises(WatchEnded) as ended:
         await watching.next(0)
-    return ended.value.ending
+    return ended.value.reason

@@ -31,15 +31,15 @@ class KafkaEventStream:
         bootstrap: str,
         client_id: str,
         *,
-        heard: StreamCoverage,
+        stream_coverage: StreamCoverage,
         clock: Clock,
         metrics: Metrics,
         on_changes: Callable[[], None] = lambda: None,
     ) -> None:
-        """`heard` is kept up to date with what was applied; `on_changes` is called after changes were applied."""
+        """`stream_coverage` is kept up to date with what was applied; `on_changes` is called after changes were applied."""
         self._bootstrap = bootstrap
         self._client_id = client_id
-        self._coverage = heard
+        self._coverage = stream_coverage
         self._clock = clock
         self._on_changes = on_changes
         self._watchdog = LagWatchdog(clock, metrics)

@@ -79,8 +79,8 @@ class WatchStream(ASGIResponse):
         try:
             await self._send_all(send)
         except WatchEnded as ended:
-            if ended.ending not in (CloseReason.CLIENT, CloseReason.SLOW):
-                await self._hand_over(send, end_event(ended.ending))
+            if ended.reason not in (CloseReason.CLIENT, CloseReason.SLOW):
+                await self._hand_over(send, end_event(ended.reason))
         except TimeoutError:
             self._subscription.end(CloseReason.SLOW)
         await send({"type": "http.response.body", "body": b"", "more_body": False})

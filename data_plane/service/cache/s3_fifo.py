@@ -1,8 +1,8 @@
-"""Which route goes when the process's cache is full: S3-FIFO (Yang et al., SOSP 2023).
+"""The eviction order of L1: S3-FIFO (Yang et al., SOSP 2023).
 
-What comes in is on probation in a small queue, and reaches the main queue only when it is asked for more than once
-meanwhile, or comes back soon after it went. A scan over a million routes therefore passes through the small queue and
-leaves in place what is really used. Looking something up moves nothing: it only counts a use.
+A new key enters a small probation queue. It reaches the main queue only if it is looked up more than once there, or if
+it comes back soon after its eviction. A scan over a million keys therefore passes through the small queue and leaves the
+used ones in place. A lookup moves nothing: it only counts a use.
 """
 
 from collections import deque
@@ -11,15 +11,15 @@ from collections.abc import Mapping
 from data_plane.domain.slot import Slot
 
 PROBATION_SHARE = 0.1
-MAX_CHANCES = 64
-"""How many routes may be spared for one that goes, so that no single store takes long."""
+MAX_SPARED = 64
+"""How many keys one eviction may spare, which bounds the time of a store."""
 
 
 class EvictionOrder:
-    """The order in which the routes of a cache go. It knows all of them, each once."""
+    """The queues of a cache's keys. Each key is in one queue, once."""
 
     def __init__(self, capacity: int, slots: Mapping[bytes, Slot]) -> None:
-        """`slots` is the cache itself; `admit` has to be told of everything that comes into it."""
+        """`slots` is the cache itself; every key that enters it must be passed to `admit`."""
         self._capacity = capacity
         self._slots = slots
         self._probation: deque[bytes] = deque()
@@ -27,54 +27,54 @@ class EvictionOrder:
         self._probation_size = max(1, int(capacity * PROBATION_SHARE))
         self._ghosts = _Ghosts(capacity - self._probation_size)
 
-    def admit(self, route: bytes) -> bytes | None:
-        """Note that the route came in. Returns the one that has to go for it, if the cache is full."""
-        (self._main if self._ghosts.forget(route) else self._probation).append(route)
-        return self._next_to_go() if len(self._probation) + len(self._main) > self._capacity else None
+    def admit(self, path: bytes) -> bytes | None:
+        """Add a key. Returns the key to evict, if the cache is full."""
+        (self._main if self._ghosts.pop(path) else self._probation).append(path)
+        return self._evict() if len(self._probation) + len(self._main) > self._capacity else None
 
-    def _next_to_go(self) -> bytes:
-        for _ in range(MAX_CHANCES):
-            route = self._spare_or_evict()
-            if route is not None:
-                return route
+    def _evict(self) -> bytes:
+        for _ in range(MAX_SPARED):
+            path = self._spare_or_evict()
+            if path is not None:
+                return path
         return (self._main or self._probation).popleft()
 
     def _spare_or_evict(self) -> bytes | None:
-        """One step: the first of a queue goes, or gets another chance."""
+        """One step: evict the first key of a queue, or keep it for another round."""
         if len(self._probation) > self._probation_size or not self._main:
-            route = self._probation.popleft()
-            if self._slots[route].uses > 1:
-                self._slots[route].uses = 0
-                self._main.append(route)
+            path = self._probation.popleft()
+            if self._slots[path].uses > 1:
+                self._slots[path].uses = 0
+                self._main.append(path)
                 return None
-            self._ghosts.remember(route)
-            return route
-        route = self._main.popleft()
-        if self._slots[route].uses:
-            self._slots[route].uses -= 1
-            self._main.append(route)
+            self._ghosts.add(path)
+            return path
+        path = self._main.popleft()
+        if self._slots[path].uses:
+            self._slots[path].uses -= 1
+            self._main.append(path)
             return None
-        return route
+        return path
 
 
 class _Ghosts:
-    """The routes that went from probation not long ago, by their hashes."""
+    """The hashes of the keys that were last evicted from probation."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._order: deque[int] = deque()
         self._present: set[int] = set()
 
-    def remember(self, route: bytes) -> None:
-        ghost = hash(route)
+    def add(self, path: bytes) -> None:
+        ghost = hash(path)
         self._order.append(ghost)
         self._present.add(ghost)
         if len(self._order) > self._capacity:
             self._present.discard(self._order.popleft())
 
-    def forget(self, route: bytes) -> bool:
-        """Whether it was there."""
-        ghost = hash(route)
+    def pop(self, path: bytes) -> bool:
+        """Remove the key. Returns whether it was present."""
+        ghost = hash(path)
         if ghost not in self._present:
             return False
         self._present.remove(ghost)

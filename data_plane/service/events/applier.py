@@ -1,4 +1,4 @@
-"""Events into the caches: the newer value is stored everywhere, whether or not anyone has asked for it."""
+"""Applies events to the caches: each changed value is stored in L1 and L2, whether or not it was requested before."""
 
 import logging
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ from shared.runtime.metrics import Metrics
 from shared.schemas.events import RouteChange, RouteChanged
 from shared.schemas.identity import RouteKey
 
-FEW = 20
-"""Events in a batch up to which each is logged for everyone; more than that is a backlog being worked off."""
+BACKLOG_EVENTS = 20
+"""A larger batch is a backlog, and its events are logged at debug level."""
 
 _log = structlog.get_logger(__name__)
 _OUTCOMES = {
@@ -32,105 +32,102 @@ _OUTCOMES = {
 
 
 class EventApplier:
-    """Applies change sets: first to this process, then to Redis, and only then do they count as applied.
+    """Stores change sets in L1, then in L2, and then counts them as applied.
 
-    Each changed key is compared and set by itself, even where the tenant is further already: the relay may send twice,
-    and out of order. `primary_clock` shows POSIX seconds.
+    Each changed key is compared and set on its own, even if the tenant has a newer revision already: the relay may send
+    an event twice, and out of order.
     """
 
     def __init__(
         self,
         *,
-        local: L1Cache,
-        shared: L2Cache,
+        l1: L1Cache,
+        l2: L2Cache,
         freshness: Freshness,
-        heard: StreamCoverage,
+        stream_coverage: StreamCoverage,
         watermarks: Watermarks,
-        feeds: ChangeLogs,
+        change_logs: ChangeLogs,
         primary_clock: PrimaryClock,
-        lives: TtlPolicy,
+        ttl_policy: TtlPolicy,
         clock: Clock,
         metrics: Metrics,
     ) -> None:
-        self._local = local
-        self._shared = shared
+        self._l1 = l1
+        self._l2 = l2
         self._freshness = freshness
-        self._heard = heard
-        self._primary_clock = primary_clock
-        self._lives = lives
-        self._clock = clock
+        self._stream_coverage = stream_coverage
         self._watermarks = watermarks
-        self._feeds = feeds
+        self._change_logs = change_logs
+        self._primary_clock = primary_clock
+        self._ttl_policy = ttl_policy
+        self._clock = clock
         events = metrics.counter("tm_events_total")
         self._events = {outcome: events.labels("route-events", outcome) for outcome in set(_OUTCOMES.values())}
         self._gaps = metrics.counter("tm_revision_gaps_total")
         self._propagation = metrics.histogram("tm_propagation_seconds")
 
     async def apply(self, events: Sequence[RouteChanged]) -> None:
-        """Make these changes known. Never fails: what Redis does not take is written as soon as it does."""
+        """Apply these events. Never fails: changes that cannot be written to L2 are pending there."""
         changed: dict[RouteKey, Entry] = {}
         for event in events:
             for key, change in event.keyed_changes():
                 offered = self._entry(event, key, change)
-                known = self._local.store(offered) or offered
-                changed[key] = newest(changed.get(key, known), known)
-        await self._shared.push(list(changed.values()))
-        level = logging.INFO if len(events) <= FEW else logging.DEBUG
+                stored = self._l1.store(offered) or offered
+                changed[key] = newest(changed.get(key, stored), stored)
+        await self._l2.push(list(changed.values()))
+        level = logging.INFO if len(events) <= BACKLOG_EVENTS else logging.DEBUG
         for event in events:
-            self._count(event, level)
-            self._feeds.publish(event)
+            self._advance(event, level)
+            self._change_logs.publish(event)
 
-    def lost_track(self) -> None:
-        """Events of any tenant may have gone unheard."""
-        self._freshness.mark_all_suspect(self._local.tenants())
+    def mark_all_suspect(self) -> None:
+        """Events of any tenant may be missing."""
+        self._freshness.mark_all_suspect(self._l1.tenants())
 
     def _entry(self, event: RouteChanged, key: RouteKey, change: RouteChange) -> Entry:
-        """Right as of `occurred_at`: the tenant was locked from then to the commit.
+        """Right since `occurred_at`: the tenant was locked from then until the commit.
 
-        Without the primary's time nobody knows how long ago that was. The entry then has no life: the next request
-        reads the route again, and nothing older can be answered any more.
+        While the primary's time is unknown, so is the age of the change. The entry then has no TTL: the next request
+        loads the key again, and no older entry is accepted.
         """
         now = self._clock.monotonic()
-        state = State.ACTIVE if change.is_active else State.INACTIVE
-        url = change.url if change.is_active else None
         occurred_at = PrimaryTime(event.occurred_at.timestamp())
         read_at = self._primary_clock.local_time_of(occurred_at, at=now)
-        return self._lives.entry(
+        return self._ttl_policy.entry(
             key,
-            state,
-            url,
+            State.ACTIVE if change.is_active else State.INACTIVE,
+            change.url if change.is_active else None,
             event.revision,
             read_at=NEVER if read_at is None else min(read_at, now),
             now=now,
             proven_at=occurred_at,
         )
 
-    def _count(self, event: RouteChanged, level: int) -> None:
-        progress = self._watermarks.advance(event.tenant, event.revision)
-        self._events[_OUTCOMES[progress]].inc()
-        if progress is RevisionOrder.GAP:
+    def _advance(self, event: RouteChanged, level: int) -> None:
+        order = self._watermarks.advance(event.tenant, event.revision)
+        self._events[_OUTCOMES[order]].inc()
+        if order is RevisionOrder.GAP:
             self._gaps.inc()
             self._freshness.mark_suspect(event.tenant)
-            self._heard.missed(event.tenant, self._clock.monotonic())
-            _log.warning("revisions of a tenant went unheard", tenant=event.tenant, revision=event.revision)
-        took = self._since(event)
-        if progress in (RevisionOrder.FIRST, RevisionOrder.NEXT, RevisionOrder.GAP):
-            self._propagation.observe(took)
+            self._stream_coverage.missed(event.tenant, self._clock.monotonic())
+            _log.warning("revisions of a tenant are missing", tenant=event.tenant, revision=event.revision)
+        propagation = self._seconds_since(event)
+        if order in (RevisionOrder.FIRST, RevisionOrder.NEXT, RevisionOrder.GAP):
+            self._propagation.observe(propagation)
         _log.log(
             level,
             "changes applied",
             tenant=event.tenant,
             revision=event.revision,
             changes=len(event.changes),
-            progress=progress.name.lower(),
-            propagation_ms=round(took * 1000, 1),
+            order=order.name.lower(),
+            propagation_ms=round(propagation * 1000, 1),
             correlation_id=event.correlation_id,
         )
 
-    def _since(self, event: RouteChanged) -> float:
-        """Seconds since the change: by the primary's clock, or by this host's where that was never heard."""
+    def _seconds_since(self, event: RouteChanged) -> float:
+        """By the primary's clock, or by this host's wall clock while the primary's is unknown."""
         local = self._clock.monotonic()
         early, late = self._primary_clock.earliest(local), self._primary_clock.latest(local)
-        known = early is not None and late is not None
-        now = (early + late) / 2 if known and early and late else self._clock.now().timestamp()
+        now = self._clock.now().timestamp() if early is None or late is None else (early + late) / 2
         return max(0.0, now - event.occurred_at.timestamp())

@@ -1,152 +1,196 @@
-"""What the process does not know is looked up once for all who wait for it, and together with what others miss."""
+"""One load per key, however many callers wait for it; and one L2 lookup for all keys that miss together."""
 
 import asyncio
 from collections.abc import Sequence
-from contextvars import Context
+from operator import attrgetter
 from typing import Protocol
 
 from data_plane.domain.entry import Entry
 from data_plane.domain.read_consistency import ANY, ReadConsistency
-from data_plane.service.loading.flights import LoadBatch, PendingLoad
-from data_plane.service.loading.source_chain import Found
+from data_plane.service.loading.loader import LoadResult
 from shared.runtime.metrics import Metrics
 from shared.runtime.metrics_buffer import BufferedCounter
+from shared.runtime.micro_batcher import MicroBatcher
 from shared.schemas.identity import RouteKey
 
-MOST_TOGETHER = 250
-"""Keys in one look into the shared cache; those who asked first must not wait long for the last."""
+MAX_LOOKUP_KEYS = 250
+"""Keys in one L2 lookup: the first of them must not wait long for the last."""
 
 
-class Sources(Protocol):
-    """Who is asked: a RouteLoader."""
+class Loader(Protocol):
+    """The reads of a load: a RouteLoader."""
 
-    async def look_up(self, keys: Sequence[RouteKey]) -> Sequence[Found | None]: ...
+    async def look_up(self, keys: Sequence[RouteKey]) -> Sequence[LoadResult | None]: ...
 
-    def satisfies(self, entry: Entry, demand: ReadConsistency) -> bool: ...
+    def satisfies(self, entry: Entry, consistency: ReadConsistency) -> bool: ...
 
-    async def read(self, key: RouteKey, demand: ReadConsistency) -> Found | None: ...
+    async def read(self, key: RouteKey, consistency: ReadConsistency) -> LoadResult | None: ...
 
 
-class Loads:
-    """One load at a time for each key and demand.
+class LoadBatch:
+    """The loads that began in one iteration of the event loop. They share a timeout."""
 
-    All that come up in one turn of the event loop look into the shared cache together, one look at a time: what comes in
-    meanwhile shares the next one. What is not there is read from the databases key by key (their adapters batch again).
+    __slots__ = ("loads", "loop", "pending", "timeout")
+
+    timeout: asyncio.TimerHandle
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.loads: list[PendingLoad] = []
+        self.pending = 0
+
+
+class PendingLoad:
+    """A load in progress. Each waiter has its own future: cancelling one does not cancel the load."""
+
+    __slots__ = ("_waiters", "batch", "consistency", "database_read", "is_done", "key")
+
+    def __init__(self, key: RouteKey, consistency: ReadConsistency, batch: LoadBatch) -> None:
+        self.key = key
+        self.consistency = consistency
+        self.batch = batch
+        self.is_done = False
+        self.database_read: asyncio.Task[None] | None = None
+        self._waiters: list[asyncio.Future[LoadResult | None]] = []
+        batch.loads.append(self)
+        batch.pending += 1
+
+    def wait(self) -> "asyncio.Future[LoadResult | None]":
+        """Add a waiter."""
+        future: asyncio.Future[LoadResult | None] = self.batch.loop.create_future()
+        self._waiters.append(future)
+        return future
+
+    def resolve(self, result: LoadResult | None) -> None:
+        """Give the result to every waiter that is not cancelled."""
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(result)
+
+    def fail(self, error: Exception) -> None:
+        """Raise the error in every waiter that is not cancelled."""
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_exception(error)
+
+    def cancel(self) -> None:
+        """Cancel every waiter."""
+        for waiter in self._waiters:
+            waiter.cancel()
+
+    def end(self) -> None:
+        """Mark the load as done. The last one of its batch cancels the timeout."""
+        self.is_done = True
+        self.batch.pending -= 1
+        if not self.batch.pending:
+            self.batch.timeout.cancel()
+
+
+class LoadCoalescer:
+    """Runs at most one load for each key and consistency.
+
+    All loads that begin in one iteration of the event loop share an L2 lookup, one lookup at a time. A key that is not
+    usable there is read from the databases, whose adapters batch again.
     """
 
-    def __init__(self, sources: Sources, *, deadline: float, metrics: Metrics) -> None:
-        """`deadline`: seconds for one load, from its first question to its answer."""
-        self._sources = sources
-        self._deadline = deadline
-        self._flights: dict[tuple[RouteKey, ReadConsistency], PendingLoad] = {}
-        self._waiting: list[PendingLoad] = []
-        self._looking: asyncio.Task[None] | None = None
-        self._readings: set[asyncio.Task[None]] = set()
-        self._turn: LoadBatch | None = None
-        loads = metrics.counter("tm_loads_total")
-        self._loaded = BufferedCounter(metrics, loads.labels("loaded").inc)
-        self._coalesced = BufferedCounter(metrics, loads.labels("coalesced").inc)
-        self._failed = BufferedCounter(metrics, loads.labels("failed").inc)
+    def __init__(self, loader: Loader, *, deadline_seconds: float, metrics: Metrics) -> None:
+        """`deadline_seconds`: for one load, from its beginning to its result."""
+        self._loader = loader
+        self._deadline_seconds = deadline_seconds
+        self._pending: dict[tuple[RouteKey, ReadConsistency], PendingLoad] = {}
+        self._lookups: MicroBatcher[PendingLoad] = MicroBatcher(
+            self._look_up, is_abandoned=attrgetter("is_done"), max_concurrent=1, max_size=MAX_LOOKUP_KEYS
+        )
+        self._database_reads: set[asyncio.Task[None]] = set()
+        self._batch: LoadBatch | None = None
+        outcomes = metrics.counter("tm_loads_total")
+        self._loaded = BufferedCounter(metrics, outcomes.labels("loaded").inc)
+        self._coalesced = BufferedCounter(metrics, outcomes.labels("coalesced").inc)
+        self._failed = BufferedCounter(metrics, outcomes.labels("failed").inc)
 
-    def find(self, key: RouteKey, demand: ReadConsistency = ANY) -> "asyncio.Future[Found | None]":
-        """The newest knowledge of the key; None when nobody could tell in time.
+    def load(self, key: RouteKey, consistency: ReadConsistency = ANY) -> "asyncio.Future[LoadResult | None]":
+        """The newest entry of the key; None if no layer could be read before the deadline.
 
-        May be past its life, or less than demanded: then nobody knows better. Who stops waiting does not stop the load.
+        The entry may be expired, or older than demanded, if no layer has a better one. Cancelling the future does not
+        cancel the load.
         """
-        flight = self._flights.get((key, demand))
-        if flight is None:
-            flight = self._begin(key, demand)
+        load = self._pending.get((key, consistency))
+        if load is None:
+            load = self._begin(key, consistency)
         else:
             self._coalesced.count += 1
-        return flight.join()
+        return load.wait()
 
-    def _begin(self, key: RouteKey, demand: ReadConsistency) -> PendingLoad:
-        turn = self._turn or self._begin_turn()
-        flight = self._flights[key, demand] = PendingLoad(key, demand, turn)
-        turn.add(flight)
-        self._waiting.append(flight)
-        return flight
+    def _begin(self, key: RouteKey, consistency: ReadConsistency) -> PendingLoad:
+        batch = self._batch
+        if batch is None or not self._lookups.is_collecting:
+            batch = self._begin_batch()
+        load = self._pending[key, consistency] = PendingLoad(key, consistency, batch)
+        self._lookups.add(load)
+        return load
 
-    def _begin_turn(self) -> LoadBatch:
-        turn = self._turn = LoadBatch()
-        turn.timer = turn.loop.call_later(self._deadline, self._give_up, turn)
-        # Not at once: others who are ready to run now may miss something too.
-        turn.loop.call_soon(self._end_turn)
-        return turn
+    def _begin_batch(self) -> LoadBatch:
+        batch = self._batch = LoadBatch(self._lookups.collect())
+        batch.timeout = batch.loop.call_later(self._deadline_seconds, self._time_out, batch)
+        return batch
 
-    def _end_turn(self) -> None:
-        self._turn = None
-        self._depart()
-
-    def _depart(self) -> None:
-        while self._looking is None and self._waiting:
-            batch = [flight for flight in self._waiting[:MOST_TOGETHER] if not flight.is_over]
-            del self._waiting[:MOST_TOGETHER]
-            if batch:
-                # In a context of its own: the first caller's id and deadline are not those of all who come after it.
-                self._looking = asyncio.create_task(self._look_up(batch), context=Context())
-                self._looking.add_done_callback(self._returned)
-
-    def _returned(self, _: asyncio.Task[None]) -> None:
-        self._looking = None
-        self._depart()
-
-    async def _look_up(self, batch: Sequence[PendingLoad]) -> None:
+    async def _look_up(self, loads: list[PendingLoad]) -> None:
         try:
-            found = await self._sources.look_up([flight.key for flight in batch])
-            for flight, each in zip(batch, found, strict=True):
-                if each is not None and self._sources.satisfies(each.entry, flight.demand):
-                    self._land(flight, each)
-                elif not flight.is_over:
-                    self._begin_reading(flight, each)
-        except Exception as error:  # noqa: BLE001 - told to everyone who waits for it
-            for flight in batch:
-                self._fail(flight, error)
+            results = await self._loader.look_up([load.key for load in loads])
+            for load, result in zip(loads, results, strict=True):
+                if result is not None and self._loader.satisfies(result.entry, load.consistency):
+                    self._resolve(load, result)
+                elif not load.is_done:
+                    self._dispatch(load, result)
+        except Exception as error:  # noqa: BLE001 - raised in every waiter
+            for load in loads:
+                self._fail(load, error)
 
-    def _begin_reading(self, flight: PendingLoad, shared: Found | None) -> None:
-        flight.reading = reading = flight.turn.loop.create_task(self._read(flight, shared))
-        self._readings.add(reading)
-        reading.add_done_callback(self._readings.discard)
+    def _dispatch(self, load: PendingLoad, from_l2: LoadResult | None) -> None:
+        """Start the database read of one key."""
+        load.database_read = task = load.batch.loop.create_task(self._read(load, from_l2))
+        self._database_reads.add(task)
+        task.add_done_callback(self._database_reads.discard)
 
-    async def _read(self, flight: PendingLoad, shared: Found | None) -> None:
+    async def _read(self, load: PendingLoad, from_l2: LoadResult | None) -> None:
         try:
-            found = await self._sources.read(flight.key, flight.demand) or shared
-        except Exception as error:  # noqa: BLE001 - told to everyone who waits for it
-            self._fail(flight, error)
+            result = await self._loader.read(load.key, load.consistency) or from_l2
+        except Exception as error:  # noqa: BLE001 - raised in every waiter
+            self._fail(load, error)
         else:
-            self._land(flight, found)
+            self._resolve(load, result)
 
-    def _give_up(self, turn: LoadBatch) -> None:
-        """The time of these is up."""
-        for flight in turn.flights:
-            if flight.reading is not None and not flight.is_over:
-                flight.reading.cancel()
-            self._land(flight, None)
+    def _time_out(self, batch: LoadBatch) -> None:
+        for load in batch.loads:
+            if load.database_read is not None and not load.is_done:
+                load.database_read.cancel()
+            self._resolve(load, None)
 
-    def _land(self, flight: PendingLoad, found: Found | None) -> None:
-        if not flight.is_over:
-            self._end(flight)
-            (self._failed if found is None else self._loaded).count += 1
-            flight.tell(found)
+    def _resolve(self, load: PendingLoad, result: LoadResult | None) -> None:
+        if not load.is_done:
+            self._end(load)
+            (self._failed if result is None else self._loaded).count += 1
+            load.resolve(result)
 
-    def _fail(self, flight: PendingLoad, error: Exception) -> None:
-        if not flight.is_over:
-            self._end(flight)
+    def _fail(self, load: PendingLoad, error: Exception) -> None:
+        if not load.is_done:
+            self._end(load)
             self._failed.count += 1
-            flight.tell_error(error)
+            load.fail(error)
 
-    def _end(self, flight: PendingLoad) -> None:
-        flight.end()
-        del self._flights[flight.key, flight.demand]
+    def _end(self, load: PendingLoad) -> None:
+        load.end()
+        del self._pending[load.key, load.consistency]
 
     async def close(self) -> None:
-        """End the loads under way; whoever waits for them is cancelled."""
-        for flight in list(self._flights.values()):
-            self._end(flight)
-            flight.cancel()
-        # Those that were given up a moment ago too: what they ask must not be closed under them.
-        tasks = {*self._readings, *([self._looking] if self._looking else [])}
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        """Cancel all waiters and reads, and wait until the reads have ended."""
+        for load in list(self._pending.values()):
+            self._end(load)
+            load.cancel()
+        # Reads of loads that timed out a moment ago too: their connections must not be closed under them.
+        reads = set(self._database_reads)
+        for read in reads:
+            read.cancel()
+        await self._lookups.close()
+        if reads:
+            await asyncio.wait(reads)

@@ -1,148 +1,66 @@
-"""What happens when the process itself does not know: Redis, then a replica, then the primary."""
+"""The layers behind L1 in the order in which they are read, and the rules that decide whether an entry is usable.
+
+Loads, the explainer and the cache verifier use this one chain, so that an explanation says what a load does.
+"""
 
 from collections.abc import Sequence
-
-import msgspec
-from msgspec.structs import replace
+from typing import NamedTuple
 
 from data_plane.domain.answer import Layer
-from data_plane.domain.entry import Entry, TtlPolicy
-from data_plane.domain.read_consistency import ReadConsistency
+from data_plane.domain.entry import Entry
 from data_plane.domain.reading import Reading
 from data_plane.ports import RouteSource
-from data_plane.service.cache.freshness import Freshness
 from data_plane.service.cache.l1 import L1Cache
 from data_plane.service.cache.l2 import L2Cache
-from data_plane.service.cache.staleness import StalenessBounds
 from data_plane.service.loading.replica_pool import ReplicaPool
-from shared.runtime.clock import Clock, LocalTime
-from shared.runtime.resilience import DependencyUnavailable
-from shared.schemas.identity import RouteKey
-
-BEHIND_LIFE_SECONDS = 1.0
-"""How long a reading is used that is known to be behind, when nobody better can be asked."""
 
 
-class Found(msgspec.Struct, frozen=True, gc=False):
-    """The newest knowledge of a key after a source was asked, which one that was, and when (local monotonic)."""
+class LayerVerdict(NamedTuple):
+    """Whether the content of a layer is usable for an answer, and if not, why."""
 
-    entry: Entry
+    usable: bool
+    why: str = ""
+
+
+class Source(NamedTuple):
+    """A database. `is_last_resort`: a replica that lags or does not respond, read only if all others fail."""
+
     layer: Layer
-    asked: LocalTime
-
-    def is_from_primary_since(self, moment: LocalTime) -> bool:
-        """Whether it is what the primary said to a question asked at `moment` or later."""
-        return self.layer is Layer.PRIMARY and self.asked >= moment
+    database: RouteSource
+    is_last_resort: bool = False
 
 
-class RouteLoader:
-    """Asks the sources in order until one of them can tell. What it finds is kept; what it keeps is never older."""
+_USABLE = LayerVerdict(True)
+_L2_LACKS_CHANGES = LayerVerdict(False, "not read now: some changes that were applied here are not written to it yet")
+_L2_IS_OLDER = LayerVerdict(False, "skipped: older than an entry that this process held")
+_REPLICA_IS_BEHIND = LayerVerdict(False, "skipped: behind the changes that were applied here")
 
-    def __init__(
-        self,
-        *,
-        local: L1Cache,
-        shared: L2Cache,
-        replicas: ReplicaPool,
-        primary: RouteSource | None,
-        freshness: Freshness,
-        coverage: StalenessBounds,
-        lives: TtlPolicy,
-        clock: Clock,
-    ) -> None:
-        self._local = local
-        self._shared = shared
+
+class SourceChain:
+    """L2, the usable replicas, the primary, and then the other replicas."""
+
+    def __init__(self, *, l1: L1Cache, l2: L2Cache, replicas: ReplicaPool, primary: RouteSource | None) -> None:
+        self._l1 = l1
+        self._l2 = l2
         self._replicas = replicas
-        self._primary = primary
-        self._freshness = freshness
-        self._coverage = coverage
-        self._lives = lives
-        self._clock = clock
+        self._primary = [] if primary is None else [Source(Layer.PRIMARY, primary)]
 
-    async def look_up(self, keys: Sequence[RouteKey]) -> list[Found | None]:
-        """What Redis knows of each key; None where it knows nothing, or does not tell."""
-        asked = self._clock.monotonic()
-        entries = await self._shared.get(keys)
-        return [None if entry is None else _found(self._local.store(entry), Layer.REDIS, asked) for entry in entries]
+    def databases(self) -> Sequence[Source]:
+        """The databases in the order in which to read them now."""
+        return [
+            *[Source(Layer.REPLICA, each) for each in self._replicas.usable()],
+            *self._primary,
+            *[Source(Layer.REPLICA, each, is_last_resort=True) for each in self._replicas.unusable()],
+        ]
 
-    async def read(self, key: RouteKey, demand: ReadConsistency) -> Found | None:
-        """What the databases know; None when none of them tells.
+    def l2_verdict(self, entry: Entry) -> LayerVerdict:
+        """Whether an entry of L2 is usable. A load does not call this: L2 and L1 refuse such entries themselves."""
+        if not self._l2.is_read():
+            return _L2_LACKS_CHANGES
+        return _L2_IS_OLDER if entry.tenant_revision < self._l1.min_revision(entry.key) else _USABLE
 
-        May be past its life, or less than demanded: then none of them knows better.
-        """
-        asked = self._clock.monotonic()
-        lagging = await _read_first(self._replicas.fit(), key)
-        if lagging is not None and self._is_fit(lagging):
-            found = await self._keep(lagging, Layer.REPLICA, asked)
-            if found is not None and self.satisfies(found.entry, demand):
-                return found
-        asked = self._clock.monotonic()
-        told = await self._read_primary(key)
-        if told is not None:
-            return await self._keep(told, Layer.PRIMARY, asked)
-        return await self._from_unfit(key) if lagging is None else self._keep_lagging(lagging, asked)
-
-    async def _from_unfit(self, key: RouteKey) -> Found | None:
-        """Without a primary every replica is behind sooner or later, and still tells more than nobody."""
-        asked = self._clock.monotonic()
-        reading = await _read_first(self._replicas.unfit(), key)
-        if reading is None:
-            return None
-        if self._is_fit(reading):
-            return await self._keep(reading, Layer.REPLICA, asked)
-        return self._keep_lagging(reading, asked)
-
-    async def _read_primary(self, key: RouteKey) -> Reading | None:
-        return None if self._primary is None else await _read(self._primary, key)
-
-    def _is_fit(self, reading: Reading) -> bool:
-        """Not behind anything this process has heard, and right recently enough."""
-        return not self._is_behind(reading) and self._is_fresh(self._entry(reading))
-
-    def _is_behind(self, reading: Reading) -> bool:
-        return reading.tenant_revision < self._local.newest_revision(reading.key.tenant)
-
-    async def _keep(self, reading: Reading, layer: Layer, asked: LocalTime) -> Found | None:
-        entry = self._local.store(self._entry(reading))
-        if entry is None or not self._is_fresh(entry):
-            return _found(entry, layer, asked)
-        newer = await self._shared.fill(entry)
-        return _found(entry if newer is None else self._local.store(newer), layer, asked)
-
-    def _keep_lagging(self, reading: Reading, asked: LocalTime) -> Found | None:
-        """Better than nothing, for the process alone."""
-        self._shared.refuse_behind()
-        entry = self._entry(reading)
-        if self._is_behind(reading):
-            until = LocalTime(self._clock.monotonic() + BEHIND_LIFE_SECONDS)
-            entry = replace(entry, expires_at=min(entry.expires_at, until))
-        return _found(self._local.store(entry), Layer.REPLICA, asked)
-
-    def _entry(self, reading: Reading) -> Entry:
-        return reading.entry(self._lives, self._clock.monotonic())
-
-    def satisfies(self, entry: Entry, demand: ReadConsistency) -> bool:
-        """Whether the entry is fresh, and what is demanded."""
-        now = self._clock.monotonic()
-        return self._freshness.is_fresh(entry, now) and self._coverage.meets(entry, demand, now)
-
-    def _is_fresh(self, entry: Entry) -> bool:
-        return self._freshness.is_fresh(entry, self._clock.monotonic())
-
-
-def _found(entry: Entry | None, layer: Layer, asked: LocalTime) -> Found | None:
-    return None if entry is None else Found(entry, layer, asked)
-
-
-async def _read_first(sources: Sequence[RouteSource], key: RouteKey) -> Reading | None:
-    for source in sources:
-        if (reading := await _read(source, key)) is not None:
-            return reading
-    return None
-
-
-async def _read(source: RouteSource, key: RouteKey) -> Reading | None:
-    try:
-        return await source.read(key)
-    except DependencyUnavailable:
-        return None
+    def verdict(self, layer: Layer, reading: Reading) -> LayerVerdict:
+        """Whether a reading is usable: a replica must have every change that this process knows of."""
+        if layer is Layer.PRIMARY or reading.tenant_revision >= self._l1.newest_revision(reading.key.tenant):
+            return _USABLE
+        return _REPLICA_IS_BEHIND

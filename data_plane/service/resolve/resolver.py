@@ -1,54 +1,50 @@
-"""The one question: which URL serves this route, now?"""
+"""Resolves one key: from L1 if possible, otherwise by a load."""
 
 import asyncio
 import contextlib
 
 from data_plane.domain.answer import Answer, Layer
-from data_plane.domain.entry import Entry, newest
+from data_plane.domain.entry import KnownEntry, newest
 from data_plane.domain.read_consistency import ANY, ReadConsistency
-from data_plane.domain.slot import route_of
+from data_plane.domain.slot import path_of
 from data_plane.errors import NotFreshEnough, RevisionNotReached, RouteUnknown
 from data_plane.service.cache.freshness import Freshness
 from data_plane.service.cache.l1 import L1Cache
 from data_plane.service.cache.staleness import StalenessBounds
-from data_plane.service.loading.coalescer import Loads
-from data_plane.service.loading.source_chain import Found
+from data_plane.service.loading.coalescer import LoadCoalescer
+from data_plane.service.loading.loader import LoadResult
 from shared.runtime.clock import Clock, LocalTime
 from shared.runtime.metrics import Metrics
 from shared.runtime.metrics_buffer import BufferedCounter
 from shared.schemas.identity import RouteKey
 
-ASK_AGAIN_SECONDS = 0.05
-"""How long to wait before the sources are asked again for a revision that none of them has, or can tell of."""
+RETRY_SECONDS = 0.05
+"""Pause before the sources are read again for a revision that none of them has yet."""
 _RESULTS = ("found", "negative", "stale", "unavailable")
 _LOOKUPS = ("hit", "negative", "miss", "expired")
 
 
 class Resolver:
-    """Answers from what the process knows, and otherwise waits for one load per key.
-
-    What is answered is always the newest that is known at that moment, so that no caller is told something older than
-    the caller before.
-    """
+    """Every answer is the newest entry known at that moment, so that no caller gets an older one than the caller before."""
 
     def __init__(
         self,
         *,
-        local: L1Cache,
-        loads: Loads,
+        l1: L1Cache,
+        coalescer: LoadCoalescer,
         freshness: Freshness,
-        coverage: StalenessBounds,
+        staleness: StalenessBounds,
         clock: Clock,
         metrics: Metrics,
-        deadline: float,
+        deadline_seconds: float,
     ) -> None:
-        """`deadline`: seconds for an answer to a demand; every other takes one load at most."""
-        self._local = local
-        self._loads = loads
+        """`deadline_seconds`: for a request with a read consistency; any other takes one load at most."""
+        self._l1 = l1
+        self._coalescer = coalescer
         self._freshness = freshness
-        self._coverage = coverage
+        self._staleness = staleness
         self._clock = clock
-        self._deadline = deadline
+        self._deadline_seconds = deadline_seconds
         resolutions = metrics.counter("tm_resolutions_total")
         layers = (*(str(layer) for layer in Layer), "none")
         self._resolutions = {
@@ -60,89 +56,99 @@ class Resolver:
         self._lookups = {name: BufferedCounter(metrics, lookups.labels("l1", name).inc) for name in _LOOKUPS}
         self._regressions = metrics.counter("tm_revision_regressions_total")
 
-    async def resolve(self, key: RouteKey, *, accept_stale: bool = True, demand: ReadConsistency = ANY) -> Answer:
-        """What is known of the route; absent and inactive ones included.
+    async def resolve(self, key: RouteKey, *, accept_stale: bool = True, consistency: ReadConsistency = ANY) -> Answer:
+        """The answer for the key; that a route is absent or inactive is an answer as well.
 
-        Raises RouteUnknown when no source can tell, and nothing that may still be answered is known; NotFreshEnough and
-        RevisionNotReached when what is known is less than the caller demands, and nobody can do better in time.
+        Raises RouteUnknown if no source can be read and no known entry may be served; RevisionNotReached or NotFreshEnough
+        if the newest entry does not satisfy the consistency when the deadline ends.
         """
-        route = route_of(key)
-        slot, now = self._local.peek(route), self._clock.monotonic()
-        held = None if slot is None else slot.entry(key)
-        if held is not None and self._freshness.is_fresh(held, now) and self._coverage.meets(held, demand, now):
-            self._lookups["hit" if held.is_active else "negative"].count += 1
-            return self._count(self._answer(held, held.revision, Layer.L1, now, stale=False))
-        self._lookups["miss" if held is None else "expired"].count += 1
-        found = await (self._loads.find(key) if demand is ANY else self._load_until_satisfied(key, demand, arrival=now))
-        answer = self._settle(key, route, found, accept_stale=accept_stale)
-        if demand is not ANY:
-            self._refuse_less(answer, demand, as_if_now=found is not None and found.is_from_primary_since(now))
+        path = path_of(key)
+        known, now = self._l1.get(key, path), self._clock.monotonic()
+        if known is not None and self._is_served_from_l1(known, consistency, now):
+            self._lookups["hit" if known.entry.is_active else "negative"].count += 1
+            return self._count(self._answer(known, Layer.L1, now, stale=False))
+        self._lookups["miss" if known is None else "expired"].count += 1
+        if consistency is ANY:
+            result = await self._coalescer.load(key)
+            return self._count(self._answer_after_load(key, path, result, accept_stale=accept_stale))
+        result = await self._load_until_satisfied(key, path, consistency, arrival=now)
+        answer = self._answer_after_load(key, path, result, accept_stale=accept_stale)
+        self._check(answer, consistency, is_current=result is not None and result.is_from_primary_since(now))
         return self._count(answer)
 
-    async def _load_until_satisfied(self, key: RouteKey, demand: ReadConsistency, arrival: LocalTime) -> Found | None:
-        """Load again while that may help: until the revision is known, and the age that the primary can give.
+    def _is_served_from_l1(self, known: KnownEntry, consistency: ReadConsistency, now: LocalTime) -> bool:
+        if not self._freshness.is_fresh(known.entry, now):
+            return False
+        return consistency is ANY or self._staleness.satisfies(known, consistency, now)
 
-        While no source can tell, the revision's event may still come; an age is not waited for.
+    async def _load_until_satisfied(
+        self, key: RouteKey, path: bytes, consistency: ReadConsistency, arrival: LocalTime
+    ) -> LoadResult | None:
+        """Repeat the load while that can help: until the revision is known, and the primary was read once.
+
+        While no source can be read, the event with the revision may still arrive; an age does not improve by waiting.
         """
-        found: Found | None = None
-        route = route_of(key)
+        result: LoadResult | None = None
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._deadline):
+            async with asyncio.timeout(self._deadline_seconds):
                 while True:
-                    told = await self._loads.find(key, demand)
-                    found = told or found
-                    known, _ = self._newest(key, route, found)
-                    if known is not None and self._coverage.meets(known, demand, self._clock.monotonic()):
+                    last = await self._coalescer.load(key, consistency)
+                    result = last or result
+                    known = self._newest_known(key, path, result)
+                    if known is not None and self._staleness.satisfies(known, consistency, self._clock.monotonic()):
                         break
-                    reached = 0 if known is None else self._coverage.revision(known)
-                    if reached < demand.min_revision:
-                        await asyncio.sleep(ASK_AGAIN_SECONDS)
-                    elif told is None or told.layer is not Layer.PRIMARY or told.asked >= arrival:
+                    reached = 0 if known is None else self._staleness.revision(known)
+                    if reached < consistency.min_revision:
+                        await asyncio.sleep(RETRY_SECONDS)
+                    elif last is None or last.layer is not Layer.PRIMARY or last.started_at >= arrival:
                         break
-        return found
+        return result
 
-    def _refuse_less(self, answer: Answer, demand: ReadConsistency, *, as_if_now: bool) -> None:
-        """`as_if_now`: the primary said so after the request had come, so that no age can be demanded it has not."""
-        if answer.tenant_revision < demand.min_revision:
+    def _check(self, answer: Answer, consistency: ReadConsistency, *, is_current: bool) -> None:
+        """Raise if the answer does not satisfy the consistency. `is_current`: the primary was read after the request
+        arrived, which satisfies every `max_age`.
+        """
+        if answer.tenant_revision < consistency.min_revision:
             self._resolutions["unavailable", "none"].count += 1
-            raise RevisionNotReached(answer.entry.key, demand.min_revision, answer.tenant_revision)
-        if demand.max_age is None or as_if_now:
+            raise RevisionNotReached(answer.entry.key, consistency.min_revision, answer.tenant_revision)
+        if consistency.max_age is None or is_current:
             return
-        if answer.bound is None or answer.bound > demand.max_age:
+        if answer.bound is None or answer.bound > consistency.max_age:
             self._resolutions["unavailable", "none"].count += 1
-            raise NotFreshEnough(answer.entry.key, demand.max_age, answer.bound)
+            raise NotFreshEnough(answer.entry.key, consistency.max_age, answer.bound)
 
-    def _settle(self, key: RouteKey, route: bytes, found: Found | None, *, accept_stale: bool) -> Answer:
-        (known, min_revision), now = self._newest(key, route, found), self._clock.monotonic()
+    def _answer_after_load(
+        self, key: RouteKey, path: bytes, result: LoadResult | None, *, accept_stale: bool
+    ) -> Answer:
+        known, now = self._newest_known(key, path, result), self._clock.monotonic()
         if known is None:
-            raise self._unknown(key, "nothing about it is known here")
-        stale = not self._freshness.is_fresh(known, now)
+            raise self._unknown(key, "this process has no entry for it")
+        stale = not self._freshness.is_fresh(known.entry, now)
         if stale and not accept_stale:
-            raise self._unknown(key, "what is known is stale, and the request refuses that")
-        if stale and not _is_from_a_database(found) and not self._freshness.may_be_answered_stale(known, now):
-            raise self._unknown(key, "what is known is too old to be answered")
-        return self._answer(known, min_revision, Layer.L1 if found is None else found.layer, now, stale=stale)
+            raise self._unknown(key, "the known entry is stale, and the request does not accept a stale answer")
+        if stale and not _is_from_database(result) and not self._freshness.may_serve_stale(known.entry, now):
+            raise self._unknown(key, "the known entry is too old to be served")
+        return self._answer(known, Layer.L1 if result is None else result.layer, now, stale=stale)
 
-    def _newest(self, key: RouteKey, route: bytes, found: Found | None) -> tuple[Entry | None, int]:
-        """The newest that is known, and the key's floor."""
-        if found is None:
-            held = self._local.get(key)
-            return held, 0 if held is None else held.revision
-        # Looked at again: an event may have come between the end of the load and now.
-        held, min_revision = self._local.newer_than(found.entry, route)
-        if held is None:
-            return found.entry, min_revision
-        known = newest(held, found.entry)
-        if known.revision < held.revision:
+    def _newest_known(self, key: RouteKey, path: bytes, result: LoadResult | None) -> KnownEntry | None:
+        """The newest of the loaded entry and the one in L1, which an event may have replaced since the load."""
+        if result is None:
+            return self._l1.get(key, path)
+        in_l1, min_revision = self._l1.newer_than(result.entry, path)
+        if in_l1 is None:
+            return KnownEntry(result.entry, min_revision)
+        entry = newest(in_l1, result.entry)
+        if entry.revision < in_l1.revision:
             self._regressions.inc()
-        return known, min_revision
+        return KnownEntry(entry, min_revision)
 
     def _unknown(self, key: RouteKey, why: str) -> RouteUnknown:
         self._resolutions["unavailable", "none"].count += 1
-        return RouteUnknown(f"No source can tell whether {key} exists; {why}. Try again soon.")
+        return RouteUnknown(f"No source can be read for {key}, and {why}. Try again soon.")
 
-    def _answer(self, entry: Entry, min_revision: int, layer: Layer, now: LocalTime, *, stale: bool) -> Answer:
-        bound, tenant_revision = self._coverage.bound_and_revision(entry, min_revision, now)
+    def _answer(self, known: KnownEntry, layer: Layer, now: LocalTime, *, stale: bool) -> Answer:
+        entry = known.entry
+        bound, tenant_revision = self._staleness.bound(known, now), self._staleness.revision(known)
         age, remaining = now - entry.read_at, entry.expires_at - now
         return Answer(entry, layer, stale, age if age > 0 else 0.0, 0.0 if stale else remaining, bound, tenant_revision)
 
@@ -152,10 +158,10 @@ class Resolver:
         return answer
 
     async def close(self) -> None:
-        """End the loads under way."""
-        await self._loads.close()
+        """Cancel the loads in progress."""
+        await self._coalescer.close()
 
 
-def _is_from_a_database(found: Found | None) -> bool:
-    # However far a replica lags: as long as it answers, it is a source that can tell.
-    return found is not None and found.layer in (Layer.REPLICA, Layer.PRIMARY)
+def _is_from_database(result: LoadResult | None) -> bool:
+    # A replica that responds is a source, however far it lags.
+    return result is not None and result.layer in (Layer.REPLICA, Layer.PRIMARY)

@@ -1,8 +1,7 @@
-"""What this process knows, kept on disk for the one that starts after it with nobody left to ask."""
+"""Writes L1 to disk and restores it in the next process, which may start while no source can be read."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from typing import Protocol
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import structlog
 
@@ -14,163 +13,150 @@ from data_plane.domain.watermarks import Watermarks
 from data_plane.errors import SnapshotNotWritten, SnapshotRefused
 from data_plane.ports import SnapshotStore
 from data_plane.service.cache.freshness import SPREAD_SECONDS, Freshness
+from data_plane.service.cache.l1 import L1Cache
 from data_plane.service.cache.staleness import StalenessBounds
 from data_plane.service.snapshot.dating import Restoring, SnapshotDates
 from shared.runtime.clock import BootClock, LocalTime
 from shared.runtime.metrics import Metrics
-from shared.schemas.identity import RouteKey
 
-AT_ONCE = 50
-"""Routes between two turns of the event loop: less than a millisecond."""
+BATCH_SIZE = 50
+"""Routes handled in one iteration of the event loop: less than a millisecond."""
 PAUSE_SECONDS = 0.001
-"""Between them, so that requests have most of the loop: 200,000 routes take some seconds."""
+"""Pause between batches, so that requests get most of the loop: 200,000 routes take some seconds."""
 
 _log = structlog.get_logger(__name__)
 
 
-class HeldRoutes(Protocol):
-    """The process's cache, as far as a snapshot needs it."""
-
-    def in_batches(self, size: int) -> Iterator[Sequence[Entry]]:
-        """What is held."""
-
-    def store(self, offered: Entry) -> Entry | None:
-        """Compare and set."""
-
-    def sample_recent_key(self) -> RouteKey | None:
-        """None when nothing ever was."""
-
-    def tenants(self) -> Iterable[str]:
-        """Those that anything was ever stored for."""
-
-
 class SnapshotPersistence:
-    """Writes and reads snapshots; never raises for the disk.
+    """Writes and restores snapshots; never raises if the disk fails.
 
-    Each route is kept with what was proven of it at that moment, so that it stands by itself: the next process begins
-    without this one's memory. The argument is in docs/adr/0021.
+    Each route is written with what is proven of it at that moment, because the next process has no stream coverage from
+    before its start. docs/adr/0021 has the proof.
     """
 
     def __init__(
         self,
         store: SnapshotStore,
         *,
-        local: HeldRoutes,
-        coverage: StalenessBounds,
+        l1: L1Cache,
+        staleness: StalenessBounds,
         freshness: Freshness,
         watermarks: Watermarks,
-        heard: StreamCoverage,
+        stream_coverage: StreamCoverage,
         primary_clock: PrimaryClock,
-        lives: TtlPolicy,
+        ttl_policy: TtlPolicy,
         clock: BootClock,
         metrics: Metrics,
     ) -> None:
         self._store = store
-        self._local = local
-        self._coverage = coverage
+        self._l1 = l1
+        self._staleness = staleness
         self._freshness = freshness
         self._watermarks = watermarks
-        self._heard = heard
+        self._stream_coverage = stream_coverage
         self._primary_clock = primary_clock
-        self._lives = lives
+        self._ttl_policy = ttl_policy
         self._clock = clock
         self._dates = SnapshotDates(clock, primary_clock)
-        self._restored: Mapping[int, int] = {}
+        self._restored_offsets: Mapping[int, int] = {}
         self._restored_at = clock.monotonic()
         self._written_at = clock.monotonic()
-        self._booted_from = metrics.gauge("tm_warm_start_source_info").labels("snapshot")
+        self._started_from = metrics.gauge("tm_warm_start_source_info").labels("snapshot")
         self._size = metrics.gauge("tm_snapshot_bytes")
         failures = metrics.counter("tm_snapshot_failures_total")
-        self._unwritten, self._unread = failures.labels("write"), failures.labels("read")
+        self._write_failures, self._read_failures = failures.labels("write"), failures.labels("read")
         age = metrics.gauge("tm_snapshot_age_seconds")
         metrics.before_scrape(lambda: age.set(clock.monotonic() - self._written_at))
 
-    async def write(self, pause: float = PAUSE_SECONDS) -> None:
-        """Keep what is known now. An empty cache is not worth the snapshot that it would replace."""
-        if self._local.sample_recent_key() is None:
+    async def write(self, pause_seconds: float = PAUSE_SECONDS) -> None:
+        """Replace the snapshot. Does nothing if L1 is empty: the snapshot on disk is worth more."""
+        if self._l1.sample_recent_key() is None:
             return
         began = self._clock.monotonic()
         try:
-            size = await self._store.write(self._head(), self._kept(pause, self._primary_clock.set_at))
+            size = await self._store.write(self._head(), self._routes(pause_seconds, self._primary_clock.set_at))
         except SnapshotNotWritten as failure:
-            self._unwritten.inc()
-            _log.warning("the snapshot was not written", why=str(failure))
+            self._write_failures.inc()
+            _log.warning("snapshot not written", why=str(failure))
             return
         self._written_at = self._clock.monotonic()
         self._size.set(size)
         _log.debug("snapshot written", bytes=size, seconds=round(self._written_at - began, 3))
 
     async def read(self) -> Mapping[int, int]:
-        """Know again what the last snapshot holds. Returns the offsets from which events are to be heard; may be none."""
+        """Restore the last snapshot. Returns the offsets from which to read events; empty if there are none."""
         try:
             snapshot = await self._store.read()
         except SnapshotRefused as refusal:
-            self._unread.inc()
-            _log.error("the snapshot is refused; starting without it", why=str(refusal))
+            self._read_failures.inc()
+            _log.error("snapshot refused; starting without it", why=str(refusal))
             return {}
         if snapshot is None:
             _log.info("there is no snapshot yet")
             return {}
         await self._restore(snapshot)
-        self._restored, self._restored_at = snapshot.head.offsets, self._clock.monotonic()
+        self._restored_offsets, self._restored_at = snapshot.head.offsets, self._clock.monotonic()
         return snapshot.head.offsets
 
     def mark_restored_suspect(self) -> None:
-        """What was changed since the snapshot was written is not heard yet: nothing of it is answered unchecked.
+        """The changes since the snapshot are not applied yet, so the restored entries must be loaded again.
 
-        Dated by when it was read: the time that was spent on waiting for events counts.
+        The mark is dated by the reading of the snapshot, so that the time spent waiting for the events counts.
         """
-        if self._restored:
-            self._freshness.mark_all_suspect(self._local.tenants(), before=self._restored_at)
+        if self._restored_offsets:
+            self._freshness.mark_all_suspect(self._l1.tenants(), before=self._restored_at)
 
     def _head(self) -> SnapshotHead:
-        # Taken before the routes: an event in between is heard again, and changes nothing.
-        offsets = self._heard.offsets or self._restored
+        # Taken before the routes: an event that is applied in between is applied again by the next process, harmlessly.
+        offsets = self._stream_coverage.offsets or self._restored_offsets
         now = self._clock.now().timestamp()
         return SnapshotHead(now, dict(offsets), self._watermarks.newest(), self._dates.now())
 
-    async def _kept(self, pause: float, clock_set_at: LocalTime) -> AsyncIterator[Sequence[KeptRoute]]:
-        for entries in self._local.in_batches(AT_ONCE):
+    async def _routes(self, pause_seconds: float, clock_set_at: LocalTime) -> AsyncIterator[Sequence[KeptRoute]]:
+        for entries in self._l1.in_batches(BATCH_SIZE):
             if self._primary_clock.set_at != clock_set_at:
                 raise SnapshotNotWritten(
-                    "the primary's clock was set meanwhile, and the head knows it as it was before"
+                    "the primary's clock was set during the writing, and the head has it as before"
                 )
             now = self._clock.monotonic()
-            yield [self._keep(entry, now) for entry in entries if entry.state is not State.ABSENT]
-            await asyncio.sleep(pause)
+            yield [self._route(entry, now) for entry in entries if entry.state is not State.ABSENT]
+            await asyncio.sleep(pause_seconds)
 
-    def _keep(self, entry: Entry, now: LocalTime) -> KeptRoute:
-        # Doubt is not kept: what is doubted has had its life.
-        is_doubted = now < entry.expires_at and not self._freshness.is_fresh(entry, LocalTime(now + SPREAD_SECONDS))
+    def _route(self, entry: Entry, now: LocalTime) -> KeptRoute:
+        # Suspect marks are not written: a suspect entry is written as expired.
+        is_suspect = now < entry.expires_at and not self._freshness.is_fresh(entry, LocalTime(now + SPREAD_SECONDS))
+        known = self._l1.known(entry)
         return KeptRoute(
             entry.key,
             entry.state,
             entry.url,
             entry.revision,
             self._dates.date(entry.read_at),
-            self._dates.date(now if is_doubted else entry.expires_at),
-            self._coverage.proven_at(entry),
-            self._coverage.revision(entry),
+            self._dates.date(now if is_suspect else entry.expires_at),
+            self._staleness.proven_at(known),
+            self._staleness.revision(known),
         )
 
     async def _restore(self, snapshot: Snapshot) -> None:
         head = snapshot.head
         wall_age = max(0.0, self._clock.now().timestamp() - head.written_at)
-        dates = self._dates.known(head.host)
-        # Without offsets to hear on from, changes in between go unheard: then nothing has a life left.
-        has_life = dates.is_confirmed and bool(head.offsets)
-        restoring = Restoring(dates, self._lives, has_life=has_life, now=self._clock.monotonic(), wall_age=wall_age)
+        clocks = self._dates.clocks_of(head.host)
+        # Without offsets to resume from, the changes in between are missing: no entry keeps its TTL.
+        keeps_ttl = clocks.is_confirmed and bool(head.offsets)
+        restoring = Restoring(
+            clocks, self._ttl_policy, keeps_ttl=keeps_ttl, now=self._clock.monotonic(), wall_age_seconds=wall_age
+        )
         for number, route in enumerate(snapshot.routes):
-            self._local.store(restoring.entry(route))
-            if number % AT_ONCE == 0:
+            self._l1.store(restoring.entry(route))
+            if number % BATCH_SIZE == 0:
                 await asyncio.sleep(0)
         self._watermarks.resume(head.revisions)
-        self._booted_from.set(bool(snapshot.routes))
+        self._started_from.set(bool(snapshot.routes))
         _log.info(
-            "restored the snapshot",
+            "snapshot restored",
             routes=len(snapshot.routes),
             tenants=len(head.revisions),
-            hears_on=bool(head.offsets),
-            same_boot=dates.is_same_boot,
-            age_by_wall_clock=round(wall_age),
+            resumes_events=bool(head.offsets),
+            same_boot=clocks.is_same_boot,
+            wall_age_seconds=round(wall_age),
         )

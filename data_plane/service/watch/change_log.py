@@ -1,4 +1,4 @@
-"""The changes applied last, by tenant, for those who watch."""
+"""The change logs of all tenants, from which watch subscriptions read."""
 
 import asyncio
 from collections import deque
@@ -11,91 +11,92 @@ from data_plane.domain.tenant_change_log import TenantChangeLog
 from data_plane.domain.tenant_reading import TenantReading
 from shared.schemas.events import RouteChanged
 
-WOKEN_AT_ONCE = 32
-"""Watchers that get their turn before others do: thousands at once would keep requests waiting for all of them."""
+WAKE_BATCH = 32
+"""Subscriptions woken in one iteration of the event loop: thousands at once would delay requests."""
 
 Wake = Callable[[], None]
 
 
 class ChangeLogs:
-    """One feed for each tenant that was heard of. `capacity`: single changes kept over all of them; the oldest go."""
+    """One log for each tenant with events. `capacity`: changes kept in all logs together; the oldest are dropped."""
 
-    def __init__(self, heard: StreamCoverage, primary_clock: PrimaryClock, capacity: int) -> None:
-        self._heard = heard
+    def __init__(self, stream_coverage: StreamCoverage, primary_clock: PrimaryClock, capacity: int) -> None:
+        self._stream_coverage = stream_coverage
         self._primary_clock = primary_clock
         self._capacity = capacity
-        self._feeds: dict[str, TenantChangeLog] = {}
-        self._in_order: deque[TenantChangeLog] = deque()
-        self._kept = 0
+        self._logs: dict[str, TenantChangeLog] = {}
+        self._logs_by_age: deque[TenantChangeLog] = deque()
+        self._size = 0
         self._wakes: dict[str, set[Wake]] = {}
 
     def publish(self, event: RouteChanged) -> None:
-        """The event is applied here. One that leaves a gap ends the feed.
+        """Append an applied event and wake the tenant's subscriptions. An event after a gap ends the log.
 
-        A feed begins only with an event of which it is sure that what came after it is heard: one that was written late,
-        or once more, may have been overtaken by others before this process listened, even if it follows the last applied.
+        A log begins only with an event after which every change is received. An event that was written late, or twice,
+        does not qualify: later ones may have been written before this process subscribed, even if it follows the last
+        revision applied.
         """
-        feed = self.current(event.tenant)
-        if feed is None or event.revision > feed.newest + 1:
-            if not self._is_heard_after(event.tenant, PrimaryTime(event.occurred_at.timestamp())):
-                self._feeds.pop(event.tenant, None)
-                self._wake_watchers(event.tenant)
+        log = self.current(event.tenant)
+        if log is None or event.revision > log.newest + 1:
+            if not self._is_covered_from(event.tenant, PrimaryTime(event.occurred_at.timestamp())):
+                self._logs.pop(event.tenant, None)
+                self._wake_tenant(event.tenant)
                 return
-            feed = self._begin(event.tenant, event.revision - 1)
-        if feed.add(event):
-            self._keep(feed, event)
-            self._wake_watchers(event.tenant)
+            log = self._begin(event.tenant, event.revision - 1)
+        if log.add(event):
+            self._count(log, event)
+            self._wake_tenant(event.tenant)
 
     def current(self, tenant: str) -> TenantChangeLog | None:
-        """The tenant's feed, unless nothing was heard of it yet, or some of its events may have gone unheard since."""
-        feed = self._feeds.get(tenant)
-        return feed if feed is not None and feed.since == self._heard.since(tenant) else None
+        """The tenant's log; None if it has no events yet, or if some may be missing since the log began."""
+        log = self._logs.get(tenant)
+        return log if log is not None and log.since == self._stream_coverage.since(tenant) else None
 
     def following(self, reading: TenantReading) -> TenantChangeLog | None:
-        """The feed that has every change after the reading. None when some of them may be missing here."""
-        feed = self.current(reading.tenant)
-        if feed is None and self._is_followed(reading):
-            feed = self._begin(reading.tenant, reading.revision)
-        return feed if feed is not None and feed.oldest <= reading.revision else None
+        """The log with every change after the reading; None if some of them may be missing here."""
+        log = self.current(reading.tenant)
+        if log is None and self._is_covered_after(reading):
+            log = self._begin(reading.tenant, reading.revision)
+        return log if log is not None and log.oldest <= reading.revision else None
 
-    def _is_followed(self, reading: TenantReading) -> bool:
-        """Whether whatever is not in the reading is heard sooner or later."""
-        return reading.newest_at >= self._heard.since(reading.tenant) or self._is_heard_after(
+    def _is_covered_after(self, reading: TenantReading) -> bool:
+        """Whether every change that is not in the reading is received sooner or later."""
+        return reading.newest_at >= self._stream_coverage.since(reading.tenant) or self._is_covered_from(
             reading.tenant, reading.proven_at
         )
 
-    def _is_heard_after(self, tenant: str, moment: PrimaryTime) -> bool:
-        """Whether every change of the tenant that was acknowledged after this moment of the primary is heard."""
-        since = self._primary_clock.latest(self._heard.since(tenant))
-        return since is not None and moment >= since
+    def _is_covered_from(self, tenant: str, at: PrimaryTime) -> bool:
+        """Whether every change of the tenant that was acknowledged after this time is received sooner or later."""
+        since = self._primary_clock.latest(self._stream_coverage.since(tenant))
+        return since is not None and at >= since
 
-    def call_on_change(self, tenant: str, wake: Wake) -> None:
-        """Call this whenever a change of the tenant is published, soon after."""
+    def subscribe(self, tenant: str, wake: Wake) -> None:
+        """Call `wake` soon after every change of the tenant."""
         self._wakes.setdefault(tenant, set()).add(wake)
 
-    def call_no_more(self, tenant: str, wake: Wake) -> None:
-        """End what `call_on_change` began."""
+    def unsubscribe(self, tenant: str, wake: Wake) -> None:
+        """Undo `subscribe`."""
         wakes = self._wakes.get(tenant, set())
         wakes.discard(wake)
         if not wakes:
             self._wakes.pop(tenant, None)
 
     def _begin(self, tenant: str, oldest: int) -> TenantChangeLog:
-        self._feeds[tenant] = TenantChangeLog(oldest, self._heard.since(tenant))
-        return self._feeds[tenant]
+        self._logs[tenant] = TenantChangeLog(oldest, self._stream_coverage.since(tenant))
+        return self._logs[tenant]
 
-    def _keep(self, feed: TenantChangeLog, event: RouteChanged) -> None:
-        self._in_order.append(feed)
-        self._kept += len(event.changes)
-        while self._kept > self._capacity:
-            self._kept -= len(self._in_order.popleft().forget_first().changes)
+    def _count(self, log: TenantChangeLog, event: RouteChanged) -> None:
+        self._logs_by_age.append(log)
+        self._size += len(event.changes)
+        while self._size > self._capacity:
+            self._size -= len(self._logs_by_age.popleft().drop_oldest().changes)
 
-    def _wake_watchers(self, tenant: str) -> None:
+    def _wake_tenant(self, tenant: str) -> None:
         self._wake(iter(list(self._wakes.get(tenant, ()))))
 
     def _wake(self, waiting: Iterator[Wake]) -> None:
-        some = list(islice(waiting, WOKEN_AT_ONCE))
-        for wake in some:
+        batch = list(islice(waiting, WAKE_BATCH))
+        for wake in batch:
             wake()
-        if some:
+        if batch:
             asyncio.get_running_loop().call_soon(self._wake, waiting)

@@ -1,4 +1,4 @@
-"""Who watches which tenant."""
+"""Opens and closes watch subscriptions."""
 
 from collections import Counter
 
@@ -15,28 +15,28 @@ from shared.runtime.metrics import Metrics
 
 
 class WatchHub:
-    """Opens watches, at most so many at a time and of a tenant, and ends them all when the process drains."""
+    """Limits the open subscriptions in total and per tenant, and closes all of them when the process drains."""
 
     def __init__(
         self,
         snapshots: TenantSnapshots,
-        feeds: ChangeLogs,
-        heard: StreamCoverage,
+        change_logs: ChangeLogs,
+        stream_coverage: StreamCoverage,
         *,
-        at_most: int,
-        at_most_of_tenant: int,
+        limit: int,
+        limit_per_tenant: int,
         metrics: Metrics,
     ) -> None:
         self._snapshots = snapshots
-        self._feeds = feeds
-        self._heard = heard
-        self._at_most = at_most
-        self._at_most_of_tenant = at_most_of_tenant
+        self._change_logs = change_logs
+        self._stream_coverage = stream_coverage
+        self._limit = limit
+        self._limit_per_tenant = limit_per_tenant
         self._open: set[Subscription] = set()
-        self._of_tenant: Counter[str] = Counter()
+        self._count_by_tenant: Counter[str] = Counter()
         self._is_draining = False
         closed = metrics.counter("tm_watch_closed_total")
-        self._closed = {ending: closed.labels(ending.value) for ending in CloseReason}
+        self._closed = {reason: closed.labels(reason.value) for reason in CloseReason}
         gauge = metrics.gauge("tm_watch_clients")
         metrics.before_scrape(lambda: gauge.set(len(self._open)))
 
@@ -45,55 +45,63 @@ class WatchHub:
 
         Raises NoSuchTenant, TooManyWatchers or WatchUnavailable.
         """
-        self._check_places(tenant)
-        reading, feed = await self._snapshots.read(tenant)
-        return reading, self._watching(tenant, reading.revision, reading.proven_at, feed)
+        self._check_limits(tenant)
+        reading, change_log = await self._snapshots.read(tenant)
+        return reading, self._subscribe(tenant, reading.revision, reading.proven_at, change_log)
 
     async def resume(self, tenant: str, since: int) -> Subscription:
         """Every change after the revision `since`, which the client has.
 
-        Raises RevisionGone when some of them are not kept here, NoSuchTenant, TooManyWatchers or WatchUnavailable.
+        Raises RevisionGone if the change log lacks some of them, NoSuchTenant, TooManyWatchers or WatchUnavailable.
         """
-        self._check_places(tenant)
-        feed = self._feeds.current(tenant)
-        if feed is None or since > feed.newest:
-            # Whether that revision is the last one, only a database can tell.
-            _, feed = await self._snapshots.read(tenant, at_least=since)
-        if since < feed.oldest:
-            raise RevisionGone(tenant, since, feed.oldest)
-        return self._watching(tenant, since, UNPROVEN, feed)
+        self._check_limits(tenant)
+        change_log = self._change_logs.current(tenant)
+        if change_log is None or since > change_log.newest:
+            # Only a database can confirm that the tenant has this revision.
+            _, change_log = await self._snapshots.read(tenant, min_revision=since)
+        if since < change_log.oldest:
+            raise RevisionGone(tenant, since, change_log.oldest)
+        return self._subscribe(tenant, since, UNPROVEN, change_log)
 
     def drain(self) -> None:
-        """End every watch, and begin none any more."""
+        """Close every subscription, and open no more."""
         self._is_draining = True
         for each in list(self._open):
             each.end(CloseReason.DRAIN)
 
     async def close(self) -> None:
-        """End whatever is open or being read."""
+        """Drain, and cancel the readings in progress."""
         self.drain()
         await self._snapshots.close()
 
-    def _check_places(self, tenant: str) -> None:
+    def _check_limits(self, tenant: str) -> None:
         if self._is_draining:
-            raise WatchUnavailable("This instance is about to end; another one takes over.")
-        if len(self._open) >= self._at_most:
-            raise WatchUnavailable(f"This instance has {self._at_most} watchers, and takes no more; try another one.")
-        if self._of_tenant[tenant] >= self._at_most_of_tenant:
-            raise TooManyWatchers(tenant, self._at_most_of_tenant)
+            raise WatchUnavailable("This instance is shutting down; try again to reach another one.")
+        if len(self._open) >= self._limit:
+            raise WatchUnavailable(f"This instance has {self._limit} watchers, its limit; try another instance.")
+        if self._count_by_tenant[tenant] >= self._limit_per_tenant:
+            raise TooManyWatchers(tenant, self._limit_per_tenant)
 
-    def _watching(self, tenant: str, revision: int, proven_at: PrimaryTime, feed: TenantChangeLog) -> Subscription:
-        self._check_places(tenant)  # others may have come while the database was read
-        watching = Subscription(
-            tenant, revision, proven_at, feed=feed, feeds=self._feeds, heard=self._heard, on_end=self._note_end
+    def _subscribe(
+        self, tenant: str, revision: int, proven_at: PrimaryTime, change_log: TenantChangeLog
+    ) -> Subscription:
+        self._check_limits(tenant)  # Others may have subscribed while the database was read.
+        subscription = Subscription(
+            tenant,
+            revision,
+            proven_at,
+            change_log=change_log,
+            change_logs=self._change_logs,
+            stream_coverage=self._stream_coverage,
+            on_end=self._note_end,
         )
-        self._open.add(watching)
-        self._of_tenant[tenant] += 1
-        return watching
+        self._open.add(subscription)
+        self._count_by_tenant[tenant] += 1
+        return subscription
 
-    def _note_end(self, watching: Subscription, ending: CloseReason) -> None:
-        self._open.discard(watching)
-        self._of_tenant[watching.tenant] -= 1
-        if not self._of_tenant[watching.tenant]:
-            del self._of_tenant[watching.tenant]
-        self._closed[ending].inc()
+    def _note_end(self, subscription: Subscription, reason: CloseReason) -> None:
+        self._open.discard(subscription)
+        self._count_by_tenant[subscription.tenant] -= 1
+        if not self._count_by_tenant[subscription.tenant]:
+            del self._count_by_tenant[subscription.tenant]
+        self._closed[reason].inc()

@@ -1,4 +1,4 @@
-"""One client's place in the changes of a tenant."""
+"""One client's position in the change log of a tenant."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,9 +13,8 @@ from shared.schemas.events import RouteChanged
 
 
 class Subscription:
-    """Gives every change set after `revision`, one after the other. `proven_at`: the primary's time of the client's snapshot.
-
-    Nothing is queued for it: it stands somewhere in the tenant's feed, and has ended when the feed has passed it.
+    """Returns every change set after `revision`, in order. Nothing is queued per client: a client whose position has
+    been dropped from the change log is closed.
     """
 
     def __init__(
@@ -24,54 +23,55 @@ class Subscription:
         revision: int,
         proven_at: PrimaryTime,
         *,
-        feed: TenantChangeLog,
-        feeds: ChangeLogs,
-        heard: StreamCoverage,
+        change_log: TenantChangeLog,
+        change_logs: ChangeLogs,
+        stream_coverage: StreamCoverage,
         on_end: Callable[["Subscription", CloseReason], None],
     ) -> None:
+        """`proven_at`: of the tenant snapshot that the client has; UNPROVEN if it resumes."""
         self.tenant = tenant
         self.revision = revision
         self._proven_at = proven_at
-        self._feed = feed
-        self._feeds = feeds
-        self._heard = heard
+        self._change_log = change_log
+        self._change_logs = change_logs
+        self._stream_coverage = stream_coverage
         self._on_end = on_end
-        self._ending: CloseReason | None = None
+        self._close_reason: CloseReason | None = None
         self._woken = asyncio.Event()
-        feeds.call_on_change(tenant, self._woken.set)
+        change_logs.subscribe(tenant, self._woken.set)
 
     @property
     def proven_at(self) -> PrimaryTime:
-        """Every change acknowledged before this time of the primary was given, when `next` had none. -inf: not known."""
-        self._proven_at = max(self._proven_at, self._heard.until)
+        """After `next` returned None: every change acknowledged before this time of the primary was returned."""
+        self._proven_at = max(self._proven_at, self._stream_coverage.until)
         return self._proven_at
 
-    async def next(self, seconds: float) -> RouteChanged | None:
-        """The next change set; None when none comes within so many seconds. Raises WatchEnded."""
+    async def next(self, timeout_seconds: float) -> RouteChanged | None:
+        """The next change set; None if there is none within this time. Raises WatchEnded."""
         self._woken.clear()
-        found = self._look()
-        if found is None:
+        event = self._read()
+        if event is None:
             with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
+                async with asyncio.timeout(timeout_seconds):
                     await self._woken.wait()
-            found = self._look()
-        if found is not None:
-            self.revision = found.revision
-        return found
+            event = self._read()
+        if event is not None:
+            self.revision = event.revision
+        return event
 
-    def _look(self) -> RouteChanged | None:
-        if self._ending is not None:
-            raise WatchEnded(self._ending)
-        if self._feed is not self._feeds.current(self.tenant):
+    def _read(self) -> RouteChanged | None:
+        if self._close_reason is not None:
+            raise WatchEnded(self._close_reason)
+        if self._change_log is not self._change_logs.current(self.tenant):
             raise WatchEnded(CloseReason.GAP)
-        if self.revision < self._feed.oldest:
+        if self.revision < self._change_log.oldest:
             raise WatchEnded(CloseReason.SLOW)
-        return self._feed.after(self.revision)
+        return self._change_log.after(self.revision)
 
-    def end(self, ending: CloseReason) -> None:
-        """Give nothing more. The first reason counts; who waits in `next` is told."""
-        if self._ending is None:
-            self._ending = ending
-            self._feeds.call_no_more(self.tenant, self._woken.set)
-            self._on_end(self, ending)
+    def end(self, reason: CloseReason) -> None:
+        """Close the subscription: `next` raises from now on, also where it is waiting. The first reason counts."""
+        if self._close_reason is None:
+            self._close_reason = reason
+            self._change_logs.unsubscribe(self.tenant, self._woken.set)
+            self._on_end(self, reason)
             self._woken.set()

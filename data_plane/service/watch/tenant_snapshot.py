@@ -1,58 +1,98 @@
-"""All routes of a tenant at one revision, together with the feed of everything after it."""
+"""Tenant snapshots: all routes of a tenant at one revision, with the change log of everything after it."""
 
+import asyncio
+import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, Generic, TypeVar
 
 from data_plane.domain.stream_coverage import StreamCoverage
 from data_plane.domain.tenant_change_log import TenantChangeLog
 from data_plane.domain.tenant_reading import TenantReading
 from data_plane.errors import NoSuchTenant, RevisionGone, WatchUnavailable
 from data_plane.ports import TenantSource
-from data_plane.service.loading.single_flight import SingleFlight
 from data_plane.service.watch.change_log import ChangeLogs
 from shared.runtime.resilience import DependencyUnavailable
 
-Snapshot = tuple[TenantReading, TenantChangeLog]
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+
+TenantSnapshot = tuple[TenantReading, TenantChangeLog]
+
+
+class SingleFlight(Generic[_Key, _Value]):
+    """Coalesces calls: at most one per key is in progress. Cancelling one waiter does not cancel the call.
+
+    Unlike the resolver's LoadCoalescer it has no batches and no timeout, and raises the error of the call.
+    """
+
+    def __init__(self) -> None:
+        self._calls: dict[_Key, asyncio.Task[_Value]] = {}
+
+    async def run(self, key: _Key, call: Callable[[_Key], Coroutine[Any, Any, _Value]]) -> _Value:
+        """The result of the call in progress for the key, or of a new one. Raises its error."""
+        task = self._calls.get(key)
+        if task is None:
+            task = self._calls[key] = asyncio.create_task(call(key))
+            task.add_done_callback(lambda done: self._finish(key, done))
+        return await asyncio.shield(task)
+
+    def _finish(self, key: _Key, task: Awaitable[_Value]) -> None:
+        del self._calls[key]
+        if isinstance(task, asyncio.Task) and not task.cancelled():
+            # Retrieved here, because all waiters may have been cancelled.
+            task.exception()
+
+    async def close(self) -> None:
+        """Cancel the calls in progress and wait until they have ended."""
+        for task in list(self._calls.values()):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await task
 
 
 class TenantSnapshots:
-    """Asks the sources in turn for one that goes together with what was heard: a replica may be too far behind."""
+    """Reads the sources in turn until one is recent enough for the change log: a replica may be too far behind."""
 
-    def __init__(self, sources: Sequence[TenantSource], feeds: ChangeLogs, heard: StreamCoverage) -> None:
+    def __init__(
+        self, sources: Sequence[TenantSource], change_logs: ChangeLogs, stream_coverage: StreamCoverage
+    ) -> None:
         self._sources = tuple(sources)
-        self._feeds = feeds
-        self._heard = heard
-        self._flights: SingleFlight[tuple[str, int], Snapshot] = SingleFlight()
+        self._change_logs = change_logs
+        self._stream_coverage = stream_coverage
+        self._reads: SingleFlight[tuple[str, int], TenantSnapshot] = SingleFlight()
 
-    async def read(self, tenant: str, *, at_least: int = 0) -> Snapshot:
-        """The tenant's routes at one revision, `at_least` this one.
+    async def read(self, tenant: str, *, min_revision: int = 0) -> TenantSnapshot:
+        """The tenant's routes at one revision, which is at least `min_revision`.
 
-        Raises NoSuchTenant, RevisionGone when there is no such revision, WatchUnavailable when no source can tell.
+        Raises NoSuchTenant, RevisionGone if the tenant has no such revision, WatchUnavailable if no source can be used.
         """
-        if self._heard.since(tenant) == math.inf:
-            raise WatchUnavailable("This instance does not hear of changes yet; try again, or another one.")
-        return await self._flights.run((tenant, at_least), self._load)
+        if self._stream_coverage.since(tenant) == math.inf:
+            raise WatchUnavailable("This instance does not receive events yet; try again, or another instance.")
+        return await self._reads.run((tenant, min_revision), self._read)
 
     async def close(self) -> None:
-        """End the reading under way."""
-        await self._flights.close()
+        """Cancel the reads in progress."""
+        await self._reads.close()
 
-    async def _load(self, wanted: tuple[str, int]) -> Snapshot:
-        tenant, at_least = wanted
-        answered, known = False, False
+    async def _read(self, key: tuple[str, int]) -> TenantSnapshot:
+        tenant, min_revision = key
+        has_response, exists = False, False
         for source in self._sources:
             try:
                 reading = await source.read_tenant(tenant)
             except DependencyUnavailable:
                 continue
-            answered, known = True, known or reading is not None
-            feed = self._feeds.following(reading) if reading is not None else None
-            if reading is None or feed is None:
+            has_response, exists = True, exists or reading is not None
+            change_log = self._change_logs.following(reading) if reading is not None else None
+            if reading is None or change_log is None:
                 continue
-            if reading.revision >= at_least:
-                return reading, feed
+            if reading.revision >= min_revision:
+                return reading, change_log
             if math.isfinite(reading.newest_at):
-                raise RevisionGone(tenant, at_least, feed.oldest)
-        if answered and not known:
+                raise RevisionGone(tenant, min_revision, change_log.oldest)
+        if has_response and not exists:
             raise NoSuchTenant(tenant)
-        raise WatchUnavailable(f"No database can tell all routes of {tenant} as recently as changes are heard here.")
+        raise WatchUnavailable(
+            f"No database has a snapshot of {tenant} that is recent enough for the events received here; try again."
+        )

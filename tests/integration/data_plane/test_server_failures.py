@@ -54,7 +54,7 @@ async def test_restart_of_an_empty_redis_brings_no_old_value_back(
 
 
 async def _has_no_pending_writes(recorders: list[AnswerRecorder]) -> bool:
-    return not any(recorder.instance.core.shared.has_pending() for recorder in recorders)
+    return not any(recorder.instance.core.l2.has_pending() for recorder in recorders)
 
 
 async def test_breaker_opens_after_a_few_calls_to_a_frozen_redis(

@@ -122,7 +122,7 @@ async def test_after_losing_track_everything_is_read_again_redis_included(world:
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     world.clock.advance(1)
     world.database.commit(KEY, "https://v2")
-    instance.core.applier.lost_track()
+    instance.core.applier.mark_all_suspect()
     world.clock.advance(SPREAD_SECONDS)
     assert told(await instance.resolve()) == "https://v2 replica"
     assert b"tm_suspect_tenants 1.0" in instance.metrics.exposition()
@@ -138,7 +138,7 @@ async def test_redis_gets_what_it_missed_before_it_is_read_again(world: World) -
     gets = world.redis.gets
     await instance.resolve(OTHER)
     assert world.redis.gets == gets
-    assert await instance.core.shared.flush_pending()
+    assert await instance.core.l2.flush_pending()
     assert world.redis.entries[KEY].url == "https://v2"
     assert not instance.notes
     await instance.resolve(RouteKey("team-a", "third", "prod", "v1"))
@@ -151,11 +151,11 @@ async def test_when_too_much_was_missed_redis_is_not_read_for_one_more_life(worl
     keys = [RouteKey("team-a", f"s{number}", "prod", "v1") for number in range(10_001)]
     event = world.database.commit(KEY, "https://v1")
     entries = [instance.core.applier._entry(event, key, event.changes[0]) for key in keys]  # noqa: SLF001 - many at once
-    await instance.core.shared.push(entries)
+    await instance.core.l2.push(entries)
     world.redis.is_down = False
-    assert await instance.core.shared.flush_pending()
+    assert await instance.core.l2.flush_pending()
     assert len(world.redis.entries) == 10_000
     world.clock.advance(59)
-    assert await instance.core.shared.get(keys[:1]) == [None]
+    assert await instance.core.l2.get(keys[:1]) == [None]
     world.clock.advance(1)
-    assert await instance.core.shared.get(keys[:1]) != [None]
+    assert await instance.core.l2.get(keys[:1]) != [None]

@@ -110,19 +110,19 @@ async def test_a_heartbeat_that_was_written_to_fewer_partitions_than_are_read_sa
     instance = world.instance()
     await instance.resolve()
     world.clock.advance(5)
-    instance.heard.listen({0: 0, 1: 0}, at=world.clock.monotonic(), resumed=True)
+    instance.stream_coverage.listen({0: 0, 1: 0}, at=world.clock.monotonic(), resumed=True)
     instance.hear_heartbeat()
     assert await bound_of(instance) == 5
 
 
 async def test_the_bound_is_since_the_slowest_partitions_heartbeat(world: World) -> None:
     instance = world.instance()
-    assert instance.heard.until == float("-inf")
+    assert instance.stream_coverage.until == float("-inf")
     instance.hear_heartbeat()
-    assert instance.heard.until == world.clock.now().timestamp()
-    instance.heard.listen({0: 0, 1: 0}, at=world.clock.monotonic(), resumed=True)
-    instance.heard.applied(0, 1)
-    assert instance.heard.until == float("-inf")
+    assert instance.stream_coverage.until == world.clock.now().timestamp()
+    instance.stream_coverage.listen({0: 0, 1: 0}, at=world.clock.monotonic(), resumed=True)
+    instance.stream_coverage.applied(0, 1)
+    assert instance.stream_coverage.until == float("-inf")
 
 
 async def test_an_answer_reflects_the_revision_of_the_last_event_applied_whatever_route_it_was_of(world: World) -> None:
@@ -130,7 +130,7 @@ async def test_an_answer_reflects_the_revision_of_the_last_event_applied_whateve
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     await instance.core.applier.apply([world.database.commit(OTHER, "https://other")])
     world.all_databases(down=True)
-    answer = await instance.resolve(demand=ReadConsistency(min_revision=2))
+    answer = await instance.resolve(consistency=ReadConsistency(min_revision=2))
     assert (told(answer), answer.entry.revision, answer.tenant_revision) == ("https://v1 l1", 1, 2)
 
 
@@ -139,4 +139,4 @@ async def test_after_a_gap_an_older_entry_does_not_reflect_what_was_heard_since(
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     world.database.commit(KEY, "https://unheard")
     await instance.core.applier.apply([world.database.commit(OTHER, "https://other")])
-    assert told(await instance.resolve(demand=ReadConsistency(min_revision=3))) == "https://unheard replica"
+    assert told(await instance.resolve(consistency=ReadConsistency(min_revision=3))) == "https://unheard replica"

@@ -6,7 +6,7 @@ import pytest
 
 from data_plane.domain.read_consistency import ReadConsistency
 from data_plane.errors import NotFreshEnough, RevisionNotReached, RouteUnknown
-from data_plane.service.resolve.resolver import ASK_AGAIN_SECONDS
+from data_plane.service.resolve.resolver import RETRY_SECONDS
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_world import KEY, World, told
 from tests.support.waiting import eventually
@@ -24,18 +24,18 @@ async def test_a_caller_that_wants_a_fresher_answer_gets_one_from_a_fresher_sour
     instance = world.instance()
     await instance.resolve()
     world.clock.advance(30)
-    assert told(await instance.resolve(demand=ReadConsistency(max_age=31))) == "https://v1 l1"
-    assert told(await instance.resolve(demand=ReadConsistency(max_age=5))) == "https://v1 replica"
+    assert told(await instance.resolve(consistency=ReadConsistency(max_age=31))) == "https://v1 l1"
+    assert told(await instance.resolve(consistency=ReadConsistency(max_age=5))) == "https://v1 replica"
     world.replica.stop_here()
     world.database.commit(OTHER, "https://other")
     world.clock.advance(30)
-    assert told(await instance.resolve(demand=ReadConsistency(max_age=5))) == "https://v1 primary"
+    assert told(await instance.resolve(consistency=ReadConsistency(max_age=5))) == "https://v1 primary"
 
 
 async def test_a_caller_that_wants_it_as_of_now_gets_it_from_the_primary(world: World) -> None:
     world.database.commit(KEY, "https://v1")
     assert (
-        told(await world.instance(knows_the_time=False).resolve(demand=ReadConsistency(max_age=0)))
+        told(await world.instance(knows_the_time=False).resolve(consistency=ReadConsistency(max_age=0)))
         == "https://v1 primary"
     )
 
@@ -47,10 +47,10 @@ async def test_a_caller_that_wants_what_nobody_can_tell_is_told_how_old_the_best
     world.all_databases(down=True)
     world.clock.advance(30)
     with pytest.raises(NotFreshEnough, match=r"up to 300.. ms old; asked for 5 s") as refused:
-        await instance.resolve(demand=ReadConsistency(max_age=5))
+        await instance.resolve(consistency=ReadConsistency(max_age=5))
     assert round(refused.value.bound or 0, 1) == 30
     with pytest.raises(RouteUnknown):
-        await instance.resolve(OTHER, demand=ReadConsistency(max_age=5))
+        await instance.resolve(OTHER, consistency=ReadConsistency(max_age=5))
 
 
 async def test_a_write_is_read_from_a_replica_that_has_it_before_its_event_is_heard(world: World) -> None:
@@ -58,7 +58,7 @@ async def test_a_write_is_read_from_a_replica_that_has_it_before_its_event_is_he
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     world.database.commit(KEY, "https://v2")
     assert told(await instance.resolve()) == "https://v1 l1"
-    assert told(await instance.resolve(demand=ReadConsistency(min_revision=2))) == "https://v2 replica"
+    assert told(await instance.resolve(consistency=ReadConsistency(min_revision=2))) == "https://v2 replica"
 
 
 async def test_a_write_is_read_from_the_primary_where_the_replica_lags(world: World) -> None:
@@ -66,7 +66,7 @@ async def test_a_write_is_read_from_the_primary_where_the_replica_lags(world: Wo
     world.database.commit(KEY, "https://v1")
     world.replica.stop_here()
     world.database.commit(KEY, "https://v2")
-    assert told(await instance.resolve(demand=ReadConsistency(min_revision=2))) == "https://v2 primary"
+    assert told(await instance.resolve(consistency=ReadConsistency(min_revision=2))) == "https://v2 primary"
 
 
 async def test_a_write_that_no_database_can_tell_of_is_waited_for(world: World) -> None:
@@ -75,7 +75,7 @@ async def test_a_write_that_no_database_can_tell_of_is_waited_for(world: World) 
     world.replica.stop_here()
     event = world.database.commit(KEY, "https://v2")
     world.primary.is_down = True
-    waiting = asyncio.create_task(instance.resolve(demand=ReadConsistency(min_revision=2)))
+    waiting = asyncio.create_task(instance.resolve(consistency=ReadConsistency(min_revision=2)))
     await eventually(lambda: _has_read(world))
     assert not waiting.done()
     await instance.core.applier.apply([event])
@@ -88,7 +88,7 @@ async def test_a_write_is_waited_for_while_nobody_can_tell(world: World) -> None
     event = world.database.commit(KEY, "https://v2")
     world.redis.is_down = True
     world.all_databases(down=True)
-    waiting = asyncio.create_task(instance.resolve(demand=ReadConsistency(min_revision=2)))
+    waiting = asyncio.create_task(instance.resolve(consistency=ReadConsistency(min_revision=2)))
     await eventually(lambda: _has_read(world, times=2))
     assert not waiting.done()
     await instance.core.applier.apply([event])
@@ -100,7 +100,7 @@ async def test_a_route_nobody_can_tell_of_is_waited_for_when_its_revision_is_nam
     event = world.database.commit(KEY, "https://v1")
     world.redis.is_down = True
     world.all_databases(down=True)
-    waiting = asyncio.create_task(instance.resolve(demand=ReadConsistency(min_revision=1)))
+    waiting = asyncio.create_task(instance.resolve(consistency=ReadConsistency(min_revision=1)))
     await eventually(lambda: _has_read(world, times=2))
     await instance.core.applier.apply([event])
     assert told(await waiting) == "https://v1 l1"
@@ -112,7 +112,7 @@ async def test_what_an_event_has_overtaken_is_not_insisted_on_when_the_sources_g
     world.replica.stop_here()
     event = world.database.commit(KEY, "https://v2")
     world.primary.is_down = True
-    waiting = asyncio.create_task(instance.resolve(demand=ReadConsistency(min_revision=2)))
+    waiting = asyncio.create_task(instance.resolve(consistency=ReadConsistency(min_revision=2)))
     await eventually(lambda: _has_read(world))
     world.redis.is_down = True
     world.all_databases(down=True)
@@ -127,12 +127,12 @@ async def _has_read(world: World, times: int = 1) -> bool:
 
 
 async def test_a_revision_that_nobody_can_tell_of_is_refused_at_the_deadline_with_the_one_reached(world: World) -> None:
-    instance = world.instance(resolve_deadline_seconds=4 * ASK_AGAIN_SECONDS)
+    instance = world.instance(resolve_deadline_seconds=4 * RETRY_SECONDS)
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     world.redis.is_down = True
     world.all_databases(down=True)
     with pytest.raises(RevisionNotReached, match="up to revision 1, not 2"):
-        await instance.resolve(demand=ReadConsistency(min_revision=2))
+        await instance.resolve(consistency=ReadConsistency(min_revision=2))
     assert 2 <= world.replica.reads <= 6
 
 
@@ -143,7 +143,7 @@ async def test_an_age_that_nobody_can_tell_is_not_waited_for(world: World) -> No
     world.all_databases(down=True)
     world.clock.advance(30)
     with pytest.raises(NotFreshEnough):
-        await instance.resolve(demand=ReadConsistency(max_age=5, min_revision=1))
+        await instance.resolve(consistency=ReadConsistency(max_age=5, min_revision=1))
     assert world.replica.reads == 1
 
 
@@ -151,7 +151,7 @@ async def test_a_revision_that_does_not_come_is_refused_with_the_one_reached(wor
     instance = world.instance(resolve_deadline_seconds=0.1)
     world.database.commit(KEY, "https://v1")
     with pytest.raises(RevisionNotReached, match="up to revision 1, not 2") as refused:
-        await instance.resolve(demand=ReadConsistency(min_revision=2))
+        await instance.resolve(consistency=ReadConsistency(min_revision=2))
     assert refused.value.reached == 1
 
 
@@ -159,7 +159,7 @@ async def test_a_hundred_callers_with_the_same_demand_cause_one_load(world: Worl
     world.database.commit(KEY, "https://v1")
     gate = world.replica.hold()
     instance = world.instance()
-    callers = [asyncio.create_task(instance.resolve(demand=ReadConsistency(min_revision=1))) for _ in range(100)]
+    callers = [asyncio.create_task(instance.resolve(consistency=ReadConsistency(min_revision=1))) for _ in range(100)]
     await world.replica.asked()
     gate.set()
     assert {told(await each) for each in callers} == {"https://v1 replica"}

@@ -9,7 +9,7 @@ from data_plane.domain.remote_clock import PrimaryTime
 from shared.runtime.clock import LocalTime
 from tests.fakes.data_plane_world import KEY
 
-LIVES = TtlPolicy(positive=60, negative=10, max_stale=3600)
+TTL_POLICY = TtlPolicy(positive_seconds=60, negative_seconds=10, stale_if_error_seconds=3600)
 NOW = LocalTime(100)
 
 
@@ -49,13 +49,13 @@ def test_two_readings_of_one_revision_add_up() -> None:
 @pytest.mark.parametrize(("state", "life"), [(State.ACTIVE, 60), (State.INACTIVE, 10), (State.ABSENT, 10)])
 def test_life_counts_from_when_the_entry_was_right(state: State, life: float) -> None:
     url = "https://a" if state is State.ACTIVE else None
-    entry = LIVES.entry(KEY, state, url, 1, read_at=LocalTime(95), now=NOW)
+    entry = TTL_POLICY.entry(KEY, state, url, 1, read_at=LocalTime(95), now=NOW)
     assert (entry.read_at, entry.expires_at) == (LocalTime(95), LocalTime(95 + life))
 
 
 @pytest.mark.parametrize("read_at", [30, float("-inf")])
 def test_knowledge_that_is_too_old_or_of_unknown_age_expires_at_once(read_at: float) -> None:
-    assert LIVES.entry(KEY, State.ACTIVE, "https://a", 1, read_at=LocalTime(read_at), now=NOW).expires_at == NOW
+    assert TTL_POLICY.entry(KEY, State.ACTIVE, "https://a", 1, read_at=LocalTime(read_at), now=NOW).expires_at == NOW
 
 
 @pytest.mark.parametrize(("state", "url"), [(State.ACTIVE, None), (State.INACTIVE, "https://a")])

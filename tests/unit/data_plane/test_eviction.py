@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_plane.domain.entry import Entry, State
-from data_plane.domain.slot import route_of
+from data_plane.domain.slot import path_of
 from data_plane.service.cache.l1 import L1Cache
-from data_plane.service.cache.s3_fifo import MAX_CHANCES
+from data_plane.service.cache.s3_fifo import MAX_SPARED
 from shared.runtime.clock import LocalTime
 from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
@@ -31,7 +31,7 @@ def _cache(capacity: int) -> L1Cache:
 
 
 def _holds(cache: L1Cache, number: int) -> bool:
-    return cache.get(_entry(number).key) is not None
+    return cache.slot(path_of(_entry(number).key)) is not None
 
 
 @settings(max_examples=200, deadline=None)
@@ -49,9 +49,10 @@ def test_never_more_than_fits_and_never_anything_older_than_was_held_before(
             assert held is not None or revision < max(newest.values())  # one floor for a tenant
             newest[number] = max(newest[number], revision)
             assert held is None or held.revision <= newest[number]
-        held_now = cache.get(_entry(number).key)
-        if held_now is not None:
-            assert held_now.url == f"https://{number}.example.com/{held_now.revision}"
+        key = _entry(number).key
+        known = cache.get(key, path_of(key))
+        if known is not None:
+            assert known.entry.url == f"https://{number}.example.com/{known.entry.revision}"
     assert sum(_holds(cache, number) for number in range(31)) == min(
         capacity, sum(revision > 0 for revision in newest.values())
     )
@@ -83,13 +84,13 @@ def test_what_comes_back_soon_after_it_went_stays() -> None:
 
 
 def test_a_cache_in_which_everything_is_used_makes_room_in_few_steps() -> None:
-    cache = _cache(10 * MAX_CHANCES)
-    for number in range(10 * MAX_CHANCES):
+    cache = _cache(10 * MAX_SPARED)
+    for number in range(10 * MAX_SPARED):
         cache.store(_entry(number))
-    for number in range(10 * MAX_CHANCES):
+    for number in range(10 * MAX_SPARED):
         for _ in range(3):
             _holds(cache, number)
-    slots = [cache.peek(route_of(_entry(number).key)) for number in range(10 * MAX_CHANCES)]
+    slots = [cache.slot(path_of(_entry(number).key)) for number in range(10 * MAX_SPARED)]
     cache.store(_entry(99_999))
     touched = sum(slot is not None and slot.uses < 3 for slot in slots)
-    assert touched <= MAX_CHANCES
+    assert touched <= MAX_SPARED

@@ -55,8 +55,8 @@ async def test_failed_layer_is_noted(world: World) -> None:
     explanation = await world.instance().core.explainer.explain(KEY)
     assert explanation.answering is None
     assert [each.note for each in explanation.views] == [
-        "nothing is held",
-        *(f"{name} cannot be reached now, or is not asked for having failed too often" for name in ALL),
+        "no entry",
+        *(f"{name} cannot be reached, or is not called because it failed too often" for name in ALL),
     ]
 
 
@@ -84,7 +84,7 @@ async def test_unusable_replica_comes_after_the_primary(world: World) -> None:
     explanation = await instance.core.explainer.explain(KEY)
     assert explanation.answering is not None
     assert explanation.answering.layer is (await instance.resolve()).layer is Layer.PRIMARY
-    assert "left out" in explanation.views[-1].note
+    assert "read last" in explanation.views[-1].note
 
 
 async def test_replica_behind_the_applied_events_is_skipped(world: World) -> None:
@@ -96,7 +96,7 @@ async def test_replica_behind_the_applied_events_is_skipped(world: World) -> Non
     explanation = await instance.core.explainer.explain(KEY)
     assert explanation.answering is not None
     assert explanation.answering.layer is (await instance.resolve()).layer is Layer.PRIMARY
-    assert "passed over" in explanation.views[2].note
+    assert "skipped" in explanation.views[2].note
 
 
 async def test_redis_with_pending_writes_is_skipped(world: World) -> None:
@@ -128,7 +128,7 @@ async def test_explanation_falls_back_to_the_stale_entry(world: World) -> None:
     instance = world.instance()
     world.redis.is_down = True
     world.all_databases(down=True)
-    assert (await instance.core.explainer.explain(KEY)).why == "No layer holds anything: nobody can tell."
+    assert (await instance.core.explainer.explain(KEY)).why == "No layer has an entry, so the route is unknown."
     await instance.core.applier.apply([world.database.commit(KEY, None)])
     world.clock.advance(11)
     assert (await instance.resolve()).stale

@@ -60,7 +60,7 @@ class ResolverHistory(RuleBasedStateMachine):
         self.world = World()
         self.instances = [self.world.instance(), self.world.instance(l1_entries=1)]
         self.told = [Told(self.world), Told(self.world)]
-        self.heard = [0, 0]
+        self.stream_coverage = [0, 0]
         self.waiting: list[tuple[int, asyncio.Event, asyncio.Task[Answer | None]]] = []
 
     def run(self, work: Coroutine[Any, Any, _R]) -> _R:
@@ -76,13 +76,13 @@ class ResolverHistory(RuleBasedStateMachine):
 
     @rule(which=_which, count=st.integers(1, 3))
     def hear_the_next_events(self, which: int, count: int) -> None:
-        events = [each.event for each in self.world.database.log[self.heard[which] :][:count]]
-        self.heard[which] += len(events)
+        events = [each.event for each in self.world.database.log[self.stream_coverage[which] :][:count]]
+        self.stream_coverage[which] += len(events)
         self.run(self.instances[which].core.applier.apply(events))
 
     @rule(which=_which)
     def hear_a_heartbeat(self, which: int) -> None:
-        unheard = self.world.database.log[self.heard[which] :]
+        unheard = self.world.database.log[self.stream_coverage[which] :]
         self.instances[which].hear_heartbeat(unheard[0].at if unheard else None)
 
     @precondition(lambda self: self.world.database.log)
@@ -93,8 +93,8 @@ class ResolverHistory(RuleBasedStateMachine):
 
     @rule(which=_which)
     def lose_events(self, which: int) -> None:
-        self.heard[which] = len(self.world.database.log)
-        self.instances[which].core.applier.lost_track()
+        self.stream_coverage[which] = len(self.world.database.log)
+        self.instances[which].core.applier.mark_all_suspect()
         self.instances[which].listen()
 
     @rule(which=_which, keys=st.permutations([*KEYS, FOREIGN]), accept_stale=st.booleans())
@@ -135,7 +135,7 @@ class ResolverHistory(RuleBasedStateMachine):
 
     @rule(which=_which)
     def write_what_redis_missed(self, which: int) -> None:
-        self.run(self.instances[which].core.shared.flush_pending())
+        self.run(self.instances[which].core.l2.flush_pending())
 
     def teardown(self) -> None:
         try:
@@ -149,7 +149,7 @@ class ResolverHistory(RuleBasedStateMachine):
         for which, instance in enumerate(self.instances):
             self._finish(which)
             self.hear_the_next_events(which, len(self.world.database.log))
-            assert self.run(instance.core.shared.flush_pending())
+            assert self.run(instance.core.l2.flush_pending())
         self.let_time_pass(SPREAD_SECONDS)
         now = self.world.clock.monotonic()
         for which, instance in enumerate(self.instances):

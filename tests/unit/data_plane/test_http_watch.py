@@ -29,7 +29,7 @@ async def test_stream_is_readable_text(server: WatchServer) -> None:
         await answer.sent("routes")
         await server.change(None)
         await answer.sent("changes")
-        server.instance.core.watches.drain()
+        server.instance.core.watch_hub.drain()
         text = await answer.text()
     generated = {r"retry: \d+": "retry: n", r"req-\w+": "req-n"}
     for pattern, plain in generated.items():
@@ -154,7 +154,7 @@ async def test_malformed_tenant_name_gets_400(server: WatchServer) -> None:
 
 
 async def test_draining_instance_answers_503_with_retry_after(server: WatchServer) -> None:
-    server.instance.core.watches.drain()
+    server.instance.core.watch_hub.drain()
     async with server.watch() as answer:
         await answer.text()
     assert (answer.status, answer.headers["retry-after"]) == (503, "1")

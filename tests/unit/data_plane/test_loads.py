@@ -9,8 +9,8 @@ import pytest
 from data_plane.domain.answer import Layer
 from data_plane.domain.entry import Entry, State
 from data_plane.domain.read_consistency import ANY, ReadConsistency
-from data_plane.service.loading.coalescer import MOST_TOGETHER, Loads
-from data_plane.service.loading.source_chain import Found
+from data_plane.service.loading.coalescer import MAX_LOOKUP_KEYS, LoadCoalescer
+from data_plane.service.loading.loader import LoadResult
 from shared.runtime.clock import LocalTime
 from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
@@ -37,7 +37,7 @@ class Servers:
         self.redis.set()
         self.databases.set()
 
-    async def look_up(self, keys: Sequence[RouteKey]) -> Sequence[Found | None]:
+    async def look_up(self, keys: Sequence[RouteKey]) -> Sequence[LoadResult | None]:
         self.looks.append(list(keys))
         self.asked_for.append(CALLER.get())
         await self.redis.wait()
@@ -45,13 +45,13 @@ class Servers:
             raise self.error
         return [_found(key, Layer.REDIS) if key in self.cached else None for key in keys]
 
-    def satisfies(self, entry: Entry, demand: ReadConsistency) -> bool:
+    def satisfies(self, entry: Entry, consistency: ReadConsistency) -> bool:
         if self.mistake:
             raise self.mistake
-        return entry.revision >= demand.min_revision
+        return entry.revision >= consistency.min_revision
 
-    async def read(self, key: RouteKey, demand: ReadConsistency) -> Found | None:
-        self.reads.append((key, demand))
+    async def read(self, key: RouteKey, consistency: ReadConsistency) -> LoadResult | None:
+        self.reads.append((key, consistency))
         self.reading += 1
         self.asked_for.append(CALLER.get())
         try:
@@ -63,8 +63,8 @@ class Servers:
         return _found(key, Layer.REPLICA) if self.databases_know else None
 
 
-def _found(key: RouteKey, layer: Layer) -> Found:
-    return Found(Entry(key, State.ACTIVE, "https://v1", 1, LocalTime(0.0), LocalTime(60.0)), layer, LocalTime(0.0))
+def _found(key: RouteKey, layer: Layer) -> LoadResult:
+    return LoadResult(Entry(key, State.ACTIVE, "https://v1", 1, LocalTime(0.0), LocalTime(60.0)), layer, LocalTime(0.0))
 
 
 @pytest.fixture
@@ -72,8 +72,8 @@ def servers() -> Servers:
     return Servers()
 
 
-def loads_from(servers: Servers, *, deadline: float = 10) -> Loads:
-    return Loads(servers, deadline=deadline, metrics=Metrics(Service.DATA_PLANE))
+def loads_from(servers: Servers, *, deadline: float = 10) -> LoadCoalescer:
+    return LoadCoalescer(servers, deadline_seconds=deadline, metrics=Metrics(Service.DATA_PLANE))
 
 
 async def _a_turn() -> None:
@@ -81,7 +81,7 @@ async def _a_turn() -> None:
         await asyncio.sleep(0)
 
 
-async def _layer(answer: asyncio.Future[Found | None]) -> Layer | None:
+async def _layer(answer: asyncio.Future[LoadResult | None]) -> Layer | None:
     found = await answer
     return None if found is None else found.layer
 
@@ -89,7 +89,7 @@ async def _layer(answer: asyncio.Future[Found | None]) -> Layer | None:
 async def test_one_turn_is_one_look_and_only_what_it_misses_is_read(servers: Servers) -> None:
     loads = loads_from(servers)
     servers.cached = {FIRST}
-    answers = [loads.find(key) for key in (FIRST, SECOND, FIRST)]
+    answers = [loads.load(key) for key in (FIRST, SECOND, FIRST)]
     assert [await _layer(each) for each in answers] == [Layer.REDIS, Layer.REPLICA, Layer.REDIS]
     assert servers.looks == [[FIRST, SECOND]]
     assert servers.reads == [(SECOND, ANY)]
@@ -98,33 +98,33 @@ async def test_one_turn_is_one_look_and_only_what_it_misses_is_read(servers: Ser
 async def test_what_is_missed_during_a_look_shares_the_next_one(servers: Servers) -> None:
     loads = loads_from(servers)
     servers.redis.clear()
-    keys = [RouteKey("team-a", f"s{number}", "prod", "v1") for number in range(MOST_TOGETHER + 2)]
-    answers = [loads.find(keys[0])]
+    keys = [RouteKey("team-a", f"s{number}", "prod", "v1") for number in range(MAX_LOOKUP_KEYS + 2)]
+    answers = [loads.load(keys[0])]
     await _a_turn()
     for key in keys[1:]:
-        answers.append(loads.find(key))
+        answers.append(loads.load(key))
         await _a_turn()
     servers.redis.set()
     assert [await _layer(each) for each in answers] == [Layer.REPLICA] * len(keys)
-    assert [len(each) for each in servers.looks] == [1, MOST_TOGETHER, 1]
+    assert [len(each) for each in servers.looks] == [1, MAX_LOOKUP_KEYS, 1]
 
 
 async def test_callers_share_a_load_until_it_ends(servers: Servers) -> None:
     loads = loads_from(servers)
     servers.databases.clear()
-    answers = [loads.find(FIRST) for _ in range(3)]
+    answers = [loads.load(FIRST) for _ in range(3)]
     await _a_turn()
-    answers.append(loads.find(FIRST))
+    answers.append(loads.load(FIRST))
     servers.databases.set()
     assert [await _layer(each) for each in answers] == [Layer.REPLICA] * 4
-    assert await _layer(loads.find(FIRST)) is Layer.REPLICA
+    assert await _layer(loads.load(FIRST)) is Layer.REPLICA
     assert len(servers.reads) == 2
 
 
 async def test_each_demand_is_a_load_of_its_own(servers: Servers) -> None:
     loads = loads_from(servers)
     servers.cached = {FIRST}
-    answers = loads.find(FIRST), loads.find(FIRST, PICKY)
+    answers = loads.load(FIRST), loads.load(FIRST, PICKY)
     assert [await _layer(each) for each in answers] == [Layer.REDIS, Layer.REPLICA]
     assert servers.reads == [(FIRST, PICKY)]
 
@@ -133,14 +133,14 @@ async def test_what_was_found_first_is_told_when_nobody_knows_better(servers: Se
     servers.cached = {FIRST}
     servers.databases_know = False
     loads = loads_from(servers)
-    assert await _layer(loads.find(FIRST, PICKY)) is Layer.REDIS
-    assert await _layer(loads.find(SECOND)) is None
+    assert await _layer(loads.load(FIRST, PICKY)) is Layer.REDIS
+    assert await _layer(loads.load(SECOND)) is None
 
 
 async def test_who_gives_up_does_not_end_the_load_of_the_others(servers: Servers) -> None:
     loads = loads_from(servers)
     servers.databases.clear()
-    leaving, staying = loads.find(FIRST), loads.find(FIRST)
+    leaving, staying = loads.load(FIRST), loads.load(FIRST)
     await _a_turn()
     leaving.cancel()
     servers.databases.set()
@@ -152,25 +152,25 @@ async def test_a_load_that_takes_too_long_is_given_up_and_the_next_begins_anew(s
     loads = loads_from(servers, deadline=0.02)
     gate: asyncio.Event = getattr(servers, hanging)
     gate.clear()
-    assert await loads.find(FIRST) is None
+    assert await loads.load(FIRST) is None
     await _a_turn()
     assert servers.reading == 0
     gate.set()
     await _a_turn()
     assert servers.reads.count((FIRST, ANY)) == (1 if hanging == "databases" else 0)
-    assert await _layer(loads.find(FIRST)) is Layer.REPLICA
+    assert await _layer(loads.load(FIRST)) is Layer.REPLICA
 
 
 async def test_what_was_given_up_while_it_waited_is_not_looked_for(servers: Servers) -> None:
     loads = loads_from(servers, deadline=0.02)
     servers.redis.clear()
-    first = loads.find(FIRST)
+    first = loads.load(FIRST)
     await _a_turn()
-    assert await loads.find(SECOND) is None
+    assert await loads.load(SECOND) is None
     assert await first is None
     servers.redis.set()
     await _a_turn()
-    await _layer(loads.find(FIRST))
+    await _layer(loads.load(FIRST))
     assert servers.looks == [[FIRST], [FIRST]]
 
 
@@ -181,7 +181,7 @@ async def test_an_error_is_told_to_everyone_who_waits_and_the_next_tries_again(
     loads = loads_from(servers)
     gate = servers.redis if is_cached else servers.databases
     gate.clear()
-    answers = [loads.find(FIRST) for _ in range(2)]
+    answers = [loads.load(FIRST) for _ in range(2)]
     await _a_turn()
     servers.error = LookupError("a mistake")
     gate.set()
@@ -189,14 +189,14 @@ async def test_an_error_is_told_to_everyone_who_waits_and_the_next_tries_again(
         with pytest.raises(LookupError, match="a mistake"):
             await answer
     servers.error = None
-    assert await _layer(loads.find(FIRST)) is Layer.REPLICA
+    assert await _layer(loads.load(FIRST)) is Layer.REPLICA
 
 
 async def test_an_error_in_what_was_found_is_told_at_once(servers: Servers) -> None:
     loads = loads_from(servers)
     servers.cached = {FIRST, SECOND}
     servers.mistake = LookupError("a mistake")
-    for answer in [loads.find(FIRST), loads.find(SECOND)]:
+    for answer in [loads.load(FIRST), loads.load(SECOND)]:
         with pytest.raises(LookupError, match="a mistake"):
             await answer
 
@@ -204,14 +204,14 @@ async def test_an_error_in_what_was_found_is_told_at_once(servers: Servers) -> N
 async def test_nothing_is_asked_in_the_name_of_one_caller(servers: Servers) -> None:
     loads = loads_from(servers)
     CALLER.set("the first")
-    await asyncio.wait([loads.find(FIRST), loads.find(SECOND)])
+    await asyncio.wait([loads.load(FIRST), loads.load(SECOND)])
     assert servers.asked_for == ["nobody in particular"] * 3
 
 
 async def test_closing_waits_for_what_was_just_given_up(servers: Servers) -> None:
     loads = loads_from(servers, deadline=0.02)
     servers.databases.clear()
-    assert await loads.find(FIRST) is None
+    assert await loads.load(FIRST) is None
     await loads.close()
     assert servers.reading == 0
 
@@ -220,9 +220,9 @@ async def test_closing_waits_for_what_was_just_given_up(servers: Servers) -> Non
 async def test_closing_ends_the_loads_under_way(servers: Servers, hanging: str) -> None:
     loads = loads_from(servers)
     getattr(servers, hanging).clear()
-    answers = [loads.find(FIRST)]
+    answers = [loads.load(FIRST)]
     await _a_turn()
-    answers.append(loads.find(SECOND))
+    answers.append(loads.load(SECOND))
     await loads.close()
     for answer in answers:
         with pytest.raises(asyncio.CancelledError):

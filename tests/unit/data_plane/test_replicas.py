@@ -37,7 +37,7 @@ def replicas(clock: MovableClock, metrics: Metrics) -> ReplicaPool:
 
 
 def asked(replicas: ReplicaPool) -> list[str]:
-    return [each.name for each in replicas.fit()]
+    return [each.name for each in replicas.usable()]
 
 
 def test_all_take_turns(replicas: ReplicaPool) -> None:
@@ -50,7 +50,7 @@ def test_one_that_is_too_far_behind_is_left_out_at_once_and_asked_last(replicas:
     replicas.observe("replica-2", BEHIND + 5)
     replicas.observe("replica-3", BEHIND)
     assert asked(replicas) == ["replica-1"]
-    assert [each.name for each in replicas.unfit()] == ["replica-3", "replica-2"]
+    assert [each.name for each in replicas.unusable()] == ["replica-3", "replica-2"]
 
 
 def test_one_that_is_silent_for_long_enough_is_left_out(replicas: ReplicaPool) -> None:

@@ -165,8 +165,8 @@ async def test_read_consistency_applies_to_each_key(world: World) -> None:
     instance = world.instance(resolve_deadline_seconds=0.1)
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     resolve = instance.core.bulk.resolve
-    [reached] = (await resolve([str(KEY)], demand=ReadConsistency(min_revision=1))).answers
-    [missed] = (await resolve([str(KEY)], demand=ReadConsistency(min_revision=2))).answers
+    [reached] = (await resolve([str(KEY)], consistency=ReadConsistency(min_revision=1))).answers
+    [missed] = (await resolve([str(KEY)], consistency=ReadConsistency(min_revision=2))).answers
     assert (reached.result, missed.result) == (Result.FOUND, Result.UNAVAILABLE)
     assert "up to revision 1, not 2" in missed.detail
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from data_plane.service.loading.single_flight import SingleFlight
+from data_plane.service.watch.tenant_snapshot import SingleFlight
 
 
 class SlowLoad:

@@ -48,7 +48,7 @@ async def test_on_the_same_boot_age_and_bound_are_true_though_nobody_can_be_aske
 async def test_what_was_proven_goes_on_with_the_process_after_the_next(world: World) -> None:
     await instance_that_knows(world)
     second = await in_the_dark(world, after=20)
-    await second.snapshots.write(pause=0)
+    await second.snapshots.write(pause_seconds=0)
     answer = await (await in_the_dark(world, after=20)).resolve()
     assert answer.bound == pytest.approx(40, abs=0.1)
 
@@ -58,7 +58,7 @@ async def test_restarts_on_one_boot_do_not_make_it_last_longer(world: World, kno
     await instance_that_knows(world, knows_the_time=knows_the_time)
     for _ in range(6):
         process = await in_the_dark(world, after=600)
-        await process.snapshots.write(pause=0)
+        await process.snapshots.write(pause_seconds=0)
     assert await is_answered(process)
     world.clock.advance(LIFE)
     assert not await is_answered(process)
@@ -66,11 +66,11 @@ async def test_restarts_on_one_boot_do_not_make_it_last_longer(world: World, kno
 
 async def test_restarts_do_not_make_what_was_doubted_last_longer(world: World) -> None:
     instance = await instance_that_knows(world)
-    instance.core.applier.lost_track()
-    await instance.snapshots.write(pause=0)
+    instance.core.applier.mark_all_suspect()
+    await instance.snapshots.write(pause_seconds=0)
     process = await in_the_dark(world, after=MAX_STALE - 1)
     assert await is_answered(process)
-    await process.snapshots.write(pause=0)
+    await process.snapshots.write(pause_seconds=0)
     assert not await is_answered(await in_the_dark(world, after=1))
 
 
@@ -79,7 +79,7 @@ async def test_what_was_heard_long_after_it_happened_lasts_from_when_it_was_hear
     world.clock.advance(2 * MAX_STALE)
     instance = world.instance()
     await instance.core.applier.apply([event])
-    await instance.snapshots.write(pause=0)
+    await instance.snapshots.write(pause_seconds=0)
     world.redis.flush()
     world.all_databases(down=True)
     after = await restarted(world, after=MAX_STALE - 1)
@@ -92,10 +92,10 @@ async def test_what_nobody_can_date_lasts_as_long_as_any_from_the_first_start_of
     await instance_that_knows(world)
     elsewhere = await in_the_dark(world, after=10 * MAX_STALE, elsewhere=True)
     assert await is_answered(elsewhere)
-    await elsewhere.snapshots.write(pause=0)
+    await elsewhere.snapshots.write(pause_seconds=0)
     process = await in_the_dark(world, after=MAX_STALE - 1)
     assert await is_answered(process)
-    await process.snapshots.write(pause=0)
+    await process.snapshots.write(pause_seconds=0)
     assert not await is_answered(await in_the_dark(world, after=1))
 
 
@@ -112,7 +112,7 @@ async def test_after_the_host_was_asleep_under_a_process_its_clock_dates_nothing
 ) -> None:
     instance = await instance_that_knows(world)
     world.clock.sleep(500)
-    await instance.snapshots.write(pause=0)
+    await instance.snapshots.write(pause_seconds=0)
     process = await in_the_dark(world)
     answer = await process.resolve()
     assert (told(answer), answer.bound) == ("https://v1 l1 stale", None)
@@ -124,7 +124,7 @@ async def test_after_the_host_was_asleep_under_a_process_its_clock_dates_nothing
 async def test_a_process_that_is_started_after_the_host_was_asleep_dates_what_it_writes(world: World) -> None:
     await instance_that_knows(world)
     world.clock.sleep(500)
-    await (await in_the_dark(world)).snapshots.write(pause=0)
+    await (await in_the_dark(world)).snapshots.write(pause_seconds=0)
     answer = await (await in_the_dark(world)).resolve()
     assert answer.bound == pytest.approx(502, abs=0.2)
 
@@ -132,7 +132,7 @@ async def test_a_process_that_is_started_after_the_host_was_asleep_dates_what_it
 async def test_where_the_clocks_parted_by_next_to_nothing_dates_are_not_later_than_they_were(world: World) -> None:
     instance = await instance_that_knows(world)
     world.clock.sleep(0.008)
-    await instance.snapshots.write(pause=0)
+    await instance.snapshots.write(pause_seconds=0)
     answer = await (await in_the_dark(world)).resolve()
     assert 1.008 <= answer.age <= 1.01
     assert answer.bound is not None
@@ -179,7 +179,7 @@ async def test_what_was_proven_by_the_clock_before_it_was_set_is_not_kept(world:
     instance = await instance_that_knows(world)
     now = world.clock.monotonic()
     instance.primary_clock.observe(sent=now, received=now, remote=world.primary_time(10))
-    await instance.snapshots.write(pause=0)
+    await instance.snapshots.write(pause_seconds=0)
     assert (await (await in_the_dark(world)).resolve()).bound is None
 
 
@@ -188,7 +188,7 @@ async def test_a_snapshot_in_which_the_clock_would_be_another_one_halfway_is_not
     before = world.disk.kept
     now = world.clock.monotonic()
     world.disk.on_write = lambda: instance.primary_clock.observe(sent=now, received=now, remote=PrimaryTime(10.0))
-    await instance.snapshots.write(pause=0)
+    await instance.snapshots.write(pause_seconds=0)
     assert world.disk.kept is before
     assert instance.count("tm_snapshot_failures_total", op="write") == 1
 

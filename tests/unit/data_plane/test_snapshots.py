@@ -46,7 +46,7 @@ async def test_past_its_life_it_is_asked_for_again_and_answered_stale_when_nobod
     with pytest.raises(RouteUnknown):
         await after.resolve(accept_stale=False)
     with pytest.raises(NotFreshEnough):
-        await after.resolve(demand=ReadConsistency(max_age=3600))
+        await after.resolve(consistency=ReadConsistency(max_age=3600))
     world.all_databases(down=False)
     assert told(await after.resolve()) == "https://v1 replica"
 
@@ -89,7 +89,7 @@ async def test_a_tombstone_is_restored_and_wins_against_an_older_value(world: Wo
 async def test_that_a_route_was_never_created_is_not_kept(world: World) -> None:
     instance = await instance_that_knows(world)
     await instance.resolve(OTHER)
-    await instance.snapshots.write(pause=0)
+    await instance.snapshots.write(pause_seconds=0)
     world.redis.flush()
     world.all_databases(down=True)
     after = await restarted(world)
@@ -100,8 +100,8 @@ async def test_that_a_route_was_never_created_is_not_kept(world: World) -> None:
 
 async def test_what_is_doubted_is_restored_without_a_life(world: World) -> None:
     instance = await instance_that_knows(world)
-    instance.core.applier.lost_track()
-    await instance.snapshots.write(pause=0)
+    instance.core.applier.mark_all_suspect()
+    await instance.snapshots.write(pause_seconds=0)
     world.redis.flush()
     after = await restarted(world)
     assert told(await after.resolve()) == "https://v1 replica"
@@ -152,23 +152,23 @@ async def test_a_process_without_a_snapshot_has_nothing_to_doubt(world: World) -
 
 async def test_without_offsets_to_hear_on_from_nothing_has_a_life_left(world: World) -> None:
     deaf = world.instance()
-    deaf.heard.listen({}, at=world.clock.monotonic(), resumed=False)
+    deaf.stream_coverage.listen({}, at=world.clock.monotonic(), resumed=False)
     world.database.commit(KEY, "https://v1")
     await deaf.resolve()
-    await deaf.snapshots.write(pause=0)
+    await deaf.snapshots.write(pause_seconds=0)
     world.redis.flush()
     assert told(await (await restarted(world)).resolve()) == "https://v1 replica"
 
 
 async def test_the_offsets_are_those_applied_and_are_kept_while_kafka_is_away(world: World) -> None:
     instance = await instance_that_knows(world)
-    instance.heard.applied(0, 17)
-    await instance.snapshots.write(pause=0)
+    instance.stream_coverage.applied(0, 17)
+    await instance.snapshots.write(pause_seconds=0)
     world.clock.advance(1)
     deaf = world.instance()
-    deaf.heard.listen({}, at=world.clock.monotonic(), resumed=False)
+    deaf.stream_coverage.listen({}, at=world.clock.monotonic(), resumed=False)
     assert dict(await deaf.snapshots.read()) == {0: 17}
-    await deaf.snapshots.write(pause=0)
+    await deaf.snapshots.write(pause_seconds=0)
     assert world.disk.kept is not None
     assert world.disk.kept.head.offsets == {0: 17}
 
@@ -176,7 +176,7 @@ async def test_the_offsets_are_those_applied_and_are_kept_while_kafka_is_away(wo
 async def test_a_revision_that_is_missing_after_the_restart_is_noticed(world: World) -> None:
     instance = await instance_that_knows(world)
     await instance.core.applier.apply([each.event for each in world.database.log])
-    await instance.snapshots.write(pause=0)
+    await instance.snapshots.write(pause_seconds=0)
     after = await restarted(world)
     world.database.commit(OTHER, "https://unheard")
     await after.core.applier.apply([world.database.commit(OTHER, "https://heard")])
@@ -188,12 +188,12 @@ async def test_what_was_proven_stays_proven_and_events_add_to_it(world: World) -
     instance = await instance_that_knows(world)
     await instance.core.applier.apply([each.event for each in world.database.log])
     await instance.core.applier.apply([world.database.commit(OTHER, "https://other")])
-    await instance.snapshots.write(pause=0)
+    await instance.snapshots.write(pause_seconds=0)
     after = await restarted(world)
     world.all_databases(down=True)
-    assert (await after.resolve(demand=ReadConsistency(min_revision=3))).tenant_revision == 3
+    assert (await after.resolve(consistency=ReadConsistency(min_revision=3))).tenant_revision == 3
     await after.core.applier.apply([world.database.commit(OTHER, "https://again")])
-    assert (await after.resolve(demand=ReadConsistency(min_revision=4))).tenant_revision == 4
+    assert (await after.resolve(consistency=ReadConsistency(min_revision=4))).tenant_revision == 4
 
 
 async def test_heartbeats_after_the_restart_prove_nothing_of_what_was_read_before_it(world: World) -> None:
@@ -206,7 +206,7 @@ async def test_heartbeats_after_the_restart_prove_nothing_of_what_was_read_befor
 async def test_a_snapshot_that_is_refused_or_not_written_is_counted_and_nothing_else(world: World) -> None:
     instance = await instance_that_knows(world)
     world.disk.is_broken = True
-    await instance.snapshots.write(pause=0)
+    await instance.snapshots.write(pause_seconds=0)
     assert instance.count("tm_snapshot_failures_total", op="write") == 1
     after = await restarted(world)
     assert after.count("tm_snapshot_failures_total", op="read") == 1
@@ -229,17 +229,15 @@ async def test_one_line_says_which_snapshot_is_refused_and_why(
     before = world.instance(disk=SnapshotFile(path))
     world.database.commit(KEY, "https://v1")
     await before.resolve()
-    await before.snapshots.write(pause=0)
+    await before.snapshots.write(pause_seconds=0)
     path.write_bytes(spoil(path.read_bytes()))
     with capture_logs() as lines:
         assert await world.instance(disk=SnapshotFile(path)).snapshots.read() == {}
-    assert lines == [
-        {"log_level": "error", "event": "the snapshot is refused; starting without it", "why": f"{path}: {why}"}
-    ]
+    assert lines == [{"log_level": "error", "event": "snapshot refused; starting without it", "why": f"{path}: {why}"}]
 
 
 async def test_an_empty_cache_does_not_replace_a_snapshot(world: World) -> None:
     await instance_that_knows(world)
     kept = world.disk.kept
-    await world.instance().snapshots.write(pause=0)
+    await world.instance().snapshots.write(pause_seconds=0)
     assert world.disk.kept is kept

@@ -124,7 +124,7 @@ class Simulation:
     async def _live_on(self, resolver: SimulatedResolver, faults: Mapping[str, float]) -> None:
         """Or die, at any time after the last snapshot, and be started again from there."""
         if self._happens(faults, "snapshot"):
-            await resolver.snapshots.write(pause=0)
+            await resolver.snapshots.write(pause_seconds=0)
         if self._happens(faults, "sleep"):
             await self._oversleep(resolver)
         if not self._happens(faults, "restart"):
@@ -145,7 +145,7 @@ class Simulation:
             self.time.pass_by(self.random.uniform(0, 4))
             self.primary.commit(self.random.choice(KEYS))
         resolver.clock.was_asleep_since(began)
-        await resolver.snapshots.write(pause=0)
+        await resolver.snapshots.write(pause_seconds=0)
         self.time.pass_by(1)
         await resolver.start_again(resolver.clock, knows_the_time=False, offsets_are_gone=False)
         self.redis.is_down = resolver.primary.is_down = resolver.replica.is_down = True
@@ -164,7 +164,7 @@ class Simulation:
         for partition in range(PARTITIONS):
             if not self._happens(faults, "delay"):
                 await resolver.hear(partition, self.random.choice([1, 3, 10_000]))
-        await resolver.core.shared.flush_pending()
+        await resolver.core.l2.flush_pending()
 
     def _relay(self, *, paused: bool, freezes: bool) -> None:
         if freezes:

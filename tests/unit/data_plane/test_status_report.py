@@ -23,11 +23,11 @@ class Process:
 
     def __init__(self, *, change_seconds: float = 0.0, idle_seconds: float = NEVER) -> None:
         self.log = FakeStatusLog()
-        self.heard = StreamCoverage()
-        self.heard.listen({0: 10, 1: 20}, at=LocalTime(0), resumed=False)
+        self.stream_coverage = StreamCoverage()
+        self.stream_coverage.listen({0: 10, 1: 20}, at=LocalTime(0), resumed=False)
         self.reporter = StatusReporter(
             self.log,
-            self.heard,
+            self.stream_coverage,
             instance="resolver-1-1b9c0e",
             clock=SystemClock(),
             change_seconds=change_seconds,
@@ -36,7 +36,7 @@ class Process:
 
     def apply(self, offset: int) -> None:
         """Changes of partition 0 are applied up to this offset."""
-        self.heard.applied(0, offset)
+        self.stream_coverage.applied(0, offset)
         self.reporter.note_change()
 
     async def tells(self, offset: int) -> bool:
@@ -57,7 +57,7 @@ class Process:
 
 def test_a_status_says_how_far_each_partition_is_applied() -> None:
     process = Process()
-    process.heard.applied(1, 25, [Heartbeat(as_of=AS_OF, partitions=2)])
+    process.stream_coverage.applied(1, 25, [Heartbeat(as_of=AS_OF, partitions=2)])
     status = process.reporter.status()
     assert (status.instance, status.version) == ("resolver-1-1b9c0e", VERSION)
     assert status.partitions == (
@@ -68,7 +68,7 @@ def test_a_status_says_how_far_each_partition_is_applied() -> None:
 
 def test_a_process_that_hears_nothing_yet_says_so() -> None:
     process = Process()
-    process.heard.listen({}, at=LocalTime(0), resumed=False)
+    process.stream_coverage.listen({}, at=LocalTime(0), resumed=False)
     assert process.reporter.status().partitions == ()
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from data_plane.service.loading.warm_up import AT_ONCE
+from data_plane.service.loading.warm_up import BATCH_SIZE
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_world import KEY, Instance, World, told
 
@@ -57,7 +57,7 @@ async def test_after_a_snapshot_only_what_is_past_its_life_is_read(world: World)
         await before.resolve(key)
     world.clock.advance(50)
     await before.resolve(keys(3)[2])
-    await before.snapshots.write(pause=0)
+    await before.snapshots.write(pause_seconds=0)
     world.clock.advance(30)
     world.redis.flush()
     reads = world.replica.reads
@@ -70,14 +70,14 @@ async def test_after_a_snapshot_only_what_is_past_its_life_is_read(world: World)
 
 
 async def test_it_ends_as_soon_as_nobody_can_tell(world: World) -> None:
-    for key in keys(3 * AT_ONCE):
+    for key in keys(3 * BATCH_SIZE):
         world.database.commit(key, "https://v1")
         await world.instance().resolve(key)
     world.clock.advance(61)
     world.all_databases(down=True)
     gets = world.redis.gets
     await world.instance(**FAST).core.warm_up.run(10)
-    assert world.redis.gets - gets == AT_ONCE
+    assert world.redis.gets - gets == BATCH_SIZE
 
 
 async def test_it_reads_no_more_than_its_time_and_its_rate_allow(world: World) -> None:

@@ -75,9 +75,9 @@ async def test_changes_of_others_are_none_of_a_watchers_business(world: World) -
 async def test_draining_ends_every_watch_and_begins_none(world: World) -> None:
     instance = world.instance()
     await change(world, instance)
-    watches = [(await begin(instance))[1] for _ in range(3)]
-    instance.core.watches.drain()
-    assert {await ending_of(each) for each in watches} == {CloseReason.DRAIN}
+    watch_hub = [(await begin(instance))[1] for _ in range(3)]
+    instance.core.watch_hub.drain()
+    assert {await ending_of(each) for each in watch_hub} == {CloseReason.DRAIN}
     assert instance.count("tm_watch_closed_total", reason="drain") == 3
     with pytest.raises(WatchUnavailable):
         await resume(instance, 1)

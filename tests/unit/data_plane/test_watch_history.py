@@ -36,23 +36,23 @@ class Client:
         self.revision: int | None = None
         self.watching: Subscription | None = None
 
-    async def connect(self, watches: Any) -> None:
+    async def connect(self, watch_hub: Any) -> None:
         """Go on from where it was; from the beginning when that is gone."""
         self.watching = None
         try:
             if self.revision is None:
-                await self._begin(watches)
+                await self._begin(watch_hub)
             else:
-                self.watching = await watches.resume("team-a", self.revision)
+                self.watching = await watch_hub.resume("team-a", self.revision)
         except RevisionGone:
             self.revision = None
-            await self.connect(watches)
+            await self.connect(watch_hub)
         except (NoSuchTenant, WatchUnavailable):
             return
         self._check()
 
-    async def _begin(self, watches: Any) -> None:
-        reading, self.watching = await watches.begin("team-a")
+    async def _begin(self, watch_hub: Any) -> None:
+        reading, self.watching = await watch_hub.begin("team-a")
         self.revision = reading.revision
         self._routes = {RouteKey("team-a", *each[:3]): each.url for each in reading.routes}
 
@@ -96,7 +96,7 @@ class WatchHistory(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.world = World()
         self.instances = [self.world.instance(change_log_changes=4), self.world.instance(change_log_changes=2)]
-        self.heard = [0, 0]
+        self.stream_coverage = [0, 0]
         self.client = Client(self.world)
 
     def run(self, work: Coroutine[Any, Any, _R]) -> _R:
@@ -109,40 +109,42 @@ class WatchHistory(RuleBasedStateMachine):
 
     @rule(which=_which, count=st.integers(1, 5))
     def hear_the_next_events(self, which: int, count: int) -> None:
-        events = [each.event for each in self.world.database.log[self.heard[which] :][:count]]
-        self.heard[which] += len(events)
+        events = [each.event for each in self.world.database.log[self.stream_coverage[which] :][:count]]
+        self.stream_coverage[which] += len(events)
         self.run(self.instances[which].core.applier.apply(events))
 
-    @precondition(lambda self: any(self.heard))
+    @precondition(lambda self: any(self.stream_coverage))
     @rule(which=_which, back=st.integers(1, 4))
     def hear_an_event_again(self, which: int, back: int) -> None:
-        heard = self.world.database.log[: self.heard[which]]
-        if heard:
-            self.run(self.instances[which].core.applier.apply([heard[-min(back, len(heard))].event]))
+        stream_coverage = self.world.database.log[: self.stream_coverage[which]]
+        if stream_coverage:
+            self.run(
+                self.instances[which].core.applier.apply([stream_coverage[-min(back, len(stream_coverage))].event])
+            )
 
     @rule(which=_which)
     def hear_a_heartbeat(self, which: int) -> None:
-        unheard = self.world.database.log[self.heard[which] :]
+        unheard = self.world.database.log[self.stream_coverage[which] :]
         self.instances[which].hear_heartbeat(unheard[0].at if unheard else None)
 
     @rule(which=_which)
     def lose_events(self, which: int) -> None:
-        self.heard[which] = len(self.world.database.log)
+        self.stream_coverage[which] = len(self.world.database.log)
         self.world.clock.advance(0.01)
         self.instances[which].listen()
 
     @rule(which=_which)
     def lose_events_silently(self, which: int) -> None:
         """Nobody knows before the next event: until then there is nothing to be told."""
-        if self.heard[which] < len(self.world.database.log):
-            event = self.world.database.log[self.heard[which]].event
-            self.heard[which] += 1
-            self.instances[which].heard.missed(event.tenant, self.world.clock.monotonic())
+        if self.stream_coverage[which] < len(self.world.database.log):
+            event = self.world.database.log[self.stream_coverage[which]].event
+            self.stream_coverage[which] += 1
+            self.instances[which].stream_coverage.missed(event.tenant, self.world.clock.monotonic())
             self.world.clock.advance(0.01)
 
     @rule(which=_which)
     def connect(self, which: int) -> None:
-        self.run(self.client.connect(self.instances[which].core.watches))
+        self.run(self.client.connect(self.instances[which].core.watch_hub))
 
     @rule()
     def take(self) -> None:

@@ -85,7 +85,7 @@ async def test_a_watch_is_refused_while_no_database_is_as_recent_as_what_was_hea
 async def test_a_watch_is_refused_before_the_first_event_can_be_heard(world: World) -> None:
     await change(world)
     instance = world.instance(listening=False)
-    with pytest.raises(WatchUnavailable, match="does not hear of changes"):
+    with pytest.raises(WatchUnavailable, match="does not receive events yet"):
         await begin(instance)
 
 

@@ -32,8 +32,8 @@ class FaultyApplier:
             raise RuntimeError("a fault")
         await self._real.apply(events)
 
-    def lost_track(self) -> None:
-        self._real.lost_track()
+    def mark_all_suspect(self) -> None:
+        self._real.mark_all_suspect()
 
 
 class Listening:
@@ -108,7 +108,7 @@ async def test_a_start_waits_until_it_has_caught_up_and_is_told_when_it_has_not(
 async def test_redis_gets_what_it_missed_when_it_is_back() -> None:
     world = World()
     instance = world.instance()
-    task = asyncio.create_task(keep_redis_in_step(instance.core.shared))
+    task = asyncio.create_task(keep_redis_in_step(instance.core.l2))
     world.redis.is_down = True
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     world.redis.is_down = False
