@@ -1,4 +1,4 @@
-"""`python -m control_plane` serves; the other commands (`--help` lists them) look after the schema and the access keys."""
+"""`python -m control_plane` serves; other commands (see `--help`) migrate the schema and manage access keys."""
 
 import argparse
 import asyncio
@@ -16,16 +16,18 @@ from shared.runtime.server import serve
 from shared.runtime.settings import read_settings
 from shared.schemas.access import SUBJECT_RULE, Subject
 
+_CHECK_DATABASE = "Check that it is reachable and migrated."
+
 
 def main(arguments: list[str]) -> int:
     """Exit code: 0 done, 1 the command failed, 2 wrong arguments or environment."""
-    asked = _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
     settings = read_settings(ControlPlaneSettings)
-    if asked.command == "migrate":
+    if options.command == "migrate":
         return _migrate(settings)
-    if asked.command == "create-admin-key":
-        return _create_admin_key(settings, asked.subject)
-    if asked.command == "republish-keys":
+    if options.command == "create-admin-key":
+        return _create_admin_key(settings, options.subject)
+    if options.command == "republish-keys":
         return _republish_keys(settings)
     serve("control_plane.composition.app:create_app", Service.CONTROL_PLANE, settings)
     return 0
@@ -34,11 +36,15 @@ def main(arguments: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m control_plane", description=__doc__)
     commands = parser.add_subparsers(dest="command")
-    commands.add_parser("serve", help="serve until SIGTERM; what is done without a command")
-    commands.add_parser("migrate", help="bring the database's schema up to date")
-    create = commands.add_parser("create-admin-key", help="print a new access key of the platform, once")
-    create.add_argument("--subject", type=_subject, default="admin", help="who uses it (%(default)s)")
-    commands.add_parser("republish-keys", help="send every access key to all services again, when their topic was lost")
+    commands.add_parser("serve", help="serve until SIGTERM (the default command)")
+    commands.add_parser("migrate", help="migrate the database's schema to this release")
+    create = commands.add_parser("create-admin-key", help="create an admin key of the platform and print it once")
+    create.add_argument(
+        "--subject", type=_subject, default="admin", help="the subject that uses the key (default: %(default)s)"
+    )
+    commands.add_parser(
+        "republish-keys", help="send every access key to all services again, after their topic was lost"
+    )
     return parser
 
 
@@ -53,7 +59,7 @@ def _migrate(settings: ControlPlaneSettings) -> int:
     try:
         asyncio.run(migrate(settings.postgres_url))
     except MigrationFailed as error:
-        sys.stderr.write(f"Migrating the database named by TM_POSTGRES_URL failed; {error}\n")
+        sys.stderr.write(f"Migrating the database named by TM_POSTGRES_URL failed: {error}\n")
         return 1
     return 0
 
@@ -62,7 +68,7 @@ def _create_admin_key(settings: ControlPlaneSettings, subject: str) -> int:
     try:
         key = asyncio.run(create_admin_key(settings, subject))
     except DependencyUnavailable as error:
-        sys.stderr.write(f"No key was made in the database named by TM_POSTGRES_URL; {error}. Is it migrated?\n")
+        sys.stderr.write(f"No key was created in the database named by TM_POSTGRES_URL: {error}. {_CHECK_DATABASE}\n")
         return 1
     sys.stdout.write(f"{key.text}\n")
     return 0
@@ -72,9 +78,9 @@ def _republish_keys(settings: ControlPlaneSettings) -> int:
     try:
         count = asyncio.run(republish_keys(settings))
     except DependencyUnavailable as error:
-        sys.stderr.write(f"Nothing was sent from the database named by TM_POSTGRES_URL; {error}.\n")
+        sys.stderr.write(f"No key was sent from the database named by TM_POSTGRES_URL: {error}. {_CHECK_DATABASE}\n")
         return 1
-    sys.stdout.write(f"{count} keys are in the outbox; a control plane that runs sends them.\n")
+    sys.stdout.write(f"{count} keys are in the outbox; a running control plane publishes them.\n")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""What an operator does with access keys beside the service: each command opens the database, and closes it again."""
+"""An operator's commands for access keys. Each opens the database, and closes it at its end."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +19,7 @@ _SECONDS = 10.0
 
 
 async def create_admin_key(settings: ControlPlaneSettings, subject: str) -> AccessKey:
-    """A new key of the platform, in the database and on its way to all services; how the first one is made.
+    """A new admin key of the platform, stored together with its record for all services. The first key comes from here.
 
     Raises DependencyUnavailable.
     """
@@ -32,7 +32,7 @@ async def create_admin_key(settings: ControlPlaneSettings, subject: str) -> Acce
 
 
 async def republish_keys(settings: ControlPlaneSettings) -> int:
-    """Every key that may be used is on its way to all services once more: for a topic that was lost. Returns how many.
+    """Send the record of every valid key to all services again, after their topic was lost. Returns how many.
 
     Raises DependencyUnavailable.
     """

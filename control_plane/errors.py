@@ -1,4 +1,4 @@
-"""What can go wrong in the control plane, in its own words."""
+"""Errors of the control plane's use cases. Each message says what failed, for which key, and what to do next."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -8,7 +8,7 @@ from shared.schemas.validation import FieldError
 
 
 class MigrationFailed(Exception):
-    """The schema could not be brought up to date."""
+    """The schema could not be migrated."""
 
 
 class NoSuchTenant(Exception):
@@ -28,10 +28,12 @@ class NoSuchRoute(Exception):
 
 
 class NoSuchKey(Exception):
-    """There is no such access key, or it was revoked, or a new secret is wanted of one that has expired."""
+    """The access key does not exist, is revoked, or has expired and is to be rotated."""
 
     def __init__(self, key_id: str) -> None:
-        super().__init__(f"There is no access key {key_id} here that could still be used.")
+        super().__init__(
+            f"There is no usable access key {key_id} here: it does not exist, is revoked or has expired. Create a new key."
+        )
         self.key_id = key_id
 
 
@@ -44,25 +46,25 @@ class RequestRepeated(Exception):
 
 
 class NoSuchRoutes(NoSuchRoute):
-    """Routes of a change set were never created; each by its place in the list of changes."""
+    """Routes of a change set that were never created, by their index in the list of changes."""
 
     def __init__(self, missing: Mapping[int, object]) -> None:
         super().__init__(", ".join(map(str, missing.values())) if len(missing) < 4 else f"for {len(missing)} changes")
         self.errors = tuple(
-            FieldError(f"/changes/{place}", f"there is no route {key}; create it with op put and a url")
-            for place, key in missing.items()
+            FieldError(f"/changes/{index}", f"there is no route {key}; create it with op put and a url")
+            for index, key in missing.items()
         )
 
 
 class NoSuchRevision(Exception):
-    """The tenant has not come to that revision."""
+    """The tenant has not reached that revision."""
 
     def __init__(self, tenant: str, revision: int, last: int) -> None:
-        super().__init__(f"Tenant {tenant} has no revision {revision}; its last one is {last}.")
+        super().__init__(f"Tenant {tenant} has no revision {revision}; its last one is {last}. Request one up to that.")
 
 
 class HistoryPurged(Exception):
-    """That part of a tenant's history is no longer kept. `oldest` is the first revision that can be asked for."""
+    """That part of a tenant's history is no longer kept. `oldest` is the first revision that is."""
 
     def __init__(self, tenant: str, revision: int, oldest: int) -> None:
         super().__init__(
@@ -73,16 +75,19 @@ class HistoryPurged(Exception):
 
 
 class PreconditionFailed(Exception):
-    """A single route is not as If-Match or If-None-Match demands. `revision` is the one it stands at, None: absent."""
+    """A single route does not meet If-Match or If-None-Match. `revision` is its current one; None: never created."""
 
     def __init__(self, key: object, revision: int | None) -> None:
-        stands = "was never created" if revision is None else f"stands at revision {revision}"
-        super().__init__(f"Route {key} {stands}, which the request's precondition excludes. Read it and decide anew.")
+        current = "was never created" if revision is None else f"is at revision {revision}"
+        super().__init__(
+            f"Route {key} {current}, which does not meet the request's precondition. Read the route, and send the request "
+            "again with its current ETag if the change is still wanted."
+        )
         self.revision = revision
 
 
 class PlanRefused(Exception):
-    """A change set that was not committed; `plan` says what it would do now."""
+    """A change set that was refused and not committed; `plan` is its effect on the current state."""
 
     def __init__(self, message: str, plan: object) -> None:
         super().__init__(f"{message} Nothing was changed.")
@@ -90,52 +95,52 @@ class PlanRefused(Exception):
 
 
 class RevisionMismatch(PlanRefused):
-    """The tenant is not at the revision that the caller expects."""
+    """The tenant is not at the expected revision."""
 
     def __init__(self, tenant: str, expected: int | None, actual: int, plan: object) -> None:
         super().__init__(
-            f"Tenant {tenant} is at revision {actual}, not at {expected}: somebody else has changed it. "
-            f"Look at the plan, and apply with expected_revision {actual} if it is still what you want.",
+            f"Tenant {tenant} is at revision {actual}, not at {expected}: other change sets were committed since. "
+            f"Check the plan, and apply with expected_revision {actual} if it is still what you want.",
             plan,
         )
 
 
 class MassDeactivation(PlanRefused):
-    """A desired set that leaves out more routes than a slip may cost."""
+    """A change set that would deactivate a large share of the tenant's active routes."""
 
-    def __init__(self, tenant: str, gone: int, active: int, percent: int, plan: object) -> None:
+    def __init__(self, tenant: str, deactivated: int, active: int, percent: int, plan: object) -> None:
         super().__init__(
-            f"This would deactivate {gone} of the {active} active routes of tenant {tenant}, more than {percent} %. "
-            "If that is meant, say allow_mass_deactivation.",
+            f"This would deactivate {deactivated} of the {active} active routes of tenant {tenant}, more than {percent} %. "
+            "If that is intended, set allow_mass_deactivation.",
             plan,
         )
 
 
 class RevertConflict(PlanRefused):
-    """Routes of the change set to undo were changed after it. `conflicts`: their keys, and the revision that did."""
+    """Routes of the reverted change set were changed after it. `conflicts`: their keys and current revisions."""
 
     def __init__(self, tenant: str, revision: int, conflicts: Sequence[tuple[object, int]], plan: object) -> None:
         super().__init__(
             f"Of the routes that revision {revision} of tenant {tenant} changed, {len(conflicts)} changed again "
-            "since; `conflicts` names them. Say force to overwrite these too.",
+            "since; `conflicts` lists them. Set force to overwrite these, too.",
             plan,
         )
         self.conflicts = conflicts
 
 
 class RouteQuotaReached(PlanRefused):
-    """The tenant cannot have so many routes."""
+    """The change set would exceed the tenant's quota of routes."""
 
-    def __init__(self, tenant: str, routes: int, created: int, most: int, plan: object) -> None:
+    def __init__(self, tenant: str, routes: int, created: int, quota: int, plan: object) -> None:
         super().__init__(
-            f"Tenant {tenant} has {routes} of at most {most} routes, active and inactive; {created} more do not fit. "
-            "Put an inactive route to the new use, or have TM_TENANT_ROUTE_QUOTA raised.",
+            f"Tenant {tenant} has {routes} of at most {quota} routes, active and inactive; {created} more do not fit. "
+            "Reuse an inactive route, or raise TM_TENANT_ROUTE_QUOTA.",
             plan,
         )
 
 
 class KeyReused(Exception):
-    """An Idempotency-Key that came with another request before."""
+    """An Idempotency-Key that was used for a different request before."""
 
     def __init__(self, key: str) -> None:
         super().__init__(
@@ -145,7 +150,7 @@ class KeyReused(Exception):
 
 
 class TenantBusy(Exception):
-    """Other changes of the tenant held it locked for too long."""
+    """Other change sets held the tenant's lock for too long."""
 
     def __init__(self, tenant: str) -> None:
         super().__init__(f"Other changes of tenant {tenant} are being committed; nothing was changed. Try again.")
@@ -164,7 +169,7 @@ class TooManyChanges(Exception):
 
 
 class NotPublished(Exception):
-    """Kafka did not acknowledge everything. `reason` is one of a closed set, for metrics."""
+    """Kafka did not acknowledge every record. `reason` is one of a closed set, for metrics."""
 
     def __init__(self, reason: Literal["timeout", "unavailable", "rejected"], why: str) -> None:
         super().__init__(why)
@@ -172,11 +177,11 @@ class NotPublished(Exception):
 
 
 class LeadershipLost(Interrupted):
-    """The relay's session is gone, and with it the right to publish."""
+    """The relay's session has ended, and with it the right to publish."""
 
 
 class TooManyWrites(Exception):
-    """A tenant or a credential writes more than its share. `retry_after` in seconds."""
+    """A tenant or a credential exceeds its write limit. `retry_after`: seconds until its next write is admitted."""
 
     def __init__(self, why: str, retry_after: float) -> None:
         super().__init__(
@@ -191,19 +196,21 @@ class ReportsInterrupted(Interrupted):
 
 
 class PropagationUnknown(Exception):
-    """Nobody can tell now which resolvers have applied a change set."""
+    """It is unknown now which resolvers have applied a change set."""
 
     def __init__(self, tenant: str, revision: int, *, published: bool) -> None:
-        where = "It is in Kafka" if published else "It is committed, and not known to be in Kafka yet"
+        where = "It is in Kafka" if published else "It is committed, and not yet known to be in Kafka"
         super().__init__(
             f"Which resolvers have applied revision {revision} of tenant {tenant} is not known: their reports in Kafka "
-            f"cannot be read at the moment. {where}; resolvers that do not hear it answer with it one life of an entry "
-            "later at most. Ask again."
+            f"cannot be read at the moment. {where}; a resolver that does not receive the event serves the change after one "
+            "TTL at most. Retry."
         )
 
 
 class TooManyWaiting(Exception):
-    """As many calls wait for change sets to become live as this process lets wait."""
+    """This process has as many waiting propagation calls as it accepts."""
 
     def __init__(self, waiting: int) -> None:
-        super().__init__(f"{waiting} calls are waiting here already. Ask without wait, or again later.")
+        super().__init__(
+            f"{waiting} propagation calls are already waiting in this process. Retry without `wait`, or later."
+        )

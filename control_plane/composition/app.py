@@ -140,10 +140,10 @@ def _background(
     ports: Ports, settings: ControlPlaneSettings, *, health: Health, metrics: Metrics, clock: Clock
 ) -> _Background:
     timing = RelayTiming(
-        poll=settings.relay_poll_seconds,
-        heartbeat=settings.heartbeat_seconds,
-        retention=timedelta(hours=settings.outbox_retention_hours),
-        history=timedelta(days=settings.history_retention_days),
+        poll_seconds=settings.relay_poll_seconds,
+        heartbeat_seconds=settings.heartbeat_seconds,
+        outbox_retention=timedelta(hours=settings.outbox_retention_hours),
+        history_retention=timedelta(days=settings.history_retention_days),
     )
     return _Background(
         Relay(ports.outbox, ports.events, timing=timing, metrics=metrics),
@@ -183,7 +183,7 @@ def _handlers(
         background.resolvers,
         deadline_seconds=deadline,
         limits=WaitLimits(settings.propagation_wait_seconds, settings.max_concurrent_propagation_waits),
-        is_ending=lambda: health.draining,
+        is_draining=lambda: health.draining,
         clock=clock,
     )
     rules = UrlRules(settings.url_schemes, settings.url_link_local_allowed)

@@ -1,4 +1,4 @@
-"""Access keys as the platform keeps them: everything but the secrets themselves."""
+"""Access keys as the platform stores them: the hash of each secret, and never the secret."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from shared.schemas.access import AccessRecord, LiveSecret, Role
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key to be made, with the hash of its secret; `tenant` is None for the platform's own."""
+    """A key to create, with the SHA-256 hash of its secret. `tenant` is None for a key of the platform."""
 
     key_id: str
     sha256: str
@@ -21,7 +21,7 @@ class NewKey:
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """A key as it stands. After a rotation the older secret is good until `older_until` (None: the next rotation)."""
+    """A stored key. After a rotation the older secret is valid until `older_until` (None: until the next rotation)."""
 
     key_id: str
     version: int
@@ -39,7 +39,7 @@ class StoredKey:
 
     @property
     def record(self) -> AccessRecord:
-        """What the services have to know to accept it."""
+        """The record with which the other services accept the key."""
         newer = LiveSecret(sha256=self.sha256)
         older = LiveSecret(sha256=self.older_sha256, until=self.older_until) if self.older_sha256 else None
         return AccessRecord(
@@ -55,7 +55,7 @@ class StoredKey:
 
 @dataclass(frozen=True, slots=True)
 class ChangedKeys:
-    """Keys that changed, and when the database was asked (its clock)."""
+    """The keys that changed, and the primary's time just before they were read."""
 
-    as_of: datetime
+    read_at: datetime
     keys: tuple[StoredKey, ...]

@@ -1,4 +1,4 @@
-"""What a change set does to a tenant's routes, decided without any I/O."""
+"""The effect of a change set on a tenant's routes, computed without I/O."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from shared.schemas.validation import FieldError, InvalidInput
 
 @dataclass(frozen=True, slots=True)
 class WantedRoute:
-    """What a caller wants a route to be. Without a `url` it keeps the one it has, so it must exist."""
+    """The wanted value of a route. Without a `url` the route keeps its URL, and so must exist."""
 
     key: RouteKey
     is_active: bool
@@ -23,7 +23,7 @@ class WantedRoute:
 
     @classmethod
     def with_value(cls, key: RouteKey, value: RouteValue) -> Self:
-        """The wish that a route has exactly this value."""
+        """A wanted route with exactly this value."""
         return cls(key, value.is_active, value.url)
 
     def applied_to(self, current: RouteValue | None) -> RouteValue | None:
@@ -34,9 +34,10 @@ class WantedRoute:
 
 @dataclass(frozen=True, slots=True)
 class WantedChangeSet:
-    """What is to be true of a tenant's routes, all of it or none.
+    """Routes of a tenant that change together or not at all.
 
-    Raises TooManyChanges beyond 500, and InvalidInput for none, and for a route named twice or of another tenant.
+    Raises TooManyChanges beyond 500 routes, and InvalidInput for none, for a route named twice, and for one of another
+    tenant.
     """
 
     tenant: str
@@ -54,7 +55,7 @@ def refuse_inconsistent(
     pointer: str, tenant: str, routes: Sequence[WantedRoute], within: Callable[[RouteKey], bool] | None = None
 ) -> None:
     """Raises InvalidInput with all that `inconsistencies` finds."""
-    errors = inconsistencies(pointer, tenant, {place: each.key for place, each in enumerate(routes)}, within)
+    errors = inconsistencies(pointer, tenant, {index: each.key for index, each in enumerate(routes)}, within)
     if errors:
         raise InvalidInput(tuple(errors))
 
@@ -62,26 +63,27 @@ def refuse_inconsistent(
 def inconsistencies(
     pointer: str, tenant: str, keys: Mapping[int, RouteKey], within: Callable[[RouteKey], bool] | None = None
 ) -> list[FieldError]:
-    """Which of these keys, by their place in the list at `pointer`, are named twice, of another tenant, or not within.
+    """An error for each key that repeats another, belongs to another tenant, or is not `within` the scope.
 
-    A list that names a route twice would leave open which of the two is meant.
+    The mapping's keys are indexes into the list at the JSON pointer. A repeated route is an error because the list would
+    not say which of its two values is wanted.
     """
     seen: set[RouteKey] = set()
     errors = []
-    for place, key in keys.items():
+    for index, key in keys.items():
         if key.tenant != tenant:
-            errors.append(FieldError(f"{pointer}/{place}", f"{key} is not of tenant {tenant}"))
+            errors.append(FieldError(f"{pointer}/{index}", f"{key} is not of tenant {tenant}"))
         elif key in seen:
-            errors.append(FieldError(f"{pointer}/{place}", f"{key} is named twice"))
+            errors.append(FieldError(f"{pointer}/{index}", f"{key} is named twice"))
         elif within is not None and not within(key):
-            errors.append(FieldError(f"{pointer}/{place}", f"{key} is not of the service or env that the query names"))
+            errors.append(FieldError(f"{pointer}/{index}", f"{key} is not of the service or env that the query names"))
         seen.add(key)
     return errors
 
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """Who asked for a change, why, and in which request."""
+    """The author of a change, the reason given, and the request's correlation id."""
 
     changed_by: str
     reason: str | None
@@ -90,7 +92,7 @@ class Attribution:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A wanted route as it stands after its change set, and what was done to it (None: it was so before)."""
+    """A wanted route after its change set, and the change (None: the route already had the wanted value)."""
 
     route: Route
     change: RouteChange | None
@@ -99,16 +101,16 @@ class Outcome:
 def decide(
     wanted: Sequence[WantedRoute], current: Sequence[Route | None], revision: int, now: datetime
 ) -> tuple[Outcome, ...]:
-    """What becomes of the wanted routes at the tenant's next revision, given each as it stands (None: absent).
+    """The outcome for each wanted route at the tenant's next revision, given its current state (None: never created).
 
     Raises NoSuchRoutes, naming every route that neither exists nor is given a URL.
     """
     outcomes = []
     missing = {}
-    for place, (each, route) in enumerate(zip(wanted, current, strict=True)):
+    for index, (each, route) in enumerate(zip(wanted, current, strict=True)):
         value = each.applied_to(route.value if route else None)
         if value is None:
-            missing[place] = each.key
+            missing[index] = each.key
         else:
             outcomes.append(_outcome(each.key, route, value, revision, now))
     if missing:

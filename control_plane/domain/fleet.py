@@ -1,4 +1,4 @@
-"""The resolver processes, by what they tell of themselves."""
+"""The resolver processes, as known from their status reports."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from shared.schemas.resolver_status import GONE_SECONDS, ResolverStatus
 
 FORGET_SECONDS = 3600.0
-"""As long as the topic keeps what a process told last."""
+"""A process without a report for this long is forgotten; the topic keeps a report for the same time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a process told. `status` is None when it said that it is about to end."""
+    """One status report of a process. `status` is None in the last report of a process that shuts down."""
 
     instance: str
     status: ResolverStatus | None
@@ -19,47 +19,47 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A process, and for how many seconds nothing was heard of it."""
+    """A process with its last status, and the seconds since that report arrived."""
 
     status: ResolverStatus
     silent_seconds: float
 
     @property
     def is_gone(self) -> bool:
-        """Whether it counts as gone."""
+        """Whether the process has been silent for too long to be waited for."""
         return self.silent_seconds >= GONE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
-class _Heard:
+class _LastReport:
     status: ResolverStatus
-    at: float
+    arrived_at: float
 
 
 class Fleet:
-    """Every process that told something and has not withdrawn. Moments are local monotonic seconds.
+    """Every process that has reported and has not withdrawn. Times are seconds of the local monotonic clock.
 
-    Silence is counted while somebody listens only: what was told before counts as told at that moment. So a process is
-    called gone too late rather than too early.
+    Silence counts from the moment at which the monitor began to read: older reports count as arrived at that moment.
+    So a process is considered gone too late rather than too early.
     """
 
     def __init__(self) -> None:
-        self._heard: dict[str, _Heard] = {}
+        self._last: dict[str, _LastReport] = {}
 
-    def begin(self, reports: Iterable[Report], at: float) -> None:
-        """Listening began: this is all that was told before."""
-        self._heard.clear()
-        self.hear(reports, at)
+    def restart(self, reports: Iterable[Report], at: float) -> None:
+        """Replace everything with the reports that were written before the monitor began to read."""
+        self._last.clear()
+        self.update(reports, at)
 
-    def hear(self, reports: Iterable[Report], at: float) -> None:
-        """Take in what was told, in its order."""
+    def update(self, reports: Iterable[Report], at: float) -> None:
+        """Apply reports in the order in which they were written."""
         for each in reports:
             if each.status is None:
-                self._heard.pop(each.instance, None)
+                self._last.pop(each.instance, None)
             else:
-                self._heard[each.instance] = _Heard(each.status, at)
-        self._heard = {name: each for name, each in self._heard.items() if at - each.at < FORGET_SECONDS}
+                self._last[each.instance] = _LastReport(each.status, at)
+        self._last = {name: each for name, each in self._last.items() if at - each.arrived_at < FORGET_SECONDS}
 
     def members(self, now: float) -> Sequence[Member]:
         """All processes by name."""
-        return [Member(each.status, max(0.0, now - each.at)) for _, each in sorted(self._heard.items())]
+        return [Member(each.status, max(0.0, now - each.arrived_at)) for _, each in sorted(self._last.items())]

@@ -1,4 +1,4 @@
-"""What was done to a tenant's routes, and what they were."""
+"""The committed change sets of a tenant."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from shared.schemas.events import RouteChange
 
 @dataclass(frozen=True, slots=True)
 class ChangeSetSummary:
-    """A committed change set: who, when, why, and how many routes it changed."""
+    """A committed change set: author, reason, time, and number of changed routes (`size`)."""
 
     revision: int
     changed_by: str
@@ -20,7 +20,7 @@ class ChangeSetSummary:
 
 @dataclass(frozen=True, slots=True)
 class CommittedChanges:
-    """A committed change set with everything it changed."""
+    """A committed change set with its changes."""
 
     summary: ChangeSetSummary
     changes: tuple[RouteChange, ...]

@@ -1,4 +1,4 @@
-"""The host of a route's URL: which ones are a name or an address, and which addresses no route may have."""
+"""The host of a route's URL: accepted names and addresses, and the addresses that no route may have."""
 
 import re
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -18,7 +18,7 @@ _REFUSED_V6 = (
     IPv6Network("fd20:ce::254/128"),  # Google Cloud
 )
 
-# Networks whose addresses hold an IPv4 address, and by how many bits it is shifted left.
+# Networks whose addresses embed an IPv4 address, and the number of bits by which it is shifted left.
 _EMBEDDING = (
     (IPv6Network("::/96"), 0),  # IPv4-compatible, RFC 4291
     (IPv6Network("::ffff:0:0/96"), 0),  # IPv4-mapped, RFC 4291
@@ -35,7 +35,7 @@ _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 
 class RefusedHost(ValueError):
-    """Why a host cannot be a route's; the sentence goes on after "the host"."""
+    """A host that a route cannot have. The message is a predicate that follows "the host"."""
 
 
 def accept_host(text: str, *, link_local_allowed: bool = False) -> str:
@@ -97,7 +97,7 @@ def read_ipv4(name: str) -> IPv4Address | None:
     *leading, rest = numbers
     if len(parts) > 4 or any(number > 255 for number in leading) or rest >= 256 ** (5 - len(parts)):
         return None
-    return IPv4Address(sum(number << 8 * (3 - place) for place, number in enumerate(leading)) + rest)
+    return IPv4Address(sum(number << 8 * (3 - index) for index, number in enumerate(leading)) + rest)
 
 
 def _read_number(part: str) -> int:

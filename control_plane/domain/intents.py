@@ -1,4 +1,4 @@
-"""What a caller can ask to be done with a tenant's routes, beside naming each change."""
+"""Intents: the ways in which a caller can describe a change of a tenant's routes, besides listing each change."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from shared.schemas.route_value import RouteValue
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The part of a tenant's routes that a desired set speaks for; None does not restrict."""
+    """The part of a tenant's routes that a desired set replaces; None does not restrict."""
 
     service: str | None = None
     env: str | None = None
 
-    def holds(self, key: RouteKey) -> bool:
-        """Whether the key is within."""
+    def contains(self, key: RouteKey) -> bool:
+        """Whether the key is within the scope."""
         return self.service in (None, key.service) and self.env in (None, key.env)
 
 
@@ -28,7 +28,7 @@ EVERYTHING = Scope()
 
 @dataclass(frozen=True, slots=True)
 class DesiredSet:
-    """All routes that are to be active within a scope: what is missing is created, what is not named is deactivated.
+    """All routes that are to exist within a scope: missing routes are created, and routes it does not name deactivated.
 
     Raises InvalidInput for a route named twice, of another tenant, or out of scope.
     """
@@ -39,18 +39,21 @@ class DesiredSet:
     allow_mass_deactivation: bool = False
 
     def __post_init__(self) -> None:
-        refuse_inconsistent("/routes", self.tenant, self.routes, self.scope.holds)
+        refuse_inconsistent("/routes", self.tenant, self.routes, self.scope.contains)
 
-    def wanted(self, standing: Mapping[RouteKey, Route]) -> tuple[WantedRoute, ...]:
-        """The named routes, then those within the scope that must go, given all that stand within it."""
+    def wanted(self, current: Mapping[RouteKey, Route]) -> tuple[WantedRoute, ...]:
+        """The named routes, then the active routes within the scope that it does not name, as inactive.
+
+        `current` holds all routes within the scope.
+        """
         named = {each.key for each in self.routes}
-        gone = sorted(key for key, route in standing.items() if route.value.is_active and key not in named)
-        return (*self.routes, *(WantedRoute(key, is_active=False) for key in gone))
+        unnamed = sorted(key for key, route in current.items() if route.value.is_active and key not in named)
+        return (*self.routes, *(WantedRoute(key, is_active=False) for key in unnamed))
 
 
 @dataclass(frozen=True, slots=True)
 class Revert:
-    """Undo one change set. Routes that others changed since are refused, unless `force`."""
+    """Undo one change set. Routes that a later change set changed are refused, unless `force`."""
 
     tenant: str
     revision: int
@@ -59,7 +62,7 @@ class Revert:
 
 @dataclass(frozen=True, slots=True)
 class RevertTo:
-    """Make every route what it was at a revision; those created since are deactivated."""
+    """Return every route to its value at a revision; routes created since are deactivated."""
 
     tenant: str
     revision: int
@@ -70,7 +73,7 @@ Intent: TypeAlias = WantedChangeSet | DesiredSet | Revert | RevertTo
 
 
 def undoing(tenant: str, changes: Sequence[RouteChange]) -> tuple[WantedRoute, ...]:
-    """The routes as they were before these changes. Rows are never deleted: a created route becomes inactive."""
+    """The routes with their values before these changes. Routes are never deleted: a created route becomes inactive."""
     return tuple(_before(each.key(tenant), each.previous) for each in changes)
 
 

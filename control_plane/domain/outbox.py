@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class OutboxRecord:
-    """A committed event. Those of one `key` must reach Kafka in the order of their ids. No payload removes the key."""
+    """A committed record. Records of one `key` must reach Kafka in the order of their ids.
+
+    A payload of None deletes the key from a compacted topic.
+    """
 
     id: int
     topic: str
@@ -17,7 +20,7 @@ class OutboxRecord:
 
 @dataclass(frozen=True, slots=True)
 class Unsent:
-    """The oldest unsent records, by id. `complete` when there were no more at the time of looking."""
+    """The oldest unsent records, by id. `complete`: there were no others when they were read."""
 
     records: tuple[OutboxRecord, ...]
     complete: bool
@@ -25,7 +28,7 @@ class Unsent:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """Where Kafka put a record."""
+    """A record that Kafka acknowledged, with its position."""
 
     record: OutboxRecord
     partition: int
@@ -34,7 +37,7 @@ class Acknowledged:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What waits in the outbox; `oldest_seconds` is the age of the oldest on the database's clock, 0 without any."""
+    """The unsent records. `oldest_seconds` is the age of the oldest on the primary's clock, 0 without any."""
 
     unsent: int
     oldest_seconds: float

@@ -1,4 +1,4 @@
-"""Where a committed change set is live. The argument is in docs/adr/0020."""
+"""Which resolver processes have applied a committed change set. The argument is in docs/adr/0020."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from control_plane.domain.fleet import Member
 from shared.schemas.resolver_status import PartitionStatus, ResolverStatus
 
 LONGEST_COMMIT = timedelta(seconds=60)
-"""A change set is committed within this time after the moment that it is dated; no request may take longer."""
+"""A change set commits within this time after its `committed_at`, because no request may take longer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A record of `route-events`."""
+    """The position of a record of `route-events`."""
 
     partition: int
     offset: int
@@ -22,9 +22,9 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A committed change set on its way to the resolvers; `age_seconds` old, on the primary's clock, when looked at.
+    """A committed change set on its way to the resolvers. `age_seconds` is its age on the primary's clock when read.
 
-    `position` is None before Kafka has it, and again when it was there for so long that its place is no longer kept.
+    `position` is None before Kafka acknowledged the event, and again after the outbox row with the position was purged.
     """
 
     tenant: str
@@ -35,43 +35,43 @@ class Publication:
     position: Position | None
 
     def is_applied(self, status: ResolverStatus) -> bool:
-        """Whether the process has applied it, as far as it has told.
+        """Whether the process has applied the change set, according to its last status.
 
-        Without a position by the heartbeats: what was committed before one stands before it, in its partition or in front
-        of the same heartbeat in another.
+        Without a position, heartbeats decide: an event committed before a heartbeat precedes it in the event's partition,
+        or precedes the same heartbeat in another partition.
         """
         if self.position is None:
-            return self.is_published and _heard_until(status, self.committed_at + LONGEST_COMMIT)
+            return self.is_published and _has_all_heartbeats(status, self.committed_at + LONGEST_COMMIT)
         return self.lag_records(status) == 0
 
     def lag_records(self, status: ResolverStatus) -> int | None:
-        """How many records of its partition the process still has to apply until it has this one. None: not known."""
-        place = self.position
-        if place is None:
+        """How many records of the event's partition the process has yet to apply up to this one. None: unknown."""
+        position = self.position
+        if position is None:
             return None
-        there = next((each for each in status.partitions if each.partition == place.partition), None)
-        return None if there is None else max(0, place.offset + 1 - there.next_offset)
+        applied = next((each for each in status.partitions if each.partition == position.partition), None)
+        return None if applied is None else max(0, position.offset + 1 - applied.next_offset)
 
 
-def _heard_until(status: ResolverStatus, moment: datetime) -> bool:
-    def has(partition: PartitionStatus) -> bool:
-        return partition.as_of is not None and partition.as_of >= moment
+def _has_all_heartbeats(status: ResolverStatus, since: datetime) -> bool:
+    def has_heartbeat(partition: PartitionStatus) -> bool:
+        return partition.as_of is not None and partition.as_of >= since
 
-    return bool(status.partitions) and all(map(has, status.partitions))
+    return bool(status.partitions) and all(map(has_heartbeat, status.partitions))
 
 
 class ApplyState(StrEnum):
-    """How a process stands to a change set."""
+    """Whether a process has applied a change set."""
 
     APPLIED = "applied"
     LAGGING = "lagging"
     GONE = "gone"
-    """It told nothing for so long that nobody waits for it."""
+    """The process has been silent for so long that propagation does not wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One process. `lag_seconds`: for how long the change set has been committed and not applied here; 0 when it is."""
+    """One process's progress towards a change set. `lag_seconds`: the change set's age while unapplied here, else 0."""
 
     status: ResolverStatus
     apply_state: ApplyState
@@ -82,20 +82,20 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Propagation:
-    """A change set, and how every process stands to it."""
+    """A change set, and the progress of every process towards it."""
 
     publication: Publication
     processes: tuple[Progress, ...]
 
     @property
     def is_live_everywhere(self) -> bool:
-        """Whether every process that is not gone has applied it, and there is one."""
+        """Whether at least one process has applied the change set, and all others have or are gone."""
         apply_states = {each.apply_state for each in self.processes}
         return ApplyState.APPLIED in apply_states and ApplyState.LAGGING not in apply_states
 
 
 def propagation_of(publication: Publication, members: Iterable[Member], age_seconds: float) -> Propagation:
-    """How these processes stand to a change set that is `age_seconds` old by now."""
+    """The progress of these processes towards a change set that is now `age_seconds` old."""
     return Propagation(publication, tuple(_progress(publication, each, age_seconds) for each in members))
 
 

@@ -1,4 +1,4 @@
-"""The URL of a route: what may be stored, and in which form. Nothing here or elsewhere ever fetches one."""
+"""The URL of a route: the accepted URLs and their stored form. No part of the product ever fetches one."""
 
 import re
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ _FORBIDDEN = re.compile(r"[\s\x00-\x20\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-
 
 
 class RefusedUrl(ValueError):
-    """Why a URL cannot be a route's; the sentence goes on after the field's name."""
+    """A URL that a route cannot have. The message is a predicate that follows the name of the field."""
 
 
 @dataclass(frozen=True, slots=True)
 class UrlRules:
-    """Which URLs routes may have."""
+    """The URLs that routes may have."""
 
     schemes: tuple[str, ...] = ("http", "https")
     link_local_allowed: bool = False
@@ -56,7 +56,7 @@ class UrlRules:
 
 
 def _refuse_characters(text: str) -> None:
-    # Before anything else: no regular expression below has to scan a megabyte.
+    # The first check, so that no regular expression scans a megabyte.
     if len(text) > 4 * MAX_LENGTH:
         raise RefusedUrl(f"must have at most {MAX_LENGTH} characters; this one has {len(text)}")
     if _FORBIDDEN.search(text):

@@ -1,4 +1,4 @@
-"""Tenants and their routes."""
+"""Tenants and their routes, current and past."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from shared.schemas.route_value import RouteValue
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A team. `revision` is that of its last committed change set, 0 before the first."""
+    """A tenant. `revision` is that of its last committed change set, 0 before the first."""
 
     name: str
     revision: int
@@ -18,7 +18,7 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A route as it stands; `revision` is the tenant's that last changed it."""
+    """The current state of a route; `revision` is the tenant revision that last changed it."""
 
     key: RouteKey
     value: RouteValue
@@ -37,7 +37,7 @@ class PastRoute:
 
 @dataclass(frozen=True, slots=True)
 class RoutePosition:
-    """Where a page of a tenant's routes ended: they are listed by service, env and version."""
+    """The last route of a page of a tenant's routes, which are listed by service, env and version."""
 
     service: str
     env: str

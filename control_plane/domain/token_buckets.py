@@ -1,4 +1,4 @@
-"""Token buckets by name: how often something may happen in the long run, and how often at once."""
+"""Token buckets by name: each limits a long-run rate and the size of a burst."""
 
 import math
 from collections import OrderedDict
@@ -7,53 +7,53 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """So many each second in the long run, and `burst` at once after a quiet time."""
+    """`per_second` tokens in the long run, and `burst` tokens at once from a full bucket."""
 
     per_second: float
     burst: int
 
     @property
     def window_seconds(self) -> int:
-        """How long an empty bucket takes to fill."""
+        """The time in which an empty bucket fills."""
         return math.ceil(self.burst / self.per_second)
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A bucket as it stands: whole tokens left, seconds until it is full, and until it has one token (0: now)."""
+    """A bucket's level: whole tokens, seconds until the bucket is full, and seconds until it has one token (0: now)."""
 
     remaining: int
-    full_after: float
-    next_after: float
+    full_after_seconds: float
+    next_after_seconds: float
 
 
 class TokenBuckets:
-    """One bucket for each name, of which the `most` used last are kept; one that is not there is full.
+    """One bucket for each name; the `max_buckets` used last are kept, and a name without a bucket has a full one.
 
-    A bucket is one number, the moment at which it is full again, so that nothing has to refill it. Source: the virtual
-    scheduling form of the generic cell rate algorithm, ITU-T I.371, annex A. Times are any monotonic clock's seconds.
+    A bucket is one number, the time at which it is full again, so that no task has to refill it. Source: the virtual
+    scheduling form of the generic cell rate algorithm, ITU-T I.371, annex A. Times are seconds of any monotonic clock.
     """
 
-    def __init__(self, rate: Rate, *, most: int = 10_000) -> None:
+    def __init__(self, rate: Rate, *, max_buckets: int = 10_000) -> None:
         self.rate = rate
-        self._interval = 1 / rate.per_second
-        self._most = most
+        self._interval_seconds = 1 / rate.per_second
+        self._max_buckets = max_buckets
         self._full_at: OrderedDict[str, float] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._full_at)
 
     def level(self, name: str, now: float) -> Level:
-        """What the bucket holds at this moment."""
+        """The bucket's level at this time."""
         full_after = max(0.0, self._full_at.get(name, now) - now)
-        tokens = self.rate.burst - full_after / self._interval
-        # What is a whole token but for rounding counts as one; otherwise a caller who waits as told comes too early.
+        tokens = self.rate.burst - full_after / self._interval_seconds
+        # A token that is whole but for rounding counts, so that a caller that waits `next_after_seconds` is admitted.
         remaining = math.floor(tokens + 1e-6)
-        return Level(remaining, full_after, 0.0 if remaining >= 1 else (1 - tokens) * self._interval)
+        return Level(remaining, full_after, 0.0 if remaining >= 1 else (1 - tokens) * self._interval_seconds)
 
     def take(self, name: str, now: float) -> None:
-        """Take one token, which `level` said was there."""
-        self._full_at[name] = max(now, self._full_at.get(name, now)) + self._interval
+        """Take one token; the caller has checked with `level` that there is one."""
+        self._full_at[name] = max(now, self._full_at.get(name, now)) + self._interval_seconds
         self._full_at.move_to_end(name)
-        if len(self._full_at) > self._most:
+        if len(self._full_at) > self._max_buckets:
             self._full_at.popitem(last=False)

@@ -1,4 +1,4 @@
-"""What can be done with access keys."""
+"""Creates, lists, rotates and revokes access keys."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -17,12 +17,12 @@ from shared.runtime.access.tokens import AccessKey
 from shared.schemas.access import Role
 from shared.schemas.topics import ACCESS_KEYS
 
-_ANNOUNCE_SECONDS = 1.0
+_PUBLISH_SECONDS = 1.0
 _log = structlog.get_logger(__name__)
 
 
 class AccessKeyService:
-    """One method per use case, each within the deadline: TimeoutError after it. All raise DependencyUnavailable.
+    """One method per use case. Each raises TimeoutError after the deadline, and DependencyUnavailable.
 
     A `tenant` of None means the platform's own keys.
     """
@@ -36,15 +36,15 @@ class AccessKeyService:
         on_commit: Callable[[], None],
         deadline_seconds: float,
     ) -> None:
-        """What is done here counts in `keyring` at once. `on_commit` is called after every committed change.
+        """`keyring` gets every change at once. `on_commit` is called after every committed change.
 
-        `events` is where a revocation is told at once, besides by the relay: PostgreSQL may be gone before that looks.
+        A revocation is published to `events` at once, and again by the relay: PostgreSQL may fail before the relay reads it.
         """
         self._keys = keys
         self._keyring = keyring
         self._events = events
         self._on_commit = on_commit
-        self._deadline = deadline_seconds
+        self._deadline_seconds = deadline_seconds
 
     async def create(
         self,
@@ -55,18 +55,18 @@ class AccessKeyService:
         created_by: str,
         idempotency_key: IdempotencyKey[StoredKey] | None = None,
     ) -> tuple[StoredKey, AccessKey]:
-        """A new key, and its text, which nobody can ask for again. Raises NoSuchTenant, RequestRepeated, KeyReused."""
+        """A new key with its text, which cannot be read again. Raises NoSuchTenant, RequestRepeated, KeyReused."""
         secret = AccessKey.new()
         new = NewKey(secret.key_id, secret.sha256, subject, role, tenant, created_by, expires_at)
-        async with asyncio.timeout(self._deadline):
+        async with asyncio.timeout(self._deadline_seconds):
             stored = await self._keys.create(new, idempotency_key)
-        self._changed(stored)
+        self._apply(stored)
         _log.info("access key created", key=stored.key_id, subject=subject, role=role, of=tenant, by=created_by)
         return stored, secret
 
     async def page(self, tenant: str | None, after: str | None, limit: int) -> Sequence[StoredKey]:
-        """Keys by id, those after the given one. Raises NoSuchTenant."""
-        async with asyncio.timeout(self._deadline):
+        """Keys by id, starting after the given one. Raises NoSuchTenant."""
+        async with asyncio.timeout(self._deadline_seconds):
             return await self._keys.page(tenant, after, limit)
 
     async def rotate(
@@ -77,36 +77,36 @@ class AccessKeyService:
         by: str,
         idempotency_key: IdempotencyKey[StoredKey] | None = None,
     ) -> tuple[StoredKey, AccessKey]:
-        """A second secret for the key; the older one stays good for `grace`, or until the next rotation.
+        """A second secret for the key; the older one stays valid for `grace`, or until the next rotation.
 
-        Raises NoSuchKey, also for a key that has expired, NoSuchTenant, RequestRepeated and KeyReused.
+        Raises NoSuchKey, also for an expired key, NoSuchTenant, RequestRepeated and KeyReused.
         """
         secret = AccessKey.new(key_id)
-        async with asyncio.timeout(self._deadline):
+        async with asyncio.timeout(self._deadline_seconds):
             stored = await self._keys.rotate(tenant, key_id, secret.sha256, grace, idempotency_key)
-        self._changed(stored)
+        self._apply(stored)
         _log.info("access key rotated", key=key_id, by=by)
         return stored, secret
 
     async def revoke(self, tenant: str | None, key_id: str, by: str) -> None:
         """End the key for good. Raises NoSuchKey, NoSuchTenant."""
-        async with asyncio.timeout(self._deadline):
+        async with asyncio.timeout(self._deadline_seconds):
             await self._keys.revoke(tenant, key_id)
         if self._keyring is not None:
             self._keyring.end(key_id)
         self._on_commit()
         _log.info("access key revoked", key=key_id, by=by)
-        await self._announce(key_id)
+        await self._publish_revocation(key_id)
 
-    async def _announce(self, key_id: str) -> None:
+    async def _publish_revocation(self, key_id: str) -> None:
         ended = OutboxRecord(0, ACCESS_KEYS.name, key_id, {}, None)
         try:
-            async with asyncio.timeout(_ANNOUNCE_SECONDS):
+            async with asyncio.timeout(_PUBLISH_SECONDS):
                 await self._events.publish([ended], lambda _: None)
         except (NotPublished, TimeoutError) as error:
-            _log.info("a revocation is left to the outbox", key=key_id, why=str(error))
+            _log.info("revocation not published at once; the relay publishes it", key=key_id, reason=str(error))
 
-    def _changed(self, stored: StoredKey) -> None:
+    def _apply(self, stored: StoredKey) -> None:
         if self._keyring is not None:
             self._keyring.put(stored.record)
         self._on_commit()

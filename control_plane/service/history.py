@@ -1,4 +1,4 @@
-"""What can be seen of a tenant's history."""
+"""Reads a tenant's history."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,34 +10,34 @@ from shared.schemas.events import RouteChange
 
 
 class HistoryService:
-    """One method per use case, each within the deadline: TimeoutError after it. Raises what the History port does."""
+    """One method per use case. Each raises TimeoutError after the deadline, and what the History port raises."""
 
     def __init__(self, history: History, *, deadline_seconds: float) -> None:
         self._history = history
-        self._deadline = deadline_seconds
+        self._deadline_seconds = deadline_seconds
 
     async def page(
         self, tenant: str, matching: HistoryFilter, before: int | None, limit: int
     ) -> Sequence[ChangeSetSummary]:
-        """Change sets, newest first, those before the given revision."""
-        async with asyncio.timeout(self._deadline):
+        """Change sets, newest first, starting before the given revision."""
+        async with asyncio.timeout(self._deadline_seconds):
             return await self._history.page(tenant, matching, before, limit)
 
     async def get(self, tenant: str, revision: int) -> CommittedChanges:
-        """One change set, whole."""
-        async with asyncio.timeout(self._deadline):
+        """One change set with all of its changes."""
+        async with asyncio.timeout(self._deadline_seconds):
             return await self._history.get(tenant, revision)
 
     async def diff(
         self, tenant: str, first: int, last: int, after: RoutePosition | None, limit: int
     ) -> Sequence[RouteChange]:
         """The net difference between two revisions, by service, env and version."""
-        async with asyncio.timeout(self._deadline):
+        async with asyncio.timeout(self._deadline_seconds):
             return await self._history.diff(tenant, first, last, after, limit)
 
     async def routes_at(
         self, tenant: str, revision: int, matching: RouteFilter, after: RoutePosition | None, limit: int
     ) -> Sequence[PastRoute]:
         """The tenant's routes as they were at a revision."""
-        async with asyncio.timeout(self._deadline):
+        async with asyncio.timeout(self._deadline_seconds):
             return await self._history.routes_at(tenant, revision, matching, after, limit)

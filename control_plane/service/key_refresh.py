@@ -25,13 +25,13 @@ class KeyRefresh:
 
     async def refresh(self) -> None:
         """Apply the changes since the last refresh. Raises DependencyUnavailable."""
-        asked_at = self._clock.monotonic()
-        news = await self._keys.changed_since(self._since and self._since - _OVERLAP)
-        for each in news.keys:
+        started_at = self._clock.monotonic()
+        changed = await self._keys.changed_since(self._since and self._since - _OVERLAP)
+        for each in changed.keys:
             if each.revoked_at is not None:
                 self._keyring.end(each.key_id)
             else:
                 self._keyring.put(each.record)
-        self._since = news.as_of
-        self._keyring.note_complete(asked_at)
+        self._since = changed.read_at
+        self._keyring.note_complete(started_at)
         self._health.mark_up()

@@ -1,4 +1,4 @@
-"""Where a change set is live, and waiting until it is live everywhere."""
+"""Which resolver processes have applied a change set, and waiting until all have."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -11,89 +11,89 @@ from control_plane.ports.propagation import Publications
 from control_plane.service.resolver_monitor import ResolverMonitor
 from shared.runtime.clock import Clock
 
-LOOK_SECONDS = 0.5
-"""Between looks without news: silence is none, and it tells that a process is gone."""
-_FIRST_POLL = 0.01
-_LONGEST_POLL = 1.0
+CHECK_SECONDS = 0.5
+"""Longest pause between two checks without a report: a process becomes gone by its silence."""
+_FIRST_POLL_SECONDS = 0.01
+_LONGEST_POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class WaitLimits:
-    """Seconds that one call may wait, and how many calls may wait at once in this process."""
+    """How long one call may wait, and how many calls may wait at the same time in this process."""
 
-    seconds: float
-    at_once: int
+    max_seconds: float
+    max_concurrent: int
 
 
 class PropagationService:
-    """Every look at the database within the deadline: TimeoutError after it. Nothing is held while waiting."""
+    """Answers propagation requests. Each database read has the deadline; a waiting call holds no connection."""
 
     def __init__(
         self,
         publications: Publications,
-        fleet: ResolverMonitor,
+        resolvers: ResolverMonitor,
         *,
         deadline_seconds: float,
         limits: WaitLimits,
-        is_ending: Callable[[], bool],
+        is_draining: Callable[[], bool],
         clock: Clock,
     ) -> None:
-        """`is_ending`: whether this process is about to stop, and nobody should wait in it any longer."""
-        self._dispatches = publications
-        self._fleet = fleet
-        self._deadline = deadline_seconds
+        """`is_draining`: whether this process is about to stop, which ends all waits."""
+        self._publications = publications
+        self._resolvers = resolvers
+        self._deadline_seconds = deadline_seconds
         self._limits = limits
-        self._is_ending = is_ending
+        self._is_draining = is_draining
         self._clock = clock
         self._waiting = 0
 
-    def longest(self, seconds: float) -> float:
-        """How long a call that asks to wait so long does wait at most."""
-        return min(seconds, self._limits.seconds)
+    def max_wait_seconds(self, requested_seconds: float) -> float:
+        """The longest wait of a call that requests this wait."""
+        return min(requested_seconds, self._limits.max_seconds)
 
-    async def propagation(self, tenant: str, revision: int, wait: float) -> Propagation:
-        """How every resolver process stands to the change set, as soon as it is live everywhere, or `wait` is over.
+    async def propagation(self, tenant: str, revision: int, wait_seconds: float) -> Propagation:
+        """The progress of every resolver process, as soon as the change set is live everywhere or the wait is over.
 
-        Raises PropagationUnknown, TooManyWaiting, and what the Dispatches port does.
+        Raises PropagationUnknown, TooManyWaiting, and what the Publications port raises.
         """
-        until = self._clock.monotonic() + self.longest(wait)
-        with self._room(wait):
-            return await self._look_until(until, tenant, revision)
+        until = self._clock.monotonic() + self.max_wait_seconds(wait_seconds)
+        with self._waiting_slot(wait_seconds):
+            return await self._check_until(until, tenant, revision)
 
-    async def _look_until(self, until: float, tenant: str, revision: int) -> Propagation:
-        poll = _FIRST_POLL
-        publication, found_at = await self._find(tenant, revision), self._clock.monotonic()
+    async def _check_until(self, until: float, tenant: str, revision: int) -> Propagation:
+        poll = _FIRST_POLL_SECONDS
+        publication, read_at = await self._read(tenant, revision), self._clock.monotonic()
         while True:
-            seen = self._seen(publication, found_at)
+            propagation = self._propagation(publication, read_at)
             left = until - self._clock.monotonic()
-            if left <= 0 or self._is_ending() or (seen is not None and seen.is_live_everywhere):
+            if left <= 0 or self._is_draining() or (propagation is not None and propagation.is_live_everywhere):
                 break
             if publication.is_published:
-                await self._fleet.news(min(left, LOOK_SECONDS))
+                await self._resolvers.wait_for_report(min(left, CHECK_SECONDS))
             else:
                 await asyncio.sleep(min(left, poll))
-                poll = min(2 * poll, _LONGEST_POLL)
-                publication, found_at = await self._find(tenant, revision), self._clock.monotonic()
-        if seen is None:
+                poll = min(2 * poll, _LONGEST_POLL_SECONDS)
+                publication, read_at = await self._read(tenant, revision), self._clock.monotonic()
+        if propagation is None:
             raise PropagationUnknown(tenant, revision, published=publication.is_published)
-        return seen
+        return propagation
 
-    def _seen(self, publication: Publication, found_at: float) -> Propagation | None:
-        members = self._fleet.members()
+    def _propagation(self, publication: Publication, read_at: float) -> Propagation | None:
+        members = self._resolvers.members()
         if members is None:
             return None
-        return propagation_of(publication, members, publication.age_seconds + self._clock.monotonic() - found_at)
+        return propagation_of(publication, members, publication.age_seconds + self._clock.monotonic() - read_at)
 
-    async def _find(self, tenant: str, revision: int) -> Publication:
-        async with asyncio.timeout(self._deadline):
-            return await self._dispatches.get(tenant, revision)
+    async def _read(self, tenant: str, revision: int) -> Publication:
+        async with asyncio.timeout(self._deadline_seconds):
+            return await self._publications.get(tenant, revision)
 
     @contextmanager
-    def _room(self, wait: float) -> Iterator[None]:
-        if wait > 0 and self._waiting >= self._limits.at_once:
+    def _waiting_slot(self, wait_seconds: float) -> Iterator[None]:
+        if wait_seconds > 0 and self._waiting >= self._limits.max_concurrent:
             raise TooManyWaiting(self._waiting)
-        self._waiting += wait > 0
+        self._waiting += wait_seconds > 0
         try:
             yield
         finally:
-            self._waiting -= wait > 0
+            self._waiting -= wait_seconds > 0

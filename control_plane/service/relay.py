@@ -1,4 +1,4 @@
-"""The outbox relay: committed events into Kafka, each tenant's in revision order, by one process at a time."""
+"""The outbox relay: publishes committed events to Kafka, each tenant's in revision order, from one process at a time."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,27 +12,30 @@ from control_plane.domain.outbox import Acknowledged, OutboxRecord
 from control_plane.domain.requests import RESPONSE_RETENTION
 from control_plane.errors import LeadershipLost, NotPublished
 from control_plane.ports.publishing import EventLog, Outbox, OutboxSession
-from control_plane.service.publish_counts import PublishCounts
 from shared.runtime.backoff import Backoff
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import DependencyUnavailable
 from shared.schemas.events import Heartbeat
+from shared.schemas.topics import ROUTE_EVENTS
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class RelayTiming:
-    """In seconds, apart from what is kept. A frozen leader is replaced after its session's 10 s and one `follow`."""
+    """Intervals of the relay, and how long rows are kept.
 
-    poll: float = 0.5
-    heartbeat: float = 2.0
-    follow: float = 1.0
-    shortest_pause: float = 0.1
-    longest_pause: float = 2.0
-    purge: float = 60.0
-    retention: timedelta = timedelta(hours=24)
-    history: timedelta = timedelta(days=90)
+    A frozen leader is replaced after its session expires (10 s) and one `follow_seconds`.
+    """
+
+    poll_seconds: float = 0.5
+    heartbeat_seconds: float = 2.0
+    follow_seconds: float = 1.0
+    shortest_pause_seconds: float = 0.1
+    longest_pause_seconds: float = 2.0
+    purge_seconds: float = 60.0
+    outbox_retention: timedelta = timedelta(hours=24)
+    history_retention: timedelta = timedelta(days=90)
 
 
 class Relay:
@@ -43,10 +46,10 @@ class Relay:
         self._events = events
         self._timing = timing
         self._leader = metrics.gauge("tm_outbox_relay_leader")
-        self._counts = PublishCounts(metrics)
+        self._metrics = _PublishMetrics(metrics)
         self._wake = asyncio.Event()
         self._stopping = False
-        self._due: Heartbeat | None = None
+        self._due_heartbeat: Heartbeat | None = None
         self.backoff = self._new_backoff()
         """The pauses between two sessions."""
 
@@ -79,11 +82,11 @@ class Relay:
                 await self._lead(session)
 
     async def _follow(self, session: OutboxSession) -> bool:
-        """Wait to lead, and pass on to the leader what is committed here. False when stopped before."""
+        """Wait for leadership, and signal the leader about this process's commits. False when stopped before leading."""
         while not self._stopping:
             if await session.try_lead():
                 return True
-            if await self._is_woken_within(self._timing.follow):
+            if await self._is_woken_within(self._timing.follow_seconds):
                 with suppress(DependencyUnavailable):  # the leader polls, too
                     await self._outbox.signal()
         return False
@@ -93,30 +96,30 @@ class Relay:
         self._leader.set(1)
         try:
             async with asyncio.TaskGroup() as tasks:
-                beside = [tasks.create_task(self._beat(session)), tasks.create_task(self._purge(session))]
+                background = [tasks.create_task(self._beat(session)), tasks.create_task(self._purge(session))]
                 await self._drain(session)
-                for each in beside:
+                for each in background:
                     each.cancel()
         finally:
             self._leader.set(0)
 
     async def _beat(self, session: OutboxSession) -> None:
-        """Keep the session alive while Kafka does not answer, and have a heartbeat written when it does."""
+        """Keep the session alive, also while Kafka does not answer, and make a heartbeat due."""
         while True:
-            self._due = Heartbeat(as_of=await session.beat())
+            self._due_heartbeat = Heartbeat(as_of=await session.beat())
             self._wake.set()
-            await asyncio.sleep(self._timing.heartbeat)
+            await asyncio.sleep(self._timing.heartbeat_seconds)
 
     async def _purge(self, session: OutboxSession) -> None:
         while True:
-            await asyncio.sleep(self._timing.purge)
+            await asyncio.sleep(self._timing.purge_seconds)
             while await self._purge_some(session):
-                pass  # a bounded number at a time, with turns for the others in between
+                pass  # each call deletes a bounded number of rows, and leaves the session to the other tasks in between
 
     async def _purge_some(self, session: OutboxSession) -> bool:
         purged = [
-            await session.purge(self._timing.retention),
-            await session.purge_history(self._timing.history),
+            await session.purge(self._timing.outbox_retention),
+            await session.purge_history(self._timing.history_retention),
             await session.purge_recorded_responses(RESPONSE_RETENTION),
         ]
         return any(purged)
@@ -130,23 +133,23 @@ class Relay:
                 backoff.reset()
             except NotPublished as error:
                 pause = backoff.pause()
-                self._note(error, backoff.failures)
+                self._report_failure(error, backoff.failures)
             if is_last:
                 return
             if backoff.failures:
                 await asyncio.sleep(pause)
             else:
-                await self._is_woken_within(self._timing.poll)
+                await self._is_woken_within(self._timing.poll_seconds)
 
-    def _note(self, failure: NotPublished, attempt: int) -> None:
-        self._counts.count_failure(failure)
-        # What Kafka will never take waits for somebody to act: its limits must admit every legal change set.
+    def _report_failure(self, failure: NotPublished, attempt: int) -> None:
+        self._metrics.count_failure(failure)
+        # Kafka refuses a rejected record on every retry: an operator must raise its limits to admit every legal change set.
         log = _log.error if failure.reason == "rejected" else _log.warning
-        log("events wait in the outbox", reason=failure.reason, why=str(failure), attempt=attempt)
+        log("publishing failed; events stay in the outbox", reason=failure.reason, error=str(failure), attempt=attempt)
 
     async def _publish_unsent(self, session: OutboxSession) -> None:
-        """Publish all there is, then the heartbeat that was due before: it promises that they stand before it."""
-        heartbeat, self._due = self._due, None
+        """Publish all unsent events, then the heartbeat that was due before them, which promises that they precede it."""
+        heartbeat, self._due_heartbeat = self._due_heartbeat, None
         complete = False
         while not complete:
             unsent = await session.unsent()
@@ -165,7 +168,7 @@ class Relay:
             failure = error
         if acknowledged:
             delays = await session.mark_sent(acknowledged)
-            self._counts.count_published(acknowledged, delays)
+            self._metrics.count_published(acknowledged, delays)
         if failure is not None:
             raise failure
 
@@ -178,5 +181,24 @@ class Relay:
         return is_woken
 
     def _new_backoff(self) -> Backoff:
-        shortest, longest = self._timing.shortest_pause, self._timing.longest_pause
+        shortest, longest = self._timing.shortest_pause_seconds, self._timing.longest_pause_seconds
         return Backoff(longest, first_seconds=2 * shortest, shortest_seconds=shortest)
+
+
+class _PublishMetrics:
+    """The `tm_outbox_…` metrics of publishing."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._published = metrics.counter("tm_outbox_published_total")
+        self._failures = metrics.counter("tm_outbox_publish_failures_total")
+        self._delay = metrics.histogram("tm_outbox_publish_delay_seconds")
+
+    def count_published(self, acknowledged: Sequence[Acknowledged], delays: Sequence[tuple[str, float]]) -> None:
+        """`delays`: each record's topic, and the seconds from its commit to its acknowledgement."""
+        for each in acknowledged:
+            self._published.labels(each.record.topic).inc()
+        for topic, delay in delays:
+            self._delay.labels(topic).observe(delay)
+
+    def count_failure(self, failure: NotPublished) -> None:
+        self._failures.labels(ROUTE_EVENTS.name, failure.reason).inc()

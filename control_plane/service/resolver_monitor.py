@@ -1,4 +1,4 @@
-"""Keeps up with what the resolver processes tell of themselves."""
+"""Follows the status reports of the resolver processes."""
 
 import asyncio
 from collections.abc import MutableMapping, Sequence
@@ -6,21 +6,21 @@ from contextlib import suppress
 
 import structlog
 
-from control_plane.domain.fleet import Fleet, Member, Report
+from control_plane.domain.fleet import Fleet, Member
 from control_plane.ports.propagation import StatusReports
 from shared.runtime.backoff import Backoff
 from shared.runtime.clock import Clock
 from shared.runtime.metrics import Metrics
 
 RECONNECT_SECONDS = 5.0
-"""Longest pause before the reports are asked for again."""
+"""Longest pause before the monitor reads the reports again after an interruption."""
 
 _log = structlog.get_logger(__name__)
 _NOTE = "resolvers"
 
 
 class ResolverMonitor:
-    """Listens for ever; what it knows is current while it listens, and unknown otherwise."""
+    """Knows the resolver processes while it follows their reports; between two runs they are unknown."""
 
     def __init__(
         self, reports: StatusReports, *, clock: Clock, metrics: Metrics, notes: MutableMapping[str, str]
@@ -29,49 +29,47 @@ class ResolverMonitor:
         self._clock = clock
         self._notes = notes
         self._fleet = Fleet()
-        self._is_listening = False
-        self._news = asyncio.Event()
+        self._is_following = False
+        self._next_report = asyncio.Event()
         self.backoff = Backoff(RECONNECT_SECONDS)
         self._gauge = metrics.gauge("tm_resolver_processes")
-        metrics.before_scrape(self._count)
+        metrics.before_scrape(self._set_gauge)
 
     async def run(self) -> None:
-        """Follow the reports until they are interrupted; to be run again, after a pause of `backoff`."""
+        """Follow the reports until they are interrupted; the caller runs it again after a pause of `backoff`."""
         try:
-            await self._listen()
+            await self._follow()
         finally:
-            self._is_listening = False
-            self._notes[_NOTE] = "what resolver processes have applied is not known: their reports cannot be read"
+            self._is_following = False
+            self._notes[_NOTE] = "applied offsets of resolver processes are unknown: their reports cannot be read"
 
     def members(self) -> Sequence[Member] | None:
-        """Every process there is. None: not known now."""
-        return self._fleet.members(self._clock.monotonic()) if self._is_listening else None
+        """All known processes; None while the reports cannot be read."""
+        return self._fleet.members(self._clock.monotonic()) if self._is_following else None
 
-    async def news(self, within: float) -> None:
-        """Wait until a process tells something, at most so many seconds."""
+    async def wait_for_report(self, timeout_seconds: float) -> None:
+        """Wait until the next report arrives, or until the timeout."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(within):
-                await self._news.wait()
+            async with asyncio.timeout(timeout_seconds):
+                await self._next_report.wait()
 
-    async def _listen(self) -> None:
+    async def _follow(self) -> None:
         async with self._reports.subscribe() as subscription:
-            self._fleet.begin(subscription.backlog, self._clock.monotonic())
-            self._is_listening = True
+            self._fleet.restart(subscription.backlog, self._clock.monotonic())
+            self._is_following = True
             self.backoff.reset()
-            _log.info("subscribed to the resolvers' reports")
-            self._tell()
+            _log.info("subscribed to the resolvers' status reports")
+            self._wake_waiters()
             while True:
-                self._hear(await subscription.poll())
+                reports = await subscription.poll()
+                if reports:
+                    self._fleet.update(reports, self._clock.monotonic())
+                    self._wake_waiters()
 
-    def _hear(self, reports: Sequence[Report]) -> None:
-        if reports:
-            self._fleet.hear(reports, self._clock.monotonic())
-            self._tell()
-
-    def _tell(self) -> None:
-        """Wake who waits now; who begins to wait later waits for the next news."""
-        news, self._news = self._news, asyncio.Event()
-        news.set()
+    def _wake_waiters(self) -> None:
+        """Wake the current waiters; later ones wait on a new event, for the next report."""
+        arrived, self._next_report = self._next_report, asyncio.Event()
+        arrived.set()
         live, gone = self._counts()
         self._notes[_NOTE] = f"{live} resolver processes report, {gone} have gone silent"
 
@@ -79,7 +77,7 @@ class ResolverMonitor:
         gone = [each.is_gone for each in self.members() or ()]
         return gone.count(False), gone.count(True)
 
-    def _count(self) -> None:
+    def _set_gauge(self) -> None:
         live, gone = self._counts()
         self._gauge.labels("live").set(live)
         self._gauge.labels("gone").set(gone)

@@ -1,4 +1,4 @@
-"""What can be seen of a tenant's routes."""
+"""Reads a tenant's routes."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,20 +9,20 @@ from shared.schemas.identity import RouteKey
 
 
 class RouteService:
-    """One method per use case, each within the deadline: TimeoutError after it. All raise DependencyUnavailable."""
+    """One method per use case. Each raises TimeoutError after the deadline, and DependencyUnavailable."""
 
     def __init__(self, routes: Routes, *, deadline_seconds: float) -> None:
         self._routes = routes
-        self._deadline = deadline_seconds
+        self._deadline_seconds = deadline_seconds
 
     async def get(self, key: RouteKey) -> Route:
         """The route, active or not. Raises NoSuchRoute, NoSuchTenant."""
-        async with asyncio.timeout(self._deadline):
+        async with asyncio.timeout(self._deadline_seconds):
             return await self._routes.get(key)
 
     async def page(
         self, tenant: str, matching: RouteFilter, after: RoutePosition | None, limit: int
     ) -> Sequence[Route]:
-        """A tenant's routes by service, env and version, those after the given position. Raises NoSuchTenant."""
-        async with asyncio.timeout(self._deadline):
+        """A tenant's routes by service, env and version, starting after the given position. Raises NoSuchTenant."""
+        async with asyncio.timeout(self._deadline_seconds):
             return await self._routes.page(tenant, matching, after, limit)

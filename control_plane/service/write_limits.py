@@ -1,4 +1,4 @@
-"""Whether a write may be done now, so that one tenant's or one credential's writes leave room for the others'."""
+"""Limits on the writes of each tenant and each credential, so that none of them crowds out the others."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,12 +11,12 @@ from shared.runtime.clock import Clock
 from shared.runtime.metrics import Metrics
 
 TENANT, CREDENTIAL = "tenant", "credential"
-_AT_ONCE_RETRY_SECONDS = 1.0
+_IN_FLIGHT_RETRY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimitStatus:
-    """A policy's name and rate, and the level of the caller's bucket under it."""
+    """A policy with its rate, and the level of the caller's bucket under it."""
 
     policy: str
     rate: Rate
@@ -24,29 +24,29 @@ class RateLimitStatus:
 
 
 class WriteLimits:
-    """Admits writes to a tenant by a credential; in one process, and in memory."""
+    """Admits writes to a tenant by a credential. Every process has its own limits, in memory."""
 
-    def __init__(self, rates: Mapping[str, Rate], *, at_once: int, clock: Clock, metrics: Metrics) -> None:
-        """`rates` by policy (TENANT, CREDENTIAL); one that is missing does not limit. `at_once` is for each tenant."""
+    def __init__(self, rates: Mapping[str, Rate], *, max_concurrent: int, clock: Clock, metrics: Metrics) -> None:
+        """`rates` by policy (TENANT, CREDENTIAL); a missing policy does not limit. `max_concurrent` is per tenant."""
         self._buckets = {policy: TokenBuckets(rate) for policy, rate in rates.items()}
-        self._at_once = at_once
+        self._max_concurrent = max_concurrent
         self._in_flight: Counter[str] = Counter()
         self._clock = clock
         self._refused = metrics.counter("tm_http_requests_shed_total").labels("rate_limited")
 
     def enter(self, tenant: str | None, credential: str) -> None:
-        """Admit a write, which must `leave` when it is done. `tenant` is None for one that is to no tenant.
+        """Admit a write; the caller must call `leave` when it is done. `tenant` is None for a write to no tenant.
 
-        Raises TooManyWrites, and takes nothing then.
+        Raises TooManyWrites, and then takes no token.
         """
         now = self._clock.monotonic()
         callers = _callers(tenant, credential)
         for policy, name in callers.items():
-            wait = self._buckets[policy].level(name, now).next_after if policy in self._buckets else 0.0
+            wait = self._buckets[policy].level(name, now).next_after_seconds if policy in self._buckets else 0.0
             if wait > 0:
                 self._refuse(f"{policy} {name} writes more often than it may", wait)
-        if tenant is not None and self._in_flight[tenant] >= self._at_once:
-            self._refuse(f"tenant {tenant} has {self._at_once} writes in flight", _AT_ONCE_RETRY_SECONDS)
+        if tenant is not None and self._in_flight[tenant] >= self._max_concurrent:
+            self._refuse(f"tenant {tenant} has {self._max_concurrent} writes in flight", _IN_FLIGHT_RETRY_SECONDS)
         for policy, name in callers.items():
             if policy in self._buckets:
                 self._buckets[policy].take(name, now)
@@ -54,7 +54,7 @@ class WriteLimits:
             self._in_flight[tenant] += 1
 
     def leave(self, tenant: str | None) -> None:
-        """The write is done, whatever became of it."""
+        """The write is done, with or without success."""
         if tenant is None:
             return
         self._in_flight[tenant] -= 1
@@ -62,7 +62,7 @@ class WriteLimits:
             del self._in_flight[tenant]
 
     def statuses(self, tenant: str | None, credential: str) -> Sequence[RateLimitStatus]:
-        """Where the caller stands under each policy."""
+        """The caller's status under each policy."""
         now = self._clock.monotonic()
         return [
             RateLimitStatus(policy, self._buckets[policy].rate, self._buckets[policy].level(name, now))
@@ -80,10 +80,10 @@ def _callers(tenant: str | None, credential: str) -> dict[str, str]:
 
 
 def write_limits(settings: ControlPlaneSettings, clock: Clock, metrics: Metrics) -> WriteLimits:
-    """The limits that the settings say; a rate of 0 is none."""
+    """The limits from the settings; a rate of 0 does not limit."""
     rates = {
         TENANT: (settings.tenant_writes_per_second, settings.tenant_write_burst),
         CREDENTIAL: (settings.credential_writes_per_second, settings.credential_write_burst),
     }
     limiting = {policy: Rate(*rate) for policy, rate in rates.items() if rate[0] > 0}
-    return WriteLimits(limiting, at_once=settings.tenant_max_concurrent_writes, clock=clock, metrics=metrics)
+    return WriteLimits(limiting, max_concurrent=settings.tenant_max_concurrent_writes, clock=clock, metrics=metrics)

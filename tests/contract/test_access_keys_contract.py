@@ -158,6 +158,6 @@ async def test_news_are_the_keys_of_everybody_that_changed_since(keys: AccessKey
     everything = await keys.changed_since(None)
     assert {each.key_id for each in everything.keys} == {each.key_id for each in made}
     await keys.revoke("team-b", made[1].key_id)
-    news = await keys.changed_since(everything.as_of)
+    news = await keys.changed_since(everything.read_at)
     assert [(each.key_id, each.revoked_at is not None) for each in news.keys] == [(made[1].key_id, True)]
-    assert (await keys.changed_since(news.as_of)).keys == ()
+    assert (await keys.changed_since(news.read_at)).keys == ()

@@ -64,7 +64,7 @@ class FakeTransaction:
         if isinstance(intent, WantedChangeSet):
             return state
         if isinstance(intent, DesiredSet):
-            return replace(state, routes={key: route for key, route in routes.items() if intent.scope.holds(key)})
+            return replace(state, routes={key: route for key, route in routes.items() if intent.scope.contains(key)})
         past = Past(registry, tenant.name)
         undone = past.changes_of(intent.revision) if isinstance(intent, Revert) else past.first_after(intent.revision)
         return replace(state, changes_to_undo=undone)

@@ -76,7 +76,7 @@ async def test_change_is_committed_and_its_propagation_is_unknown_while_kafka_is
 
         problem = (await eventually(is_unknown, within=30)).json()
         assert problem["type"] == "urn:traffic-manager:problem:propagation-unknown"
-        assert "not known to be in Kafka yet" in problem["detail"]
+        assert "not yet known to be in Kafka" in problem["detail"]
         waiting = asyncio.create_task(propagation(system, key.tenant, 2, wait=WAIT_SECONDS))
     finally:
         await system.stack.kafka.thaw()

@@ -11,7 +11,13 @@ from shared.runtime.metrics import Metrics
 from tests.fakes.control_plane_event_log import FakeEventLog
 from tests.fakes.control_plane_outbox import FakeOutbox
 
-QUICK = RelayTiming(poll=0.01, heartbeat=0.02, follow=0.01, shortest_pause=0.001, longest_pause=0.01)
+QUICK = RelayTiming(
+    poll_seconds=0.01,
+    heartbeat_seconds=0.02,
+    follow_seconds=0.01,
+    shortest_pause_seconds=0.001,
+    longest_pause_seconds=0.01,
+)
 """Intervals and pauses of a few milliseconds."""
 
 

@@ -103,9 +103,9 @@ class PostgresAccessKeys:
 
     async def changed_since(self, since: datetime | None) -> ChangedKeys:
         async with self._primary.platform() as connection:
-            as_of: datetime = await connection.fetchval("SELECT clock_timestamp()")
+            read_at: datetime = await connection.fetchval("SELECT clock_timestamp()")
             rows = await connection.fetch(_CHANGED, since)
-        return ChangedKeys(as_of, tuple(_stored(row) for row in rows))
+        return ChangedKeys(read_at, tuple(_stored(row) for row in rows))
 
     async def republish(self) -> int:
         """Put a record of every valid key into the outbox; returns how many."""

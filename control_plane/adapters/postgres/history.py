@@ -15,7 +15,7 @@ from shared.schemas.identity import RouteKey
 
 
 class PostgresHistory:
-    """The History port: every answer from one snapshot, so that it is true of one moment."""
+    """The History port. Every method reads one database snapshot, so that its result holds at one moment."""
 
     def __init__(self, primary: Primary) -> None:
         self._primary = primary
@@ -33,7 +33,7 @@ class PostgresHistory:
             known = await find_tenant(connection, tenant)
             changes = await changes_of(connection, known, revision)
             row = await connection.fetchrow(sql.SUMMARY, known.id, revision)
-        assert row is not None  # noqa: S101 - its changes are there
+        assert row is not None  # noqa: S101 - its changes were read in the same snapshot
         return CommittedChanges(_summary(row), tuple(changes))
 
     async def diff(

@@ -1,4 +1,4 @@
-"""Brings a database's schema to what this release expects. Forward only."""
+"""Migrates a database's schema to this release. Forward only."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from control_plane import migrations
 from control_plane.errors import MigrationFailed
 
 _LOCK = 7_245_001
-"""Of the advisory lock under which migrations run; another number than the relay's."""
+"""Key of the advisory lock under which migrations run; it differs from the relay's."""
 
 _UNREACHABLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
@@ -21,21 +21,21 @@ _UNREACHABLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 async def migrate(url: str, *, connect_seconds: float = 10.0) -> None:
     """Apply every migration that the database at `url` lacks, in one transaction.
 
-    Safe to run by several at once: they take turns, and the later ones find nothing to do.
+    Several processes may run it at the same time: they run one after another, and the later ones change nothing.
     Raises MigrationFailed.
     """
 
     async def connect() -> asyncpg.Connection:
         return await asyncpg.connect(url, timeout=connect_seconds, server_settings={"application_name": "migrate"})
 
-    # SQLAlchemy takes the connection from asyncpg, which reads every form of PostgreSQL URL.
+    # asyncpg opens the connection, because it parses every form of PostgreSQL URL.
     engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
     try:
         async with engine.begin() as connection:
             await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
             await connection.run_sync(_upgrade)
     except _UNREACHABLE as error:
-        raise MigrationFailed(f"the database was left as it was: {type(error).__name__}: {error}") from error
+        raise MigrationFailed(f"the database is unchanged. Cause: {type(error).__name__}: {error}") from error
     finally:
         await engine.dispose()
 

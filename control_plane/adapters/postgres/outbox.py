@@ -1,4 +1,4 @@
-"""The outbox in PostgreSQL: who may publish from it, and what."""
+"""The outbox in PostgreSQL, and the session of the relay that publishes from it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -15,7 +15,7 @@ from shared.runtime.resilience import DependencyUnavailable, Guard
 
 _SIGNAL = f"SELECT pg_notify('{CHANNEL}', '')"
 
-# The server ends the session of a relay that stopped (crashed host, paused process), and with it the lock.
+# The server ends the session of a stopped relay (crashed host, paused process), which frees the lock.
 _SESSION_SETTINGS = {
     "application_name": "outbox_relay",
     "role": "tm_relay",
@@ -38,7 +38,7 @@ _Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
 class PostgresOutbox:
-    """The Outbox port. A relay's session has a connection of its own, outside the pool, because it holds the lock."""
+    """The Outbox port. A relay's session has its own connection outside the pool, because the connection holds the lock."""
 
     def __init__(self, primary: Primary, url: str, guard: Guard) -> None:
         self._primary = primary
@@ -64,7 +64,7 @@ class PostgresOutbox:
             raise LeadershipLost(str(error)) from error
 
     async def signal(self) -> None:
-        # Not in the transaction of the change: commits that notify wait for each other, whatever their tenant.
+        # Not in the transaction of a change: commits with a notification exclude each other across all tenants.
         async with self._primary.connection() as connection:
             await connection.execute(_SIGNAL)
 
@@ -81,7 +81,7 @@ async def _until_terminated(connection: "_Connection") -> AsyncIterator[None]:
     scope = asyncio.timeout(None)
 
     def expire(_: object) -> None:
-        with suppress(RuntimeError):  # the block has ended by itself
+        with suppress(RuntimeError):  # the block has already ended
             scope.reschedule(asyncio.get_running_loop().time())
 
     connection.add_termination_listener(expire)

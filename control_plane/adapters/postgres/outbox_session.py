@@ -1,4 +1,4 @@
-"""What a relay does with the connection that holds its lock."""
+"""The outbox session of a relay, on the connection that holds its lock."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -16,22 +16,22 @@ from shared.schemas.topics import MAX_RECORD_BYTES
 
 CHANNEL = "outbox"
 _LOCK = 7_245_002
-"""Of the advisory lock that the leading relay holds."""
+"""Key of the advisory lock that the leading relay holds."""
 
 MAX_RECORDS = 500
 MAX_BYTES = MAX_RECORD_BYTES
 _PURGED_AT_ONCE = 1_000
 _CHANGE_SETS_PURGED_AT_ONCE = 100
-"""Each may have 500 changes."""
+"""Few, because each may have 500 changes."""
 
-# Read before the row is committed: whatever was acknowledged before that time is in every snapshot that shows it.
+# The time is read before the row commits: every snapshot that sees the row also sees all earlier acknowledgements.
 _BEAT = """
 INSERT INTO relay_heartbeat (as_of) VALUES (clock_timestamp())
 ON CONFLICT (only_row) DO UPDATE SET as_of = excluded.as_of
 RETURNING as_of
 """
 
-# Rows are taken while those before them stay below the limit of bytes, so that one row always is.
+# A row is included while the rows before it are below the byte limit, so that the first row always is.
 _UNSENT = """
 SELECT id, topic, key, headers, payload FROM (
     SELECT *, sum(bytes) OVER (ORDER BY id) - bytes AS bytes_before
@@ -47,7 +47,7 @@ WHERE outbox.id = sent.id AND outbox.sent_at IS NULL
 RETURNING outbox.topic, extract(epoch FROM outbox.sent_at - outbox.created_at)::float8 AS delay
 """
 
-# Looks at the oldest rows only: by id, for which there is an index.
+# Reads the oldest rows by id only, which has an index.
 _PURGE = """
 DELETE FROM outbox WHERE id IN (
     SELECT id FROM (SELECT id, sent_at FROM outbox ORDER BY id LIMIT $1) AS oldest
@@ -55,7 +55,7 @@ DELETE FROM outbox WHERE id IN (
 )
 """
 
-# Up to a revision of each tenant, so that what is left has no holes even where the clock once went back.
+# Up to one revision per tenant, so that the rest has no gaps even if the primary's clock once went back.
 _PURGE_HISTORY = """
 WITH old AS (
     SELECT tenant_id, max(revision) AS revision FROM (
@@ -67,7 +67,7 @@ WITH old AS (
 )
 DELETE FROM change_sets USING old WHERE change_sets.tenant_id = old.tenant_id AND change_sets.revision <= old.revision
 """
-_PURGE_ANSWERS = """
+_PURGE_RESPONSES = """
 DELETE FROM idempotency_keys WHERE (tenant_id, key) IN (
     SELECT tenant_id, key FROM idempotency_keys
     WHERE created_at < clock_timestamp() - $2::interval ORDER BY created_at LIMIT $1
@@ -78,13 +78,13 @@ _Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
 class PostgresOutboxSession:
-    """The OutboxSession port on one connection, which its users share in turns."""
+    """The OutboxSession port on one connection, which runs one call at a time."""
 
     def __init__(self, connection: _Connection, guard: Guard, on_signal: Callable[[], None]) -> None:
         self._connection = connection
         self._guard = guard
         self._on_signal = on_signal
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     async def try_lead(self) -> bool:
         async with self._call() as connection:
@@ -122,7 +122,7 @@ class PostgresOutboxSession:
         return await self._delete(_PURGE_HISTORY, _CHANGE_SETS_PURGED_AT_ONCE, older_than)
 
     async def purge_recorded_responses(self, older_than: timedelta) -> int:
-        return await self._delete(_PURGE_ANSWERS, _PURGED_AT_ONCE, older_than)
+        return await self._delete(_PURGE_RESPONSES, _PURGED_AT_ONCE, older_than)
 
     async def _delete(self, statement: str, at_most: int, older_than: timedelta) -> int:
         async with self._call() as connection:
@@ -132,7 +132,7 @@ class PostgresOutboxSession:
     @asynccontextmanager
     async def _call(self) -> AsyncIterator[_Connection]:
         try:
-            async with self._turn, self._guard.call():
+            async with self._lock, self._guard.call():
                 yield self._connection
         except DependencyUnavailable as error:
             raise LeadershipLost(str(error)) from error

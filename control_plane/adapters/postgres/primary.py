@@ -1,4 +1,4 @@
-"""Connections to the PostgreSQL primary, and what its errors mean."""
+"""Connections to the PostgreSQL primary, and the errors that mean that it is unavailable."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -20,18 +20,18 @@ UNAVAILABLE: tuple[type[Exception], ...] = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # shutting down, starting up, a statement that took too long
     asyncpg.InsufficientResourcesError,
-    asyncpg.ReadOnlySQLTransactionError,  # no longer, or not yet, the primary
+    asyncpg.ReadOnlySQLTransactionError,  # the server is not the primary
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
-    asyncpg.UndefinedTableError,  # migrations have not been run
+    asyncpg.UndefinedTableError,  # the schema is not migrated
     asyncpg.UndefinedColumnError,
-    asyncpg.InvalidParameterValueError,  # the serving role does not exist, which migrations make
+    asyncpg.InvalidParameterValueError,  # the serving role does not exist: the schema is not migrated
 )
-"""The driver's errors that mean: not now. Any other is a mistake of ours."""
+"""The driver's errors that mean "unavailable now". Any other error is a bug in this service."""
 
 
 class Primary:
-    """A pool of connections; every use is one guarded call. Opened and closed as an async context manager."""
+    """A pool of connections; every use is one guarded call. Open it as an async context manager."""
 
     def __init__(self, url: str, *, size: int, deadline_seconds: float, guard: Guard) -> None:
         self._url = url
@@ -41,7 +41,7 @@ class Primary:
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
 
     async def __aenter__(self) -> Self:
-        # Without a first connection: the service starts while the primary is away, and is not ready until it is back.
+        # Without a first connection: the service can start while the primary is down, and becomes ready when it is back.
         self._pool = await asyncpg.create_pool(
             self._url,
             min_size=0,
@@ -63,12 +63,12 @@ class Primary:
             pool.terminate()
 
     def _server_settings(self) -> dict[str, str]:
-        # The server gives up by itself what nobody waits for any more, a tenant's lock above all. Waiting for that lock
-        # ends first, so that a busy tenant is told from a server that does not answer.
+        # The server ends a statement or transaction whose request has timed out, and so frees the tenant's lock. Waiting
+        # for that lock times out first, so that a busy tenant differs from a server that does not answer.
         deadline = int(self._deadline * 1000)
         return {
             "application_name": "control_plane",
-            # From the first moment on, and what any RESET goes back to: this role sees nothing until a tenant is named.
+            # The default that RESET returns to: this role sees no row until a tenant is set.
             "role": "tm_control",
             "jit": "off",
             "statement_timeout": str(deadline),
@@ -86,34 +86,34 @@ class Primary:
             try:
                 yield connection
             except asyncio.CancelledError:
-                # The deadline has passed: nobody waits for a server that may never answer to take its statement back.
+                # The deadline has passed: do not wait for a server that may never confirm the cancellation.
                 connection.terminate()
                 raise
             finally:
                 await self._pool.release(connection)
 
     def transaction(self, tenant: str) -> AbstractAsyncContextManager[Connection]:
-        """A transaction that sees this tenant's rows and no other's. Its block's end commits.
+        """A transaction that sees the rows of this tenant only. The end of the block commits.
 
-        Raises DependencyUnavailable, and NoSuchTenant for what can be no tenant's name.
+        Raises DependencyUnavailable, and NoSuchTenant for an invalid tenant name.
         """
-        # The statements of a change are long and always run the same way: planning them anew for each list of routes
-        # takes as long as running them. Sent with BEGIN, it costs no round trip.
-        return self._begun(f"BEGIN; SET LOCAL plan_cache_mode = force_generic_plan; {_tenant_is(tenant)}")
+        # A generic plan, because the best plan for a change does not depend on its parameters, and planning takes as long
+        # as running it. Sent with BEGIN, the setting costs no round trip.
+        return self._begun(f"BEGIN; SET LOCAL plan_cache_mode = force_generic_plan; {_set_tenant(tenant)}")
 
     def snapshot(self, tenant: str) -> AbstractAsyncContextManager[Connection]:
-        """As `transaction`, with statements that all see one moment and cannot write."""
-        return self._begun(f"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; {_tenant_is(tenant)}")
+        """As `transaction`, but read-only, and with all statements on one snapshot."""
+        return self._begun(f"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; {_set_tenant(tenant)}")
 
     def platform(
         self, role: Literal["tm_platform", "tm_relay"] = "tm_platform"
     ) -> AbstractAsyncContextManager[Connection]:
-        """A transaction about all tenants, as a role that sees what that takes. Raises DependencyUnavailable."""
+        """A transaction on all tenants, in a role that may read or write them. Raises DependencyUnavailable."""
         return self._begun(f"BEGIN; SET LOCAL ROLE {role}")
 
     @asynccontextmanager
     async def _begun(self, begin: str) -> AsyncIterator[Connection]:
-        # By hand, because asyncpg's own would wait without end for a frozen server to roll back.
+        # Without asyncpg's own transaction, which would wait without end for a frozen server to roll back.
         async with self.connection() as connection:
             await connection.execute(begin)
             try:
@@ -125,11 +125,11 @@ class Primary:
             await connection.execute("COMMIT")
 
 
-def _tenant_is(tenant: str) -> str:
+def _set_tenant(tenant: str) -> str:
     if name_errors(tenant=tenant):
-        raise NoSuchTenant(tenant)  # and so the statement is safe to build
+        raise NoSuchTenant(tenant)  # a valid name cannot break out of the quotes
     return f"SET LOCAL tm.tenant = '{tenant}'"
 
 
 async def _keep_session(_: Any) -> None:
-    """Nothing here changes a session's state, so that a reset would be a round trip for nothing."""
+    """No statement changes session state, so that a reset would be a wasted round trip."""

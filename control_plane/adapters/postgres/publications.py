@@ -1,4 +1,4 @@
-"""Where change sets landed in Kafka, as the outbox remembers."""
+"""The positions of change sets in Kafka, as stored in the outbox."""
 
 import asyncpg
 
@@ -6,9 +6,9 @@ from control_plane.adapters.postgres.primary import Primary
 from control_plane.adapters.postgres.tenant_history import KnownTenant, find_tenant, require
 from control_plane.domain.propagation import Position, Publication
 
-# A change set whose outbox row is gone was published: rows are purged some time after that. Those of before the link
-# was kept were published, too.
-_DISPATCH = """
+# A change set without an outbox row was published: only sent rows are purged, and a change set from before the column
+# `outbox_id` existed was sent long ago.
+_PUBLICATION = """
 SELECT change_sets.committed_at,
        greatest(0, extract(epoch FROM clock_timestamp() - change_sets.committed_at))::float8 AS age_seconds,
        outbox.id IS NULL OR outbox.sent_at IS NOT NULL AS is_published,
@@ -19,7 +19,7 @@ WHERE change_sets.tenant_id = $1 AND change_sets.revision = $2
 
 
 class PostgresPublications:
-    """The Dispatches port."""
+    """The Publications port."""
 
     def __init__(self, primary: Primary) -> None:
         self._primary = primary
@@ -28,11 +28,11 @@ class PostgresPublications:
         async with self._primary.snapshot(tenant) as connection:
             known = await find_tenant(connection, tenant)
             await require(connection, known, revision, least=1)
-            row = await connection.fetchrow(_DISPATCH, known.id, revision)
-        assert row is not None  # noqa: S101 - it was required
-        return _dispatch(known, revision, row)
+            row = await connection.fetchrow(_PUBLICATION, known.id, revision)
+        assert row is not None  # noqa: S101 - `require` found the change set in the same snapshot
+        return _publication(known, revision, row)
 
 
-def _dispatch(tenant: KnownTenant, revision: int, row: asyncpg.Record) -> Publication:
-    place = None if row["kafka_offset"] is None else Position(row["kafka_partition"], row["kafka_offset"])
-    return Publication(tenant.name, revision, row["committed_at"], row["age_seconds"], row["is_published"], place)
+def _publication(tenant: KnownTenant, revision: int, row: asyncpg.Record) -> Publication:
+    position = None if row["kafka_offset"] is None else Position(row["kafka_partition"], row["kafka_offset"])
+    return Publication(tenant.name, revision, row["committed_at"], row["age_seconds"], row["is_published"], position)

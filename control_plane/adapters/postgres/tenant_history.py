@@ -1,4 +1,4 @@
-"""A tenant, and how far back its history is kept, as one transaction sees it."""
+"""A tenant's row and its stored history, as one transaction sees them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from shared.schemas.events import RouteChange
 
 @dataclass(frozen=True, slots=True)
 class KnownTenant:
-    """A tenant's row. `routes`: how many it has, active and inactive."""
+    """A tenant's row. `routes` counts its routes, active and inactive."""
 
     id: int
     name: str
@@ -29,23 +29,23 @@ async def find_tenant(connection: Connection, name: str, statement: str = TENANT
 
 
 async def changes_of(connection: Connection, tenant: KnownTenant, revision: int) -> Sequence[RouteChange]:
-    """What a change set changed. Raises NoSuchRevision, HistoryPurged."""
+    """The changes of a change set. Raises NoSuchRevision, HistoryPurged."""
     rows = await connection.fetch(CHANGES_OF, tenant.id, revision)
-    await require(connection, tenant, revision, least=1)  # last, so that what is purged meanwhile is noticed
+    await require(connection, tenant, revision, least=1)  # last, to notice a purge between the two statements
     return [change_from(row) for row in rows]
 
 
 async def first_changes_after(connection: Connection, tenant: KnownTenant, revision: int) -> Sequence[RouteChange]:
-    """Of every route that changed after a revision, the first change. Raises NoSuchRevision, HistoryPurged."""
+    """For each route that changed after a revision, its first change. Raises NoSuchRevision, HistoryPurged."""
     rows = await connection.fetch(FIRST_CHANGES_AFTER, tenant.id, revision)
     await require(connection, tenant, revision, least=0)
     return [change_from(row) for row in rows]
 
 
 async def require(connection: Connection, tenant: KnownTenant, revision: int, *, least: int) -> None:
-    """Check that the revision can be asked for; `least`: 1 for what it changed, 0 for how things were at it.
+    """Check that the revision is stored. `least`: 1 to read its changes, 0 to read the routes at it.
 
-    How things were is known one revision further back than what changed. Raises NoSuchRevision, HistoryPurged.
+    The routes at a revision are known one revision further back than its changes. Raises NoSuchRevision, HistoryPurged.
     """
     if not least <= revision <= tenant.revision:
         raise NoSuchRevision(tenant.name, revision, tenant.revision)

@@ -26,10 +26,10 @@ class PostgresTenants:
             found = await connection.fetchrow(_GET, name)
             if found is not None:
                 return _tenant(found), False
-            made = await connection.fetchrow(_INSERT, name)
-            if made is not None:
-                return _tenant(made), True
-            # Somebody else made it in between, and tenants are never removed.
+            created = await connection.fetchrow(_INSERT, name)
+            if created is not None:
+                return _tenant(created), True
+            # Another transaction created it since the first read, and tenants are never removed.
             return _tenant(await connection.fetchrow(_GET, name)), False
 
     async def get(self, name: str) -> Tenant:

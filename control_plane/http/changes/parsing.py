@@ -50,7 +50,7 @@ def accept_desired_set(request: AnyRequest, tenant: str, body: bytes, rules: Url
     options, elements, errors = read_list_body(body, MassChangeOptions, "routes", _accept_any_length, _CHECKS)
     query, query_errors = read_parameters(request, ScopeQuery)
     scope = EVERYTHING if query is None else Scope(query.service, query.env)
-    routes = _read_routes("/routes", tenant, elements, DesiredRouteBody, rules, errors, scope.holds)
+    routes = _read_routes("/routes", tenant, elements, DesiredRouteBody, rules, errors, scope.contains)
 
     def intent(options: MassChangeOptions) -> Intent:
         return DesiredSet(tenant, routes, scope, options.allow_mass_deactivation)

@@ -65,7 +65,9 @@ def _headers(statuses: Sequence[RateLimitStatus]) -> list[tuple[bytes, bytes]]:
     if not statuses:
         return []
     policies = (f'"{each.policy}";q={each.rate.burst};w={each.rate.window_seconds}' for each in statuses)
-    levels = (f'"{each.policy}";r={each.level.remaining};t={math.ceil(each.level.full_after)}' for each in statuses)
+    levels = (
+        f'"{each.policy}";r={each.level.remaining};t={math.ceil(each.level.full_after_seconds)}' for each in statuses
+    )
     return [
         (b"ratelimit-policy", ", ".join(policies).encode()),
         (b"ratelimit", ", ".join(levels).encode()),

@@ -43,7 +43,7 @@ def propagation_handlers(propagation: PropagationService, deadline_seconds: floa
         number, wait = accept_propagation(request, tenant, revision)
         if wait > 0:
             # The database may be read once more after the wait.
-            release_slot(propagation.longest(wait) + 2 * deadline_seconds)
+            release_slot(propagation.max_wait_seconds(wait) + 2 * deadline_seconds)
         return PropagationBody.of(await propagation.propagation(tenant, number, wait))
 
     return [show_propagation]

@@ -143,5 +143,5 @@ async def test_the_platform_knows_all_keys_and_its_own_are_nobody_elses(primary:
     news = await keys.changed_since(None)
     assert {each.tenant for each in news.keys} == {"team-a", "team-b", None}
     await keys.revoke(None, admin.key_id)
-    since = await keys.changed_since(news.as_of)
+    since = await keys.changed_since(news.read_at)
     assert [(each.key_id, each.revoked_at is not None) for each in since.keys] == [(admin.key_id, True)]

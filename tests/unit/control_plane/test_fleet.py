@@ -21,43 +21,43 @@ def named(fleet: Fleet, now: float) -> dict[str, tuple[float, bool]]:
 
 def test_a_process_is_there_until_it_withdraws() -> None:
     fleet = Fleet()
-    fleet.begin([report("a"), report("b")], at=100)
-    fleet.hear([report("a", None)], at=101)
+    fleet.restart([report("a"), report("b")], at=100)
+    fleet.update([report("a", None)], at=101)
     assert named(fleet, 101) == {"b": (1, False)}
 
 
 def test_a_process_that_has_been_silent_for_long_is_gone_until_it_tells_something() -> None:
     fleet = Fleet()
-    fleet.begin([report("a")], at=100)
+    fleet.restart([report("a")], at=100)
     assert named(fleet, 100 + GONE_SECONDS - 0.1)["a"][1] is False
     assert named(fleet, 100 + GONE_SECONDS) == {"a": (GONE_SECONDS, True)}
-    fleet.hear([report("a")], at=120)
+    fleet.update([report("a")], at=120)
     assert named(fleet, 121) == {"a": (1, False)}
 
 
 def test_who_was_not_listened_to_is_not_called_silent() -> None:
     fleet = Fleet()
-    fleet.begin([report("a")], at=100)
-    fleet.begin([report("a")], at=300)
+    fleet.restart([report("a")], at=100)
+    fleet.restart([report("a")], at=300)
     assert named(fleet, 301) == {"a": (1, False)}
 
 
 def test_what_the_topic_does_not_tell_any_more_is_forgotten() -> None:
     fleet = Fleet()
-    fleet.begin([report("a"), report("b")], at=100)
-    fleet.begin([report("b")], at=200)
+    fleet.restart([report("a"), report("b")], at=100)
+    fleet.restart([report("b")], at=200)
     assert set(named(fleet, 200)) == {"b"}
-    fleet.hear([report("c")], at=200 + FORGET_SECONDS)
+    fleet.update([report("c")], at=200 + FORGET_SECONDS)
     assert set(named(fleet, 200 + FORGET_SECONDS)) == {"c"}
 
 
 @given(st.lists(told, max_size=30))
 def test_a_process_is_what_it_told_last(reports: list[tuple[float, str, int | None]]) -> None:
     fleet = Fleet()
-    fleet.begin([], at=0)
+    fleet.restart([], at=0)
     last: dict[str, tuple[float, int | None]] = {}
     for at, name, offset in sorted(reports, key=lambda each: each[0]):
-        fleet.hear([report(name, offset)], at)
+        fleet.update([report(name, offset)], at)
         last[name] = (at, offset)
     members = fleet.members(31)
     assert {each.status.instance: each.status.partitions[0].next_offset for each in members} == {

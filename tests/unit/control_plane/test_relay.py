@@ -12,7 +12,7 @@ from tests.fakes.control_plane_outbox import FakeOutbox
 from tests.support.relay import running_relay
 from tests.support.waiting import eventually
 
-BY_SIGNAL_ONLY = RelayTiming(poll=60, heartbeat=60, follow=0.01)
+BY_SIGNAL_ONLY = RelayTiming(poll_seconds=60, heartbeat_seconds=60, follow_seconds=0.01)
 
 
 async def _all_sent(outbox: FakeOutbox) -> bool:
@@ -150,7 +150,11 @@ async def test_a_stopped_relay_publishes_what_was_committed_before() -> None:
 async def test_sent_events_are_purged_after_their_retention() -> None:
     outbox, events = FakeOutbox(), FakeEventLog()
     outbox.commit("team-a", b"1")
-    async with running_relay(outbox, events, RelayTiming(poll=0.01, heartbeat=0.01, purge=0, retention=timedelta())):
+    async with running_relay(
+        outbox,
+        events,
+        RelayTiming(poll_seconds=0.01, heartbeat_seconds=0.01, purge_seconds=0, outbox_retention=timedelta()),
+    ):
         await eventually(lambda: _published(events, 1))
         await eventually(lambda: _empty(outbox))
 

@@ -12,7 +12,7 @@ from tests.support.waiting import eventually
 
 async def test_old_history_and_recorded_answers_are_purged_by_the_leader() -> None:
     outbox = FakeOutbox()
-    timing = replace(QUICK, purge=0, history=timedelta(days=7))
+    timing = replace(QUICK, purge_seconds=0, history_retention=timedelta(days=7))
     async with running_relay(outbox, FakeEventLog(), timing):
         await eventually(lambda: _purged(outbox))
     assert set(outbox.purged) == {("history", timedelta(days=7)), ("answers", RESPONSE_RETENTION)}

@@ -30,7 +30,7 @@ def test_who_waits_as_told_is_admitted(rate: Rate, before: int) -> None:
     buckets, now = TokenBuckets(rate), 1000.0
     for _ in range(before):
         _taken(buckets, "a", now)
-    now += buckets.level("a", now).next_after
+    now += buckets.level("a", now).next_after_seconds
     assert _taken(buckets, "a", now)
 
 
@@ -40,8 +40,8 @@ def test_a_full_bucket_has_the_burst_and_is_full_again_after_its_window(rate: Ra
     assert [_taken(buckets, "a", 0.0) for _ in range(rate.burst + 1)] == [True] * rate.burst + [False]
     emptied = buckets.level("a", 0.0)
     assert emptied.remaining == 0
-    assert emptied.full_after <= rate.window_seconds + 1e-6
-    assert buckets.level("a", emptied.full_after).remaining == rate.burst
+    assert emptied.full_after_seconds <= rate.window_seconds + 1e-6
+    assert buckets.level("a", emptied.full_after_seconds).remaining == rate.burst
 
 
 def test_buckets_are_apart() -> None:
@@ -52,7 +52,7 @@ def test_buckets_are_apart() -> None:
 
 
 def test_only_so_many_are_kept_and_the_least_used_goes_first() -> None:
-    buckets = TokenBuckets(Rate(1, 10), most=3)
+    buckets = TokenBuckets(Rate(1, 10), max_buckets=3)
     for name in ("a", "b", "a", "c", "d"):
         buckets.take(name, 0.0)
     assert len(buckets) == 3

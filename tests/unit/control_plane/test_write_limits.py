@@ -103,7 +103,7 @@ async def test_reading_is_not_limited(client: httpx2.AsyncClient) -> None:
 
 def limits(**rates: Rate) -> tuple[WriteLimits, MovableClock]:
     clock = MovableClock()
-    return WriteLimits(rates, at_once=2, clock=clock, metrics=Metrics(Service.CONTROL_PLANE)), clock
+    return WriteLimits(rates, max_concurrent=2, clock=clock, metrics=Metrics(Service.CONTROL_PLANE)), clock
 
 
 def test_a_tenant_has_only_so_many_writes_in_flight() -> None:

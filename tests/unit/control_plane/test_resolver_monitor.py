@@ -40,7 +40,7 @@ async def watched() -> AsyncIterator[Watched]:
 
 async def test_what_was_told_before_is_known_and_what_is_told_wakes_who_waits(watched: Watched) -> None:
     await eventually(lambda: watched.knows("a"))
-    waiting = asyncio.create_task(watched.watch.news(LONG))
+    waiting = asyncio.create_task(watched.watch.wait_for_report(LONG))
     await asyncio.sleep(0)
     watched.reports.tell("b", 1)
     async with asyncio.timeout(LONG / 2):
@@ -56,7 +56,7 @@ async def test_nothing_is_known_while_nobody_listens(watched: Watched) -> None:
         return watched.watch.members() is None
 
     await eventually(is_unknown)
-    assert "not known" in watched.notes["resolvers"]
+    assert "unknown" in watched.notes["resolvers"]
     watched.reports.is_down = False
     await eventually(lambda: watched.knows("a"))
     assert watched.notes["resolvers"] == "1 resolver processes report, 0 have gone silent"
