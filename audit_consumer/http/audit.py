@@ -28,8 +28,7 @@ from shared.runtime.http.authentication import principal_of
 from shared.runtime.http.openapi.operations import with_query
 from shared.runtime.http.openapi.problems import problem_responses
 from shared.runtime.http.payload import Rule, read_query
-from shared.runtime.http.problems import SHARED_PROBLEM_TYPES, ProblemType
-from shared.runtime.resilience import DependencyUnavailable
+from shared.runtime.http.problems import DEPENDENCY_UNAVAILABLE, INVALID_INPUT, ProblemType
 from shared.schemas.validation import InvalidInput
 
 PROBLEM_TYPES: dict[type[Exception], ProblemType] = {
@@ -43,7 +42,7 @@ _Q = TypeVar("_Q", bound=_Query)
 def _options(query: type[_Query]) -> dict[str, Any]:
     """The decorator arguments that the handlers have in common."""
     page = ResponseSpec(AuditPage, description="One page", examples=[Example(value=EXAMPLE)], generate_examples=False)
-    problems = problem_responses(SHARED_PROBLEM_TYPES[InvalidInput], SHARED_PROBLEM_TYPES[DependencyUnavailable])
+    problems = problem_responses(INVALID_INPUT, DEPENDENCY_UNAVAILABLE)
     return {"responses": {200: page, **problems}, "operation_class": with_query(query), "raises": []}
 
 

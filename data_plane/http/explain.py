@@ -12,9 +12,8 @@ from litestar.openapi.spec import Example
 from data_plane.http.openapi import Environment, Service, Tenant, Version
 from data_plane.service.resolve.explainer import Explainer, Explanation, View
 from shared.runtime.http.openapi.problems import problem_responses
-from shared.runtime.http.problems import SHARED_PROBLEM_TYPES
+from shared.runtime.http.problems import INVALID_INPUT
 from shared.schemas.identity import RouteKey
-from shared.schemas.validation import InvalidInput
 
 
 class LayerView(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +89,7 @@ def explain_handler(explainer: Explainer) -> HTTPRouteHandler:
             200: ResponseSpec(
                 RouteExplanation, description="The entry of every layer", generate_examples=False, examples=[_EXAMPLE]
             ),
-            **problem_responses(SHARED_PROBLEM_TYPES[InvalidInput]),
+            **problem_responses(INVALID_INPUT),
         },
         opt={"operation": "routes.explain"},
     )

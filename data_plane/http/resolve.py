@@ -36,9 +36,8 @@ from data_plane.http.responses import (
 from data_plane.service.resolve.resolver import Resolver
 from shared.runtime.http.openapi.operations import with_response_headers
 from shared.runtime.http.openapi.problems import problem_responses
-from shared.runtime.http.problems import SHARED_PROBLEM_TYPES
+from shared.runtime.http.problems import INVALID_INPUT
 from shared.schemas.identity import RouteKey
-from shared.schemas.validation import InvalidInput
 
 OPERATION = "routes.resolve"
 RESOLVE_PATH = "/api/v1/resolve/{tenant:str}/{service:str}/{env:str}/{version:str}"
@@ -50,7 +49,7 @@ _RESPONSES = {
         ResolvedRoute, description="The active route", generate_examples=False, examples=[_ROUTE_EXAMPLE]
     ),
     304: ResponseSpec(None, description="`If-None-Match` names the route's current revision"),
-    **problem_responses(SHARED_PROBLEM_TYPES[InvalidInput], NO_ACTIVE_ROUTE, CONSISTENCY_NOT_MET, ROUTE_UNKNOWN),
+    **problem_responses(INVALID_INPUT, NO_ACTIVE_ROUTE, CONSISTENCY_NOT_MET, ROUTE_UNKNOWN),
 }
 _ResolveOperation = with_response_headers(
     {304: ROUTE_HEADERS, 404: ANSWER_HEADERS, 409: (STALENESS_BOUND, REVISION_REACHED)}

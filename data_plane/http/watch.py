@@ -20,8 +20,7 @@ from shared.runtime.access.authenticator import Authenticator
 from shared.runtime.http.authentication import principal_of
 from shared.runtime.http.openapi.operations import with_response_headers
 from shared.runtime.http.openapi.problems import problem_responses
-from shared.runtime.http.problems import SHARED_PROBLEM_TYPES, ProblemType, problem_response
-from shared.schemas.validation import InvalidInput
+from shared.runtime.http.problems import INVALID_INPUT, ProblemType, problem_response
 
 NO_SUCH_TENANT = ProblemType(404, "no-such-tenant", "There is no such tenant")
 REVISION_GONE = ProblemType(410, "revision-gone", "This instance does not have the changes after that revision")
@@ -56,9 +55,7 @@ _RESPONSES = {
         generate_examples=False,
         examples=[Example(summary="A snapshot, a change and a progress event", value=_STREAM_EXAMPLE)],
     ),
-    **problem_responses(
-        SHARED_PROBLEM_TYPES[InvalidInput], NO_SUCH_TENANT, REVISION_GONE, TOO_MANY_WATCHERS, WATCH_UNAVAILABLE
-    ),
+    **problem_responses(INVALID_INPUT, NO_SUCH_TENANT, REVISION_GONE, TOO_MANY_WATCHERS, WATCH_UNAVAILABLE),
 }
 
 

@@ -25,20 +25,21 @@ from control_plane.http.access_keys.payloads import (
 from control_plane.http.common.cursors import encode_key_id, next_cursor
 from control_plane.http.common.idempotency import IDEMPOTENCY_PARAMETERS, REPLAYED, replayed_response
 from control_plane.http.common.parsing import AnyRequest, accept_tenant
-from control_plane.http.common.problem_types import INVALID, KEY_REUSED, PROBLEM_TYPES, UNAVAILABLE
+from control_plane.http.common.problem_types import KEY_REUSED, PROBLEM_TYPES
 from control_plane.http.common.request_fields import TenantName
 from control_plane.http.common.responses import example_response
 from control_plane.service.access_keys import AccessKeyService
 from shared.runtime.http.authentication import principal_of
 from shared.runtime.http.openapi.operations import with_body, with_query
 from shared.runtime.http.openapi.problems import problem_responses
+from shared.runtime.http.problems import DEPENDENCY_UNAVAILABLE, INVALID_INPUT
 from shared.schemas.access import Role
 
 KeyId = Annotated[str, PathParameter(description="The key's id: the 12 characters after `tm_`.")]
 
 _TENANT_KEYS = "/api/v1/tenants/{tenant:str}/access-keys"
 _PLATFORM_KEYS = "/api/v1/access-keys"
-_PROBLEMS = problem_responses(INVALID, UNAVAILABLE)
+_PROBLEMS = problem_responses(INVALID_INPUT, DEPENDENCY_UNAVAILABLE)
 _ONE_KEY = {**problem_responses(PROBLEM_TYPES[NoSuchKey]), **_PROBLEMS}
 _LISTED = {200: example_response("A page of access keys", EXAMPLE_KEY_PAGE), **_PROBLEMS}
 _REUSED = problem_responses(KEY_REUSED)

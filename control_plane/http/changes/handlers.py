@@ -29,24 +29,18 @@ from control_plane.http.changes.payloads import (
 from control_plane.http.common.idempotency import IDEMPOTENCY_PARAMETERS, REPLAYED
 from control_plane.http.common.parsing import AnyRequest, traced
 from control_plane.http.common.problem_details import PLAN_PROBLEM_HANDLERS, PlanProblem, PurgedProblem
-from control_plane.http.common.problem_types import (
-    INVALID,
-    KEY_REUSED,
-    NOT_FOUND,
-    PROBLEM_TYPES,
-    TOO_LARGE,
-    UNAVAILABLE,
-)
+from control_plane.http.common.problem_types import KEY_REUSED, NOT_FOUND, PROBLEM_TYPES, TOO_LARGE
 from control_plane.http.common.request_fields import RevisionNumber, TenantName
 from control_plane.http.common.responses import TENANT_ETAG, TENANT_REVISION, example_response, respond_to_change
 from control_plane.service.change_sets import ChangeSetService
 from shared.runtime.http.openapi.operations import with_body
 from shared.runtime.http.openapi.problems import problem_responses
+from shared.runtime.http.problems import DEPENDENCY_UNAVAILABLE, INVALID_INPUT
 
 _TENANT = "/api/v1/tenants/{tenant:str}"
 _PLANNED = {
     200: example_response("The committed plan, or the plan of a dry run", EXAMPLE_PLAN),
-    **problem_responses(INVALID, NOT_FOUND, TOO_LARGE, UNAVAILABLE),
+    **problem_responses(INVALID_INPUT, NOT_FOUND, TOO_LARGE, DEPENDENCY_UNAVAILABLE),
     **problem_responses(PROBLEM_TYPES[RevisionMismatch], body=PlanProblem),
 }
 _APPLIED = {**_PLANNED, **problem_responses(KEY_REUSED)}

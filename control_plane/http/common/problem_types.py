@@ -20,9 +20,7 @@ from control_plane.errors import (
     TooManyWrites,
 )
 from shared.runtime.http.authentication import Connection
-from shared.runtime.http.problems import SHARED_PROBLEM_TYPES, ProblemType
-from shared.runtime.resilience import DependencyUnavailable
-from shared.schemas.validation import InvalidInput
+from shared.runtime.http.problems import ProblemType
 
 PROBLEM_TYPES: dict[type[Exception], ProblemType] = {
     NoSuchTenant: ProblemType(404, "no-such-tenant", "Tenant not found"),
@@ -46,8 +44,6 @@ PROBLEM_TYPES: dict[type[Exception], ProblemType] = {
 
 NOT_FOUND = ProblemType(404, "not-found", "Tenant, route or revision not found")
 QUOTA_REACHED = PROBLEM_TYPES[RouteQuotaReached]
-INVALID = SHARED_PROBLEM_TYPES[InvalidInput]
-UNAVAILABLE = SHARED_PROBLEM_TYPES[DependencyUnavailable]
 PRECONDITION = PROBLEM_TYPES[PreconditionFailed]
 TOO_LARGE = PROBLEM_TYPES[TooManyChanges]
 KEY_REUSED = PROBLEM_TYPES[KeyReused]

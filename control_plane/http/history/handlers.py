@@ -11,7 +11,7 @@ from control_plane.http.common.cursors import encode_revision, encode_route, nex
 from control_plane.http.common.parsing import AnyRequest
 from control_plane.http.common.plans import PlannedChange
 from control_plane.http.common.problem_details import HISTORY_PROBLEM_HANDLERS, PurgedProblem
-from control_plane.http.common.problem_types import INVALID, NOT_FOUND, PROBLEM_TYPES, UNAVAILABLE
+from control_plane.http.common.problem_types import NOT_FOUND, PROBLEM_TYPES
 from control_plane.http.common.request_fields import RevisionNumber, TenantName
 from control_plane.http.common.responses import example_response
 from control_plane.http.history.parsing import accept_diff, accept_history, accept_revision
@@ -29,9 +29,10 @@ from control_plane.http.history.payloads import (
 from control_plane.service.history import HistoryService
 from shared.runtime.http.openapi.operations import with_query
 from shared.runtime.http.openapi.problems import problem_responses
+from shared.runtime.http.problems import DEPENDENCY_UNAVAILABLE, INVALID_INPUT
 
 _TENANT = "/api/v1/tenants/{tenant:str}"
-_PROBLEMS = problem_responses(INVALID, NOT_FOUND, UNAVAILABLE)
+_PROBLEMS = problem_responses(INVALID_INPUT, NOT_FOUND, DEPENDENCY_UNAVAILABLE)
 _PURGED = {**_PROBLEMS, **problem_responses(PROBLEM_TYPES[HistoryPurged], body=PurgedProblem)}
 
 

@@ -6,7 +6,7 @@ from litestar.handlers import HTTPRouteHandler
 from control_plane.errors import HistoryPurged
 from control_plane.http.common.parsing import AnyRequest
 from control_plane.http.common.problem_details import HISTORY_PROBLEM_HANDLERS, PurgedProblem
-from control_plane.http.common.problem_types import INVALID, NOT_FOUND, PROBLEM_TYPES, UNAVAILABLE
+from control_plane.http.common.problem_types import NOT_FOUND, PROBLEM_TYPES
 from control_plane.http.common.request_fields import RevisionNumber, TenantName
 from control_plane.http.common.responses import example_response
 from control_plane.http.propagation.parsing import accept_propagation
@@ -14,6 +14,7 @@ from control_plane.http.propagation.payloads import EXAMPLE_PROPAGATION, Propaga
 from control_plane.service.propagation import PropagationService
 from shared.runtime.http.openapi.operations import with_query
 from shared.runtime.http.openapi.problems import problem_responses
+from shared.runtime.http.problems import DEPENDENCY_UNAVAILABLE, INVALID_INPUT
 from shared.runtime.http.request_limits import release_slot
 
 
@@ -27,7 +28,7 @@ def propagation_handlers(propagation: PropagationService, deadline_seconds: floa
         operation_class=with_query(PropagationQuery),
         responses={
             200: example_response("The state of every resolver process", EXAMPLE_PROPAGATION),
-            **problem_responses(INVALID, NOT_FOUND, UNAVAILABLE),
+            **problem_responses(INVALID_INPUT, NOT_FOUND, DEPENDENCY_UNAVAILABLE),
             **problem_responses(PROBLEM_TYPES[HistoryPurged], body=PurgedProblem),
         },
         exception_handlers=HISTORY_PROBLEM_HANDLERS,

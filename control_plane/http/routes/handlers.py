@@ -14,15 +14,7 @@ from control_plane.http.common.idempotency import IDEMPOTENCY_PARAMETERS, REPLAY
 from control_plane.http.common.parsing import AnyRequest, traced
 from control_plane.http.common.preconditions import PRECONDITION_PARAMETERS
 from control_plane.http.common.problem_details import HISTORY_PROBLEM_HANDLERS, PurgedProblem
-from control_plane.http.common.problem_types import (
-    INVALID,
-    KEY_REUSED,
-    NOT_FOUND,
-    PRECONDITION,
-    PROBLEM_TYPES,
-    QUOTA_REACHED,
-    UNAVAILABLE,
-)
+from control_plane.http.common.problem_types import KEY_REUSED, NOT_FOUND, PRECONDITION, PROBLEM_TYPES, QUOTA_REACHED
 from control_plane.http.common.request_fields import TenantName
 from control_plane.http.common.responses import ROUTE_ETAG, TENANT_REVISION, example_response, respond_to_change
 from control_plane.http.routes.parsing import Path, accept_put, accept_route_listing, accept_state_change
@@ -45,6 +37,7 @@ from control_plane.service.history import HistoryService
 from control_plane.service.routes import RouteService
 from shared.runtime.http.openapi.operations import with_body, with_query
 from shared.runtime.http.openapi.problems import problem_responses
+from shared.runtime.http.problems import DEPENDENCY_UNAVAILABLE, INVALID_INPUT
 from shared.schemas.identity import NAME_SCHEMA, VERSION_SCHEMA, RouteKey
 
 _Name = PathParameter(description="Same rules as for a tenant's name.", schema_extra=dict(NAME_SCHEMA))
@@ -60,7 +53,7 @@ VersionName = Annotated[
 
 _LIST = "/api/v1/tenants/{tenant:str}/routes"
 _ONE = _LIST + "/{service:str}/{env:str}/{version:str}"
-_PROBLEMS = problem_responses(INVALID, NOT_FOUND, UNAVAILABLE)
+_PROBLEMS = problem_responses(INVALID_INPUT, NOT_FOUND, DEPENDENCY_UNAVAILABLE)
 _CHANGED = {
     200: example_response("The route after the change", EXAMPLE_ROUTE),
     **_PROBLEMS,

@@ -9,7 +9,7 @@ from litestar.params import RawBody
 from control_plane.errors import NoSuchTenant
 from control_plane.http.common.cursors import encode_tenant, next_cursor
 from control_plane.http.common.parsing import AnyRequest, accept_tenant
-from control_plane.http.common.problem_types import INVALID, PROBLEM_TYPES, UNAVAILABLE
+from control_plane.http.common.problem_types import PROBLEM_TYPES
 from control_plane.http.common.request_fields import EmptyBody, TenantName
 from control_plane.http.common.responses import example_response
 from control_plane.http.tenants.parsing import accept_new_tenant, accept_tenant_page
@@ -23,8 +23,9 @@ from control_plane.http.tenants.payloads import (
 from control_plane.service.tenants import TenantService
 from shared.runtime.http.openapi.operations import with_body, with_query
 from shared.runtime.http.openapi.problems import problem_responses
+from shared.runtime.http.problems import DEPENDENCY_UNAVAILABLE, INVALID_INPUT
 
-_PROBLEMS = problem_responses(INVALID, UNAVAILABLE)
+_PROBLEMS = problem_responses(INVALID_INPUT, DEPENDENCY_UNAVAILABLE)
 
 
 def _options(operation: str) -> dict[str, Any]:

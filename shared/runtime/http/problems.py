@@ -43,10 +43,13 @@ class ProblemType:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-SHARED_PROBLEM_TYPES: dict[type[Exception], ProblemType] = {
-    InvalidInput: ProblemType(400, "invalid-input", "Invalid request"),
-    DependencyUnavailable: ProblemType(503, "dependency-unavailable", "Dependency unavailable", 1),
-    TimeoutError: ProblemType(503, "deadline-exceeded", "Deadline exceeded", 1),
+INVALID_INPUT = ProblemType(400, "invalid-input", "Invalid request")
+DEPENDENCY_UNAVAILABLE = ProblemType(503, "dependency-unavailable", "Dependency unavailable", 1)
+DEADLINE_EXCEEDED = ProblemType(503, "deadline-exceeded", "Deadline exceeded", 1)
+_SHARED: Mapping[type[Exception], ProblemType] = {
+    InvalidInput: INVALID_INPUT,
+    DependencyUnavailable: DEPENDENCY_UNAVAILABLE,
+    TimeoutError: DEADLINE_EXCEEDED,
 }
 MAX_BODY_BYTES = 4 * 1024 * 1024
 BODY_TOO_LARGE = ProblemType(413, "body-too-large", "Request body too large")
@@ -60,7 +63,7 @@ class ProblemHandlers:
     """
 
     def __init__(self, problem_types: Mapping[type[Exception], ProblemType]) -> None:
-        self._problem_types = {**SHARED_PROBLEM_TYPES, **problem_types}
+        self._problem_types = {**_SHARED, **problem_types}
 
     def as_map(self) -> ExceptionHandlersMap:
         """The exception handlers to pass to Litestar."""
@@ -130,7 +133,7 @@ def _headers(problem_type: ProblemType) -> dict[str, str]:
 def _from_litestar(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
     if isinstance(error, ValidationException):
         detail = "Some parameters are invalid."
-        return problem_response(SHARED_PROBLEM_TYPES[InvalidInput], detail, _parameter_errors(error))
+        return problem_response(INVALID_INPUT, detail, _parameter_errors(error))
     if isinstance(error, NotFoundException):
         problem_type = ProblemType(404, "no-such-path", "Path not found")
         return problem_response(problem_type, f"This service has no path {request.url.path}. /schema lists its paths.")

@@ -10,7 +10,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from shared.runtime.http.body_drain import RequestBody
-from shared.runtime.http.problems import SHARED_PROBLEM_TYPES, ProblemType, send_problem
+from shared.runtime.http.problems import DEADLINE_EXCEEDED, ProblemType, send_problem
 from shared.runtime.metrics import Metrics
 from shared.runtime.settings import ServiceSettings
 
@@ -19,7 +19,6 @@ _EXEMPT = ("/health/", "/metrics")
 
 HEADERS_TOO_LARGE = ProblemType(431, "headers-too-large", "Request header fields too large")
 OVERLOADED = ProblemType(503, "overloaded", "Service overloaded", retry_after=1)
-DEADLINE_EXCEEDED = SHARED_PROBLEM_TYPES[TimeoutError]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from litestar.openapi.spec import (
     Schema,
 )
 
-from shared.runtime.http.problems import BODY_TOO_LARGE, CONTENT_TYPE, Problem, ProblemType
-from shared.runtime.http.request_limits import DEADLINE_EXCEEDED, HEADERS_TOO_LARGE
+from shared.runtime.http.problems import BODY_TOO_LARGE, CONTENT_TYPE, DEADLINE_EXCEEDED, Problem, ProblemType
+from shared.runtime.http.request_limits import HEADERS_TOO_LARGE
 
 _PROBLEM = OpenAPIMediaType(schema=Reference(ref=f"#/components/schemas/{Problem.__name__}"))
 _RETRY_AFTER = OpenAPIHeader(
