@@ -1,4 +1,4 @@
-"""Where the local stack listens and who may ask, from the `.local/env` that `make up` writes."""
+"""The services' addresses and the admin's key, from the `.local/env` that `make up` writes."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Self
 
 @dataclass(frozen=True, slots=True)
 class LocalUrls:
-    """The services' base URLs."""
+    """The services' base URLs, and the admin's access key."""
 
     control_plane: str
     data_planes: tuple[str, ...]
@@ -16,12 +16,12 @@ class LocalUrls:
 
     @property
     def admin(self) -> dict[str, str]:
-        """The header that makes a request the local admin's."""
+        """The header of a request by the local admin."""
         return {"Authorization": f"Bearer {self.admin_key}"}
 
     @classmethod
     def read(cls, state: Path) -> Self:
-        """From the `env` file in the state directory. Raises KeyError when the stack's services are not up."""
+        """From the `env` file in the state directory. Raises KeyError if the services are not running."""
         lines = (state / "env").read_text().splitlines()
         values = dict(line.split("=", 1) for line in lines if "=" in line)
         return cls(

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-_TAIL_BYTES = 8_192
+_TAIL_BYTES = 32_768
 _ROTATE_BYTES = 20 * 1024 * 1024
 
 
@@ -28,8 +28,12 @@ def tail(path: Path, lines: int = 20) -> str:
     """The last `lines` of a text file; empty if the file is missing."""
     try:
         with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+            start = max(0, path.stat().st_size - _TAIL_BYTES)
+            file.seek(start)
             text = file.read().decode(errors="replace")
     except FileNotFoundError:
         return ""
-    return "\n".join(text.splitlines()[-lines:])
+    complete = text.splitlines()
+    if start and len(complete) > 1:
+        del complete[0]  # a part of a line: a password in it could not be recognised
+    return "\n".join(complete[-lines:])

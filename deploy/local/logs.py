@@ -29,11 +29,14 @@ def log_files(state: StateDirectory, name: str | None) -> list[Path]:
 
 
 def print_tails(files: Sequence[Path], write: Callable[[str], None]) -> None:
-    """Print the last lines of each log, below its path if there are several."""
+    """Print the last lines of each log. Of several logs, print those that are not empty, each below its path."""
     for path in files:
+        text = tail(path, _LINES)
         if len(files) > 1:
+            if not text:
+                continue
             write(f"==> {path} <==")
-        write(tail(path, _LINES))
+        write(text)
 
 
 def follow(files: Sequence[Path], write: Callable[[str], None]) -> None:

@@ -51,7 +51,10 @@ async def _start_in_order(steps: Sequence[Step], progress: Progress) -> None:
         except BaseException:
             progress.failed(step.name, "failed")
             raise
-        progress.ready(step.name, "already running" if was_running else f"ready in {time.monotonic() - began:.1f} s")
+        outcome = "ready" if await step.is_running() else "done"  # a migration does not keep running
+        progress.ready(
+            step.name, "already running" if was_running else f"{outcome} in {time.monotonic() - began:.1f} s"
+        )
 
 
 def _first(failures: BaseExceptionGroup[LocalServerError]) -> LocalServerError:

@@ -48,3 +48,9 @@ def test_large_log_is_rotated(tmp_path: Path) -> None:
     rotate(log)
     assert not log.exists()
     assert (tmp_path / "kafka.log.1").exists()
+
+
+def test_tail_omits_a_line_whose_start_it_did_not_read(tmp_path: Path) -> None:
+    log = tmp_path / "long.log"
+    log.write_text("x" * 40_000 + " redis://:s3cret@cache\n" + "whole line\n" * 2_900)
+    assert set(tail(log, 10_000).splitlines()) == {"whole line"}

@@ -1,4 +1,4 @@
-"""Reads a sample catalogue: which tenant runs which service, in which environments and versions, at which URL."""
+"""Reads the sample catalogue: the tenants' services, environments, versions and URLs."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ ONLINE_BOUTIQUE = Path(__file__).with_name("online-boutique.yaml")
 
 @dataclass(frozen=True, slots=True)
 class SampleRoute:
-    """One route of the catalogue and the URL it is to have."""
+    """A route of the catalogue, with its URL."""
 
     tenant: str
     service: str
@@ -21,18 +21,18 @@ class SampleRoute:
     url: str
 
     @property
-    def path(self) -> str:
-        """The route as the resolver's path has it."""
-        return f"{self.tenant}/{self.service}/{self.env}/{self.version}"
+    def names(self) -> dict[str, str]:
+        """The four parts of the route's key."""
+        return {"tenant": self.tenant, "service": self.service, "env": self.env, "version": self.version}
 
     @property
-    def control_path(self) -> str:
-        """Where the control API keeps the route."""
-        return f"/api/v1/tenants/{self.tenant}/routes/{self.service}/{self.env}/{self.version}"
+    def path(self) -> str:
+        """The route's key in the path of the resolver's API."""
+        return "/".join(self.names.values())
 
 
 def read_catalogue(path: Path = ONLINE_BOUTIQUE) -> list[SampleRoute]:
-    """Every route that the file describes. Raises KeyError for a file without one of its parts."""
+    """Every route in the file. Raises KeyError if a part of the file is missing."""
     return list(_routes(yaml.safe_load(path.read_text())))
 
 
