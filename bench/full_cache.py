@@ -14,8 +14,8 @@ from bench.held import FullCache
 from data_plane.http.fast_path.middleware import FastPath
 from shared.runtime.access.tokens import AccessKey
 from shared.runtime.http.application import build_application
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.server import serve
+from shared.runtime.service import Service
 from shared.runtime.settings import ServiceSettings, read_settings
 
 HEARTBEAT_SECONDS = 2.0

@@ -20,8 +20,8 @@ from shared.runtime.access.keyring import Keyring
 from shared.runtime.access.tokens import AccessKey
 from shared.runtime.clock import LocalTime, SystemClock
 from shared.runtime.health import Health
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
+from shared.runtime.service import Service
 from shared.schemas.events import Heartbeat
 
 LIFE_SECONDS = 3600.0

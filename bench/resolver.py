@@ -43,7 +43,7 @@ from deploy.local.stack import Stack, open_stack
 from deploy.local.starting import start_all
 from shared.runtime import logs
 from shared.runtime.access.tokens import AccessKey
-from shared.runtime.metric_catalogue import Service
+from shared.runtime.service import Service
 from shared.runtime.settings import LogFormat
 
 ROUTES = 20_000

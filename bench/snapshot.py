@@ -25,8 +25,8 @@ from data_plane.service.cache.l1 import L1Cache
 from data_plane.service.cache.staleness import StalenessBounds
 from data_plane.service.snapshot.persistence import SnapshotPersistence
 from shared.runtime.clock import LocalTime, SystemClock
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
+from shared.runtime.service import Service
 from shared.schemas.identity import RouteKey
 
 CLOCK = SystemClock()

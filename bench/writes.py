@@ -37,9 +37,9 @@ from deploy.local.settings import DEFAULT_STATE
 from examples.local_urls import LocalUrls
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import DependencyHealth
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Guard
+from shared.runtime.service import Service
 from shared.schemas.identity import RouteKey
 
 CLIENTS = 16

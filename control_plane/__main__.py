@@ -10,9 +10,9 @@ from control_plane.adapters.postgres.migrator import migrate
 from control_plane.commands import create_admin_key, republish_keys
 from control_plane.errors import MigrationFailed
 from control_plane.settings import ControlPlaneSettings
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.resilience import DependencyUnavailable
 from shared.runtime.server import serve
+from shared.runtime.service import Service
 from shared.runtime.settings import read_settings
 from shared.schemas.access import SUBJECT_RULE, Subject
 

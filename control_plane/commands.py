@@ -10,9 +10,9 @@ from control_plane.settings import ControlPlaneSettings
 from shared.runtime.access.tokens import AccessKey
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import DependencyHealth
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Guard
+from shared.runtime.service import Service
 from shared.schemas.access import Role
 
 _SECONDS = 10.0

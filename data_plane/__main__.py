@@ -1,8 +1,8 @@
 """`python -m data_plane`: serve resolve requests until SIGTERM."""
 
 from data_plane.settings import DataPlaneSettings
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.server import serve
+from shared.runtime.service import Service
 from shared.runtime.settings import read_settings
 
 if __name__ == "__main__":

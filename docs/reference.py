@@ -11,7 +11,8 @@ from audit_consumer.settings import AuditSettings
 from control_plane.settings import ControlPlaneSettings
 from data_plane.settings import DataPlaneSettings
 from shared.runtime.access.permissions import PERMISSIONS, Permission, TenantScope
-from shared.runtime.metric_catalogue import CATALOGUE, OPEN, Metric, Service
+from shared.runtime.metric_catalogue import CATALOGUE, OPEN, Metric
+from shared.runtime.service import Service
 from shared.runtime.settings import ServiceSettings
 from shared.schemas.access import Role
 

@@ -17,8 +17,8 @@ from shared.runtime.health import Health
 from shared.runtime.http.application import Lifespan, build_application
 from shared.runtime.http.request_limits import request_limits_of
 from shared.runtime.http.telemetry import TelemetryMiddleware
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
+from shared.runtime.service import Service
 from shared.runtime.settings import read_settings
 
 

@@ -18,8 +18,8 @@ from shared.runtime.clock import Clock, SystemClock
 from shared.runtime.health import DependencyHealth, Health
 from shared.runtime.http.application import Lifespan
 from shared.runtime.kafka.lag_watchdog import LagWatchdog
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
+from shared.runtime.service import Service
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,12 +33,13 @@ from shared.runtime import logs, tracing
 from shared.runtime.access.assembly import Access
 from shared.runtime.background import in_background
 from shared.runtime.clock import Clock, SystemClock
+from shared.runtime.deadlines import Deadlines
 from shared.runtime.health import Health
 from shared.runtime.http.application import Handler, Lifespan, build_application
 from shared.runtime.http.request_limits import request_limits_of
 from shared.runtime.http.telemetry import TelemetryMiddleware
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
+from shared.runtime.service import Service
 from shared.runtime.settings import read_settings
 
 
@@ -162,8 +163,7 @@ def _handlers(
     metrics: Metrics,
     clock: Clock,
 ) -> Sequence[Handler]:
-    # A little before the deadline of the whole request, so that a failure is counted and its problem names the cause.
-    deadline = 0.95 * settings.request_deadline_seconds
+    deadline = Deadlines(settings.request_deadline_seconds).use_case_seconds
     wake = background.relay.wake
     tenants = TenantService(ports.tenants, deadline_seconds=deadline)
     routes = RouteService(ports.routes, deadline_seconds=deadline)

@@ -19,12 +19,13 @@ from control_plane.ports.bundle import Ports
 from control_plane.settings import ControlPlaneSettings
 from shared.runtime.access.assembly import Access, build_access
 from shared.runtime.clock import SystemClock
+from shared.runtime.deadlines import Deadlines
 from shared.runtime.health import DependencyHealth, Health
 from shared.runtime.http.application import Lifespan
 from shared.runtime.kafka.producer import KAFKA_FAILURES
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Guard
+from shared.runtime.service import Service
 
 _RELAY_CALL_SECONDS = 5.0
 _PUBLISH_SECONDS = 6.0
@@ -62,8 +63,7 @@ def connect(settings: ControlPlaneSettings) -> Connections:
         return Guard(name, timeout=seconds, failures=failures, clock=clock, health=watched, metrics=metrics)
 
     deadline, url = settings.request_deadline_seconds, settings.postgres_url
-    # Ends before the request's own deadline does, so that the guard counts a server that does not answer.
-    primary_guard = guard("postgres", 0.9 * deadline, POSTGRES_UNAVAILABLE)
+    primary_guard = guard("postgres", Deadlines(deadline).call_seconds, POSTGRES_UNAVAILABLE)
     primary = Primary(url, size=settings.postgres_pool_size, deadline_seconds=deadline, guard=primary_guard)
     # A guard of its own: failing requests must not cost the relay its lock, nor the other way round.
     relay_guard = guard("outbox_relay", _RELAY_CALL_SECONDS, POSTGRES_UNAVAILABLE)

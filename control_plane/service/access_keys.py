@@ -14,6 +14,7 @@ from control_plane.ports.access_keys import AccessKeys
 from control_plane.ports.publishing import EventLog
 from shared.runtime.access.keyring import Keyring
 from shared.runtime.access.tokens import AccessKey
+from shared.runtime.deadlines import within_deadline
 from shared.schemas.access import Role
 from shared.schemas.topics import ACCESS_KEYS
 
@@ -44,7 +45,7 @@ class AccessKeyService:
         self._keyring = keyring
         self._events = events
         self._on_commit = on_commit
-        self._deadline_seconds = deadline_seconds
+        self.deadline_seconds = deadline_seconds
 
     async def create(
         self,
@@ -58,16 +59,16 @@ class AccessKeyService:
         """A new key with its text, which cannot be read again. Raises NoSuchTenant, RequestRepeated, KeyReused."""
         secret = AccessKey.new()
         new = NewKey(secret.key_id, secret.sha256, subject, role, tenant, created_by, expires_at)
-        async with asyncio.timeout(self._deadline_seconds):
+        async with asyncio.timeout(self.deadline_seconds):
             stored = await self._keys.create(new, idempotency_key)
         self._apply(stored)
         _log.info("access key created", key=stored.key_id, subject=subject, role=role, of=tenant, by=created_by)
         return stored, secret
 
+    @within_deadline
     async def page(self, tenant: str | None, after: str | None, limit: int) -> Sequence[StoredKey]:
         """Keys by id, starting after the given one. Raises NoSuchTenant."""
-        async with asyncio.timeout(self._deadline_seconds):
-            return await self._keys.page(tenant, after, limit)
+        return await self._keys.page(tenant, after, limit)
 
     async def rotate(
         self,
@@ -82,7 +83,7 @@ class AccessKeyService:
         Raises NoSuchKey, also for an expired key, NoSuchTenant, RequestRepeated and KeyReused.
         """
         secret = AccessKey.new(key_id)
-        async with asyncio.timeout(self._deadline_seconds):
+        async with asyncio.timeout(self.deadline_seconds):
             stored = await self._keys.rotate(tenant, key_id, secret.sha256, grace, idempotency_key)
         self._apply(stored)
         _log.info("access key rotated", key=key_id, by=by)
@@ -90,7 +91,7 @@ class AccessKeyService:
 
     async def revoke(self, tenant: str | None, key_id: str, by: str) -> None:
         """End the key for good. Raises NoSuchKey, NoSuchTenant."""
-        async with asyncio.timeout(self._deadline_seconds):
+        async with asyncio.timeout(self.deadline_seconds):
             await self._keys.revoke(tenant, key_id)
         if self._keyring is not None:
             self._keyring.end(key_id)

@@ -1,11 +1,11 @@
 """Reads a tenant's history."""
 
-import asyncio
 from collections.abc import Sequence
 
 from control_plane.domain.history import ChangeSetSummary, CommittedChanges, HistoryFilter
 from control_plane.domain.routes import PastRoute, RouteFilter, RoutePosition
 from control_plane.ports.routes import History
+from shared.runtime.deadlines import within_deadline
 from shared.schemas.events import RouteChange
 
 
@@ -14,30 +14,30 @@ class HistoryService:
 
     def __init__(self, history: History, *, deadline_seconds: float) -> None:
         self._history = history
-        self._deadline_seconds = deadline_seconds
+        self.deadline_seconds = deadline_seconds
 
+    @within_deadline
     async def page(
         self, tenant: str, matching: HistoryFilter, before: int | None, limit: int
     ) -> Sequence[ChangeSetSummary]:
         """Change sets, newest first, starting before the given revision."""
-        async with asyncio.timeout(self._deadline_seconds):
-            return await self._history.page(tenant, matching, before, limit)
+        return await self._history.page(tenant, matching, before, limit)
 
+    @within_deadline
     async def get(self, tenant: str, revision: int) -> CommittedChanges:
         """One change set with all of its changes."""
-        async with asyncio.timeout(self._deadline_seconds):
-            return await self._history.get(tenant, revision)
+        return await self._history.get(tenant, revision)
 
+    @within_deadline
     async def diff(
         self, tenant: str, first: int, last: int, after: RoutePosition | None, limit: int
     ) -> Sequence[RouteChange]:
         """The net difference between two revisions, by service, env and version."""
-        async with asyncio.timeout(self._deadline_seconds):
-            return await self._history.diff(tenant, first, last, after, limit)
+        return await self._history.diff(tenant, first, last, after, limit)
 
+    @within_deadline
     async def routes_at(
         self, tenant: str, revision: int, matching: RouteFilter, after: RoutePosition | None, limit: int
     ) -> Sequence[PastRoute]:
         """The tenant's routes as they were at a revision."""
-        async with asyncio.timeout(self._deadline_seconds):
-            return await self._history.routes_at(tenant, revision, matching, after, limit)
+        return await self._history.routes_at(tenant, revision, matching, after, limit)

@@ -1,10 +1,10 @@
 """Creates and reads tenants."""
 
-import asyncio
 from collections.abc import Sequence
 
 from control_plane.domain.routes import Tenant
 from control_plane.ports.routes import Tenants
+from shared.runtime.deadlines import within_deadline
 
 
 class TenantService:
@@ -12,19 +12,19 @@ class TenantService:
 
     def __init__(self, tenants: Tenants, *, deadline_seconds: float) -> None:
         self._tenants = tenants
-        self._deadline_seconds = deadline_seconds
+        self.deadline_seconds = deadline_seconds
 
+    @within_deadline
     async def create(self, name: str) -> tuple[Tenant, bool]:
         """The tenant, created if it did not exist; the flag says whether this call created it."""
-        async with asyncio.timeout(self._deadline_seconds):
-            return await self._tenants.create(name)
+        return await self._tenants.create(name)
 
+    @within_deadline
     async def get(self, name: str) -> Tenant:
         """Raises NoSuchTenant."""
-        async with asyncio.timeout(self._deadline_seconds):
-            return await self._tenants.get(name)
+        return await self._tenants.get(name)
 
+    @within_deadline
     async def page(self, after: str | None, limit: int) -> Sequence[Tenant]:
         """Tenants by name, starting after the given one."""
-        async with asyncio.timeout(self._deadline_seconds):
-            return await self._tenants.page(after, limit)
+        return await self._tenants.page(after, limit)

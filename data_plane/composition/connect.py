@@ -20,8 +20,8 @@ from shared.runtime.access.key_feed import following
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import Health
 from shared.runtime.kafka.producer import KAFKA_FAILURES
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
+from shared.runtime.service import Service
 
 STATUS_SECONDS = 2.0
 """Time for one status report, connecting included."""

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 
 from deploy.local import process
 from deploy.local.errors import LocalServerError
-from deploy.local.files import write_atomically
 from deploy.local.process import Launch
 from deploy.local.settings import REPOSITORY, inherited_environment
 from deploy.local.state import StateDirectory
+from shared.runtime.atomic_file import replace_file
 
 _MIGRATE_SECONDS = 60.0
 _CREATE_SECONDS = 30.0
@@ -70,7 +70,7 @@ class AdminKey:
             raise LocalServerError(f"creating the admin key took longer than {_CREATE_SECONDS:.0f} s") from None
         if creating.returncode != 0:
             raise LocalServerError(f"creating the admin key failed: {errors.decode(errors='replace')}")
-        write_atomically(self._file, key)
+        replace_file(self._file, key)
 
     async def is_running(self) -> bool:
         return False

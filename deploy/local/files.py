@@ -1,21 +1,9 @@
 """Atomic writes, log rotation and the end of a file."""
 
-import os
 from pathlib import Path
 
 _TAIL_BYTES = 32_768
 _ROTATE_BYTES = 20 * 1024 * 1024
-
-
-def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Replace `path` in one step: readers see the old or the new content, even after a crash."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
 
 
 def rotate(path: Path) -> None:

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deploy.local import process
-from deploy.local.files import write_atomically
 from deploy.local.ports import LOOPBACK
 from deploy.local.postgres_account import Account
 from deploy.local.process import Launch
 from deploy.local.server_programs import postgres_package
 from deploy.local.state import StateDirectory
+from shared.runtime.atomic_file import replace_file
 
 ROLE = "traffic_manager"
 SETTINGS_FILE = "local.conf"
@@ -66,7 +66,7 @@ class PostgresHome:
             else:
                 self._link.symlink_to(self._borrowed_directory(self._account))
         if not self.password_file.exists():
-            write_atomically(self.password_file, secrets.token_urlsafe(18).encode())
+            replace_file(self.password_file, secrets.token_urlsafe(18).encode())
             self.own(self.password_file)
 
     def own(self, path: Path) -> None:
@@ -82,7 +82,7 @@ class PostgresHome:
     def configure(self, data: Path, settings: Mapping[str, str]) -> None:
         """Write the settings file that `postgresql.conf` includes."""
         lines = [f"{name} = {_quoted(value)}\n" for name, value in settings.items()]
-        write_atomically(data / SETTINGS_FILE, "".join(lines).encode())
+        replace_file(data / SETTINGS_FILE, "".join(lines).encode())
         self.own(data / SETTINGS_FILE)
 
     def server(self, data: Path) -> Launch:

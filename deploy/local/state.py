@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 
 from deploy.local import ports
-from deploy.local.files import write_atomically
+from shared.runtime.atomic_file import replace_file
 
 # Values that a shell reads unchanged without quotes.
 _PLAIN = re.compile(r"[\w@%+=:,./?-]*", re.ASCII)
@@ -95,7 +95,7 @@ class StateDirectory:
         with self._locked("state.lock"):
             state = self.read()
             yield state
-            write_atomically(self._file, msgspec.json.format(msgspec.json.encode(state)))
+            replace_file(self._file, msgspec.json.format(msgspec.json.encode(state)))
 
     @contextlib.contextmanager
     def exclusive_command(self, on_wait: Callable[[], None]) -> Iterator[None]:
@@ -122,7 +122,7 @@ class StateDirectory:
     def write_environment(self, values: Mapping[str, str]) -> None:
         """Replace the environment file: `KEY=value` lines for a shell to source. Only its owner can read it."""
         lines = [f"{key}={value if _PLAIN.fullmatch(value) else shlex.quote(value)}\n" for key, value in values.items()]
-        write_atomically(self.environment, "".join(lines).encode())
+        replace_file(self.environment, "".join(lines).encode())
 
     def purge(self) -> None:
         """Delete the files of the stack and no others. All servers must be stopped."""

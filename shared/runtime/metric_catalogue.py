@@ -2,17 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Literal
 
-
-class Service(StrEnum):
-    """The three services, by their names in logs, metrics and client ids."""
-
-    CONTROL_PLANE = "control_plane"
-    DATA_PLANE = "data_plane"
-    AUDIT_CONSUMER = "audit_consumer"
-
+from shared.runtime.service import Service
 
 ALL = frozenset(Service)
 CONTROL = frozenset({Service.CONTROL_PLANE})

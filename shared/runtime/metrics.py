@@ -9,7 +9,8 @@ from typing import TypeVar
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from shared.runtime.metric_catalogue import CATALOGUE, OPEN, Metric, Service
+from shared.runtime.metric_catalogue import CATALOGUE, OPEN, Metric
+from shared.runtime.service import Service
 from shared.runtime.version import VERSION
 
 # The `_created` series double the output and nothing here reads them.

@@ -13,8 +13,8 @@ from data_plane.errors import StreamInterrupted
 from data_plane.ports import EventStream
 from deploy.local.stack import Stack
 from shared.runtime.clock import SystemClock
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
+from shared.runtime.service import Service
 from shared.schemas.events import RouteChanged
 from shared.schemas.topics import ROUTE_EVENTS
 from tests.fakes.data_plane_events import FakeEventStream

@@ -14,9 +14,9 @@ from data_plane.domain.remote_clock import PrimaryClock
 from data_plane.ports import RouteSource
 from deploy.local.stack import Stack
 from shared.runtime.health import DependencyHealth
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import DependencyUnavailable, Guard
+from shared.runtime.service import Service
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_database import FakePrimary, FakeRouteSource
 from tests.support.postgres import Database

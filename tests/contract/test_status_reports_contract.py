@@ -15,9 +15,9 @@ from deploy.local.stack import Stack
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import DependencyHealth
 from shared.runtime.kafka.producer import KAFKA_FAILURES
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Guard
+from shared.runtime.service import Service
 from shared.schemas.topics import RESOLVER_STATUS
 from tests.fakes.control_plane_propagation import FakeStatusReports, status_of
 from tests.support.kafka import RawRecord, produce_raw

@@ -14,9 +14,9 @@ from data_plane.adapters.postgres.tenant_source import PostgresTenantSource
 from data_plane.domain.tenant_reading import TenantReading
 from data_plane.ports import TenantSource
 from shared.runtime.health import DependencyHealth
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import DependencyUnavailable, Guard
+from shared.runtime.service import Service
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_database import FakePrimary
 from tests.fakes.data_plane_tenants import FakeTenantSource

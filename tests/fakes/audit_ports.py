@@ -8,8 +8,8 @@ from shared.runtime.access.assembly import Access
 from shared.runtime.access.open_access import OpenAccess
 from shared.runtime.clock import Clock
 from shared.runtime.http.telemetry import TelemetryMiddleware
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
+from shared.runtime.service import Service
 from tests.fakes.audit_dead_letters import FakeDeadLetters
 from tests.fakes.audit_records import FakeRecords, FakeTopic
 from tests.fakes.audit_trail import FakeAuditTrail

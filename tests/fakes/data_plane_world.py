@@ -11,8 +11,8 @@ from data_plane.ports import HotKeySource, SnapshotStore
 from data_plane.service.core import Core, Ports, build_core
 from data_plane.service.snapshot.persistence import SnapshotPersistence
 from data_plane.settings import DataPlaneSettings
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
+from shared.runtime.service import Service
 from shared.schemas.events import Heartbeat
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_cache import FakeRouteCache

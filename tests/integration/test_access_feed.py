@@ -14,7 +14,7 @@ from shared.runtime.access.tokens import AccessKey
 from shared.runtime.background import in_background
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import DependencyHealth, Health
-from shared.runtime.metric_catalogue import Service
+from shared.runtime.service import Service
 from shared.schemas.access import AccessRecord, encode
 from shared.schemas.topics import ACCESS_KEYS
 from tests.support.access import AccessFixture, a_record

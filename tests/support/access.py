@@ -10,8 +10,8 @@ from shared.runtime.access.jwt import JwtVerifier
 from shared.runtime.access.keyring import Keyring
 from shared.runtime.access.tokens import AccessKey
 from shared.runtime.clock import Clock
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
+from shared.runtime.service import Service
 from shared.schemas.access import AccessRecord, LiveSecret, Role
 from tests.support.clocks import MovableClock
 

@@ -18,8 +18,8 @@ from deploy.local.stack import Stack
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import DependencyHealth
 from shared.runtime.kafka.lag_watchdog import LagWatchdog
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
+from shared.runtime.service import Service
 from tests.support.audit import a_name, client_of
 from tests.support.kafka import skip_to_end
 from tests.support.lifespan import lifespan_of

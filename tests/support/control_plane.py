@@ -28,9 +28,9 @@ from control_plane.settings import ControlPlaneSettings
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import DependencyHealth
 from shared.runtime.kafka.producer import KAFKA_FAILURES
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Guard
+from shared.runtime.service import Service
 from shared.schemas.events import RouteChanged, decode
 from shared.schemas.topics import ROUTE_EVENTS
 from tests.support.kafka import read_all

@@ -13,7 +13,7 @@ from data_plane.composition.app import build_api, build_app
 from data_plane.http.fast_path.middleware import FastPath
 from shared.runtime.access.tokens import AccessKey
 from shared.runtime.health import Health
-from shared.runtime.metric_catalogue import Service
+from shared.runtime.service import Service
 from shared.schemas.access import Role
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_world import Instance, World

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 from control_plane.service.relay import Relay, RelayTiming
 from shared.runtime.background import supervise
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
+from shared.runtime.service import Service
 from tests.fakes.control_plane_event_log import FakeEventLog
 from tests.fakes.control_plane_outbox import FakeOutbox
 

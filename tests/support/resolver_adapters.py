@@ -11,9 +11,9 @@ from data_plane.domain.entry import Entry, State
 from data_plane.domain.remote_clock import PrimaryClock
 from shared.runtime.clock import LocalTime, SystemClock
 from shared.runtime.health import DependencyHealth
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Guard
+from shared.runtime.service import Service
 from shared.schemas.events import RouteChanged
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_database import FakePrimary

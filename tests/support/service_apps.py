@@ -14,7 +14,7 @@ from control_plane.composition.connect import new_health as control_health
 from control_plane.settings import ControlPlaneSettings
 from data_plane.composition.app import build_app as build_resolver
 from shared.runtime.health import Health
-from shared.runtime.metric_catalogue import Service
+from shared.runtime.service import Service
 from tests.fakes.audit_ports import audit_app
 from tests.fakes.control_plane_ports import fake_ports
 from tests.fakes.control_plane_registry import FakeRegistry

@@ -3,7 +3,7 @@
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from shared.runtime.metric_catalogue import Service
+from shared.runtime.service import Service
 from shared.schemas.access import Role
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_world import KEY, Instance, World

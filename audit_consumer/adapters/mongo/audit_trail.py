@@ -26,6 +26,7 @@ from audit_consumer.domain.queries import Filters, SortKeyRange
 from audit_consumer.errors import QueryTooSlow
 from audit_consumer.ports import Rejection, WriteResult
 from shared.runtime.clock import Clock
+from shared.runtime.deadlines import Deadlines
 from shared.runtime.health import DependencyHealth
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import DependencyUnavailable, Guard
@@ -77,9 +78,12 @@ class MongoAuditTrail:
         self._client = client
         self._query_seconds = query_seconds
         # The server cancels the query before the client's deadline, so that the client can tell a slow query from an outage.
-        self._server_query_ms = round(query_seconds * 900)
+        self._server_query_ms = round(1000 * Deadlines(query_seconds).call_seconds)
         self._writes: AsyncIOMotorCollection[Document] = client[database].get_collection(
-            COLLECTION, write_concern=WriteConcern(w="majority", j=True, wtimeout=round(write_seconds * 900))
+            COLLECTION,
+            write_concern=WriteConcern(
+                w="majority", j=True, wtimeout=round(1000 * Deadlines(write_seconds).call_seconds)
+            ),
         )
         self._reads: AsyncIOMotorCollection[Document] = client[database].get_collection(
             COLLECTION, _CODEC, ReadPreference.PRIMARY, read_concern=ReadConcern("majority")

@@ -9,6 +9,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from control_plane.errors import NoSuchTenant
+from shared.runtime.deadlines import Deadlines
 from shared.runtime.resilience import Guard
 from shared.schemas.identity import name_errors
 
@@ -72,7 +73,7 @@ class Primary:
             "role": "tm_control",
             "jit": "off",
             "statement_timeout": str(deadline),
-            "lock_timeout": str(deadline * 3 // 4),
+            "lock_timeout": str(int(1000 * Deadlines(self._deadline).lock_seconds)),
             "idle_in_transaction_session_timeout": str(deadline),
         }
 

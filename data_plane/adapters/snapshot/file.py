@@ -11,6 +11,7 @@ from pathlib import Path
 from data_plane.adapters.snapshot.format import END, MAGIC, frame_of, opening, parse
 from data_plane.domain.snapshot import KeptRoute, Snapshot, SnapshotHead
 from data_plane.errors import SnapshotNotWritten, SnapshotRefused
+from shared.runtime.atomic_file import put_in_place
 
 FLUSH_BYTES = 256 * 1024
 """What is handed to the disk at once. Encoding is done on the event loop, in small pieces; the disk in a thread."""
@@ -118,12 +119,7 @@ class _Partial:
         self._file.flush()
         os.fsync(self._file.fileno())
         size = os.fstat(self._file.fileno()).st_size
-        self._name.replace(self._path)
-        directory = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        put_in_place(self._name, self._path)
         return size
 
     def close(self) -> None:

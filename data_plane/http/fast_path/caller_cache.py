@@ -3,7 +3,6 @@
 import re
 from typing import TypeAlias
 
-from data_plane.http.fast_path.fifo_dict import FifoDict
 from data_plane.http.fast_path.paths import PREFIX, paths_of
 from data_plane.http.fast_path.response_cache import ByPath, ResponseCache
 from data_plane.http.resolve import OPERATION
@@ -11,6 +10,7 @@ from shared.runtime import correlation
 from shared.runtime.access.authenticator import Acceptance, Authenticator
 from shared.runtime.access.permissions import Decision, authorize
 from shared.runtime.access.principal import Principal
+from shared.runtime.fifo_dict import FifoDict
 from shared.runtime.http.request_limits import RequestLimits
 
 Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
@@ -66,7 +66,7 @@ class CallerCache(FifoDict[Headers, CachedCaller]):
             return None
         caller = CachedCaller(accepted, by_name, version, self._known.shown_to(accepted.principal.tenant))
         if size <= REMEMBERED_BYTES and _EACH_TIME_OTHERS.isdisjoint(by_name):
-            self.remember(headers, caller)
+            self.put(headers, caller)
         return caller
 
     def _is_understood(self, headers: Headers, by_name: dict[bytes, bytes]) -> bool:

@@ -62,7 +62,7 @@ class FastPath:
         self._ids = correlation.ids()
         self._health = health
         requests = metrics.counter("tm_http_requests_total")
-        told = answers.count_found, authenticator.accepted
+        told = answers.count_found, authenticator.count_accepted
         self._found = BufferedCounter(metrics, requests.labels(TEMPLATE, "GET", "200").inc, *told)
         self._unchanged = BufferedCounter(metrics, requests.labels(TEMPLATE, "GET", "304").inc, *told)
         durations = metrics.histogram("tm_http_request_duration_seconds").labels(TEMPLATE)

@@ -61,8 +61,8 @@ class NotFoundResponses:
         self._health = health
         self._ids = correlation.ids()
         requests = metrics.counter("tm_http_requests_total").labels(TEMPLATE, "GET", "404").inc
-        self._absent = BufferedCounter(metrics, requests, answers.count_negative, authenticator.accepted)
-        self._hidden = BufferedCounter(metrics, requests, authenticator.accepted)
+        self._absent = BufferedCounter(metrics, requests, answers.count_negative, authenticator.count_accepted)
+        self._hidden = BufferedCounter(metrics, requests, authenticator.count_accepted)
 
     def absent(self, caller: CachedCaller, route: bytes, slot: Slot, now: LocalTime) -> Messages:
         """For a route of which this is held, and which is not active."""

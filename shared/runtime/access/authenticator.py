@@ -1,4 +1,4 @@
-"""From a request's headers to its caller, without waiting for anything."""
+"""Identifies a request's caller from its headers, without I/O."""
 
 import math
 from collections.abc import Iterable
@@ -8,110 +8,115 @@ from typing import Protocol, TypeAlias
 from shared.runtime.access.jwt import JwtVerifier
 from shared.runtime.access.keyring import Keyring
 from shared.runtime.access.principal import Principal, Refusal
-from shared.runtime.access.remembered import Remembered
 from shared.runtime.access.tokens import AccessKey, MistypedKey
 from shared.runtime.clock import Clock
+from shared.runtime.fifo_dict import FifoDict
 from shared.runtime.metrics import Metrics
 
 Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
 
-LONGEST_CREDENTIAL = 4096
-"""Bytes. A longer one is refused unread."""
-CACHED = 10_000
-"""Credentials remembered of each kind, accepted and refused: those that are refused cannot crowd out the others."""
-REMEMBER_SECONDS = 60.0
-"""After which a credential is looked at again; it bounds what a jump of the host's clock does to expiry."""
+MAX_CREDENTIAL_BYTES = 4096
+"""A longer credential is refused unread."""
+CACHE_SIZE = 10_000
+"""Accepted credentials kept, and as many refused ones apart from them: refused credentials cannot displace accepted ones."""
+CACHE_SECONDS = 60.0
+"""Time after which a credential is verified again; it bounds how far a jump of the host's clock delays an expiry."""
 
 _KEY_PREFIX = "tm_"
 
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """An accepted caller. Holds `until` then (monotonic seconds), as long as the authenticator's `version` stays."""
+    """An accepted caller. Valid until the monotonic time `until`, while the authenticator's `version` stays the same."""
 
     principal: Principal
     until: float
 
 
 class Authenticator(Protocol):
-    """Tells who is calling. Synchronous, because every request goes through it."""
+    """Identifies callers. Synchronous, because every request passes through it."""
 
     def check(self, headers: Headers) -> Principal | Refusal:
-        """The caller named by raw ASGI headers (lower-case names), or why there is none."""
+        """The caller named by raw ASGI headers (lower-case names), or the reason to refuse the request. Counted."""
         ...
 
     def accept(self, headers: Headers) -> Acceptance | None:
-        """As `check`, for who remembers what it says; None for a refusal. Counts nothing."""
+        """Like `check`, for callers that cache the result; None for a refusal. Not counted."""
         ...
 
     def version(self) -> int:
-        """Another number after anything has changed by which callers are accepted."""
+        """Changes with everything that decides which callers are accepted."""
         ...
 
-    def accepted(self, requests: int) -> None:
-        """Count so many requests whose caller was accepted, and remembered."""
+    def count_accepted(self, requests: int) -> None:
+        """Count requests whose caller was accepted from a cached result."""
         ...
 
 
 class CredentialAuthenticator:
-    """Accepts access keys and, where there is a verifier, JWTs. What it concluded once it remembers for a while."""
+    """Accepts access keys and, where there is a verifier, JWTs. Results are cached."""
 
     def __init__(self, keyring: Keyring, tokens: JwtVerifier | None, *, clock: Clock, metrics: Metrics) -> None:
         self._keyring = keyring
         self._tokens = tokens
         self._clock = clock
-        self._accepted: Remembered[Acceptance] = Remembered(CACHED)
-        self._refused: Remembered[Refusal] = Remembered(CACHED)
-        self._seen = 0
+        self._accepted: FifoDict[bytes, Acceptance] = FifoDict(CACHE_SIZE)
+        self._refused: FifoDict[bytes, tuple[Refusal, float]] = FifoDict(CACHE_SIZE)
+        self._cached_version = 0
         counter = metrics.counter("tm_auth_total")
         self._ok = counter.labels("ok")
         self._counts = {each: counter.labels(each) for each in Refusal if each is not Refusal.UNKNOWN}
 
     def check(self, headers: Headers) -> Principal | Refusal:
-        found = self._judge(headers)
-        if isinstance(found, Acceptance):
+        result = self._authenticate(headers)
+        if isinstance(result, Acceptance):
             self._ok.inc()
-            return found.principal
-        if found in self._counts:
-            self._counts[found].inc()
-        return found
+            return result.principal
+        if result in self._counts:
+            self._counts[result].inc()
+        return result
 
     def accept(self, headers: Headers) -> Acceptance | None:
-        found = self._judge(headers)
-        return found if isinstance(found, Acceptance) else None
+        result = self._authenticate(headers)
+        return result if isinstance(result, Acceptance) else None
 
     def version(self) -> int:
         return self._keyring.version + (self._tokens.version if self._tokens else 0)  # both only ever grow
 
-    def accepted(self, requests: int) -> None:
+    def count_accepted(self, requests: int) -> None:
         self._ok.inc(requests)
 
-    def _judge(self, headers: Headers) -> Acceptance | Refusal:
+    def _authenticate(self, headers: Headers) -> Acceptance | Refusal:
         credential = _authorization(headers)
         if isinstance(credential, Refusal):
             return credential
         version = self.version()
-        if version != self._seen:
+        if version != self._cached_version:
             self._accepted.clear()
             self._refused.clear()
-            self._seen = version
+            self._cached_version = version
         now = self._clock.monotonic()
-        known = self._accepted.get(credential, now) or self._refused.get(credential, now)
-        return known if known is not None else self._conclude(credential, now)
+        accepted = self._accepted.get(credential)
+        if accepted is not None and now < accepted.until:
+            return accepted
+        refused = self._refused.get(credential)
+        if refused is not None and now < refused[1]:
+            return refused[0]
+        return self._verify_and_cache(credential, now)
 
-    def _conclude(self, credential: bytes, now: float) -> Acceptance | Refusal:
+    def _verify_and_cache(self, credential: bytes, now: float) -> Acceptance | Refusal:
         verified = self._verify(credential)
         if isinstance(verified, Refusal):
             if verified is not Refusal.UNKNOWN:
-                self._refused.put(credential, verified, now + REMEMBER_SECONDS)
+                self._refused.put(credential, (verified, now + CACHE_SECONDS))
             return verified
-        principal, ends_in = verified
-        accepted = Acceptance(principal, until=now + min(ends_in, REMEMBER_SECONDS))
-        self._accepted.put(credential, accepted, accepted.until)
+        principal, remaining_seconds = verified
+        accepted = Acceptance(principal, until=now + min(remaining_seconds, CACHE_SECONDS))
+        self._accepted.put(credential, accepted)
         return accepted
 
     def _verify(self, credential: bytes) -> tuple[Principal, float] | Refusal:
-        """The caller, and for how many seconds more."""
+        """The caller, and the seconds for which the credential remains valid."""
         text = _bearer(credential)
         if text is None:
             return Refusal.INVALID
@@ -135,11 +140,11 @@ def _authorization(headers: Headers) -> bytes | Refusal:
     for name, value in headers:
         if name == b"authorization":
             if found is not None:
-                return Refusal.INVALID  # with two of them, a proxy and this service might each believe another one
+                return Refusal.INVALID  # a proxy and this service might otherwise each use a different one
             found = value
     if found is None:
         return Refusal.MISSING
-    return found if len(found) <= LONGEST_CREDENTIAL else Refusal.INVALID
+    return found if len(found) <= MAX_CREDENTIAL_BYTES else Refusal.INVALID
 
 
 def _bearer(value: bytes) -> str | None:

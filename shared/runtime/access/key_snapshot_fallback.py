@@ -1,63 +1,64 @@
-"""What a service knows of access keys when it starts and the topic cannot be read."""
+"""Starts a service from the key snapshot when the access key topic cannot be read, and keeps the snapshot up to date."""
 
 import asyncio
 
 import structlog
 
-from shared.runtime.access.key_snapshot_file import KeySnapshot, KeySnapshotFile, UnusableCopy, age_of
+from shared.runtime.access.key_snapshot_file import KeySnapshot, KeySnapshotFile, UnusableKeySnapshot, age_seconds
 from shared.runtime.access.keyring import Keyring
 from shared.runtime.clock import Clock
 from shared.runtime.health import DependencyHealth
 
 RENEW_SECONDS = 60.0
-"""Longest time between two copies while no key changes, so that a copy's age tells how long this process was away."""
+"""Longest time between two snapshots while no key changes, so that a snapshot's age is the time this process was down."""
 
 _log = structlog.get_logger(__name__)
 
 
 class KeySnapshotFallback:
-    """Keeps the copy on disk like the keys in memory; and, once, the keys like the copy."""
+    """Copies the keyring to the snapshot, and, at most once, the snapshot to the keyring."""
 
-    def __init__(self, copy: KeySnapshotFile, keyring: Keyring, *, health: DependencyHealth, clock: Clock) -> None:
-        self._copy = copy
+    def __init__(self, file: KeySnapshotFile, keyring: Keyring, *, health: DependencyHealth, clock: Clock) -> None:
+        self._file = file
         self._keyring = keyring
         self._health = health
         self._clock = clock
-        self._copied: tuple[int, float] | None = None
+        self._saved: tuple[int, float] | None = None
+        """The keyring's version in the snapshot, and when it was saved, on the monotonic clock."""
         self.is_untried = True
-        """Whether no attempt to start was made yet, neither with the topic nor with the copy."""
+        """Whether no attempt to start has ended yet, neither from the topic nor from the snapshot."""
 
     async def start_from_snapshot(self) -> None:
-        """Take the keys of the copy, unless the topic was read before. Does nothing after the first time."""
-        untried, self.is_untried = self.is_untried, False
-        if not untried or self._keyring.is_loaded:
+        """Load the snapshot, unless the topic was read before. Does nothing after the first call."""
+        is_untried, self.is_untried = self.is_untried, False
+        if not is_untried or self._keyring.is_loaded:
             return
         try:
-            keys = await asyncio.to_thread(self._copy.load)
-        except UnusableCopy as error:
-            _log.warning("no access key is known until the topic can be read", why=str(error))
+            keys = await asyncio.to_thread(self._file.load)
+        except UnusableKeySnapshot as error:
+            _log.warning("no access keys until the topic can be read: there is no usable key snapshot", why=str(error))
             return
-        age = age_of(keys, self._clock.now())
+        age = age_seconds(keys, self._clock.now())
         self._keyring.start_from(keys.records, keys.ended, age)
         self._health.mark_up()
         self._health.detail = (
-            f"from the copy of {keys.as_of.isoformat(timespec='seconds')}; changes since are not heard"
+            f"from the key snapshot of {keys.as_of.isoformat(timespec='seconds')}; later changes are not received"
         )
         _log.warning(
-            "started with a copy of the access keys: what was revoked since is still accepted",
+            "started from the key snapshot: keys revoked since then are still accepted",
             keys=len(keys.records),
             age_seconds=round(age),
         )
 
     async def renew_snapshot(self) -> None:
-        """Copy the keys when they changed, and once a minute. To be called while no change is missing."""
+        """Save the keys when they changed, and once a minute. Call this while no change is missing."""
         self.is_untried = False
         now, version = self._clock.monotonic(), self._keyring.version
-        if self._copied is not None and self._copied[0] == version and now - self._copied[1] < RENEW_SECONDS:
+        if self._saved is not None and self._saved[0] == version and now - self._saved[1] < RENEW_SECONDS:
             return
-        records, ended = self._keyring.as_heard()
+        records, ended = self._keyring.contents()
         try:
-            await asyncio.to_thread(self._copy.save, KeySnapshot(as_of=self._clock.now(), records=records, ended=ended))
+            await asyncio.to_thread(self._file.save, KeySnapshot(as_of=self._clock.now(), records=records, ended=ended))
         except OSError as error:
-            _log.warning("the copy of the access keys was not renewed", file=str(self._copy.path), why=str(error))
-        self._copied = version, now
+            _log.warning("the key snapshot was not renewed", file=str(self._file.path), why=str(error))
+        self._saved = version, now

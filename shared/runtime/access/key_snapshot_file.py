@@ -1,4 +1,7 @@
-"""The access keys on this machine's disk, for a start while Kafka is away. It has the hashes of secrets, as the topic has."""
+"""The key snapshot: a copy of the access keys on disk, for a start while Kafka is unavailable.
+
+Like the topic, it holds hashes of secrets and never the secrets themselves.
+"""
 
 import hashlib
 import os
@@ -8,14 +11,15 @@ from typing import Literal
 
 import msgspec
 
+from shared.runtime.atomic_file import replace_file
 from shared.schemas.access import AccessRecord, KeyId
 from shared.schemas.events import UtcTime
 
-_OTHERS_MAY_WRITE = 0o022
+_WRITABLE_BY_OTHERS = 0o022
 
 
 class KeySnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """All keys as they were at `as_of`, and the ids of some that had ended."""
+    """All keys as of `as_of` (this host's wall clock), and the ids of keys that ended."""
 
     schema: Literal[1] = 1
     as_of: UtcTime
@@ -23,51 +27,45 @@ class KeySnapshot(msgspec.Struct, frozen=True, kw_only=True):
     ended: tuple[KeyId, ...] = ()
 
 
-class UnusableCopy(Exception):
-    """There is no copy, or none that is to be believed."""
+class UnusableKeySnapshot(Exception):
+    """The key snapshot is missing, damaged, or not trustworthy."""
 
 
 class KeySnapshotFile:
-    """One file: the SHA-256 of what follows on the first line, and then JSON. Only its owner may read it."""
+    """One file, readable by its owner only: the SHA-256 of the content on the first line, followed by JSON."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def save(self, keys: KeySnapshot) -> None:
-        """Replace the copy in one step. Raises OSError."""
+        """Replace the file in one step. Raises OSError."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         content = msgspec.json.encode(keys)
-        partial = self.path.with_name(f"{self.path.name}.{os.getpid()}.partial")
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(_checksum(content) + b"\n" + content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self.path)
+        replace_file(self.path, _checksum(content) + b"\n" + content)
 
     def load(self) -> KeySnapshot:
-        """The copy that was saved last. Raises UnusableCopy, saying why."""
+        """The snapshot saved last. Raises UnusableKeySnapshot with the reason."""
         try:
             with self.path.open("rb") as file:
-                self._refuse_others(os.fstat(file.fileno()))
+                self._refuse_untrusted(os.fstat(file.fileno()))
                 checksum, _, content = file.read().partition(b"\n")
         except OSError as error:
-            raise UnusableCopy(f"{self.path} cannot be read: {error.strerror}") from error
+            raise UnusableKeySnapshot(f"{self.path} cannot be read: {error.strerror}") from error
         if checksum != _checksum(content):
-            raise UnusableCopy(f"{self.path} is damaged: its checksum is another one")
+            raise UnusableKeySnapshot(f"{self.path} is damaged: its checksum does not match")
         try:
             return msgspec.json.decode(content, type=KeySnapshot)
         except (msgspec.DecodeError, RecursionError) as error:
-            raise UnusableCopy(f"{self.path} is of another version: {error}") from error
+            raise UnusableKeySnapshot(f"{self.path} is of another version: {error}") from error
 
-    def _refuse_others(self, status: os.stat_result) -> None:
-        # Whoever can write it decides who is let in.
-        if status.st_uid != os.geteuid() or status.st_mode & _OTHERS_MAY_WRITE:
-            raise UnusableCopy(f"{self.path} could have been written by others than this process's user")
+    def _refuse_untrusted(self, status: os.stat_result) -> None:
+        # A user who can write the file decides which callers are accepted.
+        if status.st_uid != os.geteuid() or status.st_mode & _WRITABLE_BY_OTHERS:
+            raise UnusableKeySnapshot(f"{self.path} is writable by others than this process's user")
 
 
-def age_of(keys: KeySnapshot, now: datetime) -> float:
-    """Seconds since the copy was complete, on this host's clock."""
+def age_seconds(keys: KeySnapshot, now: datetime) -> float:
+    """Seconds since the snapshot was complete, on this host's wall clock."""
     return max(0.0, (now - keys.as_of).total_seconds())
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from shared.runtime.access.principal import Principal, Refusal
 from shared.runtime.access.tokens import AccessKey
 from shared.runtime.clock import Clock
+from shared.runtime.fifo_dict import FifoDict
 from shared.runtime.metrics import Metrics
 from shared.schemas.access import AccessRecord
 
@@ -20,7 +21,7 @@ class Keyring:
     def __init__(self, clock: Clock, metrics: Metrics) -> None:
         self._clock = clock
         self._records: dict[str, AccessRecord] = {}
-        self._ended: dict[str, None] = {}
+        self._ended: FifoDict[str, None] = FifoDict(MAX_REMEMBERED)
         self._complete_at: float | None = None
         self._loaded = False
         self.version = 0
@@ -49,9 +50,7 @@ class Keyring:
     def end(self, key_id: str) -> None:
         """The key was revoked."""
         self._records.pop(key_id, None)
-        self._ended[key_id] = None
-        if len(self._ended) > MAX_REMEMBERED:
-            del self._ended[next(iter(self._ended))]
+        self._ended.put(key_id, None)
         self.version += 1
 
     def keep_only(self, key_ids: Iterable[str]) -> None:
@@ -65,7 +64,7 @@ class Keyring:
         self._complete_at = at
         self._loaded = True
 
-    def as_heard(self) -> tuple[tuple[AccessRecord, ...], tuple[str, ...]]:
+    def contents(self) -> tuple[tuple[AccessRecord, ...], tuple[str, ...]]:
         """Every key, and the ids of those that ended."""
         return tuple(self._records.values()), tuple(self._ended)
 

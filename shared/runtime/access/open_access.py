@@ -32,5 +32,5 @@ class OpenAccess:
     def version(self) -> int:
         return 0
 
-    def accepted(self, requests: int) -> None:
+    def count_accepted(self, requests: int) -> None:
         """Nobody is checked, and so nothing is counted."""

@@ -16,8 +16,8 @@ from control_plane.domain.plans import Plan
 from control_plane.domain.requests import ChangeRequest, IdempotencyKey, RecordedResponse
 from control_plane.errors import NoSuchKey, NoSuchTenant
 from shared.runtime.access.tokens import AccessKey
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
+from shared.runtime.service import Service
 from shared.schemas.access import Role
 from shared.schemas.identity import RouteKey
 from tests.support.control_plane import change_service, open_primary

@@ -12,8 +12,8 @@ from control_plane.adapters.postgres.tenants import PostgresTenants
 from control_plane.domain.changes import Attribution, WantedChangeSet, WantedRoute
 from control_plane.domain.plans import Plan
 from control_plane.domain.requests import ChangeRequest, IdempotencyKey, RecordedResponse
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
+from shared.runtime.service import Service
 from shared.schemas.identity import RouteKey
 from tests.support.control_plane import change_service, new_guard
 from tests.support.postgres import Database

@@ -17,9 +17,9 @@ from data_plane.errors import UnreadableEntry
 from deploy.local.stack import Stack
 from shared.runtime.clock import LocalTime, SystemClock
 from shared.runtime.health import DependencyHealth
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Guard
+from shared.runtime.service import Service
 from shared.schemas.identity import RouteKey
 from tests.support.postgres import Database
 

@@ -5,8 +5,8 @@ from structlog.testing import capture_logs
 from control_plane.composition.connect import new_health
 from control_plane.settings import ControlPlaneSettings
 from shared.runtime.access.assembly import ACCESS_KEYS, build_access
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
+from shared.runtime.service import Service
 from tests.support.clocks import MovableClock
 
 

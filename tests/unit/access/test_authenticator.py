@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
-from shared.runtime.access.authenticator import CACHED, LONGEST_CREDENTIAL
+from shared.runtime.access.authenticator import CACHE_SIZE, MAX_CREDENTIAL_BYTES
 from shared.runtime.access.principal import Principal, Refusal
 from shared.runtime.access.tokens import AccessKey
 from shared.schemas.access import LiveSecret, Role
@@ -32,7 +32,7 @@ def test_known_key_is_its_subject(gate: AccessFixture) -> None:
 
 def test_nothing_and_nonsense_are_refused(gate: AccessFixture) -> None:
     assert gate.check(None) is Refusal.MISSING
-    for nonsense in ("", " ", "x", "tm_", "tm_short_key", "a.b.c", "x" * (LONGEST_CREDENTIAL + 1)):
+    for nonsense in ("", " ", "x", "tm_", "tm_short_key", "a.b.c", "x" * (MAX_CREDENTIAL_BYTES + 1)):
         assert gate.check(nonsense) is Refusal.INVALID
 
 
@@ -122,10 +122,10 @@ def test_before_the_keys_are_here_nobody_is_told_that_a_key_is_wrong(clock: Mova
 def test_flood_of_wrong_keys_is_bounded_and_does_not_crowd_out_the_right_ones(gate: AccessFixture) -> None:
     key = gate.admit(Role.VIEWER)
     gate.check(key)
-    for number in range(CACHED + 100):
+    for number in range(CACHE_SIZE + 100):
         gate.check(f"wrong-{number}")
     accepted, refused = gate.authenticator._accepted, gate.authenticator._refused  # noqa: SLF001
-    assert (len(accepted), len(refused)) == (1, CACHED)
+    assert (len(accepted), len(refused)) == (1, CACHE_SIZE)
 
 
 def test_outcomes_are_counted(gate: AccessFixture) -> None:

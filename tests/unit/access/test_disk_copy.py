@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shared.runtime.access.key_snapshot_fallback import RENEW_SECONDS, KeySnapshotFallback
-from shared.runtime.access.key_snapshot_file import KeySnapshot, KeySnapshotFile, UnusableCopy
+from shared.runtime.access.key_snapshot_file import KeySnapshot, KeySnapshotFile, UnusableKeySnapshot
 from shared.runtime.access.principal import Principal, Refusal
 from shared.runtime.access.tokens import AccessKey
 from shared.runtime.health import DependencyHealth
@@ -60,16 +60,16 @@ def test_only_its_owner_may_read_it_and_no_secret_is_in_it(copy: KeySnapshotFile
 def test_a_damaged_copy_is_refused(copy: KeySnapshotFile, spoil: Callable[[bytes], bytes]) -> None:
     copy.save(KeySnapshot(as_of=AS_OF, records=(a_record(AccessKey.new()),)))
     copy.path.write_bytes(spoil(copy.path.read_bytes()))
-    with pytest.raises(UnusableCopy, match="damaged"):
+    with pytest.raises(UnusableKeySnapshot, match="damaged"):
         copy.load()
 
 
 def test_a_missing_copy_and_one_that_others_may_write_are_refused(copy: KeySnapshotFile) -> None:
-    with pytest.raises(UnusableCopy, match="cannot be read"):
+    with pytest.raises(UnusableKeySnapshot, match="cannot be read"):
         copy.load()
     copy.save(KeySnapshot(as_of=AS_OF, records=()))
     copy.path.chmod(0o622)
-    with pytest.raises(UnusableCopy, match="others"):
+    with pytest.raises(UnusableKeySnapshot, match="others"):
         copy.load()
 
 

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from shared.runtime.access.permissions import PERMISSIONS, TenantScope
-from shared.runtime.metric_catalogue import Service
+from shared.runtime.service import Service
 from shared.schemas.access import Role
 from tests.support.access import AccessFixture, bearer
 from tests.support.service_apps import Endpoint, app_of, endpoints, shared_app_of

@@ -9,9 +9,9 @@ import pytest
 from audit_consumer.domain.events import MAX_REVISION
 from audit_consumer.domain.records import DeadLetterReason, Record, RecordPosition
 from audit_consumer.service.ingestion import Ingestion
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import DependencyUnavailable
+from shared.runtime.service import Service
 from shared.schemas.events import MAX_CHANGES, Heartbeat, RouteChanged, RouteEvent, encode
 from tests.fakes.audit_dead_letters import FakeDeadLetters
 from tests.fakes.audit_trail import FakeAuditTrail

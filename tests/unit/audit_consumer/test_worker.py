@@ -7,8 +7,8 @@ from audit_consumer.composition.connect import new_health
 from audit_consumer.domain.records import Record
 from audit_consumer.service.ingestion import Ingestion
 from audit_consumer.worker import INDEXES, AuditWorker
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
+from shared.runtime.service import Service
 from shared.schemas.events import encode
 from tests.fakes.audit_dead_letters import FakeDeadLetters
 from tests.fakes.audit_records import FakeRecords, FakeTopic

@@ -13,8 +13,8 @@ from shared.runtime.access.assembly import Access
 from shared.runtime.access.open_access import OpenAccess
 from shared.runtime.health import Health
 from shared.runtime.http.telemetry import TelemetryMiddleware
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
+from shared.runtime.service import Service
 from tests.fakes.control_plane_ports import fake_ports
 from tests.fakes.control_plane_propagation import FakePublications, FakeStatusReports
 from tests.fakes.control_plane_registry import FakeRegistry

@@ -4,8 +4,8 @@ import asyncio
 from datetime import timedelta
 
 from control_plane.service.relay import RelayTiming
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
+from shared.runtime.service import Service
 from shared.schemas.events import Heartbeat
 from tests.fakes.control_plane_event_log import FakeEventLog
 from tests.fakes.control_plane_outbox import FakeOutbox

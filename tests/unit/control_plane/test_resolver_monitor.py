@@ -8,8 +8,8 @@ import pytest_asyncio
 from control_plane.service.resolver_monitor import ResolverMonitor
 from shared.runtime.background import in_background
 from shared.runtime.clock import SystemClock
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
+from shared.runtime.service import Service
 from tests.fakes.control_plane_propagation import FakeStatusReports
 from tests.support.waiting import eventually
 

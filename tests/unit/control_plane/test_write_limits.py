@@ -10,8 +10,8 @@ from control_plane.domain.token_buckets import Rate
 from control_plane.errors import TooManyWrites
 from control_plane.service.write_limits import WriteLimits
 from control_plane.settings import ControlPlaneSettings
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
+from shared.runtime.service import Service
 from tests.fakes.control_plane_registry import FakeRegistry
 from tests.support.clocks import MovableClock
 

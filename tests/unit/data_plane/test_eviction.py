@@ -8,8 +8,8 @@ from data_plane.domain.slot import path_of
 from data_plane.service.cache.l1 import L1Cache
 from data_plane.service.cache.s3_fifo import MAX_SPARED
 from shared.runtime.clock import LocalTime
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
+from shared.runtime.service import Service
 from shared.schemas.identity import RouteKey
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from data_plane.domain.entry import Entry, State, TtlPolicy
 from data_plane.service.cache.freshness import SPREAD_SECONDS, Freshness
 from shared.runtime.clock import LocalTime
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
+from shared.runtime.service import Service
 from shared.schemas.identity import RouteKey
 from tests.support.clocks import MovableClock
 

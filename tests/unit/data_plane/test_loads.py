@@ -12,8 +12,8 @@ from data_plane.domain.read_consistency import ANY, ReadConsistency
 from data_plane.service.loading.coalescer import MAX_LOOKUP_KEYS, LoadCoalescer
 from data_plane.service.loading.loader import LoadResult
 from shared.runtime.clock import LocalTime
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
+from shared.runtime.service import Service
 from shared.schemas.identity import RouteKey
 
 FIRST, SECOND = (RouteKey("team-a", name, "prod", "v1") for name in ("first", "second"))

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from data_plane.domain.replica_fitness import EJECT_SECONDS, FAILURES, RETURN_SECONDS, SUCCESSES, ReplicaFitness
 from data_plane.service.loading.replica_pool import ReplicaPool
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
+from shared.runtime.service import Service
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_database import FakePrimary, FakeRouteSource
 from tests.fakes.data_plane_world import KEY, World, told

@@ -9,7 +9,7 @@ from data_plane.domain.bulk_answer import Result
 from data_plane.domain.read_consistency import ReadConsistency
 from shared.runtime.access.assembly import Access
 from shared.runtime.access.open_access import OpenAccess
-from shared.runtime.metric_catalogue import Service
+from shared.runtime.service import Service
 from shared.schemas.access import Role
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_world import KEY, Instance, World

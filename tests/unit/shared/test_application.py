@@ -14,9 +14,9 @@ from shared.runtime.health import DependencyHealth, Health
 from shared.runtime.http.application import build_application
 from shared.runtime.http.problems import ProblemType
 from shared.runtime.http.telemetry import TelemetryMiddleware
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import DependencyUnavailable
+from shared.runtime.service import Service
 from shared.schemas.validation import FieldError, InvalidInput
 
 

@@ -1,8 +1,8 @@
 from aiokafka import TopicPartition
 
 from shared.runtime.kafka.lag_watchdog import LagWatchdog
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
+from shared.runtime.service import Service
 from tests.support.clocks import MovableClock
 
 PARTITION = TopicPartition("route-events", 3)

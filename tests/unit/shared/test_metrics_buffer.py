@@ -3,9 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.runtime.metric_catalogue import LATENCY, Service
+from shared.runtime.metric_catalogue import LATENCY
 from shared.runtime.metrics import Metrics
 from shared.runtime.metrics_buffer import BufferedCounter, DurationTally
+from shared.runtime.service import Service
 
 
 def _durations(metrics: Metrics) -> list[str]:

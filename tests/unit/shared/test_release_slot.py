@@ -10,8 +10,8 @@ from shared.runtime.access.open_access import OpenAccess
 from shared.runtime.health import Health
 from shared.runtime.http.application import build_application
 from shared.runtime.http.request_limits import RequestLimits, release_slot
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
+from shared.runtime.service import Service
 from tests.support.waiting import eventually
 
 OPEN = {"operation": "tenants.list"}

@@ -4,9 +4,9 @@ from contextlib import AsyncExitStack
 import pytest
 
 from shared.runtime.health import DependencyHealth
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import OPEN_SECONDS, Breaker, BreakerState, DependencyUnavailable, Guard
+from shared.runtime.service import Service
 from tests.support.clocks import MovableClock
 
 CONCURRENCY = 3

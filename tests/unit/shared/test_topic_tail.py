@@ -10,8 +10,8 @@ from aiokafka.errors import KafkaConnectionError
 from shared.runtime.background import Interrupted
 from shared.runtime.kafka.lag_watchdog import STALLED_AFTER_SECONDS, LagWatchdog
 from shared.runtime.kafka.topic_tail import TopicTail
-from shared.runtime.metric_catalogue import Service
 from shared.runtime.metrics import Metrics
+from shared.runtime.service import Service
 from tests.support.clocks import MovableClock
 
 TOPIC = "topic"

@@ -1,0 +1,56 @@
+"""Deadlines inside other deadlines."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """The deadlines within an outer one of `outer_seconds`, which begin at the same time.
+
+    Each ends a little before the one around it, so that the error names the innermost part that was too slow, and that
+    part is what is counted as failed.
+    """
+
+    outer_seconds: float
+
+    @property
+    def use_case_seconds(self) -> float:
+        """For a use case within the deadline of its request."""
+        return 0.95 * self.outer_seconds
+
+    @property
+    def call_seconds(self) -> float:
+        """For a call to a server; and for the server's own limit on a call, where the outer deadline is the client's."""
+        return 0.9 * self.outer_seconds
+
+    @property
+    def lock_seconds(self) -> float:
+        """For a lock that a call waits for."""
+        return 0.75 * self.outer_seconds
+
+
+class _HasDeadline(Protocol):
+    @property
+    def deadline_seconds(self) -> float: ...
+
+
+_Self = TypeVar("_Self", bound=_HasDeadline)
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def within_deadline(
+    method: Callable[Concatenate[_Self, _P], Awaitable[_R]],
+) -> Callable[Concatenate[_Self, _P], Coroutine[Any, Any, _R]]:
+    """Let the method raise TimeoutError when it takes longer than its object's `deadline_seconds`."""
+
+    @wraps(method)
+    async def limited(self: _Self, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        async with asyncio.timeout(self.deadline_seconds):
+            return await method(self, *args, **kwargs)
+
+    return limited
