@@ -37,8 +37,8 @@ async def test_request_with_too_many_header_fields_is_a_431(system: System, serv
     assert _problem(answer) == (431, "headers-too-large")
 
 
-@pytest.mark.parametrize("told", [True, False], ids=["with its length", "chunked"])
-async def test_too_large_body_is_a_413_and_later_requests_succeed(system: System, told: bool) -> None:
+@pytest.mark.parametrize("has_length", [True, False], ids=["with its length", "chunked"])
+async def test_too_large_body_is_a_413_and_later_requests_succeed(system: System, has_length: bool) -> None:
     key = await system.new_key()
     body = b'{"url": "http://a/", "reason": "' + b"x" * MAX_BODY_BYTES + b'"}'
 
@@ -46,7 +46,7 @@ async def test_too_large_body_is_a_413_and_later_requests_succeed(system: System
         for start in range(0, len(body), 65_536):
             yield body[start : start + 65_536]
 
-    answer = await system.http.put(system.control_path(key), content=body if told else chunks())
+    answer = await system.http.put(system.control_path(key), content=body if has_length else chunks())
     assert _problem(answer) == (413, "body-too-large")
     await system.put(key, "http://small/")
 

@@ -27,18 +27,18 @@ class StalenessRecorder:
             self.acknowledged.append(time.monotonic())
             await asyncio.sleep(0.05)
 
-    async def ask(self, resolver: str) -> None:
+    async def read(self, resolver: str) -> None:
         while True:
-            asked = time.monotonic()
+            requested_at = time.monotonic()
             answer = await self._system.resolve(resolver, self._key)
             if answer.status_code == 200 and answer.headers["X-Staleness-Bound"] != "unknown":
-                self._check(answer.json()["url"], int(answer.headers["X-Staleness-Bound"]) / 1000, asked)
+                self._check(answer.json()["url"], int(answer.headers["X-Staleness-Bound"]) / 1000, requested_at)
             await asyncio.sleep(0.005)
 
-    def _check(self, url: str, bound: float, asked: float) -> None:
+    def _check(self, url: str, bound: float, requested_at: float) -> None:
         newer = self.acknowledged[int(url.removeprefix("http://write-")) + 1 :]
         # A lower bound on the staleness: the answer was created after the request.
-        wrong_for = max(0.0, asked - newer[0]) if newer else 0.0
+        wrong_for = max(0.0, requested_at - newer[0]) if newer else 0.0
         assert wrong_for <= bound, f"{url} was stale for {wrong_for} s, its bound was {bound} s"
         self.checked += 1
         self.was_wrong += wrong_for > 0
@@ -48,7 +48,7 @@ class StalenessRecorder:
 async def recorded(system: System) -> AsyncIterator[StalenessRecorder]:
     """Records answers while the block runs; an answer that exceeded its bound fails the test."""
     record = StalenessRecorder(system, await system.new_key())
-    working = [record.write(), *(record.ask(each) for each in system.resolver_urls)]
+    working = [record.write(), *(record.read(each) for each in system.resolver_urls)]
     tasks = [asyncio.create_task(each) for each in working]
     try:
         yield record

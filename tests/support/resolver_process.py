@@ -10,7 +10,7 @@ from data_plane.composition.connect import ResolverProcess
 from shared.schemas.identity import RouteKey
 
 StartResolver = Callable[..., AbstractAsyncContextManager[ResolverProcess]]
-"""Starts a resolver with the settings that are given as keywords."""
+"""Starts a resolver; keywords are its settings."""
 
 
 async def resolve_over_http(process: ResolverProcess, key: RouteKey) -> httpx2.Response:

@@ -1,4 +1,4 @@
-"""Steps of tests in which a process follows another one."""
+"""Steps of tests that restart a resolver from its snapshot."""
 
 from tests.fakes.data_plane_world import KEY, Instance, World
 
@@ -6,7 +6,7 @@ from tests.fakes.data_plane_world import KEY, Instance, World
 async def restarted(
     world: World, *, after: float = 1.0, knows_the_time: bool = True, elsewhere: bool = False
 ) -> Instance:
-    """An instance that has read what another one has written so long ago; `elsewhere`: not on the same boot."""
+    """An instance that has restored the snapshot that another one wrote some seconds ago; `elsewhere`: on another boot."""
     world.clock.advance(after)
     if elsewhere:
         world.clock.reboot()
@@ -16,7 +16,7 @@ async def restarted(
 
 
 async def instance_that_knows(world: World, url: str | None = "https://v1", *, knows_the_time: bool = True) -> Instance:
-    """An instance that has read the route from the database, and has written a snapshot of it."""
+    """An instance that has loaded the route from the database and written a snapshot."""
     world.database.commit(KEY, "https://v0")
     world.database.commit(KEY, url)
     instance = world.instance(knows_the_time=knows_the_time)

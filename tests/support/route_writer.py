@@ -1,4 +1,4 @@
-"""Writes routes as the control plane does, tenant by tenant, and hands back the events of it."""
+"""Writes routes to PostgreSQL as the control plane does, and returns their events."""
 
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,7 @@ from shared.schemas.events import Action, RouteChanged
 from shared.schemas.identity import RouteKey
 from tests.support.factories import a_change, a_change_set
 
-# One statement, so that readers see all of a change set or nothing of it.
+# One statement, so that the change set is atomic for readers.
 _WRITE = """
 WITH tenant AS (
     INSERT INTO tenants (name, revision) VALUES ($1, 1)
@@ -32,19 +32,19 @@ SELECT revision, clock_timestamp() AS at FROM tenant
 
 
 class RouteWriter:
-    """The primary, written to directly."""
+    """Writes routes and heartbeats directly to the primary."""
 
     def __init__(self, connection: "asyncpg.Connection[Any]") -> None:
         self._connection = connection
 
     async def put(self, key: RouteKey, url: str | None) -> RouteChanged:
-        """Commit a route, active with this URL or (None) inactive."""
+        """Commits a route: active with this URL, or inactive (None)."""
         row = await self._connection.fetchrow(_WRITE, key.tenant, key.service, key.env, key.version, url)
         assert row is not None
         return _event(key, url, row["revision"], row["at"])
 
     async def heartbeat(self) -> datetime:
-        """What the relay writes when everything before is in Kafka."""
+        """Writes the heartbeat row that the relay writes after it has published every earlier event."""
         at: datetime = await self._connection.fetchval(
             "INSERT INTO relay_heartbeat (as_of) VALUES (clock_timestamp()) "
             "ON CONFLICT (only_row) DO UPDATE SET as_of = excluded.as_of RETURNING as_of"

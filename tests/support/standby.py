@@ -22,7 +22,7 @@ class Standby:
         return bool(await self._connection.fetchval("SELECT pg_get_wal_replay_pause_state() = 'paused'"))
 
     async def catch_up(self) -> None:
-        """Wait until the replica has replayed what the primary has written so far."""
+        """Waits until the replica has replayed everything that the primary has written."""
         end = await self._primary.fetchval("SELECT pg_current_wal_lsn()::text")
         await eventually(lambda: self._has_replayed(end))
 

@@ -29,7 +29,7 @@ class WatchServer:
         self.app: Application = app_of(self.instance, self.access.access)
 
     async def change(self, url: str | None, key: RouteKey = KEY) -> None:
-        """Commit a change and apply it."""
+        """Commits a change and applies it."""
         event = self.world.database.commit(key, url)
         self.world.clock.advance(0.01)
         await self.instance.core.applier.apply([event])

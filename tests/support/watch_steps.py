@@ -1,4 +1,4 @@
-"""What the tests of watching do to an instance, and what a watcher was given."""
+"""Steps of watch tests on an instance, and the events of a subscription."""
 
 import pytest
 
@@ -13,7 +13,7 @@ OTHER = RouteKey("team-b", "payments", "prod", "v1")
 
 
 async def change(world: World, *instances: Instance, url: str | None = "https://v1") -> RouteChanged:
-    """Commit a change and apply it in these instances."""
+    """Commits a change and applies it in these instances."""
     event = world.database.commit(KEY, url)
     world.clock.advance(0.01)
     for instance in instances:
@@ -30,7 +30,7 @@ async def resume(instance: Instance, since: int) -> Subscription:
 
 
 async def given(watching: Subscription) -> list[int]:
-    """The revisions of everything that is there for the watcher now."""
+    """The revisions of all events that the subscription has now."""
     revisions = []
     while (event := await watching.next(0)) is not None:
         revisions.append(event.revision)
