@@ -88,5 +88,5 @@ def build_app(
         metrics=metrics,
         authenticator=access.authenticator,
         lifespan=lifespan,
-        limits=request_limits_of(settings, settings.request_deadline_seconds),
+        limits=request_limits_of(settings),
     )

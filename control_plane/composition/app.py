@@ -111,7 +111,7 @@ def build_app(
         authenticator=access.authenticator,
         make_not_found=tenant_not_found,
         lifespan=lifespan,
-        limits=request_limits_of(settings, settings.request_deadline_seconds),
+        limits=request_limits_of(settings),
     )
 
 

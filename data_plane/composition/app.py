@@ -69,7 +69,7 @@ def build_app(
         authenticator=access.authenticator,
         health=health,
         metrics=metrics,
-        limits=request_limits_of(settings, settings.request_deadline_seconds),
+        limits=request_limits_of(settings),
     )
 
 
@@ -99,7 +99,7 @@ def build_api(
         authenticator=access.authenticator,
         make_not_found=concealing_error,
         lifespan=lifespan,
-        limits=request_limits_of(settings, settings.request_deadline_seconds),
+        limits=request_limits_of(settings),
     )
 
 

@@ -35,6 +35,8 @@ ASYMMETRIC_ALGORITHMS = frozenset(
 
 RENAMED_SETTINGS = {
     "TM_ACCESS_COPY": "TM_KEY_SNAPSHOT_PATH",
+    "TM_HEADER_BYTES": "TM_MAX_HEADER_BYTES",
+    "TM_HEADER_COUNT": "TM_MAX_HEADER_FIELDS",
     "TM_MAX_STALE_SECONDS": "TM_STALE_IF_ERROR_SECONDS",
     "TM_NEGATIVE_LIFE_SECONDS": "TM_NEGATIVE_TTL_SECONDS",
     "TM_POSITIVE_LIFE_SECONDS": "TM_POSITIVE_TTL_SECONDS",
@@ -102,10 +104,10 @@ class ServiceSettings(BaseSettings):
     request_deadline_seconds: float = Field(
         default=2, gt=0, le=60, description="Seconds from the request until its response begins; after that, 503."
     )
-    header_count: int = Field(
+    max_header_fields: int = Field(
         default=64, ge=8, description="Maximum number of header fields in a request; 431 above it."
     )
-    header_bytes: int = Field(
+    max_header_bytes: int = Field(
         default=16 * 1024, ge=1024, description="Maximum size of a request's header fields, in bytes; 431 above it."
     )
     kafka_bootstrap: KafkaBootstrap = Field(

@@ -45,10 +45,13 @@ class RequestLimits:
     max_header_bytes: int = 16 * 1024
 
 
-def request_limits_of(settings: ServiceSettings, deadline_seconds: float) -> RequestLimits:
-    """The limits in a service's settings, with the deadline of that service."""
+def request_limits_of(settings: ServiceSettings) -> RequestLimits:
+    """The limits in a service's settings."""
     return RequestLimits(
-        deadline_seconds, settings.max_concurrent_requests, settings.header_count, settings.header_bytes
+        settings.request_deadline_seconds,
+        settings.max_concurrent_requests,
+        settings.max_header_fields,
+        settings.max_header_bytes,
     )
 
 
