@@ -1,4 +1,4 @@
-"""Run by Alembic for each migration command; the connection comes from the caller, in its transaction."""
+"""Alembic runs this for each migration command, on the caller's connection and in its transaction."""
 
 from alembic import context
 

@@ -1,4 +1,4 @@
-"""The records of the `access-keys` topic: what each service must know of a key to check it without asking anybody."""
+"""The records of the `access-keys` topic, with which every service checks access keys by itself."""
 
 import re
 from enum import StrEnum
@@ -18,7 +18,7 @@ SecretHash = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
 
 class Role(StrEnum):
-    """What a caller may do. `admin` is the platform's; the others are bound to one tenant."""
+    """The role of a caller. `admin` is a role of the platform; every other role belongs to one tenant."""
 
     ADMIN = "admin"
     EDITOR = "editor"
@@ -27,17 +27,17 @@ class Role(StrEnum):
 
 
 class LiveSecret(msgspec.Struct, frozen=True, kw_only=True):
-    """One secret of a key, as SHA-256 in hexadecimal; `until` is when it ends before the key does."""
+    """One secret of a key, as its SHA-256 hash in hexadecimal. `until`: the secret's end, when it is before the key's."""
 
     sha256: SecretHash
     until: UtcTime | None = None
 
 
 class AccessRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A key that may be used. `version` grows by one with each change of the key, so that older news is told apart.
+    """A valid key. `version` grows by one with each change of the key, so that readers can skip older records.
 
-    Raises msgspec.ValidationError when decoded, and ValueError when built, for a role and tenant that do not go
-    together.
+    Raises msgspec.ValidationError when decoded, and ValueError when built, for an admin with a tenant and for another
+    role without one.
     """
 
     schema: Literal[1] = 1
@@ -55,11 +55,11 @@ class AccessRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UndecodableAccessRecord(ValueError):
-    """A record that this version does not understand."""
+    """A record that this release cannot decode."""
 
 
 def is_key_id(text: str) -> bool:
-    """Whether this can be a key's id: 12 of A-Z a-z 0-9."""
+    """Whether the text has the form of a key's id: 12 of A-Z a-z 0-9."""
     return re.match(_KEY_ID_PATTERN, text) is not None
 
 
@@ -68,16 +68,16 @@ _decoder = msgspec.json.Decoder(AccessRecord)
 
 
 def encode(record: AccessRecord) -> bytes:
-    """The record as the JSON bytes that go on the topic, under the key's id. A key that ends is a null value."""
+    """The JSON value of the record, which the topic holds under the key's id; a null value there ends the key."""
     return _encoder.encode(record)
 
 
 def decode(key: bytes | None, value: bytes) -> AccessRecord:
-    """The record in a value that stands under this key. Unknown fields are ignored. Raises UndecodableAccessRecord."""
+    """The record in a value with this record key. Unknown fields are ignored. Raises UndecodableAccessRecord."""
     try:
         record = _decoder.decode(value)
     except (msgspec.DecodeError, RecursionError) as error:
         raise UndecodableAccessRecord(str(error)) from error
     if key != record.key_id.encode():
-        raise UndecodableAccessRecord(f"the record of key {record.key_id} stands under another one's id")
+        raise UndecodableAccessRecord(f"the record of access key {record.key_id} has the record key {key!r}")
     return record

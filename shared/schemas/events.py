@@ -1,4 +1,4 @@
-"""The records of the `route-events` topic, and the one place that turns them into bytes and back."""
+"""The records of the `route-events` topic, with their encoding and decoding."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -12,7 +12,7 @@ from shared.schemas.identity import NAME_PATTERN, VERSION_PATTERN, RouteKey
 from shared.schemas.route_value import RouteState, RouteValue
 
 MAX_CHANGES = 500
-"""Changes in one change set; a larger one is refused before anything is written."""
+"""Most changes in one change set; a larger one is refused before anything is written."""
 
 CORRELATION_ID_HEADER = "correlation_id"
 TRACEPARENT_HEADER = "traceparent"
@@ -24,7 +24,7 @@ Revision: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class Action(StrEnum):
-    """What a change did to a route."""
+    """The effect of a change on a route."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -92,9 +92,9 @@ class RouteChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RouteChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="event_type", tag="route_changed"):
-    """One committed change set of a tenant. `revision` is that tenant's, gap-free from 1.
+    """One committed change set of a tenant. `revision` is the tenant's, from 1 and without gaps.
 
-    `occurred_at` is the primary's clock inside the transaction, while the tenant was locked.
+    `occurred_at` is the primary's time inside the transaction, while the tenant was locked.
     """
 
     schema: Literal[1] = 1
@@ -108,16 +108,16 @@ class RouteChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="event_t
     correlation_id: str
 
     def keyed_changes(self) -> Iterator[tuple[RouteKey, RouteChange]]:
-        """Each change with the key of the route it is about."""
+        """Each change with the key of its route."""
         for change in self.changes:
             yield change.key(self.tenant), change
 
 
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, tag_field="event_type", tag="heartbeat"):
-    """Every change set acknowledged before `as_of` (the primary's clock) stands before this record.
+    """A promise: every change set acknowledged before `as_of` (the primary's time) precedes this record.
 
-    That is: before it in this partition, or before the same heartbeat in another of the topic's `partitions`. None: the
-    writer did not say how many there are, and the promise holds for nobody in particular.
+    It precedes the heartbeat in this partition, or the same heartbeat in another of the topic's `partitions`. When
+    `partitions` is None, the writer did not state their number, and readers cannot rely on the promise.
     """
 
     schema: Literal[1] = 1
@@ -129,25 +129,25 @@ RouteEvent: TypeAlias = RouteChanged | Heartbeat
 
 
 class UndecodableEvent(ValueError):
-    """A record that is not an event this version understands. `reason` is one of a closed set, for metrics."""
+    """A record that this release cannot decode. `reason` is one of a closed set, for metrics."""
 
     reason = "undecodable"
 
 
 class MalformedEvent(UndecodableEvent):
-    """Not JSON, or not the shape its type and schema promise."""
+    """The record is not JSON, or lacks the fields of its type and schema."""
 
     reason = "malformed"
 
 
 class UnsupportedSchema(UndecodableEvent):
-    """A schema version of a later release: kept aside, never guessed at."""
+    """The record has a schema version of a later release, which readers must not guess at."""
 
     reason = "unsupported_schema"
 
 
 class UnknownEventType(UndecodableEvent):
-    """An event type of a later release: skipped and counted."""
+    """The record has an event type of a later release; readers skip and count it."""
 
     reason = "unknown_type"
 
@@ -164,7 +164,7 @@ _envelope_decoder = msgspec.json.Decoder(_Envelope)
 
 
 def encode(event: RouteEvent) -> bytes:
-    """The event as the JSON bytes that go on the topic."""
+    """The JSON value of the event on the topic."""
     return _encoder.encode(event)
 
 

@@ -1,4 +1,4 @@
-"""What names a route: tenant, service, environment, version."""
+"""The key of a route: tenant, service, environment, version."""
 
 import re
 from typing import Self
@@ -7,13 +7,13 @@ import msgspec
 
 from shared.schemas.validation import FieldError, InvalidInput
 
-# \Z and not $, which would let a trailing newline pass.
+# \Z instead of $, which would accept a trailing newline.
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?\Z"
 VERSION_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9._+-]{0,61}[A-Za-z0-9])?\Z"
 
 NAME_SCHEMA = {"pattern": NAME_PATTERN.replace(r"\Z", "$")}
 VERSION_SCHEMA = {"pattern": VERSION_PATTERN.replace(r"\Z", "$")}
-"""For JSON Schema, whose regular expressions know no \\Z; there `$` is the very end."""
+"""The patterns for JSON Schema, whose regular expressions lack \\Z and whose `$` matches at the end only."""
 
 _NAME = re.compile(NAME_PATTERN)
 _VERSION = re.compile(VERSION_PATTERN)
@@ -24,7 +24,7 @@ VERSION_RULE = _RULE.format(characters="a-z A-Z 0-9 . _ + -")
 
 
 def name_errors(**parts: str) -> list[FieldError]:
-    """The wrong ones of the given parts, each under its own name; `version` may also hold A-Z and +."""
+    """One error for each invalid part, under the part's name; `version` may also contain A-Z and +."""
     return [error for field, value in parts.items() if (error := _name_error(field, value))]
 
 
@@ -34,9 +34,9 @@ def _name_error(field: str, value: str) -> FieldError | None:
 
 
 class RouteKey(msgspec.Struct, frozen=True, order=True, cache_hash=True, gc=False):
-    """The identity of a route. No part can hold `:` or `/`, so the printed form is unambiguous.
+    """The identity of a route. No part can contain `:` or `/`, so that the printed form is unambiguous.
 
-    Raises InvalidInput, naming every wrong part, when built from a bad one.
+    Raises InvalidInput with one error for each invalid part.
     """
 
     tenant: str

@@ -1,4 +1,4 @@
-"""The records of the `resolver-status` topic: how far each resolver process has come. The key is the process's name."""
+"""The records of the `resolver-status` topic: the applied offsets of each resolver process, under its name."""
 
 from typing import Annotated, Literal
 
@@ -7,15 +7,15 @@ import msgspec
 from shared.schemas.events import MalformedEvent, UndecodableEvent, UnsupportedSchema, UtcTime
 
 REPORT_SECONDS = 5.0
-"""A resolver that has nothing new to tell tells that so often."""
+"""Longest pause between two reports of a resolver process."""
 GONE_SECONDS = 15.0
-"""A resolver that has told nothing for so long counts as gone: three reports are missing."""
+"""A resolver process without a report for this long counts as gone: three reports are missing."""
 
 
 class PartitionStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """How far one partition of `route-events` is applied.
+    """How far a process has applied one partition of `route-events`.
 
-    `next_offset` is the first record that is not; `as_of` the last heartbeat that is, on the primary's clock.
+    `next_offset` is that of the first record not yet applied; `as_of` is the last applied heartbeat's, the primary's time.
     """
 
     partition: Annotated[int, msgspec.Meta(ge=0)]
@@ -24,7 +24,7 @@ class PartitionStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ResolverStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One resolver process. Without partitions it does not listen to events yet."""
+    """The status of one resolver process. Without partitions, the process does not follow events yet."""
 
     schema: Literal[1] = 1
     instance: Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
@@ -43,7 +43,7 @@ _envelope_decoder = msgspec.json.Decoder(_Envelope)
 
 
 def encode_status(status: ResolverStatus) -> bytes:
-    """The status as the JSON bytes that go on the topic."""
+    """The JSON value of the status on the topic."""
     return _encoder.encode(status)
 
 

@@ -1,4 +1,4 @@
-"""The Kafka topics: one table for the services, the local servers and the deployment."""
+"""The Kafka topics, in one table for the services, the local servers and the deployment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from types import MappingProxyType
 HOUR_MS = 3600 * 1000
 DAY_MS = 24 * HOUR_MS
 MAX_RECORD_BYTES = 4 * 1024 * 1024
-"""Bytes. The largest legal change set (500 changes, long URLs) is about 3 MB; brokers and clients are told this."""
+"""Bytes. The largest legal change set (500 changes, long URLs) is about 3 MB; brokers and clients have this limit."""
 DEAD_LETTER_RECORD_BYTES = MAX_RECORD_BYTES + 64 * 1024
-"""Bytes. A dead letter is the record as received plus headers that say why: it must fit when the record just did."""
+"""Bytes. A dead letter is the received record plus headers with the reason, and must fit whenever the record did."""
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic as it is to be created. `configs` are the broker's names and values."""
+    """The wanted state of a topic. `configs` has the broker's names and values."""
 
     name: str
     partitions: int
@@ -32,10 +32,10 @@ ROUTE_EVENTS = _topic(
 ROUTE_EVENTS_DLQ = _topic(
     "route-events.dlq", 1, cleanup_policy="delete", retention_ms=30 * DAY_MS, max_message_bytes=DEAD_LETTER_RECORD_BYTES
 )
-# One partition: a reader that is at its end knows every key.
+# One partition, so that a reader at its end has read every key.
 ACCESS_KEYS = _topic("access-keys", 1, cleanup_policy="compact", max_message_bytes=64 * 1024)
 
-# Small segments, because the newest one is neither compacted nor deleted: whoever starts reads the topic whole.
+# Small segments, because the newest one is neither compacted nor deleted, and a starting reader reads the whole topic.
 RESOLVER_STATUS = _topic(
     "resolver-status", 1, cleanup_policy="compact,delete", retention_ms=HOUR_MS, segment_ms=HOUR_MS // 12
 )

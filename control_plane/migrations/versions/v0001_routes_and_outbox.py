@@ -1,4 +1,4 @@
-"""Tenants, their routes, the change sets that made them, and the outbox of events."""
+"""Tables for tenants, their routes and change sets, and for the outbox of events."""
 
 from alembic import op
 
@@ -7,7 +7,7 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-# Names sort by byte ("C"), so that keyset pages stay stable whatever the server's locale and its library's version.
+# Names sort by byte ("C"), so that keyset pages do not depend on the server's locale or its library's version.
 _STATEMENTS = (
     """
     CREATE TABLE tenants (
@@ -57,7 +57,7 @@ _STATEMENTS = (
         PRIMARY KEY (tenant_id, revision)
     )
     """,
-    # A queue: each row dies once, and the relay's index is read from its oldest, deadest end.
+    # A queue: every row is updated once, and the relay's index is read from its oldest end, where dead tuples collect.
     """
     CREATE TABLE outbox (
         id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -1,4 +1,4 @@
-"""What each change set did, row by row, and the answers to requests that may be repeated."""
+"""One row for each change of a change set, and the recorded responses to requests with an idempotency key."""
 
 from alembic import op
 
@@ -7,9 +7,9 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-# `size` is 0 for change sets of before: their rows were never written, so the history begins after them.
-# `changes` has no foreign key: its rows are written in the statement that writes their change set, and purged in the
-# statement that purges it, so a check for every row would only cost.
+# `size` is 0 for older change sets: their changes were never stored, so that the history begins after them.
+# `changes` has no foreign key: its rows are written and purged in the statements that write and purge their change set,
+# so that a check for every row would add only cost.
 _STATEMENTS = (
     "ALTER TABLE change_sets ADD COLUMN size integer NOT NULL DEFAULT 0",
     "CREATE INDEX change_sets_by_time ON change_sets (committed_at)",

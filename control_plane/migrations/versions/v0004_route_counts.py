@@ -1,4 +1,4 @@
-"""How many routes each tenant has, kept with its revision: a quota needs no count over the routes then."""
+"""The number of a tenant's routes, stored next to its revision, so that the quota needs no count over the routes."""
 
 from alembic import op
 

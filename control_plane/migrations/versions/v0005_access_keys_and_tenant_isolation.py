@@ -1,14 +1,14 @@
-"""Access keys; and rows that only show themselves where their tenant was named.
+"""Access keys, and row-level security by tenant.
 
-Four roles without login own nothing. A process connects with a login that may become them, and does so at once:
+Four roles without login own nothing. A process connects with a login that is a member of them, and sets one at once:
 
-- `tm_control` serves a tenant's requests. It sees rows of the tenant in the transaction's `tm.tenant`, and none without.
-- `tm_platform` serves what is about all tenants: it lists tenants, and knows every access key.
-- `tm_relay` carries the outbox away, whosever events they are, and removes history that is kept no longer.
-- `tm_reader` resolves for everybody: it reads routes, and cannot see keys, change sets or events.
+- `tm_control` serves a tenant's requests. It sees the rows of the tenant in the transaction's `tm.tenant`, else none.
+- `tm_platform` serves requests about all tenants: it lists tenants, and sees every access key.
+- `tm_relay` publishes the events of all tenants from the outbox, and purges old history.
+- `tm_reader` resolves routes of all tenants: it reads routes, and cannot see keys, change sets or events.
 
-Row-level security is forced, so that the tables' owner is bound by it too, unless it is a superuser. A later migration
-that changes rows of these tables has to lift that for its transaction (`ALTER TABLE … NO FORCE ROW LEVEL SECURITY`).
+Row-level security is forced, so that it also applies to the tables' owner, unless that is a superuser. A later migration
+that changes rows of these tables must suspend it in its transaction (`ALTER TABLE … NO FORCE ROW LEVEL SECURITY`).
 """
 
 from alembic import op
@@ -20,7 +20,7 @@ depends_on = None
 
 _ROLES = ("tm_control", "tm_platform", "tm_relay", "tm_reader")
 
-# Roles belong to the whole server: other databases may have made them before, or be making them now.
+# Roles belong to the whole server: a migration of another database may have created them, or create them concurrently.
 _CREATE_ROLE = """
 DO $$ BEGIN
     CREATE ROLE {role} NOLOGIN;
@@ -34,7 +34,7 @@ DO $$ BEGIN
     END IF;
 END $$
 """
-# How far a standby has replayed stands in a view that only some may read; without it replicas just look older.
+# A standby's replay position is in a view with restricted access; without it, replicas only seem to lag more.
 _LET_READER_SEE_REPLICATION = """
 DO $$ BEGIN
     IF NOT pg_has_role('tm_reader', 'pg_read_all_stats', 'USAGE') THEN
@@ -68,11 +68,11 @@ _ACCESS_KEYS = (
     """,
     "CREATE INDEX access_keys_by_tenant ON access_keys (tenant_id, id)",
     "CREATE INDEX access_keys_by_change ON access_keys (changed_at)",
-    # A key that ends is a record without a value.
+    # The record of a revoked key has no value.
     "ALTER TABLE outbox ALTER COLUMN payload DROP NOT NULL",
 )
 
-# The tenant stands in every row that is a tenant's: a look at the parents would not see those of the same statement.
+# Every row of a tenant has its id: a policy that read parent rows would not see those that the same statement adds.
 _TENANT_IN_EVERY_ROW = (
     """
     CREATE FUNCTION current_tenant_id() RETURNS bigint LANGUAGE sql STABLE

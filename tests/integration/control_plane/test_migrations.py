@@ -8,7 +8,7 @@ import pytest
 from control_plane.adapters.postgres.migrator import migrate
 from control_plane.domain.changes import Attribution, WantedChangeSet, WantedRoute
 from control_plane.errors import MigrationFailed
-from control_plane.migrations.versions.v0006_where_a_change_set_landed import LINK
+from control_plane.migrations.versions.v0006_position_of_a_change_set import LINK
 from shared.schemas.identity import RouteKey
 from tests.support.control_plane import open_registry
 from tests.support.postgres import Database

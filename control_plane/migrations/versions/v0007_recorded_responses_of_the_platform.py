@@ -1,4 +1,4 @@
-"""Answers to requests that may be repeated, about the platform's own access keys too: they belong to no tenant."""
+"""Recorded responses without a tenant, for requests about the platform's own access keys."""
 
 from alembic import op
 

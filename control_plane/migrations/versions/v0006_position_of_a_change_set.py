@@ -1,4 +1,4 @@
-"""Which outbox row is a change set's, so that where Kafka put it can be found without another index."""
+"""The outbox row of each change set, so that its position in Kafka is found without another index."""
 
 from alembic import op
 
@@ -7,7 +7,7 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
-# The outbox's rows go first; a change set whose row is gone was published long ago.
+# Outbox rows are purged before change sets; a change set without its row was published long ago.
 _COLUMN = "ALTER TABLE change_sets ADD COLUMN outbox_id bigint"
 LINK = """
 UPDATE change_sets SET outbox_id = outbox.id
@@ -15,7 +15,7 @@ FROM outbox JOIN tenants ON tenants.name = outbox.key
 WHERE outbox.topic = 'route-events' AND change_sets.tenant_id = tenants.id
   AND change_sets.committed_at = outbox.created_at
 """
-# What serves a tenant's requests sees where its events landed, and neither what is in them nor anybody else's.
+# `tm_control` sees the positions of the tenant's events, but neither their payloads nor other tenants' events.
 _LET_TENANTS_SEE = (
     """
     CREATE POLICY landed ON outbox FOR SELECT TO tm_control
