@@ -12,7 +12,7 @@ from data_plane.errors import RevisionGone
 from data_plane.http.openapi import OLDEST_REVISION, STREAM_HEADERS, LastEventId, Since, Tenant
 from data_plane.http.request_headers import revision_of
 from data_plane.http.sse.framing import CONTENT_TYPE, ChangeEventCache, snapshot_event
-from data_plane.http.sse.stream import StreamTiming, WatchResponse
+from data_plane.http.sse.stream import StreamTiming, WatchResponse, WatchStream
 from data_plane.http.tenant_concealment import valid_tenant
 from data_plane.service.watch.hub import WatchHub
 from data_plane.service.watch.subscription import Subscription
@@ -65,9 +65,11 @@ def watch_handler(hub: WatchHub, authenticator: Authenticator, timing: StreamTim
 
     def stream(request: Request[Any, Any, Any], subscription: Subscription, first: Iterable[bytes]) -> WatchResponse:
         caller, headers = principal_of(request), request.scope["headers"]
-        return WatchResponse(
-            subscription, first, event_cache, timing, is_accepted=lambda: authenticator.check(headers) == caller
-        )
+
+        def is_accepted() -> bool:
+            return authenticator.check(headers) == caller
+
+        return WatchResponse(WatchStream(subscription, first, event_cache, timing, is_accepted=is_accepted))
 
     @get(
         "/api/v1/watch/{tenant:str}",

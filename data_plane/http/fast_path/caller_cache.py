@@ -1,10 +1,10 @@
-"""Who asks, and for what: most callers send the same headers with every request, and those are understood once."""
+"""Callers by the headers of their requests. Most callers send the same headers each time; those are parsed once."""
 
 import re
 from typing import TypeAlias
 
-from data_plane.http.fast_path.paths import PREFIX, paths_of
-from data_plane.http.fast_path.response_cache import ByPath, ResponseCache
+from data_plane.http.fast_path.paths import PREFIX, tenant_prefix
+from data_plane.http.fast_path.response_cache import ResponseCache, ResponsesByPath
 from data_plane.http.resolve import OPERATION
 from shared.runtime import correlation
 from shared.runtime.access.authenticator import Acceptance, Authenticator
@@ -16,69 +16,86 @@ from shared.runtime.http.request_limits import RequestLimits
 Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
 """As ASGI has them: names in lower case."""
 
-CORRELATION = correlation.HEADER.lower().encode()
-REMEMBERED = 4096
-REMEMBERED_BYTES = 1024
-"""At most so many blocks of headers are remembered, each of at most so many bytes."""
+CORRELATION_ID = correlation.HEADER.lower().encode()
+MAX_CALLERS = 4096
+MAX_CACHED_HEADER_BYTES = 1024
+"""Callers with larger headers are not cached, which bounds the memory of the cache."""
 _IF_NONE_MATCH = b"if-none-match"
-_LEFT_TO_LITESTAR = frozenset({b"cache-control", b"x-min-revision"})
-_EACH_TIME_OTHERS = frozenset({CORRELATION, _IF_NONE_MATCH, b"traceparent", b"x-request-id"})
+_HANDLER_ONLY = frozenset({b"cache-control", b"x-min-revision"})
+_DIFFERENT_EACH_TIME = frozenset({CORRELATION_ID, _IF_NONE_MATCH, b"traceparent", b"x-request-id"})
 _HOST = re.compile(rb"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?")
 
 
 class CachedCaller:
-    """What an answer depends on in a request's headers. Holds `until` then, for this `version` of the authenticator."""
+    """The parts of a request's headers on which a response depends.
 
-    __slots__ = ("correlation_id", "if_none_match", "is_plain", "known", "paths", "until", "version")
+    Users must check before each use that it is before `valid_until` and that `access_version` is the authenticator's.
+    """
 
-    def __init__(self, accepted: Acceptance, by_name: dict[bytes, bytes], version: int, known: ByPath) -> None:
-        """`known`: the answers that are remembered for callers like this one."""
+    __slots__ = (
+        "access_version",
+        "correlation_id",
+        "if_none_match",
+        "is_plain",
+        "responses",
+        "valid_until",
+        "visible_prefix",
+    )
+
+    def __init__(
+        self, accepted: Acceptance, by_name: dict[bytes, bytes], access_version: int, responses: ResponsesByPath
+    ) -> None:
+        """`responses`: the cached responses for callers of this tenant."""
         tenant = accepted.principal.tenant
-        self.known = known
-        self.paths = PREFIX if tenant is None else paths_of(tenant)
-        """What the paths of all routes begin with that exist for the caller, and no other's."""
+        self.responses = responses
+        self.visible_prefix = PREFIX if tenant is None else tenant_prefix(tenant)
+        """Prefix of the paths of all routes that the caller may see, and of no others."""
         self.if_none_match = _text(by_name.get(_IF_NONE_MATCH))
-        self.correlation_id = _text(by_name.get(CORRELATION))
+        self.correlation_id = _text(by_name.get(CORRELATION_ID))
         self.is_plain = self.if_none_match is None and self.correlation_id is None
-        self.until = accepted.until
-        self.version = version
+        self.valid_until = accepted.until
+        self.access_version = access_version
 
 
 class CallerCache(FifoDict[Headers, CachedCaller]):
-    """Callers by the headers of their requests. Whoever takes one out sees to it that it is still good."""
+    """At most MAX_CALLERS. A dict itself, so that a hit costs no further call."""
 
-    def __init__(self, authenticator: Authenticator, limits: RequestLimits, known: ResponseCache) -> None:
-        super().__init__(REMEMBERED)
-        self._known = known
+    def __init__(self, authenticator: Authenticator, limits: RequestLimits, responses: ResponseCache) -> None:
+        super().__init__(MAX_CALLERS)
         self._authenticator = authenticator
-        self._bounds = limits
+        self._limits = limits
+        self._responses = responses
 
-    def look_at(self, headers: Headers) -> CachedCaller | None:
-        """None where Litestar has to look at them: no good credential, an unusual host, a name twice, a demand."""
+    def authenticate(self, headers: Headers) -> CachedCaller | None:
+        """The caller with these headers, cached where it pays. None if Litestar has to answer.
+
+        That is: a rejected credential, an unusual host, a repeated or oversized header, or a read-consistency demand.
+        """
         by_name = dict(headers)
         size = sum(map(len, by_name)) + sum(map(len, by_name.values()))
-        if not self._is_understood(headers, by_name) or size > self._bounds.max_header_bytes:
+        if not self._is_understood(headers, by_name) or size > self._limits.max_header_bytes:
             return None
-        version = self._authenticator.version()
+        access_version = self._authenticator.version()
         accepted = self._authenticator.accept(headers)
         if accepted is None or not _may_resolve(accepted.principal):
             self.pop(headers, None)
             return None
-        caller = CachedCaller(accepted, by_name, version, self._known.shown_to(accepted.principal.tenant))
-        if size <= REMEMBERED_BYTES and _EACH_TIME_OTHERS.isdisjoint(by_name):
+        responses = self._responses.of_tenant(accepted.principal.tenant)
+        caller = CachedCaller(accepted, by_name, access_version, responses)
+        if size <= MAX_CACHED_HEADER_BYTES and _DIFFERENT_EACH_TIME.isdisjoint(by_name):
             self.put(headers, caller)
         return caller
 
     def _is_understood(self, headers: Headers, by_name: dict[bytes, bytes]) -> bool:
         return (
-            len(by_name) == len(headers) <= self._bounds.max_header_fields
-            and _LEFT_TO_LITESTAR.isdisjoint(by_name)
+            len(by_name) == len(headers) <= self._limits.max_header_fields
+            and _HANDLER_ONLY.isdisjoint(by_name)
             and _HOST.fullmatch(by_name.get(b"host", b"localhost")) is not None
         )
 
 
 def _may_resolve(principal: Principal) -> bool:
-    """Whether the routes that exist for the caller may be resolved by it. An admin has no tenant, so it is asked for any."""
+    """Whether the principal may resolve the routes it can see. An admin has no tenant: any name serves as one."""
     return authorize(principal, OPERATION, principal.tenant or "") is Decision.ALLOWED
 
 

@@ -1,4 +1,4 @@
-"""Headers of answers as they go over the wire, made once for all answers that have them."""
+"""Encoded response headers, each made once and shared by all responses."""
 
 from typing import Any, TypeAlias
 
@@ -7,30 +7,30 @@ from shared.runtime.http.problems import CONTENT_TYPE
 
 Header: TypeAlias = tuple[bytes, bytes]
 Messages: TypeAlias = tuple[Any, Any]
-"""An answer: its start and its body, as ASGI has them."""
+"""The ASGI start and body messages of a response."""
 
 
-class Numbered(dict[int, Header]):
-    """A header by the number in its value; the first ones are kept."""
+class NumberedHeader(dict[int, Header]):
+    """A header by the number in its value. The first `max_size` numbers are kept, the others encoded each time."""
 
-    def __init__(self, name: bytes, value: bytes, most: int) -> None:
-        """`value` has a `%d` in it."""
-        self._name, self._value, self._most = name, value, most
+    def __init__(self, name: bytes, value: bytes, *, max_size: int) -> None:
+        """`value` contains a `%d` for the number."""
+        self._name, self._value, self._max_size = name, value, max_size
 
     def __missing__(self, number: int) -> Header:
         header = self._name, self._value % number
-        if len(self) < self._most:
+        if len(self) < self._max_size:
             self[number] = header
         return header
 
 
-MAX_AGE = Numbered(b"cache-control", b"max-age=%d", most=4096)
-AGE = Numbered(b"age", b"%d", most=4096)
-BOUND = Numbered(b"x-staleness-bound", b"%d", most=16_384)
-LENGTH = Numbered(b"content-length", b"%d", most=4096)
+MAX_AGE = NumberedHeader(b"cache-control", b"max-age=%d", max_size=4096)
+AGE = NumberedHeader(b"age", b"%d", max_size=4096)
+STALENESS_BOUND = NumberedHeader(b"x-staleness-bound", b"%d", max_size=16_384)
+LENGTH = NumberedHeader(b"content-length", b"%d", max_size=4096)
 UNKNOWN_BOUND: Header = (b"x-staleness-bound", staleness_bound_text(None).encode())
-X_CACHE: Header = (b"x-cache", b"l1")
-NEGATIVE: Header = (b"x-cache", b"l1; negative")
+X_CACHE_HIT: Header = (b"x-cache", b"l1")
+X_CACHE_NEGATIVE: Header = (b"x-cache", b"l1; negative")
 JSON: Header = (b"content-type", b"application/json")
-PROBLEM: Header = (b"content-type", CONTENT_TYPE.encode())
+PROBLEM_JSON: Header = (b"content-type", CONTENT_TYPE.encode())
 CLOSE: Header = (b"connection", b"close")

@@ -1,7 +1,7 @@
-"""What is answered where no route is active: a 404, put together from encoded pieces.
+"""404 responses for routes that are not active, assembled from encoded pieces.
 
-Nothing of it is remembered. It is made in about the time of a 200 that is not, and a storm of questions for what is not
-there must not take the place of the answers that are asked for most.
+They are not cached: assembling one takes about as long as encoding an uncached 200, and a storm of requests for routes
+that do not exist must not displace the responses of the most used routes.
 """
 
 from math import ceil
@@ -9,16 +9,16 @@ from math import ceil
 import msgspec
 
 from data_plane.domain.slot import Slot
-from data_plane.http.fast_path.caller_cache import CORRELATION, CachedCaller
+from data_plane.http.fast_path.caller_cache import CORRELATION_ID, CachedCaller
 from data_plane.http.fast_path.headers import (
     AGE,
-    BOUND,
     CLOSE,
     LENGTH,
     MAX_AGE,
-    NEGATIVE,
-    PROBLEM,
+    PROBLEM_JSON,
+    STALENESS_BOUND,
     UNKNOWN_BOUND,
+    X_CACHE_NEGATIVE,
     Header,
     Messages,
 )
@@ -37,58 +37,59 @@ from shared.runtime.metrics_buffer import BufferedCounter
 _BODY = msgspec.json.encode(
     msgspec.structs.replace(problem_of(NO_ACTIVE_ROUTE, no_active_route_detail("%b")), correlation_id="%b")
 )
-"""With a place for the key, and one for the correlation id; no character of either needs escaping."""
+"""The problem with placeholders for the key and the correlation id. No character of either needs escaping in JSON."""
 
 
 class NotFoundResponses:
-    """Tells that a route is not there, and counts how often."""
+    """Assembles and counts 404 responses."""
 
     def __init__(
         self,
-        answers: L1Reader,
+        l1_reader: L1Reader,
         *,
         negative_ttl_seconds: float,
         authenticator: Authenticator,
         health: Health,
         metrics: Metrics,
     ) -> None:
-        """`negative_life`: in seconds."""
-        self._answers = answers
-        self._as_hidden = [
+        """`negative_ttl_seconds`: TTL that the response of a concealed route states."""
+        self._l1_reader = l1_reader
+        self._concealed_headers = [
             (name.lower().encode(), value.encode())
             for name, value in concealed_route(negative_ttl_seconds).headers.items()
         ]
         self._health = health
         self._ids = correlation.ids()
         requests = metrics.counter("tm_http_requests_total").labels(TEMPLATE, "GET", "404").inc
-        self._absent = BufferedCounter(metrics, requests, answers.count_negative, authenticator.count_accepted)
-        self._hidden = BufferedCounter(metrics, requests, authenticator.count_accepted)
+        self._negative_count = BufferedCounter(
+            metrics, requests, l1_reader.count_negative, authenticator.count_accepted
+        )
+        self._concealed_count = BufferedCounter(metrics, requests, authenticator.count_accepted)
 
-    def absent(self, caller: CachedCaller, route: bytes, slot: Slot, now: LocalTime) -> Messages:
-        """For a route of which this is held, and which is not active."""
-        answers = self._answers
-        proven_at = answers.proven_at(slot, route.partition(b"/")[0].decode())
-        bound = None if proven_at is None else answers.age(proven_at, now)
-        told = UNKNOWN_BOUND if bound is None else BOUND[ceil(bound * 1000)]
+    def negative(self, caller: CachedCaller, route: bytes, slot: Slot, now: LocalTime) -> Messages:
+        """The messages for a route whose slot is a negative entry."""
+        l1_reader = self._l1_reader
+        proven_at = l1_reader.proven_at(slot, route.partition(b"/")[0].decode())
+        bound = None if proven_at is None else l1_reader.age(proven_at, now)
+        staleness = UNKNOWN_BOUND if bound is None else STALENESS_BOUND[ceil(bound * 1000)]
         age = int(now - slot.read_at) if now > slot.read_at else 0
-        self._absent.count += 1
-        return self._messages(caller, route, [MAX_AGE[int(slot.expires_at - now)], AGE[age], NEGATIVE, told])
+        self._negative_count.count += 1
+        headers = [MAX_AGE[int(slot.expires_at - now)], AGE[age], X_CACHE_NEGATIVE, staleness]
+        return self._messages(caller, route, headers)
 
-    def hidden(self, caller: CachedCaller, path: bytes) -> Messages | None:
-        """For another tenant's route, whether it is there or not: nothing is looked up. None where it can be no route's
-        path.
-        """
+    def concealed(self, caller: CachedCaller, path: bytes) -> Messages | None:
+        """The messages for another tenant's route, without a look-up; None if the path is no route's."""
         route = route_in(path)
         if route is None:
             return None
-        self._hidden.count += 1
-        return self._messages(caller, route, [*self._as_hidden])
+        self._concealed_count.count += 1
+        return self._messages(caller, route, [*self._concealed_headers])
 
     def _messages(self, caller: CachedCaller, route: bytes, headers: list[Header]) -> Messages:
-        offered = caller.correlation_id
-        request_id = next(self._ids) if offered is None else correlation.accept(offered).encode()
+        offered_id = caller.correlation_id
+        request_id = next(self._ids) if offered_id is None else correlation.accept(offered_id).encode()
         body = _BODY % (route.replace(b"/", b":"), request_id)
-        headers += PROBLEM, LENGTH[len(body)], (CORRELATION, request_id)
+        headers += PROBLEM_JSON, LENGTH[len(body)], (CORRELATION_ID, request_id)
         if self._health.draining:
             headers.append(CLOSE)
         start = {"type": "http.response.start", "status": 404, "headers": headers}

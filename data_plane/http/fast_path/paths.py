@@ -1,4 +1,4 @@
-"""The paths of resolve requests, as they go over the wire."""
+"""Request paths of the resolve endpoint, as bytes on the wire."""
 
 import re
 
@@ -6,21 +6,21 @@ from data_plane.http.resolve import RESOLVE_PATH
 from shared.schemas.identity import NAME_PATTERN, VERSION_PATTERN
 
 TEMPLATE = RESOLVE_PATH.replace(":str", "")
-"""What metrics call all of them."""
+"""The label under which metrics count all of these paths."""
 PREFIX = RESOLVE_PATH.partition("{")[0].encode()
-"""What they begin with; a route's `tenant/service/env/version` follows."""
+"""The beginning of each path; a route's `tenant/service/env/version` follows."""
 
 _NAME, _VERSION = (pattern.removeprefix("^").removesuffix(r"\Z") for pattern in (NAME_PATTERN, VERSION_PATTERN))
 _ROUTE = re.compile("/".join([_NAME, _NAME, _NAME, _VERSION]).encode())
 
 
-def paths_of(tenant: str) -> bytes:
-    """What the paths of all routes of the tenant begin with, and no other's."""
+def tenant_prefix(tenant: str) -> bytes:
+    """The prefix of the paths of all routes of the tenant, and of no others."""
     return PREFIX + tenant.encode() + b"/"
 
 
 def route_in(path: bytes) -> bytes | None:
-    """The `tenant/service/env/version` in a path; None where there can be no such route, or it is spelled oddly."""
+    """The `tenant/service/env/version` of a path; None if it is malformed, or percent-encoded."""
     if not path.startswith(PREFIX):
         return None
     route = path[len(PREFIX) :]

@@ -1,4 +1,4 @@
-"""What is answered for the paths that are asked for most, ready but for what differs from one request to the next."""
+"""Encoded responses of the most used routes, complete but for the headers that differ between requests."""
 
 from collections import deque
 from typing import Any, TypeAlias
@@ -12,17 +12,18 @@ from data_plane.http.fast_path.paths import PREFIX
 from data_plane.service.resolve.l1_reader import L1Reader
 from shared.runtime.clock import LocalTime
 
-REMEMBERED = 4096
-NEWCOMERS = 16
-"""Once that many are remembered, every so manieth path that is not among them takes the place of the oldest: who asks
-for very many paths in turn gains nothing from being remembered, and pays for little of it."""
+MAX_RESPONSES = 4096
+ADMIT_ONE_IN = 16
+"""When the cache is full, one in so many new paths replaces the oldest. A client that scans many paths would otherwise
+replace every response before its next use, at the cost of a replacement per request.
+"""
 
 
 class CachedResponse(msgspec.Struct, gc=False, eq=False):
-    """What is held of one route, encoded.
+    """The encoded response of one active route.
 
-    Good `until` then, as long as `changes` is what LocalAnswers say, and the slot's uses are at their most: fewer are to
-    be counted, and a slot that is gone has none.
+    Callers must check before each use that it is before `valid_until`, that `changes` equals `L1Reader.changes()`, and that
+    `slot.uses` is MAX_USES: lower uses have to be counted by a look-up, and an evicted slot has none.
     """
 
     slot: Slot
@@ -31,17 +32,17 @@ class CachedResponse(msgspec.Struct, gc=False, eq=False):
     etag: Header
     cache_control: Header
     age: Header
-    until: float
+    valid_until: float
     changes: int
     proven_at: PrimaryTime | None
 
     @classmethod
-    def of(cls, route: bytes, slot: Slot, answers: L1Reader, now: LocalTime) -> "CachedResponse":
-        """All of it made anew; what depends on the time in whole seconds."""
+    def of(cls, route: bytes, slot: Slot, l1_reader: L1Reader, now: LocalTime) -> "CachedResponse":
+        """The response as of now. It is valid until `max-age` or `Age`, both in whole seconds, changes."""
         parts = route.split(b"/")
         body = slot.body(parts)
         remaining, age = int(slot.expires_at - now), int(now - slot.read_at) if now > slot.read_at else 0
-        less_remains, is_older = slot.expires_at - remaining, slot.read_at + age + 1
+        max_age_changes_at, age_changes_at = slot.expires_at - remaining, slot.read_at + age + 1
         return cls(
             slot,
             {"type": "http.response.body", "body": body, "more_body": False},
@@ -49,46 +50,45 @@ class CachedResponse(msgspec.Struct, gc=False, eq=False):
             (b"etag", b'"%d"' % slot.revision),
             MAX_AGE[remaining],
             AGE[age],
-            less_remains if less_remains < is_older else is_older,
-            answers.changes(),
-            answers.proven_at(slot, parts[0].decode()),
+            max_age_changes_at if max_age_changes_at < age_changes_at else age_changes_at,
+            l1_reader.changes(),
+            l1_reader.proven_at(slot, parts[0].decode()),
         )
 
 
-ByPath: TypeAlias = dict[bytes, CachedResponse]
+ResponsesByPath: TypeAlias = dict[bytes, CachedResponse]
 
 
 class ResponseCache:
-    """The answers by the path of the request. Whoever takes one out sees to it that it is still good.
+    """Responses by request path, separate for each tenant of callers.
 
-    They are kept apart by who may see them: a caller can not tell, not even by the time, whether an answer of another
-    tenant's route is remembered.
+    Separate, because otherwise the time of a request would reveal whether another tenant's route is cached.
     """
 
-    def __init__(self, answers: L1Reader) -> None:
-        self._answers = answers
-        self._by_tenant: dict[str | None, ByPath] = {}
-        self._order: deque[tuple[ByPath, bytes]] = deque()
-        self._newcomers = 0
+    def __init__(self, l1_reader: L1Reader) -> None:
+        self._l1_reader = l1_reader
+        self._by_tenant: dict[str | None, ResponsesByPath] = {}
+        self._oldest_first: deque[tuple[ResponsesByPath, bytes]] = deque()
+        self._refused = 0
 
-    def shown_to(self, tenant: str | None) -> ByPath:
-        """Those for callers of the tenant; for None, for callers that see all tenants. The same object each time."""
+    def of_tenant(self, tenant: str | None) -> ResponsesByPath:
+        """The responses for callers of the tenant, or (None) of all tenants. The same object each time."""
         return self._by_tenant.setdefault(tenant, {})
 
-    def renew(self, among: ByPath, path: bytes, slot: Slot, now: LocalTime) -> CachedResponse:
-        """The answer for this path, made anew from what is held of its route."""
-        known = CachedResponse.of(path[len(PREFIX) :], slot, self._answers, now)
-        if slot.uses == MAX_USES and (path in among or self._has_room_for(among, path)):
-            among[path] = known
-        return known
+    def renew(self, responses: ResponsesByPath, path: bytes, slot: Slot, now: LocalTime) -> CachedResponse:
+        """The response of the slot, encoded anew, and cached among `responses` if the slot is much used."""
+        response = CachedResponse.of(path[len(PREFIX) :], slot, self._l1_reader, now)
+        if slot.uses == MAX_USES and (path in responses or self._admit(responses, path)):
+            responses[path] = response
+        return response
 
-    def _has_room_for(self, among: ByPath, path: bytes) -> bool:
-        """Whether the path may come in; the oldest goes for it where all places are taken."""
-        if len(self._order) >= REMEMBERED:
-            self._newcomers += 1
-            if self._newcomers % NEWCOMERS:
+    def _admit(self, responses: ResponsesByPath, path: bytes) -> bool:
+        """Whether the new path may be cached; the oldest is removed for it when the cache is full."""
+        if len(self._oldest_first) >= MAX_RESPONSES:
+            self._refused += 1
+            if self._refused % ADMIT_ONE_IN:
                 return False
-            others, oldest = self._order.popleft()
+            others, oldest = self._oldest_first.popleft()
             del others[oldest]
-        self._order.append((among, path))
+        self._oldest_first.append((responses, path))
         return True

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from data_plane.http.sse.framing import ROUTES_AT_ONCE
+from data_plane.http.sse.framing import ROUTES_PER_CHUNK
 from shared.schemas.access import Role
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_world import KEY
@@ -71,7 +71,7 @@ async def test_stream_headers_forbid_caching_and_buffering(server: WatchServer) 
 
 
 async def test_snapshot_with_many_routes_is_one_event(server: WatchServer) -> None:
-    count = 2 * ROUTES_AT_ONCE + 1
+    count = 2 * ROUTES_PER_CHUNK + 1
     for number in range(1, count):
         server.world.database.commit(RouteKey(KEY.tenant, f"service-{number}", "prod", "v1"), f"https://{number}")
     async with server.watch() as answer:
