@@ -27,10 +27,20 @@ def existing(kind: str) -> frozenset[str]:
         {
             "setting": lambda: {f"TM_{field.upper()}" for each in SETTINGS for field in each.model_fields},
             "metric": lambda: {each.name for each in CATALOGUE},
-            "class": lambda: {node.name for node in _nodes() if isinstance(node, ast.ClassDef)},
+            "class": lambda: {name for node in _nodes() for name in _types(node)},
             "field": lambda: set(_fields()),
         }[kind]()
     )
+
+
+def _types(node: ast.AST) -> Iterator[str]:
+    """The name of a class or `NewType`."""
+    if isinstance(node, ast.ClassDef):
+        yield node.name
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "NewType":
+        name = node.args[0]
+        assert isinstance(name, ast.Constant)
+        yield str(name.value)
 
 
 def _nodes() -> Iterator[ast.AST]:
