@@ -70,7 +70,9 @@ def read_settings() -> LocalSettings:
     try:
         return LocalSettings()
     except ValidationError as error:
-        wrong = [f"TM_{str(part['loc'][0]).upper()}: {part['msg']}" for part in error.errors()]
+        wrong = [
+            f"TM_{str(part['loc'][0]).upper()}: {part['msg'].removeprefix('Value error, ')}" for part in error.errors()
+        ]
         raise LocalServerError("; ".join(wrong)) from None
 
 

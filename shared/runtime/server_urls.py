@@ -30,7 +30,7 @@ def _require_hosts(rest: str) -> None:
     user_info, _, hosts = authority.rpartition("@")
     if "@" in user_info or "@" in rest[len(authority) :] or not _HOSTS.fullmatch(hosts):
         raise ValueError(
-            "is no URL of the form scheme://user:password@host:port/…; "
+            "has a malformed user, password, host or port; "
             "percent-encode special characters of user and password (@ is %40, / is %2F)"
         )
 

@@ -172,7 +172,10 @@ def read_settings(kind: type[_S]) -> _S:
     try:
         settings = kind()
     except ValidationError as error:
-        wrong = [f"  TM_{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors()]
+        wrong = [
+            f"  TM_{str(each['loc'][0]).upper()}: {each['msg'].removeprefix('Value error, ')}"
+            for each in error.errors()
+        ]
     else:
         if not renamed:
             return settings

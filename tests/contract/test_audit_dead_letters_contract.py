@@ -1,4 +1,4 @@
-"""What every dead letter queue promises."""
+"""The contract of the dead letter queue, for the fake and for Kafka."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ Kept = tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]]]
 
 @dataclass
 class Queue:
-    """A queue, and a way to look into it: key, value and headers of every letter."""
+    """A dead letter queue, and a function that returns the key, value and headers of every letter."""
 
     port: DeadLetters
     kept: Callable[[], Awaitable[list[Kept]]]

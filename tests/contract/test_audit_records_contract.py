@@ -1,4 +1,4 @@
-"""What every source of records promises: each again and again until it is committed, then never."""
+"""The contract of the record source: it returns each record until that is committed, and not afterwards."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -84,7 +84,7 @@ def values(batch: Batch) -> list[bytes | None]:
 
 
 async def some(source: RecordSource) -> Batch:
-    """The next batch that is not empty."""
+    """The next non-empty batch."""
 
     async def take() -> Batch | None:
         batch = await source.poll()

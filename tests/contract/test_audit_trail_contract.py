@@ -1,4 +1,4 @@
-"""What every audit trail promises: the real one and the one that other tests stand on."""
+"""The contract of the audit trail, for the fake and for MongoDB."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -21,7 +21,7 @@ EVERYTHING = SortKeyRange(None, None)
 
 
 class Trail(AuditReader, AuditWriter, AuditStore, Protocol):
-    """All that a trail is asked for."""
+    """Every port that the audit trail implements."""
 
 
 @pytest_asyncio.fixture

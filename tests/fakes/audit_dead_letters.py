@@ -5,7 +5,7 @@ from shared.runtime.resilience import DependencyUnavailable
 
 
 class FakeDeadLetters:
-    """Keeps what it is given, unless `is_down`."""
+    """Keeps every letter, unless `is_down`."""
 
     def __init__(self) -> None:
         self.letters: list[DeadLetter] = []

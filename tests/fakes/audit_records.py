@@ -13,7 +13,7 @@ from tests.support.kafka import RawRecord
 
 @dataclass
 class FakeTopic:
-    """The records by partition, and what the group has committed."""
+    """The records by partition, and the committed offsets of the group."""
 
     partitions: defaultdict[int, list[Record]] = field(default_factory=lambda: defaultdict(list))
     committed: dict[int, int] = field(default_factory=dict)
@@ -27,7 +27,7 @@ class FakeTopic:
 
 
 class FakeRecords:
-    """The only member of the group. `lose_assignment` is a rebalance that gives everything back to it."""
+    """The only member of the group. `lose_assignment` simulates a rebalance that assigns every partition to it again."""
 
     def __init__(self, topic: FakeTopic, *, max_records: int = 500) -> None:
         self._topic = topic
@@ -69,7 +69,7 @@ class FakeRecords:
         self.lose_assignment()
 
     def lose_assignment(self) -> None:
-        """Begin again at what is committed; batches taken before are not ours any more."""
+        """Continue at the committed offsets. Earlier batches can no longer be committed."""
         self._generation += 1
         self._positions = dict(self._topic.committed)
 

@@ -1,4 +1,4 @@
-"""An audit trail in a dict: the plain model that the real one is compared with."""
+"""An audit trail in a dict, the model for the contract tests."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from shared.runtime.resilience import DependencyUnavailable
 
 
 class FakeAuditTrail:
-    """Keeps what it is given but the `refused_ids`; nothing while `is_down`, or `stores_before_failing` of a write."""
+    """Stores every event except the `rejected_ids`. While `is_down`, a write stores `stores_before_failing` events and fails."""
 
     def __init__(self) -> None:
         self.events: dict[str, AuditEvent] = {}
@@ -56,7 +56,7 @@ class FakeAuditTrail:
 
 
 def matches(event: AuditEvent, filters: Filters) -> bool:
-    """Whether the event is one of those asked for."""
+    """Whether the event matches the filters."""
     wanted = (filters.tenant, filters.service, filters.env, filters.version, filters.action, filters.correlation_id)
     route = event.route
     found = (route.tenant, route.service, route.env, route.version, event.action, event.correlation_id)

@@ -1,4 +1,4 @@
-"""Every query of the API is answered from an index, in order: MongoDB explains the commands it really received."""
+"""An index serves every query of the API in order, as MongoDB's explain shows for the received commands."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import timedelta
@@ -59,14 +59,14 @@ def trail_of_an_hour() -> list[AuditEvent]:
 
 
 class Explained:
-    """The API over a real trail, and what MongoDB says about the queries that it sent there."""
+    """The API on MongoDB, and MongoDB's plans for the queries of that API."""
 
     def __init__(self, database: "AsyncDatabase[dict[str, Any]]", client: httpx2.AsyncClient) -> None:
         self._database = database
         self._client = client
 
     async def stages(self, path: str, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
-        """The stages of the plan for this request, after it was answered."""
+        """The stages of the executed plan of this request."""
         answer = await self._client.get(f"/api/v1/audit{path}", params=dict(parameters))
         assert answer.status_code == 200, answer.text
         received = self._database["system.profile"].find({"op": "query", "command.find": "events"})

@@ -1,4 +1,4 @@
-"""From Kafka to MongoDB: whatever comes, however often, one document per change."""
+"""Ingestion from Kafka to MongoDB stores one document per change, however often records arrive."""
 
 import random
 
@@ -27,7 +27,7 @@ def ids(events: list[RouteChanged]) -> set[str]:
 
 
 async def is_done(consumer: Consumer, stack: Stack) -> bool:
-    """Whether the group has committed everything that is in the topic."""
+    """Whether the group has committed every record of the topic."""
     committed = await committed_offsets(stack.urls.kafka, consumer.group)
     return committed == await end_offsets(stack.urls.kafka, ROUTE_EVENTS.name)
 
@@ -132,7 +132,7 @@ async def test_restart_during_ingestion_loses_and_repeats_no_change(stack: Stack
 
 
 async def some_more(consumer: Consumer, most: int) -> None:
-    """Wait until it has stored a hundred more."""
+    """Wait until the trail has a hundred more documents."""
     wanted = min(len(await consumer.documents()) + 100, most)
 
     async def has_them() -> bool:

@@ -1,4 +1,4 @@
-"""MongoDB or Kafka away: nothing is lost, callers hear of it in time, and all goes on by itself afterwards."""
+"""Outages of MongoDB or Kafka lose no change, queries fail in time, and ingestion resumes without help."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ from tests.support.kafka import RawRecord, committed_offsets, end_offsets, produ
 from tests.support.waiting import eventually
 
 HUNG = 10.0
-"""Seconds; an answer that takes longer has no deadline at all."""
+"""Seconds. A slower response has missed its deadline."""
 
 
 async def is_unavailable(client: httpx2.AsyncClient) -> bool:

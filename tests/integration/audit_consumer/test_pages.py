@@ -1,4 +1,4 @@
-"""Paging on the real server gives what the plain model gives."""
+"""Pages from MongoDB equal those of the model."""
 
 from collections.abc import Sequence
 

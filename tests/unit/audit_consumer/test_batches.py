@@ -1,4 +1,4 @@
-"""Batches are cut so that each is stored in good time, and nothing is left out."""
+"""The size of a batch is limited, and no record is lost between batches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from audit_consumer.adapters.kafka.batches import batch_of, limit_bytes
 
 @dataclass
 class Found:
-    """What is read of a record that Kafka's client hands over."""
+    """The attributes of a Kafka client's record that the adapter reads."""
 
     partition: int
     offset: int

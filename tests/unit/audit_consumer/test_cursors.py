@@ -1,4 +1,4 @@
-"""Cursors lead back to where a page ended, for the query they were made for and for no other."""
+"""Cursors continue the query that returned them, and no other query."""
 
 import base64
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Audit events: what they hold, and the order in which they are shown."""
+"""The attributes of audit events, and their order."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID

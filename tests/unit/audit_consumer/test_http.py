@@ -1,4 +1,4 @@
-"""The audit API as callers see it."""
+"""The audit API over a fake trail."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -29,7 +29,7 @@ ENDPOINTS: list[tuple[str, dict[str, str]]] = [
 
 
 class Api:
-    """The application over a fake trail; now is ten days after EPOCH."""
+    """The application over a fake trail. The clock is ten days after EPOCH."""
 
     def __init__(self, trail: FakeAuditTrail, client: httpx2.AsyncClient) -> None:
         self.trail = trail

@@ -1,4 +1,4 @@
-"""Ingestion: one document per change however records come, and aside with what can never be stored."""
+"""Ingestion stores one document per change, and sends unstorable records to the dead letter queue."""
 
 import random
 from collections.abc import Sequence
@@ -20,8 +20,8 @@ from tests.support.clocks import MovableClock
 from tests.support.factories import a_change, a_change_set, a_tenant, history
 
 
-class Bench:
-    """An ingestion over fakes."""
+class IngestionFixture:
+    """An ingestion on fakes."""
 
     def __init__(self) -> None:
         self.trail = FakeAuditTrail()
@@ -52,7 +52,7 @@ def ids(events: Sequence[RouteChanged]) -> set[str]:
 
 
 async def test_replayed_duplicated_and_shuffled_events_are_stored_once_per_change() -> None:
-    bench = Bench()
+    bench = IngestionFixture()
     events = [each for _ in range(3) for each in history(a_tenant(), 20)]
     deliveries = events + random.choices(events, k=60)
     random.shuffle(deliveries)
@@ -63,7 +63,7 @@ async def test_replayed_duplicated_and_shuffled_events_are_stored_once_per_chang
 
 
 async def test_replay_completes_a_partly_stored_batch() -> None:
-    bench = Bench()
+    bench = IngestionFixture()
     events = history(a_tenant(), 10)
     bench.trail.is_down, bench.trail.stores_before_failing = True, 4
     with pytest.raises(DependencyUnavailable):
@@ -75,7 +75,7 @@ async def test_replay_completes_a_partly_stored_batch() -> None:
 
 
 async def test_large_change_set_is_stored_in_several_writes() -> None:
-    bench = Bench()
+    bench = IngestionFixture()
     changes = [a_change(service=f"service-{number}") for number in range(MAX_CHANGES)]
     events = [a_change_set(*changes) for _ in range(3)]
     await bench.ingest(*events)
@@ -84,7 +84,7 @@ async def test_large_change_set_is_stored_in_several_writes() -> None:
 
 
 async def test_heartbeats_and_unknown_event_types_are_skipped() -> None:
-    bench = Bench()
+    bench = IngestionFixture()
     await bench.ingest(Heartbeat(as_of=EPOCH), b'{"schema": 9, "event_type": "route_renamed"}')
     assert not bench.trail.events
     assert not bench.dead_letters.letters
@@ -106,7 +106,7 @@ async def test_heartbeats_and_unknown_event_types_are_skipped() -> None:
 async def test_undecodable_record_goes_to_the_dead_letter_queue_and_others_are_stored(
     value: bytes | None, reason: DeadLetterReason
 ) -> None:
-    bench = Bench()
+    bench = IngestionFixture()
     good = history(a_tenant(), 2)
     await bench.ingest(good[0], value, good[1])
     assert set(bench.trail.events) == ids(good)
@@ -118,7 +118,7 @@ async def test_undecodable_record_goes_to_the_dead_letter_queue_and_others_are_s
 
 
 async def test_record_with_a_rejected_change_goes_to_the_dead_letter_queue() -> None:
-    bench = Bench()
+    bench = IngestionFixture()
     event = a_change_set(a_change(service="payments"), a_change(service="carts"))
     bench.trail.rejected_ids = {f"{event.event_id}:1"}
     await bench.ingest(event, event)
@@ -128,7 +128,7 @@ async def test_record_with_a_rejected_change_goes_to_the_dead_letter_queue() -> 
 
 
 async def test_batch_waits_for_the_dead_letter_queue_and_keeps_the_time_of_its_first_failure() -> None:
-    bench = Bench()
+    bench = IngestionFixture()
     bench.dead_letters.is_down = True
     with pytest.raises(DependencyUnavailable):
         await bench.ingest(b"poison")

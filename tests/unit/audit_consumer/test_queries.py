@@ -1,4 +1,4 @@
-"""Paging through the audit trail: everything once, newest first, whatever arrives meanwhile."""
+"""Pages contain every event once, newest first, even while new events are stored."""
 
 import asyncio
 from collections.abc import Sequence
@@ -57,7 +57,7 @@ async def test_all_pages_of_a_period_up_to_now_have_the_same_start() -> None:
     clock.advance(HOUR)
     second = await queries.page(query, 1, first.next_cursor)
     assert len(second.events) == 1
-    assert len((await queries.page(query, 10)).events) == 1, "asked anew, the older one is out of the window"
+    assert len((await queries.page(query, 10)).events) == 1, "a new query no longer includes the older event"
 
 
 async def test_cursor_allows_another_limit_and_refuses_another_query() -> None:

@@ -1,4 +1,4 @@
-"""Starting with a wrong environment says what is wrong, and where."""
+"""A start with a wrong environment reports each wrong variable."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The worker: offsets move after the write, outages are waited out, and the end is orderly."""
+"""The worker commits offsets after the write, survives outages, and stops in order."""
 
 import asyncio
 from collections.abc import Sequence
@@ -20,8 +20,8 @@ from tests.support.kafka import RawRecord
 from tests.support.waiting import eventually
 
 
-class Bench:
-    """A worker over fakes, with ten events waiting."""
+class WorkerFixture:
+    """A worker on fakes, with ten unread events."""
 
     def __init__(self) -> None:
         self.events = history(a_tenant(), 10)
@@ -52,13 +52,13 @@ class Bench:
 
 
 async def test_worker_stores_and_then_commits_every_record() -> None:
-    bench = Bench()
+    bench = WorkerFixture()
     async with bench.worker().running(grace_seconds=5):
         await eventually(bench.is_all_committed)
 
 
 async def test_offsets_do_not_move_while_the_store_is_down_and_no_record_is_lost() -> None:
-    bench = Bench()
+    bench = WorkerFixture()
     bench.trail.is_down, bench.trail.stores_before_failing = True, 2
     async with bench.worker().running(grace_seconds=5):
         tries = bench.records.polls
@@ -69,7 +69,7 @@ async def test_offsets_do_not_move_while_the_store_is_down_and_no_record_is_lost
 
 
 async def test_offsets_do_not_move_while_the_dead_letter_queue_is_down() -> None:
-    bench = Bench()
+    bench = WorkerFixture()
     bench.topic.append(RawRecord(b"poison"))
     bench.dead_letters.is_down = True
     async with bench.worker().running(grace_seconds=5):
@@ -80,7 +80,7 @@ async def test_offsets_do_not_move_while_the_dead_letter_queue_is_down() -> None
 
 
 async def test_worker_starts_without_kafka() -> None:
-    bench = Bench()
+    bench = WorkerFixture()
     bench.records.is_down = True
     async with bench.worker().running(grace_seconds=5):
         await eventually(lambda: _is(bench.trail.is_prepared))
@@ -89,7 +89,7 @@ async def test_worker_starts_without_kafka() -> None:
 
 
 async def test_batch_from_before_a_rebalance_is_read_again_and_not_committed() -> None:
-    bench = Bench()
+    bench = WorkerFixture()
     gate = GatedIngestion(bench.ingestion)
     async with bench.worker(gate).running(grace_seconds=5):
         await gate.reached.wait()
@@ -100,7 +100,7 @@ async def test_batch_from_before_a_rebalance_is_read_again_and_not_committed() -
 
 
 async def test_readiness_waits_for_the_indexes() -> None:
-    bench = Bench()
+    bench = WorkerFixture()
     bench.health.started = True
     bench.trail.is_down = True
     async with bench.worker().running(grace_seconds=5):
@@ -112,7 +112,7 @@ async def test_readiness_waits_for_the_indexes() -> None:
 
 
 async def test_stop_waits_for_the_current_batch_and_commits_it() -> None:
-    bench = Bench()
+    bench = WorkerFixture()
     gate = GatedIngestion(bench.ingestion)
     async with bench.worker(gate).running(grace_seconds=5):
         await gate.reached.wait()
@@ -121,7 +121,7 @@ async def test_stop_waits_for_the_current_batch_and_commits_it() -> None:
 
 
 async def test_stop_gives_up_after_its_grace_period_without_moving_offsets() -> None:
-    bench = Bench()
+    bench = WorkerFixture()
     gate = GatedIngestion(bench.ingestion)
     async with bench.worker(gate).running(grace_seconds=0.01):
         await gate.reached.wait()
@@ -129,7 +129,7 @@ async def test_stop_gives_up_after_its_grace_period_without_moving_offsets() -> 
 
 
 async def test_unexpected_failure_of_one_task_does_not_stop_ingestion() -> None:
-    bench = Bench()
+    bench = WorkerFixture()
     faulty = FaultyIngestion(bench.ingestion)
     async with bench.worker(faulty).running(grace_seconds=5):
         await eventually(bench.is_all_committed)
@@ -137,7 +137,7 @@ async def test_unexpected_failure_of_one_task_does_not_stop_ingestion() -> None:
 
 
 class GatedIngestion(Ingestion):
-    """Tells when it is reached, and waits until it is opened."""
+    """An ingestion that reports its start, and waits until the test lets it continue."""
 
     def __init__(self, real: Ingestion) -> None:
         self._real = real
@@ -153,7 +153,7 @@ class GatedIngestion(Ingestion):
 
 
 class FaultyIngestion(Ingestion):
-    """Fails twice in a way that nobody expects."""
+    """An ingestion that fails twice with an unexpected error."""
 
     def __init__(self, real: Ingestion) -> None:
         self._real = real

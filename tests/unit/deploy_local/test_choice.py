@@ -1,4 +1,4 @@
-"""Who runs a server: someone else, a container engine, or this machine."""
+"""The choice between an external server, a container and a local process."""
 
 from pathlib import Path
 
@@ -96,9 +96,9 @@ async def test_external_server_cannot_be_controlled(action: str) -> None:
 
 async def test_external_server_that_does_not_answer_is_named() -> None:
     async def refuse(_url: str) -> None:
-        raise ConnectionRefusedError("nobody there")
+        raise ConnectionRefusedError("connection refused")
 
     server = ExternalServer("redis", "TM_REDIS_URL", ("redis://elsewhere",), refuse)
-    with pytest.raises(NotReady, match=r"TM_REDIS_URL .* nobody there"):
+    with pytest.raises(NotReady, match=r"TM_REDIS_URL .* connection refused"):
         await server.start()
     assert not await server.is_running()

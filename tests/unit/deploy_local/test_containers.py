@@ -1,4 +1,4 @@
-"""Containers, without an engine: what they would be asked to run, and how their states are read."""
+"""Containers without an engine: the commands to it, and the conditions read from it."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,19 +19,19 @@ from deploy.local.state import StateDirectory
 @dataclass
 class Container:
     status: str
-    told: list[str] = field(default_factory=list)
+    commands: list[str] = field(default_factory=list)
 
     def stop(self, timeout: int) -> None:
         self.status = "exited"
-        self.told.append(f"stop within {timeout} s")
+        self.commands.append(f"stop within {timeout} s")
 
     def unpause(self) -> None:
         self.status = "running"
-        self.told.append("unpause")
+        self.commands.append("unpause")
 
 
 class Engine:
-    """As much of a Docker client as is asked for."""
+    """The methods of a Docker client that LocalContainer calls."""
 
     def __init__(self, container: Container | None) -> None:
         self.containers = self
@@ -66,7 +66,7 @@ async def test_missing_container_is_stopped(state: StateDirectory) -> None:
 async def test_frozen_container_is_thawed_before_it_is_stopped(state: StateDirectory) -> None:
     container = Container("paused")
     await redis_in(container, state).stop()
-    assert container.told == ["unpause", "stop within 30 s"]
+    assert container.commands == ["unpause", "stop within 30 s"]
 
 
 def test_containers_listen_on_the_ports_of_local_processes(state: StateDirectory) -> None:

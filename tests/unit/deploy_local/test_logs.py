@@ -1,4 +1,4 @@
-"""Logs are found by name."""
+"""The end of logs, by name."""
 
 from pathlib import Path
 

@@ -8,7 +8,7 @@ from deploy.local.starting import start_all
 
 
 class Step:
-    """Starts as it is told to."""
+    """A step with a given outcome."""
 
     def __init__(self, name: str, failure: Exception | None = None) -> None:
         self.name = name

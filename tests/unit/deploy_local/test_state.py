@@ -1,4 +1,4 @@
-"""What is remembered between commands."""
+"""The state file that commands share."""
 
 import stat
 import subprocess
