@@ -5,7 +5,7 @@ import re
 
 from deploy.docker.sbom import bill_of_materials, normalized
 from shared.runtime.version import VERSION
-from tests.unit.deploy_k8s.documents import ROOT
+from tests.support.kubernetes_manifests import ROOT
 
 DOCKERFILE = (ROOT / "deploy" / "docker" / "Dockerfile").read_text()
 LOCKS = [

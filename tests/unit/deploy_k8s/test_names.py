@@ -12,7 +12,7 @@ from shared.runtime.metric_catalogue import CATALOGUE
 from shared.runtime.settings import ServiceSettings
 from shared.runtime.version import VERSION
 from shared.schemas.topics import MAX_RECORD_BYTES, ROUTE_EVENTS, TOPICS
-from tests.unit.deploy_k8s.documents import EVERYTHING, K8S, ROOT, containers_of, named, of_kind, settings_file
+from tests.support.kubernetes_manifests import EVERYTHING, K8S, ROOT, containers_of, named, of_kind, settings_file
 
 SETTINGS: dict[str, type[ServiceSettings]] = {
     "control-plane": ControlPlaneSettings,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.deploy_k8s.documents import SERVICES, Document, named, of_kind
+from tests.support.kubernetes_manifests import SERVICES, Document, named, of_kind
 
 STORE_PORTS = {"control-plane": {5432, 9092}, "data-plane": {5432, 6379, 9092}, "audit-consumer": {9092, 27017}}
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.unit.deploy_k8s.documents import SERVICES as SERVICE_NAMES
-from tests.unit.deploy_k8s.documents import Document, containers_of, named, of_kind, pod_of, settings_file
+from tests.support.kubernetes_manifests import SERVICES as SERVICE_NAMES
+from tests.support.kubernetes_manifests import Document, containers_of, named, of_kind, pod_of, settings_file
 
 WORKLOADS = of_kind("Deployment", "StatefulSet", "Job")
 SERVICES = [named("Deployment", name) for name in SERVICE_NAMES]
@@ -127,5 +127,5 @@ def test_resolver_keeps_its_snapshot_on_a_volume_that_outlives_the_container() -
     mounts = tuple(each["mountPath"] for each in container["volumeMounts"])
     settings = settings_file("data-plane")
     assert settings["TM_SNAPSHOT_PATH"].startswith(mounts)
-    assert settings["TM_ACCESS_COPY"].startswith(mounts)
+    assert settings["TM_KEY_SNAPSHOT_PATH"].startswith(mounts)
     assert settings["TMPDIR"] in mounts

@@ -7,7 +7,7 @@ from deploy.release.errors import ReleaseError
 from deploy.release.kubectl import Document, Kubectl
 from deploy.release.manifests import AFTER_ROLL_OUT, RUNS
 from deploy.release.roll_out import RollOut
-from tests.unit.deploy_release.cluster import FakeCluster
+from tests.fakes.kubernetes_cluster import FakeCluster
 
 OVERLAY = Path("overlays/some")
 

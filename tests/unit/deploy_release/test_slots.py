@@ -3,7 +3,7 @@ import pytest
 from deploy.release.errors import ReleaseError
 from deploy.release.kubectl import Kubectl
 from deploy.release.slots import switch, switch_back
-from tests.unit.deploy_release.cluster import FakeCluster
+from tests.fakes.kubernetes_cluster import FakeCluster
 
 
 @pytest.fixture
