@@ -1,4 +1,4 @@
-"""Applies the sample catalogue over HTTP: `python -m examples.apply_catalogue CONTROL_PLANE_URL KEY_FILE`.
+"""Applies the sample catalogue over HTTP: `python -m examples.demo.apply_catalogue CONTROL_PLANE_URL KEY_FILE`.
 
 Runs as a Job in clusters, with an admin's access key made for it, which it revokes at the end.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx2
 
-from examples.catalogue import read_catalogue
+from examples.demo.catalogue import SampleRoute, read_catalogue
 
 _SECONDS = 10.0
 _ATTEMPTS = 60
@@ -27,10 +27,14 @@ async def apply(http: httpx2.AsyncClient, key_id: str) -> Counter[int]:
     statuses: Counter[int] = Counter()
     for route in routes:
         body = {"url": route.url, "reason": "sample catalogue"}
-        answer = await http.put(route.control_path, json=body)
+        answer = await http.put(_path(route), json=body)
         statuses[answer.raise_for_status().status_code] += 1
     (await http.delete(f"/api/v1/access-keys/{key_id}")).raise_for_status()
     return statuses
+
+
+def _path(route: SampleRoute) -> str:
+    return f"/api/v1/tenants/{route.tenant}/routes/{route.service}/{route.env}/{route.version}"
 
 
 async def until_ready(http: httpx2.AsyncClient) -> None:
