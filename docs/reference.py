@@ -123,7 +123,7 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 def access_page() -> str:
     """docs/access.md: the permission table of the services."""
     head = ("operation", "scope", *Role)
-    rows = ((f"`{name}`", _SCOPES[each.bound], *_may(each)) for name, each in PERMISSIONS.items())
+    rows = ((f"`{name}`", _SCOPES[each.scope], *_may(each)) for name, each in PERMISSIONS.items())
     return f"{ACCESS_PREFACE}\n{_table(head, rows)}"
 
 

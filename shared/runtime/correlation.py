@@ -1,4 +1,4 @@
-"""The id that ties a request to its log lines, its event and its audit documents."""
+"""The correlation id, which a request shares with its log records, its event and its audit documents."""
 
 import itertools
 import random
@@ -15,26 +15,26 @@ _current: ContextVar[str | None] = ContextVar("correlation_id", default=None)
 
 def generate() -> str:
     """A new id: `req-` and 16 hexadecimal digits."""
-    # Unique, not secret: reading the system's entropy for each would cost more than the answer itself.
+    # Unique, not secret: reading the system's entropy for each id would cost more than serving the request.
     return f"req-{random.getrandbits(64):016x}"
 
 
 def ids() -> Iterator[bytes]:
-    """Ids as `generate` makes them, encoded, without end: 4,096 in a row share their random part, and cost less."""
+    """Endless encoded ids in the format of `generate`. 4,096 in a row share their random part, which makes them cheaper."""
     firsts = (b"req-%013x" % random.getrandbits(52) for _ in itertools.repeat(None))
     return itertools.chain.from_iterable(map(first.__add__, _ENDS) for first in firsts)
 
 
 def accept(offered: str | None) -> str:
-    """The caller's id when it is 1 to 128 of A-Za-z0-9._- and a new one otherwise."""
+    """The offered id if it consists of 1 to 128 characters of A-Za-z0-9._- and a new id otherwise."""
     return offered if offered and _ACCEPTED.fullmatch(offered) else generate()
 
 
 def bind(correlation_id: str) -> None:
-    """Make this the id of the current task and of those it starts."""
+    """Set the id for the current task and the tasks that it starts."""
     _current.set(correlation_id)
 
 
 def current() -> str | None:
-    """The id of the request or event at hand; None outside of one."""
+    """The id of the request or event being processed; None outside of both."""
     return _current.get()

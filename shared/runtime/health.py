@@ -1,4 +1,4 @@
-"""Whether this process should get traffic, and what it knows of each thing it depends on."""
+"""Readiness of this process, and the state of each of its dependencies."""
 
 import signal
 from collections.abc import Callable, MutableMapping
@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from shared.runtime.redaction import redact
 
 DRAIN_SIGNAL = signal.SIGUSR1
-"""What a server's parent process sends its workers when it is asked to end: report not ready, keep answering."""
+"""Sent by the server's parent process to its workers before shutdown: they report not ready and keep serving requests."""
 
 
 @dataclass
 class DependencyHealth:
-    """What is known of one dependency, from the calls that were made anyway: no probe of its own."""
+    """State of one dependency according to the calls made to it; there are no separate probes."""
 
     required: bool
     up: bool | None = None
@@ -28,29 +28,29 @@ class DependencyHealth:
 
 @dataclass
 class Health:
-    """A process's readiness. `started` is set when everything is open, `draining` when it is about to close."""
+    """A process's readiness. `started` is set once all connections are open, `draining` before they close."""
 
     dependencies: MutableMapping[str, DependencyHealth]
     started: bool = False
     draining: bool = False
     notes: dict[str, str] = field(default_factory=dict)
     when_draining: list[Callable[[], object]] = field(default_factory=list)
-    """What ends by itself as soon as the process drains, because no request would end it: streams."""
+    """Called when draining begins, to end streams, which no client would end."""
 
     def drain(self) -> None:
-        """Take no more traffic."""
+        """Report not ready, and end the streams."""
         if not self.draining:
             self.draining = True
             for each in self.when_draining:
                 each()
 
     def is_ready(self) -> bool:
-        """Open, not draining, and no required dependency known to be down."""
+        """Whether the process is started, not draining, and no required dependency is known to be down."""
         missing = any(each.required and each.up is False for each in self.dependencies.values())
         return self.started and not self.draining and not missing
 
     def status(self) -> str:
-        """One word for people: starting, draining, ready or unready."""
+        """For display: starting, draining, ready or unready."""
         if self.draining:
             return "draining"
         if not self.started:

@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line, or coloured lines on a terminal. Libraries' records come out the same way."""
+"""Structured logs: one JSON object per line, or coloured lines on a terminal. Records of libraries have the same format."""
 
 import logging
 import logging.config
@@ -32,7 +32,7 @@ def configure(*, service: str, instance: str, level: str, log_format: LogFormat)
 
 
 _hand_to_stdlib = structlog.stdlib.ProcessorFormatter.wrap_for_formatter
-# Without locals: they hold URLs with passwords, and other tenants' data.
+# Without local variables, which hold URLs with passwords and other tenants' data.
 _tracebacks = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 
 
@@ -40,7 +40,7 @@ _console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain
 
 
 class CountingHandler(logging.Handler):
-    """Counts records by level, in `tm_log_records_total`."""
+    """Counts log records by level in `tm_log_records_total`."""
 
     def __init__(self, counter: Counter) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ def _shared(service: str, instance: str) -> list[Processor]:
 
 
 def logging_config(*, service: str, instance: str, level: str, log_format: LogFormat) -> dict[str, Any]:
-    """The `logging` dictConfig behind `configure`; the HTTP server takes it for its own records."""
+    """The `logging` dictConfig behind `configure`; the HTTP server uses it for its own records."""
     console = log_format is LogFormat.CONSOLE or (log_format is LogFormat.AUTO and sys.stdout.isatty())
     render: list[Processor] = [_console] if console else [_tracebacks, structlog.processors.JSONRenderer()]
     return {
@@ -84,7 +84,7 @@ def logging_config(*, service: str, instance: str, level: str, log_format: LogFo
         },
         "root": {"handlers": ["stdout"], "level": level},
         "loggers": {
-            # The client libraries log every reconnect attempt; the product reports its dependencies itself.
+            # Client libraries log every reconnect attempt; the services report the state of their dependencies themselves.
             "aiokafka": {"level": "ERROR"},
             "pymongo": {"level": "ERROR"},
             "_granian": {"level": "WARNING"},

@@ -1,4 +1,4 @@
-"""The catalogue as live Prometheus metrics, and the text that `/metrics` answers."""
+"""The metric catalogue as Prometheus metrics, and their exposition for `/metrics`."""
 
 import itertools
 import os
@@ -23,7 +23,7 @@ _C = TypeVar("_C", Counter, Gauge, Histogram)
 
 
 class Metrics:
-    """One service's metrics in a registry of their own, so that several services can live in one test process."""
+    """One service's metrics in a registry of their own, so that a test process can hold several services."""
 
     def __init__(self, service: Service) -> None:
         self._registry = CollectorRegistry()
@@ -34,15 +34,15 @@ class Metrics:
         self.gauge("tm_build_info").labels(VERSION, platform.python_version()).set(1)
 
     def counter(self, name: str) -> Counter:
-        """The counter of that name. Raises KeyError when the catalogue gives the service none."""
+        """The counter of that name. Raises KeyError when the service has none in the catalogue."""
         return self._typed(name, Counter)
 
     def gauge(self, name: str) -> Gauge:
-        """The gauge of that name. Raises KeyError when the catalogue gives the service none."""
+        """The gauge of that name. Raises KeyError when the service has none in the catalogue."""
         return self._typed(name, Gauge)
 
     def histogram(self, name: str) -> Histogram:
-        """The histogram of that name. Raises KeyError when the catalogue gives the service none."""
+        """The histogram of that name. Raises KeyError when the service has none in the catalogue."""
         return self._typed(name, Histogram)
 
     def _typed(self, name: str, kind: type[_C]) -> _C:
@@ -52,16 +52,16 @@ class Metrics:
         return metric
 
     def before_scrape(self, refresh: Callable[[], object]) -> None:
-        """Call this before every exposition, to set gauges that are computed rather than counted."""
+        """Register a function to call before every exposition, for gauges that are computed and for buffered counts."""
         self._before_scrape.append(refresh)
 
     def refresh(self) -> None:
-        """Bring the computed gauges up to date."""
+        """Update the computed gauges and flush the buffered counts."""
         for each in self._before_scrape:
             each()
 
     def exposition(self) -> bytes:
-        """The metrics as Prometheus text; of all worker processes where there are several."""
+        """The metrics in the Prometheus text format, merged over the worker processes where there are several."""
         self.refresh()
         return generate_latest(_merged() or self._registry)
 
@@ -76,7 +76,7 @@ def _build(metric: Metric, registry: CollectorRegistry) -> _Collector:
     else:
         built = Histogram(metric.name, metric.help, names, registry=registry, buckets=metric.buckets)
     if names and OPEN not in metric.labels.values():
-        # Closed sets stand at 0 from the start, so that a ratio is never "no data".
+        # Closed label sets are exported as 0 from the start, so that a ratio never has "no data".
         for values in itertools.product(*metric.labels.values()):
             built.labels(*values)
     return built
@@ -86,13 +86,13 @@ def _merged() -> CollectorRegistry | None:
     directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR")  # noqa: TID251 - prometheus_client's own switch
     if directory is None:
         return None
-    _forget_dead_workers(directory)
+    _remove_dead_workers(directory)
     registry = CollectorRegistry()
     MultiProcessCollector(registry, directory)  # type: ignore[no-untyped-call]
     return registry
 
 
-def _forget_dead_workers(directory: str) -> None:
+def _remove_dead_workers(directory: str) -> None:
     pids = {int(name.rsplit("_", 1)[1].removesuffix(".db")) for name in os.listdir(directory) if name.endswith(".db")}
     for pid in pids:
         if not os.path.exists(f"/proc/{pid}"):

@@ -1,6 +1,6 @@
-"""One guard per dependency: a timeout on every call, a circuit breaker, and a bulkhead.
+"""One guard per dependency: a timeout for every call, a circuit breaker, and a bulkhead.
 
-The breaker opens when half of the last 20 calls failed and lets one call through after 5 seconds.
+The breaker opens when half of the last 20 calls failed, and lets one trial call through after 5 seconds.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ OPEN_SECONDS = 5.0
 
 
 class DependencyUnavailable(Exception):
-    """A dependency did not answer, or was not asked because it has not been answering. Try again later."""
+    """A call to a dependency failed, or was not made because earlier calls failed. May succeed later."""
 
     def __init__(self, dependency: str, why: str) -> None:
         self.dependency = dependency
@@ -29,7 +29,7 @@ class DependencyUnavailable(Exception):
 
 
 class BreakerState(IntEnum):
-    """As exported in `tm_breaker_state`."""
+    """The values of `tm_breaker_state`."""
 
     CLOSED = 0
     HALF_OPEN = 1
@@ -37,7 +37,10 @@ class BreakerState(IntEnum):
 
 
 class Breaker:
-    """A circuit breaker over the outcomes of the last calls."""
+    """A circuit breaker over the outcomes of the last calls.
+
+    Our own, because it opens at a ratio over a window; purgatory and similar libraries count consecutive failures.
+    """
 
     def __init__(self, clock: Clock, *, minimum_calls: int = 5) -> None:
         self._clock = clock
@@ -47,7 +50,7 @@ class Breaker:
         self.state = BreakerState.CLOSED
 
     def allows(self) -> bool:
-        """Whether a call may be made now. While half open, only the first caller may."""
+        """Whether a call may be made now. While the breaker is half open, only one trial call may."""
         if self.state is BreakerState.OPEN and self._clock.monotonic() - self._opened_at >= OPEN_SECONDS:
             self.state = BreakerState.HALF_OPEN
             self._opened_at = self._clock.monotonic()
@@ -57,14 +60,14 @@ class Breaker:
         return self.state is BreakerState.CLOSED
 
     def _retry_trial(self) -> bool:
-        # A trial call that never reported (its task was cancelled) must not keep the breaker half open for ever.
+        # A trial call whose outcome was never recorded (its task was cancelled) must not keep the breaker half open.
         if self._clock.monotonic() - self._opened_at < OPEN_SECONDS:
             return False
         self._opened_at = self._clock.monotonic()
         return True
 
     def record(self, *, ok: bool) -> None:
-        """Note the outcome of a call that was allowed."""
+        """Record the outcome of a call that was allowed."""
         if self.state is BreakerState.HALF_OPEN:
             self._close() if ok else self._open()
             return
@@ -84,7 +87,10 @@ class Breaker:
 
 
 class Guard:
-    """Stands before every call to one dependency."""
+    """Wraps every call to one dependency.
+
+    Our own, because timeout, breaker, bulkhead, health and metrics must agree on what counts as a failure.
+    """
 
     def __init__(
         self,
@@ -97,7 +103,7 @@ class Guard:
         metrics: Metrics,
         at_once: int = 64,
     ) -> None:
-        """`timeout` in seconds; `failures` are the driver's errors that mean "unavailable"; `at_once` the bulkhead."""
+        """`timeout` in seconds; `failures`: the driver's errors that mean "unavailable"; `at_once`: concurrent calls at most."""
         self.name = name
         self._timeout = timeout
         self._failures: tuple[type[Exception], ...] = (*failures, OSError)
@@ -114,45 +120,46 @@ class Guard:
 
     @asynccontextmanager
     async def call(self, *, within: float | None = None) -> AsyncIterator[None]:
-        """Run the body as one call, within so many seconds where that differs from the guard's own.
+        """Run the body as one call. `within`: seconds, where the call has another timeout than the guard's.
 
-        Raises DependencyUnavailable when it fails, times out or may not be made.
-
-        Any other error of the body is an answer: it passes through, and the dependency counts as up.
+        Raises DependencyUnavailable when the call fails, times out or may not be made. Any other error of the body is a
+        response of the dependency: it is raised unchanged, and the dependency counts as up.
         """
         if not self._breaker.allows():
             self._counted["rejected"].inc()
-            raise DependencyUnavailable(self.name, f"not asked: {self._health.detail}")
+            raise DependencyUnavailable(self.name, f"not called: {self._health.detail}")
         started = self._clock.monotonic()
         limit = self._timeout if within is None else within
-        is_asked = False
+        is_started = False
         try:
             async with asyncio.timeout(limit), self._bulkhead:
-                is_asked = True
+                is_started = True
                 yield
         except TimeoutError as error:
-            if not is_asked:
-                raise self._crowded(limit) from error
-            raise self._failed("timeout", f"no answer within {limit:g} s") from error
+            if not is_started:
+                raise self._overloaded(limit) from error
+            raise self._record_failure("timeout", f"no response within {limit:g} s") from error
         except self._failures as error:
-            raise self._failed("error", f"{type(error).__name__}: {error}") from error
+            raise self._record_failure("error", f"{type(error).__name__}: {error}") from error
         except Exception:
-            self._answered(started)
+            self._record_success(started)
             raise
-        self._answered(started)
+        self._record_success(started)
 
-    def _crowded(self, limit: float) -> DependencyUnavailable:
-        # That it has much to do says nothing against it: were it cut off for that, all its load would fall on others.
+    def _overloaded(self, limit: float) -> DependencyUnavailable:
+        # Not a failure: if the breaker opened under load, all of this dependency's load would move to the others.
         self._counted["rejected"].inc()
-        return DependencyUnavailable(self.name, f"not asked: too many calls were under way for {limit:g} s")
+        return DependencyUnavailable(
+            self.name, f"not called: the limit of concurrent calls was reached for {limit:g} s"
+        )
 
-    def _answered(self, started: float) -> None:
+    def _record_success(self, started: float) -> None:
         self._breaker.record(ok=True)
         self._health.mark_up()
         self._counted["ok"].inc()
         self._duration.observe(self._clock.monotonic() - started)
 
-    def _failed(self, outcome: str, why: str) -> DependencyUnavailable:
+    def _record_failure(self, outcome: str, why: str) -> DependencyUnavailable:
         self._breaker.record(ok=False)
         self._health.mark_down(why)
         self._counted[outcome].inc()

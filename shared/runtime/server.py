@@ -1,4 +1,4 @@
-"""Runs a service's ASGI application on granian, and lets it drain before the port closes."""
+"""Runs a service's ASGI application on granian, with a drain phase before the port closes."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ from shared.runtime.settings import ServiceSettings
 
 
 class DrainingServer(Granian):  # type: ignore[misc,valid-type]  # granian exports a platform-dependent alias
-    """Granian that tells its workers first, waits, and only then stops taking connections."""
+    """Granian that announces shutdown to its workers, waits, and then stops accepting connections."""
 
     drain_seconds: float = 0.0
 
@@ -29,7 +29,7 @@ class DrainingServer(Granian):  # type: ignore[misc,valid-type]  # granian expor
         for worker in self.wrks:
             os.kill(worker.inner.pid, DRAIN_SIGNAL)
         if not self.drain_seconds:
-            # Told all the same: streams that stay open would keep the workers until they are killed.
+            # The signal is sent even without a drain phase: open streams would keep the workers alive until they are killed.
             stop()
             return
         waiting = threading.Timer(self.drain_seconds, stop)
@@ -38,11 +38,11 @@ class DrainingServer(Granian):  # type: ignore[misc,valid-type]  # granian expor
 
 
 def serve(target: str, service: str, settings: ServiceSettings) -> None:
-    """Serve the application factory at `module:function` until SIGTERM or SIGINT; returns when drained."""
+    """Serve the application factory at `module:function` until SIGTERM or SIGINT; returns once drained."""
     if settings.workers > 1:
         # prometheus_client reads this when it is first imported, which the workers do.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix=f"{service}-metrics-")  # noqa: TID251
-    # Ignored until a worker installs its handler: a signal during start must not kill it.
+    # Ignored until a worker installs its handler, so that a signal during start does not kill the worker.
     signal.signal(DRAIN_SIGNAL, signal.SIG_IGN)
     server = DrainingServer(
         target,

@@ -1,4 +1,4 @@
-"""W3C trace context: a request's trace goes on in the event it caused and in whoever consumes it."""
+"""W3C trace context: the trace of a request continues in the event that it causes and in the consumers of that event."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,14 +19,14 @@ def configure(*, service: str, instance: str) -> None:
 
 @contextmanager
 def span(name: str, traceparent: str | None = None) -> Iterator[None]:
-    """A span around a piece of work; continues the given W3C `traceparent` where there is one."""
+    """A span around the block; it continues the trace of the W3C `traceparent`, where one is given."""
     parent = _propagator.extract({"traceparent": traceparent}) if traceparent else context.get_current()
     with trace.get_tracer("traffic_manager").start_as_current_span(name, context=parent):
         yield
 
 
 def traceparent() -> str | None:
-    """The current span as a W3C `traceparent` value; None outside of one."""
+    """The current span as a W3C `traceparent` value; None outside of a span."""
     carrier: dict[str, str] = {}
     _propagator.inject(carrier)
     return carrier.get("traceparent")

@@ -1,4 +1,4 @@
-"""The topic of access keys into a service's memory, on the real broker."""
+"""The access key feed on a real broker."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,7 +26,9 @@ from tests.support.waiting import eventually
 class Follower:
     """A service that follows the topic, as far as access is concerned."""
 
-    gate: AccessFixture = field(default_factory=lambda: AccessFixture(Service.DATA_PLANE, SystemClock(), loaded=False))
+    access: AccessFixture = field(
+        default_factory=lambda: AccessFixture(Service.DATA_PLANE, SystemClock(), loaded=False)
+    )
     health: Health = field(default_factory=lambda: Health({"access_keys": DependencyHealth(required=True, up=False)}))
 
     @asynccontextmanager
@@ -34,11 +36,11 @@ class Follower:
         feed = AccessFeed(
             bootstrap,
             "tests",
-            self.gate.keyring,
+            self.access.keyring,
             keys_health=self.health.dependencies["access_keys"],
             health=self.health,
             clock=SystemClock(),
-            metrics=self.gate.metrics,
+            metrics=self.access.metrics,
         )
         async with in_background(feed.run, "access keys", backoff=feed.backoff):
             await eventually(self.is_complete)
@@ -51,7 +53,7 @@ class Follower:
         """Wait for this refusal of the key; None: until it is accepted."""
 
         async def judged() -> bool:
-            found = self.gate.check(key)
+            found = self.access.check(key)
             return isinstance(found, Principal) if verdict is None else found is verdict
 
         await eventually(judged)
@@ -68,24 +70,24 @@ def _raw(record: AccessRecord | str | bytes) -> RawRecord:
     return RawRecord(None, record.encode()) if isinstance(record, str) else RawRecord(record, b"7jP2s9Xw4KbM")
 
 
-async def test_every_key_is_known_at_the_start_and_every_change_after_it(stack: Stack) -> None:
+async def test_feed_loads_all_keys_and_then_receives_every_change(stack: Stack) -> None:
     before, revoked, later = AccessKey.new(), AccessKey.new(), AccessKey.new()
     rotated = AccessKey.new(before.key_id)
     await send(stack, a_record(before), a_record(revoked), revoked.key_id, b"{not json")
     follower = Follower()
     async with follower.following(stack.urls.kafka):
-        assert isinstance(follower.gate.check(before), Principal)
-        assert follower.gate.check(revoked) is Refusal.REVOKED
-        assert follower.gate.check(AccessKey.new()) is Refusal.INVALID
+        assert isinstance(follower.access.check(before), Principal)
+        assert follower.access.check(revoked) is Refusal.REVOKED
+        assert follower.access.check(AccessKey.new()) is Refusal.INVALID
         await send(stack, a_record(later), a_record(rotated, version=2))
         await follower.becomes(later, None)
         await follower.becomes(rotated, None)
-        assert follower.gate.check(before) is Refusal.INVALID
+        assert follower.access.check(before) is Refusal.INVALID
         await send(stack, later.key_id, a_record(later))
         await follower.becomes(later, Refusal.REVOKED)
 
 
-async def test_a_topic_that_was_lost_takes_no_key_away(stack: Stack) -> None:
+async def test_lost_topic_removes_no_key(stack: Stack) -> None:
     known = AccessKey.new()
     await send(stack, a_record(known))
     follower = Follower()
@@ -96,11 +98,11 @@ async def test_a_topic_that_was_lost_takes_no_key_away(stack: Stack) -> None:
             return "republish-keys" in follower.health.notes.get("access", "")
 
         await eventually(is_told, within=40)
-        assert isinstance(follower.gate.check(known), Principal)
+        assert isinstance(follower.access.check(known), Principal)
         again, new = a_record(known), AccessKey.new()
         await send(stack, again, a_record(new))
         await follower.becomes(new, None)
-        assert isinstance(follower.gate.check(known), Principal)
+        assert isinstance(follower.access.check(known), Principal)
 
 
 async def _lose_topic(stack: Stack) -> None:

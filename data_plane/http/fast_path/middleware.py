@@ -26,7 +26,7 @@ from shared.runtime.health import Health
 from shared.runtime.http.request_limits import RequestLimits
 from shared.runtime.metric_catalogue import LATENCY
 from shared.runtime.metrics import Metrics
-from shared.runtime.metrics_buffer import BufferedCounter, DurationTally
+from shared.runtime.metrics_buffer import BufferedCounter, BufferedHistogram
 
 _EMPTY_BODY = {"type": "http.response.body", "body": b"", "more_body": False}
 
@@ -66,7 +66,7 @@ class FastPath:
         self._found = BufferedCounter(metrics, requests.labels(TEMPLATE, "GET", "200").inc, *count)
         self._unchanged = BufferedCounter(metrics, requests.labels(TEMPLATE, "GET", "304").inc, *count)
         durations = metrics.histogram("tm_http_request_duration_seconds").labels(TEMPLATE)
-        self._durations = DurationTally(metrics, durations, LATENCY)
+        self._durations = BufferedHistogram(metrics, durations, LATENCY)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request: Any = scope  # `Scope` is a union of typed dicts: Any avoids a type check per key

@@ -1,4 +1,4 @@
-"""Access as the settings want it: who checks credentials, and what has to run beside the requests for that."""
+"""Builds the authenticator, and the background work that it needs, from the settings."""
 
 from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
@@ -18,14 +18,14 @@ from shared.runtime.metrics import Metrics
 from shared.runtime.settings import ServiceSettings
 
 ACCESS_KEYS = "access_keys"
-"""The name under which readiness tells whether the keys are here."""
+"""Name of the readiness check for the access keys."""
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who is let in. `keyring` is to be kept up to date by the service; None when nobody is checked."""
+    """The authenticator and its parts. The service keeps `keyring` up to date; None where access is off."""
 
     authenticator: Authenticator
     keyring: Keyring | None = None
@@ -34,7 +34,7 @@ class Access:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """The keys of JWTs are renewed while the block runs."""
+        """Renew the keys of JWTs for as long as the block runs."""
         if self.tokens is None:
             yield
             return
@@ -49,13 +49,15 @@ def build_access(
     health: Health,
     metrics: Metrics,
 ) -> Access:
-    """With `TM_ACCESS=on` the service is not ready before its keys are here: `health` gets an entry for them."""
+    """With `TM_ACCESS=on`, `health` gets a required dependency for the keys: the service is not ready before they are loaded."""
     if settings.access == "off":
-        health.notes["access"] = "off: everyone may do everything (TM_ACCESS=off)"
-        _log.warning("ACCESS IS OFF: everyone who reaches this port may do everything; unset TM_ACCESS to change that")
+        health.notes["access"] = "off: every caller may do everything (TM_ACCESS=off)"
+        _log.warning(
+            "ACCESS IS OFF: every caller that reaches this port may do everything; unset TM_ACCESS to change that"
+        )
         return Access(OpenAccess())
     keyring = Keyring(clock, metrics)
-    keys_health = DependencyHealth(required=True, up=False, detail="not read to their end yet")
+    keys_health = DependencyHealth(required=True, up=False, detail="not loaded yet")
     health.dependencies[ACCESS_KEYS] = keys_health
     verifier, refresher = _tokens(settings, health.notes)
     authenticator = CredentialAuthenticator(keyring, verifier, clock=clock, metrics=metrics)

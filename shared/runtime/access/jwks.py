@@ -1,4 +1,4 @@
-"""The issuer's public keys, fetched in the background: no request ever waits for them."""
+"""Fetches the issuer's public keys in the background: no request waits for them."""
 
 import asyncio
 from collections.abc import MutableMapping
@@ -9,21 +9,20 @@ import httpx2
 import structlog
 
 from shared.runtime.access.jwt import JwtVerifier
-from shared.runtime.redaction import redact
 
-LEAST_SECONDS = 30.0
-"""Between two fetches, whatever tokens name."""
+MIN_REFRESH_SECONDS = 30.0
+"""Shortest time between two fetches, whatever keys the tokens name."""
 REFRESH_SECONDS = 300.0
-"""Between two fetches when no token names an unknown key."""
+"""Time between two fetches while no token names an unknown key."""
 FETCH_SECONDS = 5.0
-LARGEST_BYTES = 1024 * 1024
+MAX_BYTES = 1024 * 1024
 
 _NOTE = "jwks"
 _log = structlog.get_logger(__name__)
 
 
 class JwksRefresher:
-    """Hands the verifier the keys from a file or URL, at start, every five minutes, and when one is missing."""
+    """Passes the keys of a file or URL to the verifier: on start, every five minutes, and when a token names an unknown key."""
 
     def __init__(
         self,
@@ -31,29 +30,29 @@ class JwksRefresher:
         verifier: JwtVerifier,
         *,
         notes: MutableMapping[str, str],
-        least_seconds: float = LEAST_SECONDS,
+        min_refresh_seconds: float = MIN_REFRESH_SECONDS,
     ) -> None:
         self._source = source
         self._verifier = verifier
         self._notes = notes
-        self._least = least_seconds
+        self._min_refresh_seconds = min_refresh_seconds
 
     async def run(self) -> None:
         """Refresh until cancelled."""
         while True:
-            self._verifier.asked.clear()
+            self._verifier.unknown_key_seen.clear()
             await self._refresh()
-            await asyncio.sleep(self._least)
+            await asyncio.sleep(self._min_refresh_seconds)
             with suppress(TimeoutError):
-                async with asyncio.timeout(max(0.0, REFRESH_SECONDS - self._least)):
-                    await self._verifier.asked.wait()
+                async with asyncio.timeout(max(0.0, REFRESH_SECONDS - self._min_refresh_seconds)):
+                    await self._verifier.unknown_key_seen.wait()
 
     async def _refresh(self) -> None:
         try:
             async with asyncio.timeout(FETCH_SECONDS):
                 self._verifier.use(await self._fetch())
         except (httpx2.HTTPError, OSError, TimeoutError, ValueError) as error:
-            why = redact(f"{type(error).__name__}: {error}")
+            why = f"{type(error).__name__}: {error}"
             self._notes[_NOTE] = f"the issuer's keys were not renewed: {why}"
             _log.warning("the keys that JWTs are verified with were not renewed", source=self._source, why=why)
         else:
@@ -62,11 +61,11 @@ class JwksRefresher:
     async def _fetch(self) -> bytes:
         if not self._source.startswith(("http://", "https://")):
             return await asyncio.to_thread(Path(self._source).read_bytes)
-        async with httpx2.AsyncClient() as http, http.stream("GET", self._source) as answer:
-            answer.raise_for_status()
+        async with httpx2.AsyncClient() as http, http.stream("GET", self._source) as response:
+            response.raise_for_status()
             content = b""
-            async for part in answer.aiter_bytes():
-                content += part
-                if len(content) > LARGEST_BYTES:
-                    raise ValueError(f"the answer is larger than {LARGEST_BYTES} bytes")
+            async for chunk in response.aiter_bytes():
+                content += chunk
+                if len(content) > MAX_BYTES:
+                    raise ValueError(f"the response is larger than {MAX_BYTES} bytes")
             return content

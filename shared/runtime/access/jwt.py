@@ -1,4 +1,4 @@
-"""JWTs as credentials: verified with the issuer's public keys, which are held here and fetched in the background."""
+"""Verifies JWTs with the issuer's public keys, which are kept in memory and fetched in the background."""
 
 import asyncio
 from collections.abc import Mapping
@@ -15,14 +15,14 @@ from shared.schemas.access import Role, Subject
 from shared.schemas.events import Name
 
 LEEWAY_SECONDS = 10.0
-"""By which the issuer's clock and this host's may differ."""
+"""Accepted difference between the issuer's clock and this host's."""
 
 _KEY_TYPES = frozenset({"RSA", "EC", "OKP"})
 
 
 @dataclass(frozen=True, slots=True)
 class JwtRules:
-    """What a token must be, and which claim says what."""
+    """What a token must contain, and the names of the claims that identify the caller."""
 
     issuer: str
     audience: str
@@ -39,34 +39,34 @@ class _Claims(msgspec.Struct):
 
 
 class JwtVerifier:
-    """Verifies with the keys it was given last."""
+    """Verifies tokens with the keys passed to `use` last."""
 
     def __init__(self, rules: JwtRules) -> None:
         self._rules = rules
         self._keys: dict[str, PyJWK] = {}
         self.version = 0
         """Grows when the keys change."""
-        self.asked = asyncio.Event()
-        """Set when a token names a key that is not here."""
+        self.unknown_key_seen = asyncio.Event()
+        """Set when a token names a key that this verifier does not have."""
 
     def use(self, key_set: bytes) -> None:
-        """Verify with these keys (a JWKS) from now on. Raises ValueError when they are none."""
+        """Verify with the keys of this JSON Web Key Set from now on. Raises ValueError when it has no usable key."""
         try:
-            found = PyJWKSet.from_json(key_set.decode()).keys
+            fetched = PyJWKSet.from_json(key_set.decode()).keys
         except (jwt.PyJWTError, ValueError, TypeError, AttributeError) as error:
             raise ValueError(f"not a JSON Web Key Set: {error}") from error
-        keys = {each.key_id: each for each in found if each.key_id and _verifies(each)}
+        keys = {each.key_id: each for each in fetched if each.key_id and _verifies(each)}
         if not keys:
             raise ValueError("no key in the set has a `kid` and an asymmetric type, and is for signatures")
         self._keys = keys
         self.version += 1
 
     def verify(self, token: str) -> tuple[Principal, datetime | None] | Refusal:
-        """Whose token this is, and when it ends; or why it is nobody's: unknown before the first keys are here."""
+        """The token's subject and expiry, or the reason to refuse it: `unknown` before the first keys are fetched."""
         try:
             key = self._keys.get(jwt.get_unverified_header(token).get("kid", ""))
             if key is None:
-                self.asked.set()
+                self.unknown_key_seen.set()
                 return Refusal.INVALID if self._keys else Refusal.UNKNOWN
             claims = self._decode(token, key)
         except jwt.ExpiredSignatureError:
@@ -89,19 +89,19 @@ class JwtVerifier:
 
     def _principal(self, claims: Mapping[str, Any]) -> tuple[Principal, datetime | None] | Refusal:
         rules = self._rules
-        named = {
+        values = {
             "subject": claims.get(rules.subject_claim),
             "role": claims.get(rules.role_claim),
             "tenant": claims.get(rules.tenant_claim),
         }
         try:
-            told = msgspec.convert(named, _Claims)
+            identity = msgspec.convert(values, _Claims)
             ends_at = datetime.fromtimestamp(int(claims["exp"]) + LEEWAY_SECONDS, UTC)
         except (msgspec.ValidationError, ValueError, OverflowError, OSError):  # the last three: a year beyond 9999
             return Refusal.INVALID
-        if (told.role is Role.ADMIN) != (told.tenant is None):
+        if (identity.role is Role.ADMIN) != (identity.tenant is None):
             return Refusal.INVALID
-        return Principal(told.subject, told.role, told.tenant, f"jwt:{told.subject}"), ends_at
+        return Principal(identity.subject, identity.role, identity.tenant, f"jwt:{identity.subject}"), ends_at
 
 
 def _verifies(key: PyJWK) -> bool:

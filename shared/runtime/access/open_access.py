@@ -1,4 +1,4 @@
-"""`TM_ACCESS=off`: everyone may do everything. For a laptop."""
+"""The authenticator of `TM_ACCESS=off`, which accepts every caller as an admin. For local development only."""
 
 import math
 import re
@@ -15,10 +15,10 @@ _HEADER = ACTOR_HEADER.lower().encode()
 
 
 class OpenAccess:
-    """The Authenticator that believes everybody: the subject is what `X-Actor` says, `anonymous` without one."""
+    """The Authenticator port without any verification. The subject is the value of `X-Actor`, or `anonymous`."""
 
     def check(self, headers: Headers) -> Principal | Refusal:
-        """Invalid when `X-Actor` is not 1 to 128 of A-Z a-z 0-9 @ . _ + : / | -."""
+        """Refused as invalid when `X-Actor` is not 1 to 128 of A-Z a-z 0-9 @ . _ + : / | -."""
         offered = next((value for name, value in headers if name == _HEADER), ANONYMOUS.encode())
         if not _ACTOR.fullmatch(offered):
             return Refusal.INVALID
@@ -26,11 +26,11 @@ class OpenAccess:
         return Principal(subject, Role.ADMIN, None, subject)
 
     def accept(self, headers: Headers) -> Acceptance | None:
-        found = self.check(headers)
-        return None if isinstance(found, Refusal) else Acceptance(found, until=math.inf)
+        result = self.check(headers)
+        return None if isinstance(result, Refusal) else Acceptance(result, until=math.inf)
 
     def version(self) -> int:
         return 0
 
     def count_accepted(self, requests: int) -> None:
-        """Nobody is checked, and so nothing is counted."""
+        """Counts nothing, because no credential is verified."""

@@ -1,6 +1,7 @@
-"""Who may do what: the one table. Code, documentation and tests read it.
+"""The permission table: the roles that may perform each operation. Code, documentation and tests read it.
 
-Every handler names its operation (`opt={"operation": "routes.put"}`). One without a row here is refused to everybody.
+Every handler names its operation (`opt={"operation": "routes.put"}`). An operation without a row is refused to all callers.
+A table rather than decorators on the handlers, so that all permissions can be reviewed on one screen.
 """
 
 from collections.abc import Mapping
@@ -13,31 +14,31 @@ from shared.schemas.access import Role
 
 
 class TenantScope(Enum):
-    """How an operation is bound to the caller's tenant. Admins are bound to none."""
+    """How an operation is limited to the caller's tenant. Admins are not limited."""
 
     PATH = auto()
-    """The path names the tenant: another one's things are absent."""
+    """The path names the tenant; another tenant's resources are reported as absent."""
     ANSWER = auto()
-    """The handler leaves out of its answer what is not the caller's tenant's."""
+    """The handler leaves other tenants' resources out of its response."""
     PLATFORM = auto()
-    """It is about all tenants, or none."""
+    """The operation concerns all tenants, or none."""
 
 
 class Decision(Enum):
-    """What becomes of a request."""
+    """The result of `authorize`."""
 
     ALLOWED = auto()
     FORBIDDEN = auto()
     ABSENT = auto()
-    """To be answered exactly as if there were no such thing."""
+    """The response must equal that for a resource that does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """Who may do one operation."""
+    """The roles that may perform an operation, and its tenant scope."""
 
     roles: frozenset[Role]
-    bound: TenantScope
+    scope: TenantScope
 
 
 _PLATFORM = frozenset({Role.ADMIN})
@@ -83,10 +84,10 @@ PERMISSIONS: Mapping[str, Permission] = MappingProxyType(
 
 
 def authorize(principal: Principal, operation: str | None, tenant: str | None) -> Decision:
-    """Whether the caller may do the operation, on the tenant that the path names (None: it names none)."""
+    """Decide whether the caller may perform the operation on the tenant that the path names (None: it names none)."""
     permission = PERMISSIONS.get(operation or "")
     if permission is None:
         return Decision.FORBIDDEN
-    if permission.bound is TenantScope.PATH and (tenant is None or not principal.may_see(tenant)):
+    if permission.scope is TenantScope.PATH and (tenant is None or not principal.may_see(tenant)):
         return Decision.ABSENT
     return Decision.ALLOWED if principal.role in permission.roles else Decision.FORBIDDEN

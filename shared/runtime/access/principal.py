@@ -16,12 +16,12 @@ class Principal:
     credential: str
 
     def may_see(self, tenant: str) -> bool:
-        """Whether this tenant's things exist for the caller."""
+        """Whether this tenant's resources are visible to the caller."""
         return self.role is Role.ADMIN or self.tenant == tenant
 
 
 class Refusal(StrEnum):
-    """Why a caller is nobody. The values are outcomes of `tm_auth_total`, but for `unknown`: the keys are not here yet."""
+    """Why a request has no caller. The values are outcomes of `tm_auth_total`, except `unknown`: keys are not loaded yet."""
 
     MISSING = "missing"
     INVALID = "invalid"

@@ -16,41 +16,41 @@ _KEY = re.compile(r"(tm_([0-9A-Za-z]{12})_([0-9A-Za-z]{43}))([0-9A-Za-z]{6})")
 
 
 class MistypedKey(ValueError):
-    """Text that was never a key: cut off, or with a wrong letter. Told by its checksum, without looking anything up."""
+    """Text that was never a key: cut off, or mistyped. Its checksum shows that without a look-up."""
 
 
 @dataclass(frozen=True, slots=True)
 class AccessKey:
-    """A key as its holder has it. Neither printing nor logging this shows the secret; `text` does."""
+    """A key as its holder has it. Printing and logging hide the secret; `text` contains it."""
 
     key_id: str
     secret: str = field(repr=False)
 
     @classmethod
     def new(cls, key_id: str | None = None) -> Self:
-        """A new secret, of a new key unless one is named."""
+        """A new secret, for a new key unless `key_id` names one."""
         return cls(key_id or _random_id(), _in_base_62(secrets.randbits(256), _SECRET_LENGTH))
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The key in this text. Raises MistypedKey."""
+        """Parse the text of a key. Raises MistypedKey."""
         found = _KEY.fullmatch(text)
         if found is None:
             raise MistypedKey("an access key is tm_, 12 letters or digits, _, and 49 letters or digits")
         body, key_id, secret, checksum = found.groups()
         if checksum != _checksum(body):
-            raise MistypedKey("the access key has a wrong letter; copy it again")
+            raise MistypedKey("the access key is mistyped: its checksum does not match; copy it again")
         return cls(key_id, secret)
 
     @property
     def text(self) -> str:
-        """What goes behind `Bearer`. Shown once, never stored."""
+        """The credential after `Bearer`. Returned once on creation, never stored."""
         body = f"tm_{self.key_id}_{self.secret}"
         return body + _checksum(body)
 
     @property
     def sha256(self) -> str:
-        """What is stored. Enough against guessing, because the secret is 256 random bits and not a password."""
+        """The stored hash. A plain SHA-256 resists guessing, because the secret is 256 random bits and not a password."""
         return hashlib.sha256(self.secret.encode()).hexdigest()
 
 

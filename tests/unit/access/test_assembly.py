@@ -1,4 +1,4 @@
-"""Access as the settings want it."""
+"""The settings of access."""
 
 from structlog.testing import capture_logs
 
@@ -10,7 +10,7 @@ from shared.runtime.service import Service
 from tests.support.clocks import MovableClock
 
 
-def test_access_is_checked_unless_somebody_says_otherwise() -> None:
+def test_access_is_on_by_default() -> None:
     health = new_health()
     with capture_logs() as logs:
         access = build_access(
@@ -21,7 +21,7 @@ def test_access_is_checked_unless_somebody_says_otherwise() -> None:
     assert logs == []
 
 
-def test_a_service_without_access_says_so_in_its_log_and_its_readiness() -> None:
+def test_access_off_is_shown_in_the_log_and_in_readiness() -> None:
     health = new_health()
     with capture_logs() as logs:
         access = build_access(
@@ -31,5 +31,5 @@ def test_a_service_without_access_says_so_in_its_log_and_its_readiness() -> None
             metrics=Metrics(Service.CONTROL_PLANE),
         )
     assert access.keyring is None
-    assert "everyone may do everything" in health.notes["access"]
+    assert "every caller may do everything" in health.notes["access"]
     assert [(each["log_level"], each["event"][:13]) for each in logs] == [("warning", "ACCESS IS OFF")]

@@ -1,4 +1,4 @@
-"""Who is let in by JWT, and who is not."""
+"""Authentication by JWT."""
 
 import asyncio
 import base64
@@ -52,31 +52,31 @@ def signed(payload: dict[str, Any], key: Any = RSA_KEY, algorithm: str = "RS256"
 
 
 @pytest.fixture
-def gate() -> AccessFixture:
+def access() -> AccessFixture:
     verifier = JwtVerifier(JwtRules(ISSUER, AUDIENCE, ("RS256", "ES256")))
     verifier.use(JWKS)
     return AccessFixture(clock=SystemClock(), tokens=verifier)
 
 
-def test_token_of_the_issuer_is_its_subject(gate: AccessFixture) -> None:
+def test_token_of_the_issuer_identifies_its_subject(access: AccessFixture) -> None:
     expected = Principal("ada", Role.EDITOR, "team-a", "jwt:ada")
-    assert gate.check(signed(claims())) == expected
-    assert gate.check(signed(claims(), EC_KEY, "ES256", "ec")) == expected
-    assert gate.check(signed(claims(role="admin", tenant=None))).role is Role.ADMIN
+    assert access.check(signed(claims())) == expected
+    assert access.check(signed(claims(), EC_KEY, "ES256", "ec")) == expected
+    assert access.check(signed(claims(role="admin", tenant=None))).role is Role.ADMIN
 
 
-def test_token_without_a_signature_is_refused(gate: AccessFixture) -> None:
-    assert gate.check(jwt.encode(claims(), "", algorithm="none", headers={"kid": "rsa"})) is Refusal.INVALID
-    assert gate.check(signed(claims()).rsplit(".", 1)[0] + ".") is Refusal.INVALID
+def test_token_without_a_signature_is_refused(access: AccessFixture) -> None:
+    assert access.check(jwt.encode(claims(), "", algorithm="none", headers={"kid": "rsa"})) is Refusal.INVALID
+    assert access.check(signed(claims()).rsplit(".", 1)[0] + ".") is Refusal.INVALID
 
 
-def test_token_signed_with_the_public_key_as_a_secret_is_refused(gate: AccessFixture) -> None:
+def test_token_signed_with_the_public_key_as_a_secret_is_refused(access: AccessFixture) -> None:
     def part(value: object) -> bytes:
         return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=")
 
     text = part({"alg": "HS256", "typ": "JWT", "kid": "rsa"}) + b"." + part(claims())
     signature = base64.urlsafe_b64encode(hmac.digest(PUBLIC_PEM, text, hashlib.sha256)).rstrip(b"=")
-    assert gate.check((text + b"." + signature).decode()) is Refusal.INVALID
+    assert access.check((text + b"." + signature).decode()) is Refusal.INVALID
 
 
 @pytest.mark.parametrize(
@@ -91,9 +91,9 @@ def test_token_signed_with_the_public_key_as_a_secret_is_refused(gate: AccessFix
     ],
 )
 def test_token_with_another_key_or_algorithm_is_refused(
-    gate: AccessFixture, key: Any, algorithm: str, kid: str
+    access: AccessFixture, key: Any, algorithm: str, kid: str
 ) -> None:
-    assert gate.check(signed(claims(), key, algorithm, kid)) is Refusal.INVALID
+    assert access.check(signed(claims(), key, algorithm, kid)) is Refusal.INVALID
 
 
 @pytest.mark.parametrize(
@@ -115,8 +115,8 @@ def test_token_with_another_key_or_algorithm_is_refused(
         {"role": "admin"},  # an admin of one tenant
     ],
 )
-def test_token_with_wrong_claims_is_refused(gate: AccessFixture, changed: dict[str, Any]) -> None:
-    assert gate.check(signed(claims(**changed))) is Refusal.INVALID
+def test_token_with_wrong_claims_is_refused(access: AccessFixture, changed: dict[str, Any]) -> None:
+    assert access.check(signed(claims(**changed))) is Refusal.INVALID
 
 
 @pytest.mark.parametrize(
@@ -128,29 +128,29 @@ def test_token_with_wrong_claims_is_refused(gate: AccessFixture, changed: dict[s
         "kVJm3Y9tHnA2@clients",
     ],
 )
-def test_subjects_as_known_issuers_name_them_are_accepted(gate: AccessFixture, subject: str) -> None:
-    assert gate.check(signed(claims(sub=subject))).subject == subject
+def test_subject_formats_of_known_issuers_are_accepted(access: AccessFixture, subject: str) -> None:
+    assert access.check(signed(claims(sub=subject))).subject == subject
 
 
-def test_expired_token_is_told_so(gate: AccessFixture) -> None:
-    assert gate.check(signed(claims(exp=int(time.time()) - 60))) is Refusal.EXPIRED
+def test_expired_token_is_refused_as_expired(access: AccessFixture) -> None:
+    assert access.check(signed(claims(exp=int(time.time()) - 60))) is Refusal.EXPIRED
 
 
 @pytest.mark.parametrize("text", ["a.b.c", "..", "[" * 3000, base64.urlsafe_b64encode(b"[" * 3000).decode() + ".e30.x"])
-def test_nonsense_is_refused(gate: AccessFixture, text: str) -> None:
-    assert gate.check(text) is Refusal.INVALID
+def test_malformed_token_is_refused(access: AccessFixture, text: str) -> None:
+    assert access.check(text) is Refusal.INVALID
 
 
 def test_claims_are_mapped_by_settings() -> None:
     rules = JwtRules(ISSUER, AUDIENCE, ("RS256",), subject_claim="email", tenant_claim="team", role_claim="tm_role")
     verifier = JwtVerifier(rules)
     verifier.use(JWKS)
-    gate = AccessFixture(clock=SystemClock(), tokens=verifier)
-    told = gate.check(signed(claims(email="ada@example.com", team="team-b", tm_role="resolver")))
+    access = AccessFixture(clock=SystemClock(), tokens=verifier)
+    told = access.check(signed(claims(email="ada@example.com", team="team-b", tm_role="resolver")))
     assert (told.subject, told.tenant, told.role) == ("ada@example.com", "team-b", Role.RESOLVER)
 
 
-async def test_flood_of_unknown_keys_fetches_once(gate: AccessFixture) -> None:
+async def test_flood_of_unknown_keys_causes_one_fetch(access: AccessFixture) -> None:
     fetches: list[bytes] = []
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -162,14 +162,14 @@ async def test_flood_of_unknown_keys_fetches_once(gate: AccessFixture) -> None:
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     source = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/jwks"
-    assert gate.tokens is not None
-    before = gate.tokens.version
+    assert access.tokens is not None
+    before = access.tokens.version
     notes: dict[str, str] = {}
-    refreshing = asyncio.create_task(JwksRefresher(source, gate.tokens, notes=notes).run())
+    refreshing = asyncio.create_task(JwksRefresher(source, access.tokens, notes=notes).run())
     try:
-        await eventually(lambda: _is_newer(gate, before))
+        await eventually(lambda: _is_newer(access, before))
         for number in range(500):
-            assert gate.check(signed(claims(), kid=f"kid-{number}")) is Refusal.INVALID
+            assert access.check(signed(claims(), kid=f"kid-{number}")) is Refusal.INVALID
             await asyncio.sleep(0)
     finally:
         refreshing.cancel()
@@ -181,42 +181,42 @@ async def test_new_key_of_the_issuer_is_fetched_when_a_token_names_it(tmp_path: 
     file = tmp_path / "jwks.json"
     file.write_bytes(JWKS.replace(b'"rsa"', b'"last-year"'))
     verifier = JwtVerifier(JwtRules(ISSUER, AUDIENCE, ("RS256",)))
-    gate = AccessFixture(clock=SystemClock(), tokens=verifier)
-    refreshing = asyncio.create_task(JwksRefresher(str(file), verifier, notes={}, least_seconds=0.05).run())
+    access = AccessFixture(clock=SystemClock(), tokens=verifier)
+    refreshing = asyncio.create_task(JwksRefresher(str(file), verifier, notes={}, min_refresh_seconds=0.05).run())
     try:
-        await eventually(lambda: _is_newer(gate, 0))
+        await eventually(lambda: _is_newer(access, 0))
         file.write_bytes(JWKS)
-        await eventually(lambda: _accepts(gate, signed(claims())))
+        await eventually(lambda: _accepts(access, signed(claims())))
     finally:
         refreshing.cancel()
 
 
-async def test_before_the_issuers_keys_are_here_a_token_is_neither_good_nor_bad() -> None:
+async def test_token_is_unknown_before_the_issuers_keys_are_fetched() -> None:
     verifier = JwtVerifier(JwtRules(ISSUER, AUDIENCE, ("RS256",)))
-    gate = AccessFixture(clock=SystemClock(), tokens=verifier)
-    assert gate.check(signed(claims())) is Refusal.UNKNOWN
-    assert gate.check("a.b.c") is Refusal.INVALID
+    access = AccessFixture(clock=SystemClock(), tokens=verifier)
+    assert access.check(signed(claims())) is Refusal.UNKNOWN
+    assert access.check("a.b.c") is Refusal.INVALID
     verifier.use(JWKS)
-    assert isinstance(gate.check(signed(claims())), Principal)
+    assert isinstance(access.check(signed(claims())), Principal)
 
 
-async def test_broken_key_set_leaves_the_keys_as_they_are(tmp_path: Path, gate: AccessFixture) -> None:
+async def test_invalid_key_set_leaves_the_keys_unchanged(tmp_path: Path, access: AccessFixture) -> None:
     file = tmp_path / "jwks.json"
     file.write_text('{"keys": []}')
-    assert gate.tokens is not None
+    assert access.tokens is not None
     notes: dict[str, str] = {}
-    refreshing = asyncio.create_task(JwksRefresher(str(file), gate.tokens, notes=notes).run())
+    refreshing = asyncio.create_task(JwksRefresher(str(file), access.tokens, notes=notes).run())
     await eventually(lambda: _has(notes))
     refreshing.cancel()
-    assert isinstance(gate.check(signed(claims())), Principal)
+    assert isinstance(access.check(signed(claims())), Principal)
 
 
-async def _is_newer(gate: AccessFixture, version: int) -> bool:
-    return gate.tokens is not None and gate.tokens.version > version
+async def _is_newer(access: AccessFixture, version: int) -> bool:
+    return access.tokens is not None and access.tokens.version > version
 
 
-async def _accepts(gate: AccessFixture, token: str) -> bool:
-    return isinstance(gate.check(token), Principal)
+async def _accepts(access: AccessFixture, token: str) -> bool:
+    return isinstance(access.check(token), Principal)
 
 
 async def _has(notes: dict[str, str]) -> bool:

@@ -1,4 +1,4 @@
-"""The text of a key."""
+"""The text format of access keys."""
 
 import pytest
 from hypothesis import given
@@ -10,13 +10,13 @@ KEY = AccessKey.new()
 LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_"
 
 
-def test_key_is_read_as_it_was_written() -> None:
+def test_key_text_round_trips() -> None:
     assert AccessKey.parse(KEY.text) == KEY
     assert len(KEY.text) == len("tm_") + 12 + 1 + 43 + 6
 
 
 @given(place=st.integers(0, len(KEY.text) - 1), letter=st.sampled_from(LETTERS))
-def test_one_wrong_letter_is_told_by_the_checksum(place: int, letter: str) -> None:
+def test_one_wrong_letter_is_detected_by_the_checksum(place: int, letter: str) -> None:
     mistyped = KEY.text[:place] + letter + KEY.text[place + 1 :]
     if mistyped != KEY.text:
         with pytest.raises(MistypedKey):
@@ -24,13 +24,13 @@ def test_one_wrong_letter_is_told_by_the_checksum(place: int, letter: str) -> No
 
 
 @given(st.integers(0, len(KEY.text) - 1))
-def test_truncated_key_is_no_key(length: int) -> None:
+def test_truncated_key_is_refused(length: int) -> None:
     with pytest.raises(MistypedKey):
         AccessKey.parse(KEY.text[:length])
 
 
 @pytest.mark.parametrize("text", [KEY.text + "\n", " " + KEY.text, KEY.text + "0", KEY.text.replace("tm_", "tx_")])
-def test_anything_around_a_key_is_no_part_of_it(text: str) -> None:
+def test_text_around_a_key_is_refused(text: str) -> None:
     with pytest.raises(MistypedKey):
         AccessKey.parse(text)
 
@@ -39,6 +39,6 @@ def test_printing_a_key_does_not_show_its_secret() -> None:
     assert KEY.secret not in f"{KEY!r} {KEY}"
 
 
-def test_no_two_keys_are_alike() -> None:
+def test_keys_are_unique() -> None:
     keys = [AccessKey.new() for _ in range(100)]
     assert len({each.key_id for each in keys}) == len({each.secret for each in keys}) == 100

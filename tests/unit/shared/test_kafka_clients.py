@@ -1,4 +1,4 @@
-"""What the runtime adds to the Kafka client."""
+"""The workarounds for the Kafka client."""
 
 import asyncio
 
@@ -13,14 +13,14 @@ async def _wait_for(answer: "asyncio.Future[None]") -> None:
         await answer
 
 
-async def test_an_answer_that_the_client_gave_up_is_a_connection_error() -> None:
+async def test_response_cancelled_by_the_client_is_a_connection_error() -> None:
     answer = asyncio.get_running_loop().create_future()
     answer.cancel()
     with pytest.raises(KafkaConnectionError):
         await _wait_for(answer)
 
 
-async def test_a_task_that_is_asked_to_end_ends() -> None:
+async def test_cancelled_task_ends() -> None:
     answer = asyncio.get_running_loop().create_future()
     waiting = asyncio.create_task(_wait_for(answer))
     await asyncio.sleep(0)
@@ -29,7 +29,7 @@ async def test_a_task_that_is_asked_to_end_ends() -> None:
         await waiting
 
 
-async def test_a_deadline_is_a_deadline() -> None:
+async def test_expired_deadline_is_a_timeout_error() -> None:
     answer = asyncio.get_running_loop().create_future()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0):
@@ -48,7 +48,7 @@ class SlowClient:
         self.is_started = True
 
 
-async def test_who_is_cancelled_while_a_client_starts_lets_it_start_first() -> None:
+async def test_cancellation_during_a_start_waits_for_the_start() -> None:
     client = SlowClient()
     starting = asyncio.create_task(start_client(client))
     await asyncio.sleep(0)
@@ -58,7 +58,7 @@ async def test_who_is_cancelled_while_a_client_starts_lets_it_start_first() -> N
     assert client.is_started
 
 
-async def test_a_client_that_cannot_start_says_so() -> None:
+async def test_failed_start_raises_its_error() -> None:
     class Broken:
         async def start(self) -> None:
             raise KafkaConnectionError("nobody is there")

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from shared.runtime.metric_catalogue import LATENCY
 from shared.runtime.metrics import Metrics
-from shared.runtime.metrics_buffer import BufferedCounter, DurationTally
+from shared.runtime.metrics_buffer import BufferedCounter, BufferedHistogram
 from shared.runtime.service import Service
 
 
@@ -17,7 +17,7 @@ def _durations(metrics: Metrics) -> list[str]:
 @given(st.lists(st.sampled_from([0.0, *LATENCY, 0.0004, 0.0006, 4.0, 7.0]), max_size=30), st.integers(0, 30))
 def test_buffered_durations_equal_those_observed_directly(seconds: list[float], scrape_after: int) -> None:
     buffered, direct = Metrics(Service.DATA_PLANE), Metrics(Service.DATA_PLANE)
-    buffer = DurationTally(buffered, buffered.histogram("tm_http_request_duration_seconds").labels("/x"), LATENCY)
+    buffer = BufferedHistogram(buffered, buffered.histogram("tm_http_request_duration_seconds").labels("/x"), LATENCY)
     child = direct.histogram("tm_http_request_duration_seconds").labels("/x")
     for count, each in enumerate(seconds):
         buffer.observe(each)

@@ -38,6 +38,6 @@ def _document(handler: HTTPRouteHandler) -> None:
     if operation is None:
         return
     permission = PERMISSIONS.get(operation)
-    concealed = (_CONCEALED,) if permission is not None and permission.bound is TenantScope.PATH else ()
+    concealed = (_CONCEALED,) if permission is not None and permission.scope is TenantScope.PATH else ()
     responses = problem_responses(UNAUTHENTICATED, FORBIDDEN, *concealed)
     handler.responses = {**responses, **(handler.responses or {})}

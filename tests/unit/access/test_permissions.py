@@ -1,4 +1,4 @@
-"""Role x every endpoint of every service x own and another tenant, by the table."""
+"""The permission table: every role on every endpoint, for the own tenant and another one."""
 
 import re
 from typing import Any
@@ -33,8 +33,8 @@ async def ask(
     endpoint: Endpoint, tenant: str, role: Role | None, *, of: str = "team-a", apart_from: str = ""
 ) -> tuple[int, dict[str, str], str]:
     """Status, headers and body of the endpoint's answer; names and ids that differ by request are put aside."""
-    gate, app = shared_app_of(endpoint.service)
-    headers = {} if role is None else bearer(gate.admit(role, of))
+    access, app = shared_app_of(endpoint.service)
+    headers = {} if role is None else bearer(access.admit(role, of))
     path = re.sub(r"{(\w+)}", lambda found: {**NAMES, "tenant": tenant}[found[1]], endpoint.template)
     query = (
         {**QUERIES.get(endpoint.template, {}), "tenant": tenant} if endpoint.service is Service.AUDIT_CONSUMER else {}
@@ -53,7 +53,7 @@ def test_every_endpoint_has_a_row_and_every_row_an_endpoint() -> None:
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=str)
-async def test_nobody_is_let_in_without_a_credential(endpoint: Endpoint) -> None:
+async def test_request_without_a_credential_is_refused(endpoint: Endpoint) -> None:
     status, headers, body = await ask(endpoint, "team-a", None)
     assert (status, headers["www-authenticate"], headers["content-type"]) == (401, "Bearer", "application/problem+json")
     assert "urn:traffic-manager:problem:unauthenticated" in body or endpoint.method == "HEAD"
@@ -61,7 +61,7 @@ async def test_nobody_is_let_in_without_a_credential(endpoint: Endpoint) -> None
 
 @pytest.mark.parametrize("role", Role)
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=str)
-async def test_on_its_own_tenant_a_role_may_do_what_the_table_says(endpoint: Endpoint, role: Role) -> None:
+async def test_role_has_the_permissions_of_the_table_on_its_own_tenant(endpoint: Endpoint, role: Role) -> None:
     status, _, body = await ask(endpoint, "team-a", role)
     allowed = role in PERMISSIONS[endpoint.operation or ""].roles
     assert (status == 403) is not allowed, body
@@ -71,9 +71,9 @@ async def test_on_its_own_tenant_a_role_may_do_what_the_table_says(endpoint: End
 
 @pytest.mark.parametrize("role", [each for each in Role if each is not Role.ADMIN])
 @pytest.mark.parametrize(
-    "endpoint", [each for each in ENDPOINTS if PERMISSIONS[each.operation or ""].bound is TenantScope.PATH], ids=str
+    "endpoint", [each for each in ENDPOINTS if PERMISSIONS[each.operation or ""].scope is TenantScope.PATH], ids=str
 )
-async def test_another_tenant_is_answered_like_one_that_is_not_there(endpoint: Endpoint, role: Role) -> None:
+async def test_response_for_another_tenant_equals_that_for_an_absent_one(endpoint: Endpoint, role: Role) -> None:
     status, headers, body = await ask(endpoint, "team-b", role)
     assert status == 404
     if endpoint.service is Service.CONTROL_PLANE:
@@ -81,17 +81,17 @@ async def test_another_tenant_is_answered_like_one_that_is_not_there(endpoint: E
     assert (status, headers, body) == await ask(endpoint, "never-made", role)
 
 
-async def test_absent_tenant_looks_to_its_own_caller_as_another_one_does() -> None:
+async def test_response_for_the_callers_own_absent_tenant_equals_that_for_another_tenant() -> None:
     show = next(each for each in ENDPOINTS if each.operation == "tenants.show")
     own = await ask(show, "not-yet-made", Role.VIEWER, of="not-yet-made")
     assert await ask(show, "team-b", Role.VIEWER, of="not-yet-made") == own
 
 
-async def test_another_tenants_route_is_answered_like_an_absent_one_of_ones_own() -> None:
+async def test_response_for_another_tenants_route_equals_that_for_an_absent_own_route() -> None:
     resolve = next(each for each in ENDPOINTS if each.operation == "routes.resolve")
-    gate = AccessFixture(Service.DATA_PLANE)
-    headers = bearer(gate.admit(Role.RESOLVER))
-    transport = httpx2.ASGITransport(app=app_of(Service.DATA_PLANE, gate))  # type: ignore[arg-type]
+    access = AccessFixture(Service.DATA_PLANE)
+    headers = bearer(access.admit(Role.RESOLVER))
+    transport = httpx2.ASGITransport(app=app_of(Service.DATA_PLANE, access))  # type: ignore[arg-type]
     async with httpx2.AsyncClient(transport=transport, base_url="http://test", headers=headers) as http:
         own, again, theirs = [
             await http.get(f"/api/v1/resolve/{tenant}/payments/prod/v1", headers={"X-Correlation-ID": "req-1"})
@@ -104,7 +104,7 @@ async def test_another_tenants_route_is_answered_like_an_absent_one_of_ones_own(
 
 
 @pytest.mark.parametrize("endpoint", [each for each in ENDPOINTS if each.operation == "audit.query"], ids=str)
-async def test_audit_about_another_tenant_is_an_empty_page(endpoint: Endpoint) -> None:
+async def test_audit_query_for_another_tenant_returns_an_empty_page(endpoint: Endpoint) -> None:
     own, theirs = await ask(endpoint, "team-a", Role.VIEWER), await ask(endpoint, "team-b", Role.VIEWER)
     assert own == theirs
     assert own[0] == 200
@@ -113,14 +113,14 @@ async def test_audit_about_another_tenant_is_an_empty_page(endpoint: Endpoint) -
 
 @pytest.mark.parametrize("path", ["/health/live", "/metrics", "/schema", "/schema/openapi.json"])
 @pytest.mark.parametrize("service", Service)
-async def test_health_metrics_and_the_description_are_open_to_anyone(service: Service, path: str) -> None:
+async def test_health_metrics_and_schema_need_no_credential(service: Service, path: str) -> None:
     transport = httpx2.ASGITransport(app=app_of(service, AccessFixture(service)))  # type: ignore[arg-type]
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
         assert (await http.get(path)).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/api/v1/tenants", "/nowhere", "/health", "/metrics/x", "/schema.json", "/healthy"])
-async def test_nothing_else_is(path: str) -> None:
+async def test_every_other_path_needs_a_credential(path: str) -> None:
     transport = httpx2.ASGITransport(app=app_of(Service.CONTROL_PLANE, AccessFixture()))  # type: ignore[arg-type]
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
         assert (await http.get(path)).status_code == 401

@@ -1,0 +1,136 @@
+"""The key snapshot on disk, and starts from it."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from shared.runtime.access.key_snapshot_fallback import RENEW_SECONDS, KeySnapshotFallback
+from shared.runtime.access.key_snapshot_file import KeySnapshot, KeySnapshotFile, UnusableKeySnapshot
+from shared.runtime.access.principal import Principal, Refusal
+from shared.runtime.access.tokens import AccessKey
+from shared.runtime.health import DependencyHealth
+from shared.schemas.access import Role
+from tests.support.access import AccessFixture, a_record
+from tests.support.clocks import MovableClock
+
+AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def snapshot(tmp_path: Path) -> KeySnapshotFile:
+    return KeySnapshotFile(tmp_path / "access" / "keys")
+
+
+def a_fallback(access: AccessFixture, snapshot: KeySnapshotFile) -> tuple[KeySnapshotFallback, DependencyHealth]:
+    health = DependencyHealth(required=True, up=False)
+    return KeySnapshotFallback(snapshot, access.keyring, health=health, clock=access.clock), health
+
+
+def unloaded() -> AccessFixture:
+    """Access control without any keys loaded."""
+    return AccessFixture(loaded=False)
+
+
+def test_saved_snapshot_is_loaded_again(snapshot: KeySnapshotFile) -> None:
+    saved = KeySnapshot(as_of=AS_OF, records=(a_record(AccessKey.new()),), ended=("7jP2s9Xw4KbM",))
+    snapshot.save(saved)
+    assert snapshot.load() == saved
+
+
+def test_only_the_owner_may_read_the_snapshot_and_it_contains_no_secret(snapshot: KeySnapshotFile) -> None:
+    key = AccessKey.new()
+    snapshot.save(KeySnapshot(as_of=AS_OF, records=(a_record(key),)))
+    assert snapshot.path.stat().st_mode & 0o777 == 0o600
+    assert key.secret not in snapshot.path.read_text()
+    assert [each.name for each in snapshot.path.parent.iterdir()] == ["keys"]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda content: b"",
+        lambda content: content[:-1],
+        lambda content: content.replace(b"viewer", b"editor"),
+        lambda content: b"\x00" * len(content),
+        lambda content: b"not a snapshot\n{}",
+    ],
+)
+def test_damaged_snapshot_is_refused(snapshot: KeySnapshotFile, spoil: Callable[[bytes], bytes]) -> None:
+    snapshot.save(KeySnapshot(as_of=AS_OF, records=(a_record(AccessKey.new()),)))
+    snapshot.path.write_bytes(spoil(snapshot.path.read_bytes()))
+    with pytest.raises(UnusableKeySnapshot, match="damaged"):
+        snapshot.load()
+
+
+def test_missing_snapshot_and_one_writable_by_others_are_refused(snapshot: KeySnapshotFile) -> None:
+    with pytest.raises(UnusableKeySnapshot, match="cannot be read"):
+        snapshot.load()
+    snapshot.save(KeySnapshot(as_of=AS_OF, records=()))
+    snapshot.path.chmod(0o622)
+    with pytest.raises(UnusableKeySnapshot, match="others"):
+        snapshot.load()
+
+
+async def test_start_from_the_snapshot_has_its_keys_and_their_age(snapshot: KeySnapshotFile) -> None:
+    before, revoked, expired = AccessFixture(), AccessKey.new(), AccessKey.new()
+    known = before.admit(Role.RESOLVER)
+    before.keyring.end(revoked.key_id)
+    before.keyring.put(a_record(expired, expires_at=before.clock.now() + timedelta(minutes=1)))
+    await a_fallback(before, snapshot)[0].renew_snapshot()
+
+    after = unloaded()
+    assert isinstance(after.clock, MovableClock)
+    after.clock.advance(300)
+    fallback, health = a_fallback(after, snapshot)
+    assert after.check(known) is Refusal.UNKNOWN
+    await fallback.start_from_snapshot()
+    assert health.up
+    assert isinstance(after.check(known), Principal)
+    assert after.check(revoked) is Refusal.REVOKED
+    assert after.check(expired) is Refusal.EXPIRED
+    assert after.check(AccessKey.new()) is Refusal.UNKNOWN
+    assert after.keyring.age_seconds() == 300
+
+
+async def test_snapshot_is_not_loaded_after_the_topic_was_read(snapshot: KeySnapshotFile) -> None:
+    before = AccessFixture()
+    gone = before.admit(Role.VIEWER)
+    await a_fallback(before, snapshot)[0].renew_snapshot()
+    after = AccessFixture()
+    await a_fallback(after, snapshot)[0].start_from_snapshot()
+    assert after.check(gone) is Refusal.INVALID
+
+
+async def test_service_without_a_usable_snapshot_waits_for_the_topic(snapshot: KeySnapshotFile) -> None:
+    access = unloaded()
+    fallback, health = a_fallback(access, snapshot)
+    assert fallback.is_untried
+    await fallback.start_from_snapshot()
+    assert not fallback.is_untried
+    assert health.up is False
+    assert access.check(AccessKey.new()) is Refusal.UNKNOWN
+
+
+async def test_snapshot_is_renewed_when_a_key_changes_and_once_a_minute(snapshot: KeySnapshotFile) -> None:
+    access = AccessFixture()
+    assert isinstance(access.clock, MovableClock)
+    fallback, _ = a_fallback(access, snapshot)
+    await fallback.renew_snapshot()
+    first = snapshot.load()
+    access.clock.advance(RENEW_SECONDS / 2)
+    await fallback.renew_snapshot()
+    assert snapshot.load() == first
+    key = access.admit(Role.VIEWER)
+    await fallback.renew_snapshot()
+    assert [each.key_id for each in snapshot.load().records] == [key.key_id]
+    access.clock.advance(RENEW_SECONDS)
+    await fallback.renew_snapshot()
+    assert snapshot.load().as_of == access.clock.now()
+
+
+async def test_failed_write_of_the_snapshot_does_not_stop_the_service(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    fallback, _ = a_fallback(AccessFixture(), KeySnapshotFile(tmp_path / "file" / "keys"))
+    await fallback.renew_snapshot()
