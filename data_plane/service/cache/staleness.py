@@ -54,7 +54,9 @@ class StalenessBounds:
 
     def bound(self, known: KnownEntry, now: LocalTime) -> float | None:
         """Upper bound on the entry's staleness in seconds, at local `now`. None: unknown."""
-        return self.age(self.proven_at(known), now)
+        entry = known.entry
+        proven_at = self.proven_at_if_clock_unchanged(entry, entry.key.tenant, known.min_revision)
+        return None if proven_at is None else self.age(proven_at, now)
 
     def revision(self, known: KnownEntry) -> int:
         """The tenant's revision up to which the entry is known to be right."""

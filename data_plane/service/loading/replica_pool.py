@@ -1,4 +1,4 @@
-"""The replicas that are usable, and the order in which they are read."""
+"""The replicas, and which of them are usable."""
 
 from collections.abc import Sequence
 
@@ -13,16 +13,15 @@ _log = structlog.get_logger(__name__)
 
 
 class ReplicaPool:
-    """Spreads reads over the usable replicas. The others are read only if the primary fails too: an answer that is
-    behind, and says how old it is, is better than none.
-    """
+    """Decides from their measured lag which replicas are usable."""
 
     def __init__(self, sources: Sequence[RouteSource], *, clock: Clock, metrics: Metrics) -> None:
         self._sources = tuple(sources)
         self._fitness = {each.name: ReplicaFitness() for each in sources}
         self._measured_at = dict.fromkeys(self._fitness, clock.monotonic())
         self._clock = clock
-        self._rotation = 0
+        self.changes = 0
+        """Grows whenever `usable` or `unusable` changes."""
         self._lag, self._usable = metrics.gauge("tm_replica_lag_seconds"), metrics.gauge("tm_replica_usable")
         for name in self._fitness:
             self._usable.labels(name).set(1)
@@ -31,6 +30,7 @@ class ReplicaPool:
         """Record the replica's lag in seconds; None: the measurement failed."""
         fitness = self._fitness[name]
         changed = fitness.observe(lag)
+        self.changes += changed or not fitness.is_usable
         if lag is not None:
             self._measured_at[name] = self._clock.monotonic()
         self._usable.labels(name).set(fitness.is_usable)
@@ -42,11 +42,8 @@ class ReplicaPool:
             _log.warning("replica is not usable", replica=name, lag_seconds=lag)
 
     def usable(self) -> Sequence[RouteSource]:
-        """The usable replicas, starting with another one at each call."""
-        self._rotation += 1
-        usable = [each for each in self._sources if self._fitness[each.name].is_usable]
-        first = self._rotation % len(usable) if usable else 0
-        return [*usable[first:], *usable[:first]]
+        """The usable replicas."""
+        return [each for each in self._sources if self._fitness[each.name].is_usable]
 
     def unusable(self) -> Sequence[RouteSource]:
         """The other replicas, the one with the least lag first."""

@@ -44,14 +44,26 @@ class SourceChain:
         self._l2 = l2
         self._replicas = replicas
         self._primary = [] if primary is None else [Source(Layer.PRIMARY, primary)]
+        self._orders: Sequence[Sequence[Source]] = ()
+        self._changes = -1
+        self._reads = 0
 
     def databases(self) -> Sequence[Source]:
-        """The databases in the order in which to read them now."""
-        return [
-            *[Source(Layer.REPLICA, each) for each in self._replicas.usable()],
-            *self._primary,
-            *[Source(Layer.REPLICA, each, is_last_resort=True) for each in self._replicas.unusable()],
-        ]
+        """The databases in the order in which to read them now; each call starts with another usable replica.
+
+        A replica that is not usable comes last: an answer that is behind, and says how old it is, is better than none.
+        """
+        # The orders are kept: to build one for every load would cost more than the rest of `RouteLoader.read`.
+        if self._changes != self._replicas.changes:
+            self._orders, self._changes = self._read_orders(), self._replicas.changes
+        self._reads += 1
+        return self._orders[self._reads % len(self._orders)]
+
+    def _read_orders(self) -> Sequence[Sequence[Source]]:
+        usable = [Source(Layer.REPLICA, each) for each in self._replicas.usable()]
+        others = [Source(Layer.REPLICA, each, is_last_resort=True) for each in self._replicas.unusable()]
+        rotations = [[*usable[first:], *usable[:first]] for first in range(len(usable))] or [[]]
+        return [[*rotation, *self._primary, *others] for rotation in rotations]
 
     def l2_verdict(self, entry: Entry) -> LayerVerdict:
         """Whether an entry of L2 is usable. A load does not call this: L2 and L1 refuse such entries themselves."""

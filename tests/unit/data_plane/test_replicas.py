@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_plane.domain.replica_fitness import EJECT_SECONDS, FAILURES, RETURN_SECONDS, SUCCESSES, ReplicaFitness
+from data_plane.service.cache.l1 import L1Cache
 from data_plane.service.loading.replica_pool import ReplicaPool
+from data_plane.service.loading.source_chain import SourceChain
 from shared.runtime.metrics import Metrics
 from shared.runtime.service import Service
 from shared.schemas.identity import RouteKey
@@ -40,9 +42,16 @@ def asked(replicas: ReplicaPool) -> list[str]:
     return [each.name for each in replicas.usable()]
 
 
-def test_all_take_turns(replicas: ReplicaPool) -> None:
-    firsts = [asked(replicas)[0] for _ in range(6)]
-    assert sorted(firsts) == sorted(["replica-1", "replica-2", "replica-3"] * 2)
+async def test_each_read_starts_with_another_replica() -> None:
+    world = World()
+    instance = world.instance()
+    replicas = ReplicaPool([world.replica, world.primary], clock=world.clock, metrics=instance.metrics)
+    chain = SourceChain(l1=L1Cache(9, instance.metrics), l2=instance.core.l2, replicas=replicas, primary=None)
+    firsts = [chain.databases()[0].database.name for _ in range(6)]
+    assert sorted(firsts) == ["postgres"] * 3 + ["replica-1"] * 3
+
+
+def test_all_are_usable_at_first(replicas: ReplicaPool) -> None:
     assert sorted(asked(replicas)) == ["replica-1", "replica-2", "replica-3"]
 
 
