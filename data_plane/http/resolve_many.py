@@ -24,7 +24,7 @@ from shared.runtime.http.payload import accept_body
 from shared.runtime.http.problems import INVALID_INPUT, ProblemType
 from shared.schemas.validation import FieldError, InvalidInput
 
-TOO_MANY_KEYS = ProblemType(413, "too-many-keys", "The request has more keys than one request may have")
+TOO_MANY_KEYS = ProblemType(413, "too-many-keys", "Too many keys")
 _PARTS = ("tenant", "service", "env", "version")
 _KEY_SCHEMA = {
     "type": "object",

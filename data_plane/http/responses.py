@@ -12,20 +12,12 @@ from data_plane.http.request_headers import etag_of, matches_etag
 from shared.runtime.http.problems import ProblemType, problem_response
 from shared.schemas.identity import RouteKey
 
-NO_ACTIVE_ROUTE = ProblemType(404, "no-active-route", "There is no active route under this key")
-NOT_FRESH_ENOUGH = ProblemType(
-    409, "not-fresh-enough", "No source has an answer as fresh as the request demands", retry_after=1
-)
-REVISION_NOT_REACHED = ProblemType(
-    409, "revision-not-reached", "This resolver has not reached the requested tenant revision", retry_after=1
-)
-CONSISTENCY_NOT_MET = ProblemType(
-    409, "read-consistency-not-met", "No source meets the requested freshness or minimum revision"
-)
+NO_ACTIVE_ROUTE = ProblemType(404, "no-active-route", "No active route")
+NOT_FRESH_ENOUGH = ProblemType(409, "not-fresh-enough", "Not fresh enough", retry_after=1)
+REVISION_NOT_REACHED = ProblemType(409, "revision-not-reached", "Revision not reached", retry_after=1)
+CONSISTENCY_NOT_MET = ProblemType(409, "read-consistency-not-met", "Read consistency not met")
 """Documents both problems above under their common status; never sent itself."""
-ROUTE_UNKNOWN = ProblemType(
-    503, "route-unknown", "No available source can decide whether the route exists", retry_after=1
-)
+ROUTE_UNKNOWN = ProblemType(503, "route-unknown", "Route unknown", retry_after=1)
 
 
 def route_response(answer: Answer, if_none_match: str | None) -> Response[Any]:

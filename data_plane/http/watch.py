@@ -22,12 +22,10 @@ from shared.runtime.http.openapi.operations import with_response_headers
 from shared.runtime.http.openapi.problems import problem_responses
 from shared.runtime.http.problems import INVALID_INPUT, ProblemType, problem_response
 
-NO_SUCH_TENANT = ProblemType(404, "no-such-tenant", "There is no such tenant")
-REVISION_GONE = ProblemType(410, "revision-gone", "This instance does not have the changes after that revision")
-TOO_MANY_WATCHERS = ProblemType(
-    429, "too-many-watchers", "The tenant has too many open watches in this instance", retry_after=5
-)
-WATCH_UNAVAILABLE = ProblemType(503, "watch-unavailable", "This instance cannot open a watch now", retry_after=1)
+NO_SUCH_TENANT = ProblemType(404, "no-such-tenant", "Tenant not found")
+REVISION_GONE = ProblemType(410, "revision-gone", "Revision gone")
+TOO_MANY_WATCHERS = ProblemType(429, "too-many-watchers", "Too many watches", retry_after=5)
+WATCH_UNAVAILABLE = ProblemType(503, "watch-unavailable", "Watch unavailable", retry_after=1)
 
 _STREAM_EXAMPLE = """: watching team-a
 retry: 1734

@@ -54,7 +54,7 @@ async def test_404_is_the_same_for_deactivated_never_created_and_unknown_tenant(
         assert (answer.headers["x-cache"], answer.headers["cache-control"]) == ("replica; negative", "max-age=10")
         assert answer.json() == {
             "type": "urn:traffic-manager:problem:no-active-route",
-            "title": "There is no active route under this key",
+            "title": "No active route",
             "status": 404,
             "detail": f"{key} has no active route; create or activate it in the control API.",
             "correlation_id": "req-1",
