@@ -51,7 +51,7 @@ def _new(tenant: str | None = "team-a", expires_at: datetime | None = None) -> N
 
 
 @pytest.mark.parametrize("tenant", ["team-a", None])
-async def test_a_key_is_stored_as_it_was_made(keys: AccessKeys, tenant: str | None) -> None:
+async def test_key_is_stored_as_created(keys: AccessKeys, tenant: str | None) -> None:
     new = _new(tenant)
     stored = await keys.create(new)
     assert (stored.key_id, stored.version, stored.sha256) == (new.key_id, 1, new.sha256)
@@ -60,7 +60,7 @@ async def test_a_key_is_stored_as_it_was_made(keys: AccessKeys, tenant: str | No
     assert await keys.page(tenant, None, 10) == [stored]
 
 
-async def test_a_rotated_key_keeps_the_secret_before_and_forgets_the_one_before_that(keys: AccessKeys) -> None:
+async def test_rotated_key_keeps_only_its_two_newest_secrets(keys: AccessKeys) -> None:
     first = await keys.create(_new())
     second = await keys.rotate("team-a", first.key_id, AccessKey.new().sha256, timedelta(hours=1))
     assert (second.version, second.older_sha256) == (2, first.sha256)
@@ -71,7 +71,7 @@ async def test_a_rotated_key_keeps_the_secret_before_and_forgets_the_one_before_
     assert (third.version, third.older_sha256, third.older_until) == (3, second.sha256, None)
 
 
-async def test_a_revoked_key_is_listed_and_can_do_nothing_any_more(keys: AccessKeys) -> None:
+async def test_revoked_key_is_listed_but_cannot_be_changed(keys: AccessKeys) -> None:
     made = await keys.create(_new())
     await keys.revoke("team-a", made.key_id)
     (listed,) = await keys.page("team-a", None, 10)
@@ -82,7 +82,7 @@ async def test_a_revoked_key_is_listed_and_can_do_nothing_any_more(keys: AccessK
         await keys.rotate("team-a", made.key_id, AccessKey.new().sha256, None)
 
 
-async def test_an_expired_key_gets_no_secret_that_could_never_be_used_and_can_be_revoked(keys: AccessKeys) -> None:
+async def test_expired_key_cannot_be_rotated_but_can_be_revoked(keys: AccessKeys) -> None:
     made = await keys.create(_new(expires_at=datetime(2026, 1, 1, tzinfo=UTC)))
     with pytest.raises(NoSuchKey):
         await keys.rotate("team-a", made.key_id, AccessKey.new().sha256, None)
@@ -91,7 +91,7 @@ async def test_an_expired_key_gets_no_secret_that_could_never_be_used_and_can_be
 
 
 @pytest.mark.parametrize("tenant", ["team-a", None])
-async def test_what_is_wanted_once_is_done_once(keys: AccessKeys, tenant: str | None) -> None:
+async def test_repeated_idempotency_key_yields_the_recorded_response(keys: AccessKeys, tenant: str | None) -> None:
     idempotency_key: IdempotencyKey[StoredKey] = IdempotencyKey(
         "k1", b"create", lambda stored: RecordedResponse(201, {"a": "b"}, stored.key_id.encode())
     )
@@ -110,7 +110,7 @@ async def test_what_is_wanted_once_is_done_once(keys: AccessKeys, tenant: str | 
         await keys.create(_new(tenant), IdempotencyKey("k2", b"another", idempotency_key.make_response))
 
 
-async def test_of_several_at_once_one_is_done(keys: AccessKeys) -> None:
+async def test_concurrent_requests_with_one_idempotency_key_take_effect_once(keys: AccessKeys) -> None:
     idempotency_key: IdempotencyKey[StoredKey] = IdempotencyKey(
         "k1", b"create", lambda _: RecordedResponse(201, {}, b"")
     )
@@ -127,7 +127,7 @@ async def test_of_several_at_once_one_is_done(keys: AccessKeys) -> None:
     assert sorted(each.result() for each in done) == [False, False, False, False, True]
 
 
-async def test_keys_are_paged_by_id_and_each_tenants_are_its_own(keys: AccessKeys) -> None:
+async def test_keys_are_paged_by_id_per_tenant(keys: AccessKeys) -> None:
     mine = sorted([(await keys.create(_new())).key_id for _ in range(5)])
     await keys.create(_new("team-b"))
     await keys.create(_new(None))
@@ -137,7 +137,7 @@ async def test_keys_are_paged_by_id_and_each_tenants_are_its_own(keys: AccessKey
     assert {each.tenant for each in await keys.page(None, None, 10)} == {None}
 
 
-async def test_another_tenants_key_is_not_there(keys: AccessKeys) -> None:
+async def test_key_of_another_tenant_does_not_exist(keys: AccessKeys) -> None:
     theirs = await keys.create(_new("team-b"))
     for tenant in ("team-a", None, "never-made"):
         with pytest.raises(NoSuchKey):
@@ -146,14 +146,14 @@ async def test_another_tenants_key_is_not_there(keys: AccessKeys) -> None:
             await keys.rotate(tenant, theirs.key_id, AccessKey.new().sha256, None)
 
 
-async def test_an_unknown_tenant_has_no_keys_and_gets_none(keys: AccessKeys) -> None:
+async def test_unknown_tenant_cannot_list_or_create_keys(keys: AccessKeys) -> None:
     with pytest.raises(NoSuchTenant):
         await keys.create(_new("never-made"))
     with pytest.raises(NoSuchTenant):
         await keys.page("never-made", None, 10)
 
 
-async def test_news_are_the_keys_of_everybody_that_changed_since(keys: AccessKeys) -> None:
+async def test_changed_keys_of_all_tenants_are_read(keys: AccessKeys) -> None:
     made = [await keys.create(_new(tenant)) for tenant in ("team-a", "team-b", None)]
     everything = await keys.changed_since(None)
     assert {each.key_id for each in everything.keys} == {each.key_id for each in made}

@@ -36,7 +36,7 @@ class Landed:
 
 @dataclass
 class Subject:
-    """An event log, and what stands in it."""
+    """An event log, and its records."""
 
     events: EventLog
     read: Callable[[], Awaitable[list[Landed]]]
@@ -55,7 +55,7 @@ async def subject(behind: Stack | None) -> AsyncIterator[Subject]:
         fake = FakeEventLog()
 
         async def read_fake() -> list[Landed]:
-            return [_as_landed(place, each) for place, each in enumerate(fake.log)]
+            return [_as_stored(place, each) for place, each in enumerate(fake.log)]
 
         yield Subject(fake, read_fake, 1)
         return
@@ -77,7 +77,7 @@ async def subject(behind: Stack | None) -> AsyncIterator[Subject]:
         yield Subject(events, read, ROUTE_EVENTS.partitions)
 
 
-def _as_landed(offset: int, each: OutboxRecord | Heartbeat) -> Landed:
+def _as_stored(offset: int, each: OutboxRecord | Heartbeat) -> Landed:
     if isinstance(each, Heartbeat):
         return Landed(0, offset, None, {}, encode(each))
     return Landed(0, offset, each.key, dict(each.headers), each.payload or b"")
@@ -88,15 +88,15 @@ def _record(key: str, revision: int) -> OutboxRecord:
     return OutboxRecord(next(_ids), ROUTE_EVENTS.name, key, {"correlation_id": "req-1"}, payload)
 
 
-async def test_records_land_where_they_were_acknowledged_and_in_order_within_a_key(subject: Subject) -> None:
+async def test_records_have_the_acknowledged_positions_and_are_in_order_within_a_key(subject: Subject) -> None:
     keys = [a_tenant() for _ in range(5)]
     records = [_record(keys[n % 5], n // 5 + 1) for n in range(500)]
     acknowledged: list[Acknowledged] = []
     await subject.events.publish(records, acknowledged.append)
     assert sorted(each.record.id for each in acknowledged) == [each.id for each in records]
-    landed = {(each.partition, each.offset): each for each in await subject.read()}
+    stored = {(each.partition, each.offset): each for each in await subject.read()}
     for each in acknowledged:
-        found = landed[each.partition, each.offset]
+        found = stored[each.partition, each.offset]
         assert (found.key, found.value, found.headers) == (each.record.key, each.record.payload, each.record.headers)
     for key in keys:
         of_key = sorted((each for each in acknowledged if each.record.key == key), key=lambda each: each.offset)
@@ -104,7 +104,7 @@ async def test_records_land_where_they_were_acknowledged_and_in_order_within_a_k
         assert len({each.partition for each in of_key}) == 1
 
 
-async def test_a_heartbeat_is_written_to_every_partition(subject: Subject) -> None:
+async def test_heartbeat_is_written_to_every_partition(subject: Subject) -> None:
     heartbeat = Heartbeat(as_of=datetime.now(UTC))
     await subject.events.heartbeat(heartbeat)
     written = encode(with_fields(heartbeat, partitions=subject.partitions))
@@ -113,9 +113,7 @@ async def test_a_heartbeat_is_written_to_every_partition(subject: Subject) -> No
 
 
 @pytest.mark.parametrize("down", ["stopped", "frozen"])
-async def test_what_kafka_does_not_acknowledge_is_not_reported_and_can_be_published_later(
-    stack: Stack, down: str
-) -> None:
+async def test_unacknowledged_record_is_not_reported_and_can_be_published_later(stack: Stack, down: str) -> None:
     key = a_tenant()
     first, second = _record(key, 1), _record(key, 2)
     acknowledged: list[Acknowledged] = []
@@ -133,7 +131,7 @@ async def test_what_kafka_does_not_acknowledge_is_not_reported_and_can_be_publis
     assert [each.record for each in acknowledged] == [first, second]
 
 
-async def test_a_record_that_is_too_large_does_not_hold_back_other_partitions(stack: Stack) -> None:
+async def test_oversized_record_does_not_delay_other_partitions(stack: Stack) -> None:
     large = replace(_record(a_tenant(), 1), payload=b"x" * 5_000_000)
     others = [_record(a_tenant(), 1) for _ in range(20)]
     behind_it = _record(large.key, 2)

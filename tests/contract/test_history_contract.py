@@ -78,14 +78,14 @@ async def test_change_sets_are_listed_newest_first(registry: Registry) -> None:
     assert [each.revision for each in since] == [3, 2]
 
 
-async def test_a_change_set_holds_what_was_before_and_after(registry: Registry) -> None:
+async def test_change_set_has_the_values_before_and_after(registry: Registry) -> None:
     committed = await registry.history.get("team-a", 2)
     assert committed.summary.correlation_id == "req-2"
-    told = [(each.version, each.action, each.previous_url, each.url) for each in committed.changes]
-    assert told == [("v1", Action.UPDATED, "http://one", "http://two"), ("v2", Action.CREATED, None, "http://one")]
+    changes = [(each.version, each.action, each.previous_url, each.url) for each in committed.changes]
+    assert changes == [("v1", Action.UPDATED, "http://one", "http://two"), ("v2", Action.CREATED, None, "http://one")]
 
 
-async def test_the_past_is_what_it_was(registry: Registry) -> None:
+async def test_routes_at_a_revision_and_diffs_match_the_committed_changes(registry: Registry) -> None:
     at_two = [PastRoute(V1, RouteValue("http://two", True)), PastRoute(V2, RouteValue("http://one", True))]
     assert await registry.history.routes_at("team-a", 0, ALL, None, 9) == []
     assert await registry.history.routes_at("team-a", 2, ALL, None, 9) == at_two
@@ -97,7 +97,7 @@ async def test_the_past_is_what_it_was(registry: Registry) -> None:
     assert created.action is Action.CREATED
 
 
-async def test_what_never_was_is_told(registry: Registry) -> None:
+async def test_unknown_revision_and_tenant_are_reported(registry: Registry) -> None:
     for revision in (0, 4):
         with pytest.raises(NoSuchRevision):
             await registry.history.get("team-a", revision)
@@ -109,7 +109,7 @@ async def test_what_never_was_is_told(registry: Registry) -> None:
         await registry.apply(RevertTo("team-a", 4), ADA)
 
 
-async def test_a_plan_is_what_applying_does(registry: Registry) -> None:
+async def test_plan_equals_the_applied_changes(registry: Registry) -> None:
     request = ChangeRequest(
         RevertTo("team-a", 1, allow_mass_deactivation=True), ADA, replace(NO_PRECONDITIONS, expected_revision=3)
     )
@@ -122,7 +122,7 @@ async def test_a_plan_is_what_applying_does(registry: Registry) -> None:
     assert [each.action for each in done.changes] == [Action.DEACTIVATED]
 
 
-async def test_what_the_terms_exclude_is_not_done(registry: Registry) -> None:
+async def test_unmet_precondition_refuses_the_change_set(registry: Registry) -> None:
     put = _puts((V1, "http://three"))
     for error, intent, terms in (
         (RevisionMismatch, put, Preconditions(expected_revision=2)),
@@ -137,7 +137,7 @@ async def test_what_the_terms_exclude_is_not_done(registry: Registry) -> None:
     assert (await registry.tenants.get("team-a")).revision == 3
 
 
-async def test_a_key_brings_back_what_was_answered(registry: Registry) -> None:
+async def test_repeated_request_gets_its_recorded_response(registry: Registry) -> None:
     def answer(plan: Plan) -> RecordedResponse:
         return RecordedResponse(200, {"ETag": f'"{plan.revision}"'}, b"done")
 

@@ -77,7 +77,7 @@ def _unheard() -> None:
     pass
 
 
-async def test_unsent_records_come_in_the_order_of_their_commits_until_they_are_marked(subject: Subject) -> None:
+async def test_unsent_records_are_read_in_commit_order_until_they_are_marked(subject: Subject) -> None:
     await subject.commit("team-a", b"1")
     await subject.commit("team-b", b"2")
     await subject.commit("team-a", b"3")
@@ -103,12 +103,12 @@ async def test_unsent_records_come_in_the_order_of_their_commits_until_they_are_
     assert (backlog.unsent, backlog.oldest_seconds > 0) == (1, True)
 
 
-async def test_an_empty_outbox_has_no_backlog(subject: Subject) -> None:
+async def test_empty_outbox_has_no_backlog(subject: Subject) -> None:
     backlog = await subject.outbox.backlog()
     assert (backlog.unsent, backlog.oldest_seconds) == (0, 0)
 
 
-async def test_a_long_backlog_is_read_in_bounded_pieces(subject: Subject) -> None:
+async def test_long_backlog_is_read_in_bounded_batches(subject: Subject) -> None:
     for number in range(501):
         await subject.commit("team-a", b"%d" % number)
     async with subject.outbox.session(_unheard) as session:
@@ -130,7 +130,7 @@ async def test_one_session_leads_until_it_ends(subject: Subject) -> None:
             await eventually(second.try_lead)
 
 
-async def test_the_leader_hears_what_other_processes_commit(subject: Subject) -> None:
+async def test_leader_is_signalled_about_commits_of_other_processes(subject: Subject) -> None:
     stream_coverage = asyncio.Event()
     async with subject.outbox.session(stream_coverage.set) as leader, subject.outbox.session(_unheard) as follower:
         assert await leader.try_lead()
@@ -140,7 +140,7 @@ async def test_the_leader_hears_what_other_processes_commit(subject: Subject) ->
             await stream_coverage.wait()
 
 
-async def test_losing_the_session_interrupts_whatever_is_being_done_in_it(subject: Subject) -> None:
+async def test_lost_session_interrupts_its_block(subject: Subject) -> None:
     sessions = []
 
     async def wait_in_session() -> None:
@@ -157,7 +157,7 @@ async def test_losing_the_session_interrupts_whatever_is_being_done_in_it(subjec
         await sessions[0].unsent()
 
 
-async def test_heartbeats_follow_each_other(subject: Subject) -> None:
+async def test_times_of_successive_beats_increase(subject: Subject) -> None:
     async with subject.outbox.session(_unheard) as session:
         await session.try_lead()
         first, second = await session.beat(), await session.beat()
@@ -165,7 +165,7 @@ async def test_heartbeats_follow_each_other(subject: Subject) -> None:
     assert first.tzinfo is not None
 
 
-async def test_only_what_was_sent_long_ago_is_purged(subject: Subject) -> None:
+async def test_only_records_sent_before_the_retention_are_purged(subject: Subject) -> None:
     for payload in (b"1", b"2", b"3"):
         await subject.commit("team-a", payload)
     async with subject.outbox.session(_unheard) as session:

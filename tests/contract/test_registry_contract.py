@@ -53,14 +53,14 @@ async def _put(registry: Registry, key: RouteKey, url: str = "http://one", *, is
     return outcome.change.action if outcome.change else None
 
 
-async def test_a_tenant_is_created_once(registry: Registry) -> None:
+async def test_tenant_is_created_once(registry: Registry) -> None:
     made, created = await registry.tenants.create("team-a")
     assert (made.name, made.revision, created) == ("team-a", 0, True)
     assert await registry.tenants.create("team-a") == (made, False)
     assert await registry.tenants.get("team-a") == made
 
 
-async def test_an_unknown_tenant_is_told_from_an_unknown_route(registry: Registry) -> None:
+async def test_unknown_tenant_and_unknown_route_are_different_errors(registry: Registry) -> None:
     await registry.tenants.create("team-a")
     with pytest.raises(NoSuchTenant, match="PUT /api/v1/tenants/team-b"):
         await registry.tenants.get("team-b")
@@ -77,7 +77,7 @@ async def test_an_unknown_tenant_is_told_from_an_unknown_route(registry: Registr
     assert await registry.routes.page("team-a", NO_FILTER, None, 10) == []
 
 
-async def test_every_change_takes_the_tenants_next_revision_and_nothing_else_does(registry: Registry) -> None:
+async def test_only_a_change_takes_the_tenants_next_revision(registry: Registry) -> None:
     await registry.tenants.create("team-a")
     await registry.tenants.create("team-b")
     key = _key("team-a")
@@ -92,7 +92,7 @@ async def test_every_change_takes_the_tenants_next_revision_and_nothing_else_doe
     assert (await registry.routes.get(key)).revision == 4
 
 
-async def test_a_change_set_takes_one_revision_for_all_that_it_changes(registry: Registry) -> None:
+async def test_change_set_takes_one_revision_for_all_its_changes(registry: Registry) -> None:
     await registry.tenants.create("team-a")
     await _put(registry, _key("team-a", version="v1"))
     keys = [_key("team-a", version=f"v{n}") for n in (3, 1, 2)] + [
@@ -106,7 +106,7 @@ async def test_a_change_set_takes_one_revision_for_all_that_it_changes(registry:
     assert [each.route for each in outcomes] == [await registry.routes.get(key) for key in keys]
 
 
-async def test_a_change_set_with_one_impossible_change_changes_nothing(registry: Registry) -> None:
+async def test_change_set_with_one_refused_change_changes_nothing(registry: Registry) -> None:
     await registry.tenants.create("team-a")
     wanted = (
         WantedRoute(_key("team-a"), is_active=True, url="http://one"),
@@ -118,7 +118,7 @@ async def test_a_change_set_with_one_impossible_change_changes_nothing(registry:
     assert await registry.routes.page("team-a", NO_FILTER, None, 10) == []
 
 
-async def test_a_tenant_cannot_have_more_routes_than_its_quota_and_can_change_those_it_has(registry: Registry) -> None:
+async def test_tenant_at_its_route_quota_can_change_but_not_create_routes(registry: Registry) -> None:
     for tenant in ("team-a", "team-b"):
         await registry.tenants.create(tenant)
     await _put(registry, _key("team-a", version="v1"))
@@ -137,7 +137,7 @@ async def test_a_tenant_cannot_have_more_routes_than_its_quota_and_can_change_th
     assert await _put(registry, _key("team-b", version="v4")) is Action.CREATED
 
 
-async def test_pages_of_tenants_follow_each_other_by_name(registry: Registry) -> None:
+async def test_tenants_are_paged_by_name(registry: Registry) -> None:
     for name in ("b", "a-1", "a.1", "a", "a_1"):
         await registry.tenants.create(name)
     first = await registry.tenants.page(None, 2)
@@ -145,7 +145,7 @@ async def test_pages_of_tenants_follow_each_other_by_name(registry: Registry) ->
     assert [each.name for each in await registry.tenants.page("a-1", 10)] == ["a.1", "a_1", "b"]
 
 
-async def test_pages_of_routes_follow_each_other_and_hold_only_the_tenants(registry: Registry) -> None:
+async def test_routes_are_paged_per_tenant(registry: Registry) -> None:
     for tenant in ("team-a", "team-b"):
         await registry.tenants.create(tenant)
         for service, env, version in (("b", "dev", "v1"), ("a", "prod", "v2"), ("a", "prod", "V1"), ("a", "dev", "v9")):
@@ -174,7 +174,7 @@ async def test_pages_of_routes_follow_each_other_and_hold_only_the_tenants(regis
         (RouteFilter(service="nowhere"), []),
     ],
 )
-async def test_a_list_can_be_narrowed(registry: Registry, matching: RouteFilter, expected: list[str]) -> None:
+async def test_route_list_is_filtered(registry: Registry, matching: RouteFilter, expected: list[str]) -> None:
     await registry.tenants.create("team-a")
     await _put(registry, _key("team-a", "a", "prod", "v1"))
     await _put(registry, _key("team-a", "a", "dev", "v2"), is_active=False)

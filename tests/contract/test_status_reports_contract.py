@@ -29,7 +29,7 @@ class Subject:
     """The reports, and the processes that make them."""
 
     reports: StatusReports
-    tell: Callable[[str, int], Awaitable[None]]
+    report: Callable[[str, int], Awaitable[None]]
     withdraw: Callable[[str], Awaitable[None]]
 
 
@@ -61,26 +61,26 @@ async def subject(behind: Stack | None) -> AsyncIterator[Subject]:
     )
     log = KafkaStatusLog(behind.urls.kafka, "tests", guard)
 
-    async def tell(instance: str, offset: int) -> None:
+    async def report(instance: str, offset: int) -> None:
         await log.report(status_of(instance, offset))
 
     reports = KafkaStatusReports(
         behind.urls.kafka, "tests", clock=SystemClock(), metrics=Metrics(Service.CONTROL_PLANE)
     )
-    yield Subject(reports, tell, log.withdraw)
+    yield Subject(reports, report, log.withdraw)
     await log.close()
 
 
 def _fake() -> Subject:
     fake = FakeStatusReports()
 
-    async def tell(instance: str, offset: int) -> None:
-        fake.tell(instance, offset)
+    async def report(instance: str, offset: int) -> None:
+        fake.report(instance, offset)
 
     async def withdraw(instance: str) -> None:
         fake.withdraw(instance)
 
-    return Subject(fake, tell, withdraw)
+    return Subject(fake, report, withdraw)
 
 
 class Receiver:
@@ -103,9 +103,9 @@ class Receiver:
             self.last[each.instance] = None if each.status is None else each.status.partitions[0].next_offset
 
 
-async def test_the_backlog_holds_the_reports_before_the_subscription(subject: Subject, name: str) -> None:
+async def test_backlog_has_the_reports_from_before_the_subscription(subject: Subject, name: str) -> None:
     for offset in (1, 2, 3):
-        await subject.tell(name, offset)
+        await subject.report(name, offset)
     async with subject.reports.subscribe() as subscription:
         assert Receiver(subscription).last[name] == 3
 
@@ -113,14 +113,14 @@ async def test_the_backlog_holds_the_reports_before_the_subscription(subject: Su
 async def test_later_reports_follow_in_order(subject: Subject, name: str) -> None:
     async with subject.reports.subscribe() as subscription:
         receiver = Receiver(subscription)
-        await subject.tell(name, 4)
+        await subject.report(name, 4)
         await receiver.wait_reported(name, 4)
         await subject.withdraw(name)
         await receiver.wait_reported(name, None)
 
 
 async def test_every_subscription_begins_with_all_reports(subject: Subject, name: str) -> None:
-    await subject.tell(name, 1)
+    await subject.report(name, 1)
     for _ in range(2):
         async with subject.reports.subscribe() as subscription:
             assert Receiver(subscription).last[name] == 1

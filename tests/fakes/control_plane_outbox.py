@@ -14,7 +14,7 @@ BATCH = 500
 
 @dataclass
 class FakeOutbox:
-    """The Outbox port. `records` by id; `sent` is where each one landed; `broken` is raised on every look."""
+    """The Outbox port. `records` by id; `sent` has the position of each; `broken` is raised by every call."""
 
     records: dict[int, OutboxRecord] = field(default_factory=dict)
     sent: dict[int, Acknowledged] = field(default_factory=dict)

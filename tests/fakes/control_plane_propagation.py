@@ -1,4 +1,4 @@
-"""Where change sets landed, and what resolver processes report, in memory."""
+"""Positions of change sets in Kafka, and status reports of resolver processes, in memory."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -17,10 +17,10 @@ STARTED = datetime(2026, 1, 1, tzinfo=UTC)
 
 @dataclass
 class FakePublications:
-    """The Dispatches port: `landed` by tenant and revision; what is not in it waits in the outbox."""
+    """The Publications port. A change set that is not in `positions` (by tenant and revision) waits in the outbox."""
 
     registry: FakeRegistry
-    landed: dict[tuple[str, int], Position | None] = field(default_factory=dict)
+    positions: dict[tuple[str, int], Position | None] = field(default_factory=dict)
     looks: int = 0
 
     async def get(self, tenant: str, revision: int) -> Publication:
@@ -29,41 +29,41 @@ class FakePublications:
         if not 1 <= revision <= known.revision:
             raise NoSuchRevision(tenant, revision, known.revision)
         committed_at = self.registry.committed_of(tenant)[revision - 1].committed_at
-        published = (tenant, revision) in self.landed
+        published = (tenant, revision) in self.positions
         age = (now - committed_at).total_seconds()
-        return Publication(tenant, revision, committed_at, age, published, self.landed.get((tenant, revision)))
+        return Publication(tenant, revision, committed_at, age, published, self.positions.get((tenant, revision)))
 
 
 class FakeStatusReports:
-    """The StatusReports port: `told` is what was told before; `tell` adds to it. `interrupt` breaks every stream."""
+    """The StatusReports port. `report` and `withdraw` add to `reports`; `interrupt` breaks every subscription."""
 
     def __init__(self) -> None:
-        self.told: list[Report] = []
+        self.reports: list[Report] = []
         self.is_down = False
         self._queue: asyncio.Queue[Report | ReportsInterrupted] = asyncio.Queue()
 
-    def tell(self, instance: str, next_offset: int, *, as_of: datetime | None = None, partition: int = 0) -> None:
-        """A process has applied what stands before this offset of the partition."""
+    def report(self, instance: str, next_offset: int, *, as_of: datetime | None = None, partition: int = 0) -> None:
+        """The process has applied all records before this offset of the partition."""
         self._add(Report(instance, status_of(instance, next_offset, as_of=as_of, partition=partition)))
 
     def withdraw(self, instance: str) -> None:
         self._add(Report(instance, None))
 
     def _add(self, report: Report) -> None:
-        self.told.append(report)
+        self.reports.append(report)
         self._queue.put_nowait(report)
 
     def interrupt(self) -> None:
-        """Kafka goes away."""
+        """Make Kafka unavailable."""
         self.is_down = True
         self._queue.put_nowait(ReportsInterrupted("the broker went away"))
 
     @asynccontextmanager
     async def subscribe(self) -> AsyncIterator["FakeReportSubscription"]:
         if self.is_down:
-            raise ReportsInterrupted("it is down")
+            raise ReportsInterrupted("Kafka is down")
         self._queue = asyncio.Queue()
-        yield FakeReportSubscription(list(self.told), self._queue)
+        yield FakeReportSubscription(list(self.reports), self._queue)
 
 
 @dataclass
@@ -81,6 +81,6 @@ class FakeReportSubscription:
 
 
 def status_of(instance: str, next_offset: int, *, as_of: datetime | None = None, partition: int = 0) -> ResolverStatus:
-    """What a process tells that listens to one partition."""
-    told = PartitionStatus(partition=partition, next_offset=next_offset, as_of=as_of)
-    return ResolverStatus(instance=instance, version="0.1.0", started_at=STARTED, partitions=(told,))
+    """The status of a process that follows one partition."""
+    partition_status = PartitionStatus(partition=partition, next_offset=next_offset, as_of=as_of)
+    return ResolverStatus(instance=instance, version="0.1.0", started_at=STARTED, partitions=(partition_status,))

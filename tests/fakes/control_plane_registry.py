@@ -14,7 +14,7 @@ from shared.schemas.identity import RouteKey
 
 @dataclass(frozen=True, slots=True)
 class CommittedChangeSet:
-    """One that took a revision, and so made an event."""
+    """A change set that took a revision."""
 
     tenant: str
     revision: int
@@ -26,7 +26,7 @@ class CommittedChangeSet:
 
 @dataclass
 class FakeRegistry:
-    """What both fakes look at. Set `failure` to have every call raise it."""
+    """The state behind the fakes of tenants, routes and change sets. Set `failure` to have every call raise it."""
 
     tenants: dict[str, Tenant] = field(default_factory=dict)
     routes: dict[RouteKey, Route] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class FakeRegistry:
     now: datetime = datetime(2026, 1, 1, tzinfo=UTC)
 
     def begin(self) -> datetime:
-        """The time of the next call. Raises `failure`."""
+        """Begin a call: returns its time, one second after the last. Raises `failure`."""
         if self.failure is not None:
             raise self.failure
         self.now += timedelta(seconds=1)
@@ -48,7 +48,7 @@ class FakeRegistry:
         return self.tenants[name]
 
     def committed_of(self, tenant: str) -> list[CommittedChangeSet]:
-        """In the order of their revisions, of which the first is 1."""
+        """The tenant's change sets by revision, from 1."""
         return [each for each in self.committed if each.tenant == tenant]
 
 

@@ -149,15 +149,15 @@ class ChangeHistory(RuleBasedStateMachine):
             task.exception()
 
     async def _locked_revision(self) -> int:
-        """Of the tenant, when whoever was about to commit has committed."""
+        """The tenant's revision, after transactions that are about to commit have committed."""
         query = "SELECT revision FROM tenants WHERE name = $1 FOR UPDATE"
         return int(await self.connection.fetchval(query, self.tenant))
 
     def _compare(self, operations: Sequence[Operation], results: Sequence[Plan | str]) -> None:
         """Replay on the model, in the order that the database chose, what was done at once."""
-        asked = [each for each in operations if self.model.revision or not isinstance(each, Undo)]
-        targets = [self._target(each) for each in asked]
-        pairs = list(zip(asked, targets, results, strict=True))
+        applied = [each for each in operations if self.model.revision or not isinstance(each, Undo)]
+        targets = [self._target(each) for each in applied]
+        pairs = list(zip(applied, targets, results, strict=True))
         plans = sorted(
             ((result, operation, target) for operation, target, result in pairs if isinstance(result, Plan)),
             key=lambda each: (each[0].base_revision, each[0].committed),
@@ -214,7 +214,7 @@ class ChangeHistory(RuleBasedStateMachine):
 
 
 def _replayed(state: State, changes: Sequence[RouteChange]) -> State:
-    """The state after these changes, each of which must tell truly what was before it and must change something."""
+    """The state after these changes, each of which must have the true previous value and a different new one."""
     for each in changes:
         before = state.get(each.service)
         assert each.previous == (None if before is None else RouteValue(*before))
@@ -223,7 +223,7 @@ def _replayed(state: State, changes: Sequence[RouteChange]) -> State:
     return state
 
 
-def test_routes_revisions_events_and_history_are_those_of_the_model(database: Database) -> None:
+def test_routes_revisions_events_and_history_match_the_model(database: Database) -> None:
     class OnDatabase(ChangeHistory):
         def __init__(self) -> None:
             super().__init__(database.url)

@@ -136,7 +136,7 @@ async def _expect_replay_to_equal_tables(database: Database, received: dict[str,
     assert last == {tenant: len(received.get(tenant, [])) for tenant in last}
 
 
-async def test_everybody_who_creates_the_same_things_at_once_succeeds(
+async def test_concurrent_creations_of_the_same_route_all_succeed(
     stack: Stack, database: Database, clients: list[httpx2.AsyncClient]
 ) -> None:
     tenant = a_tenant()
@@ -161,7 +161,7 @@ async def test_everybody_who_creates_the_same_things_at_once_succeeds(
             assert await connection.fetchval(f"SELECT count(*) FROM {table}") == 1, table  # noqa: S608
 
 
-async def test_different_routes_of_a_new_service_can_be_created_at_once(
+async def test_different_routes_of_a_new_service_can_be_created_concurrently(
     database: Database, clients: list[httpx2.AsyncClient]
 ) -> None:
     tenant = a_tenant()
@@ -184,7 +184,7 @@ async def test_different_routes_of_a_new_service_can_be_created_at_once(
     ("method", "rest", "body"),
     [("PUT", "", {"url": "https://one.example/"}), ("POST", "/deactivate", None), ("DELETE", "", None)],
 )
-async def test_the_same_call_twice_makes_no_second_revision_and_no_second_event(
+async def test_repeated_call_takes_no_second_revision_and_makes_no_second_event(
     database: Database, clients: list[httpx2.AsyncClient], method: str, rest: str, body: Any
 ) -> None:
     route = f"/tenants/{(tenant := a_tenant())}/routes/a/b/c"
@@ -197,7 +197,7 @@ async def test_the_same_call_twice_makes_no_second_revision_and_no_second_event(
     assert await _committed(database) == committed
 
 
-async def test_the_largest_legal_change_set_goes_through_kafka(stack: Stack, database: Database) -> None:
+async def test_largest_legal_change_set_passes_through_kafka(stack: Stack, database: Database) -> None:
     tenant = "t" + a_tenant().ljust(62, "x")
     wanted = tuple(
         WantedRoute(
@@ -220,7 +220,7 @@ async def test_the_largest_legal_change_set_goes_through_kafka(stack: Stack, dat
     assert [(each.revision, len(each.changes)) for each in received] == [(1, MAX_CHANGES), (2, MAX_CHANGES)]
 
 
-async def test_a_tenant_that_somebody_holds_is_busy_and_the_others_are_not(stack: Stack, database: Database) -> None:
+async def test_locked_tenant_is_busy_and_other_tenants_are_not(stack: Stack, database: Database) -> None:
     held, free = a_tenant(), a_tenant()
     async with control_plane(
         database.url, stack.urls.kafka, request_deadline_seconds=1, postgres_pool_size=2

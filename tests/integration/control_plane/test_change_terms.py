@@ -41,7 +41,7 @@ async def _at_once(
     return [each.result() for each in calls]
 
 
-async def test_of_many_requests_with_one_key_one_is_carried_out_and_all_get_its_answer(
+async def test_concurrent_requests_with_one_idempotency_key_get_the_response_of_the_first(
     database: Database, clients: list[httpx2.AsyncClient]
 ) -> None:
     tenant = a_tenant()
@@ -64,7 +64,7 @@ async def test_of_many_requests_with_one_key_one_is_carried_out_and_all_get_its_
     assert (late.status_code, late.json()["revision"]) == (200, 2)
 
 
-async def test_of_many_who_expect_the_same_revision_one_succeeds(clients: list[httpx2.AsyncClient]) -> None:
+async def test_one_of_many_writers_that_expect_the_same_revision_succeeds(clients: list[httpx2.AsyncClient]) -> None:
     tenant = a_tenant()
     await clients[0].put(f"/tenants/{tenant}")
     bodies = [{"changes": [_put(f"v{n}")], "expected_revision": 0} for n in range(8)]
@@ -73,7 +73,7 @@ async def test_of_many_who_expect_the_same_revision_one_succeeds(clients: list[h
     assert {each.json()["plan"]["base_revision"] for each in answers if each.status_code == 409} == {1}
 
 
-async def test_history_that_is_no_longer_kept_is_told_from_what_never_was(
+async def test_purged_history_and_unknown_revisions_are_different_errors(
     database: Database, clients: list[httpx2.AsyncClient]
 ) -> None:
     tenant = a_tenant()

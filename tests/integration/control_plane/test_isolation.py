@@ -1,4 +1,4 @@
-"""What the database shows to whom, whatever a statement asks for."""
+"""Row-level security: the rows that each role sees, whatever a statement selects."""
 
 from collections.abc import AsyncIterator
 
@@ -37,10 +37,10 @@ async def primary(database: Database) -> AsyncIterator[Primary]:
             answered: IdempotencyKey[Plan] = IdempotencyKey(
                 f"key-of-{tenant}", b"1" * 32, lambda _: RecordedResponse(200, {}, b"")
             )
-            asked = ChangeRequest(
+            request = ChangeRequest(
                 WantedChangeSet(tenant, (wanted,)), Attribution("ada", None, "req-1"), idempotency_key=answered
             )
-            await changes.carry_out(asked)
+            await changes.carry_out(request)
             await PostgresAccessKeys(primary).create(a_new_key(tenant))
         yield primary
 
@@ -58,7 +58,7 @@ async def tables_of(database: Database) -> set[str]:
         await connection.close()
 
 
-async def test_without_a_tenant_the_serving_role_sees_no_row_of_any_table(primary: Primary, database: Database) -> None:
+async def test_serving_role_without_a_tenant_sees_no_row_of_any_table(primary: Primary, database: Database) -> None:
     tables = await tables_of(database) - WITHOUT_TENANTS_DATA
     assert {"tenants", "services", "environments", "endpoints", "change_sets", "outbox", "access_keys"} <= tables
     async with primary.connection() as connection:
@@ -82,14 +82,14 @@ async def test_row_level_security_is_forced_on_every_table_with_tenants_data(dat
 
 
 @pytest.mark.parametrize("reset", ["RESET ALL", "RESET ROLE", "DISCARD ALL", "SET SESSION AUTHORIZATION DEFAULT"])
-async def test_no_reset_makes_the_serving_role_more_than_it_is(primary: Primary, reset: str) -> None:
+async def test_reset_gives_the_serving_role_no_more_rights(primary: Primary, reset: str) -> None:
     async with primary.connection() as connection:
         await connection.execute(reset)
         assert await connection.fetchval("SELECT current_user") == "tm_control"
         assert await connection.fetchval("SELECT count(*) FROM tenants") == 0
 
 
-async def test_a_transaction_sees_its_tenant_only_and_leaves_nothing_behind(primary: Primary) -> None:
+async def test_transaction_sees_its_tenant_only_and_leaves_no_session_state(primary: Primary) -> None:
     async with primary.transaction("team-a") as connection:
         for table in ("tenants", "services", "environments", "endpoints", "change_sets", "access_keys"):
             assert await connection.fetchval(f"SELECT count(*) FROM {table}") == 1, table  # noqa: S608
@@ -97,7 +97,7 @@ async def test_a_transaction_sees_its_tenant_only_and_leaves_nothing_behind(prim
         assert await connection.fetchval("SELECT count(*) FROM endpoints") == 0
 
 
-async def test_a_transaction_sees_where_its_tenants_events_landed_and_not_what_is_in_them(primary: Primary) -> None:
+async def test_transaction_sees_positions_but_not_payloads_of_its_tenants_events(primary: Primary) -> None:
     async with primary.transaction("team-a") as connection:
         assert [row["key"] for row in await connection.fetch("SELECT key FROM outbox")] == ["team-a"]
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
@@ -105,7 +105,7 @@ async def test_a_transaction_sees_where_its_tenants_events_landed_and_not_what_i
             await connection.fetch("SELECT payload FROM outbox")
 
 
-async def test_a_transaction_cannot_write_for_another_tenant(primary: Primary) -> None:
+async def test_transaction_cannot_write_for_another_tenant(primary: Primary) -> None:
     statements = (
         "INSERT INTO services (tenant_id, name) SELECT current_tenant_id() + 1, 'intruder'",
         "INSERT INTO outbox (topic, key, headers, payload, created_at) VALUES ('route-events', 'team-b', '{}', '', now())",
@@ -117,13 +117,13 @@ async def test_a_transaction_cannot_write_for_another_tenant(primary: Primary) -
                 await connection.execute(statement)
 
 
-async def test_what_can_be_no_tenants_name_never_reaches_the_database(primary: Primary) -> None:
+async def test_invalid_tenant_name_never_reaches_the_database(primary: Primary) -> None:
     with pytest.raises(NoSuchTenant):
         async with primary.transaction("a'; SET ROLE tm_platform; --"):
             pass
 
 
-async def test_keys_of_another_tenant_are_absent(primary: Primary) -> None:
+async def test_keys_of_another_tenant_do_not_exist(primary: Primary) -> None:
     keys = PostgresAccessKeys(primary)
     (theirs,) = await keys.page("team-b", None, 10)
     assert [each.tenant for each in await keys.page("team-a", None, 10)] == ["team-a"]
@@ -136,7 +136,7 @@ async def test_keys_of_another_tenant_are_absent(primary: Primary) -> None:
         await keys.create(a_new_key("never-made"))
 
 
-async def test_the_platform_knows_all_keys_and_its_own_are_nobody_elses(primary: Primary) -> None:
+async def test_platform_sees_all_keys_and_tenants_see_none_of_its_keys(primary: Primary) -> None:
     keys = PostgresAccessKeys(primary)
     admin = await keys.create(a_new_key(None, Role.ADMIN))
     assert [each.key_id for each in await keys.page(None, None, 10)] == [admin.key_id]

@@ -19,7 +19,7 @@ from tests.support.postgres import Database
 from tests.support.waiting import eventually
 
 
-def told(database: Database) -> ControlPlaneSettings:
+def settings_of(database: Database) -> ControlPlaneSettings:
     return ControlPlaneSettings(postgres_url=database.url)
 
 
@@ -45,8 +45,8 @@ async def with_keys(database: Database) -> list[str]:
     return [each.key_id for each in made]
 
 
-async def test_the_first_key_is_an_admins_and_on_its_way_to_all_services(database: Database) -> None:
-    key = await create_admin_key(told(database), "ada")
+async def test_first_key_is_an_admin_key_and_is_sent_to_all_services(database: Database) -> None:
+    key = await create_admin_key(settings_of(database), "ada")
     ((key_id, payload),) = await sent_after(database, 0)
     record = decode(key_id.encode(), payload or b"")
     assert (record.key_id, record.role, record.subject) == (key.key_id, Role.ADMIN, "ada")
@@ -54,10 +54,10 @@ async def test_the_first_key_is_an_admins_and_on_its_way_to_all_services(databas
     assert key.secret not in str(payload)
 
 
-async def test_every_key_that_may_be_used_is_sent_again_as_it_stands(database: Database) -> None:
+async def test_every_valid_key_is_sent_again_with_its_current_record(database: Database) -> None:
     good, _, rotated = await with_keys(database)
     before = len(await sent_after(database, 0))
-    assert await republish_keys(told(database)) == 2
+    assert await republish_keys(settings_of(database)) == 2
     again = dict((await sent_after(database, 0))[before:])
     assert set(again) == {good, rotated}
     records = {key_id: decode(key_id.encode(), payload or b"") for key_id, payload in again.items()}
@@ -67,13 +67,13 @@ async def test_every_key_that_may_be_used_is_sent_again_as_it_stands(database: D
     }
 
 
-async def test_a_key_that_is_being_revoked_is_not_sent_behind_its_end(database: Database) -> None:
+async def test_key_is_not_sent_again_after_its_concurrent_revocation(database: Database) -> None:
     good, _, rotated = await with_keys(database)
     before = len(await sent_after(database, 0))
     connection: Any = await asyncpg.connect(database.url)
     async with connection.transaction():
         await connection.execute("UPDATE access_keys SET revoked_at = clock_timestamp() WHERE id = $1", good)
-        sending = asyncio.create_task(republish_keys(told(database)))
+        sending = asyncio.create_task(republish_keys(settings_of(database)))
 
         async def waits() -> bool:
             return bool(await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
@@ -85,7 +85,7 @@ async def test_a_key_that_is_being_revoked_is_not_sent_behind_its_end(database: 
     assert [key_id for key_id, _ in (await sent_after(database, 0))[before:]] == [rotated]
 
 
-def test_without_a_database_the_commands_say_so(
+def test_commands_report_an_unreachable_database(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("TM_POSTGRES_URL", "postgresql://nobody@127.0.0.1:1/none")

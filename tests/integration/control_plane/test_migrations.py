@@ -36,25 +36,25 @@ async def _tables(database: Database) -> set[str]:
         await connection.close()
 
 
-async def test_an_empty_database_is_brought_to_the_newest_schema_once(empty_database: Database) -> None:
+async def test_empty_database_is_migrated_to_the_newest_schema_once(empty_database: Database) -> None:
     await migrate(empty_database.url)
     await migrate(empty_database.url)
     assert await _tables(empty_database) == TABLES
 
 
-async def test_several_at_once_take_turns(empty_database: Database) -> None:
+async def test_concurrent_migrations_run_one_after_another(empty_database: Database) -> None:
     async with asyncio.TaskGroup() as tasks:
         for _ in range(4):
             tasks.create_task(migrate(empty_database.url))
     assert await _tables(empty_database) == TABLES
 
 
-async def test_an_unreachable_database_is_named_as_the_reason() -> None:
+async def test_unreachable_database_is_reported_as_the_cause() -> None:
     with pytest.raises(MigrationFailed, match="Connect call failed"):
         await migrate("postgresql://nobody:nothing@127.0.0.1:1/nowhere")
 
 
-async def test_a_test_database_stands_on_the_replica_too(database: Database) -> None:
+async def test_database_of_a_test_is_also_on_the_replica(database: Database) -> None:
     connection = await asyncpg.connect(database.replica_url)
     try:
         assert await connection.fetchval("SELECT count(*) FROM tenants") == 0
@@ -62,7 +62,7 @@ async def test_a_test_database_stands_on_the_replica_too(database: Database) -> 
         await connection.close()
 
 
-async def test_change_sets_of_before_are_linked_to_what_the_outbox_still_holds(database: Database) -> None:
+async def test_older_change_sets_are_linked_to_their_remaining_outbox_rows(database: Database) -> None:
     """By the statement of the migration, run on change sets whose links were taken away."""
     connection = await asyncpg.connect(database.url)
     try:

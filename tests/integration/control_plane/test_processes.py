@@ -68,8 +68,8 @@ async def _started(database: Database, stack: Stack) -> AsyncIterator[Running]:
                     assert await process.wait() == 0
 
 
-def _environment(**told: str) -> dict[str, str]:
-    return {**os.environ, "TM_DRAIN_SECONDS": "0.1", "TM_ACCESS": "off", **told}  # noqa: TID251 - a child needs PATH and the like
+def _environment(**variables: str) -> dict[str, str]:
+    return {**os.environ, "TM_DRAIN_SECONDS": "0.1", "TM_ACCESS": "off", **variables}  # noqa: TID251 - a child needs PATH and the like
 
 
 async def _put(running: Running, tenant: str, url: str) -> None:
@@ -82,7 +82,7 @@ async def _heard(stack: Stack, tenant: str) -> list[int]:
 
 
 @pytest.mark.parametrize("way", [signal.SIGSTOP, signal.SIGKILL])
-async def test_a_leader_that_freezes_or_dies_is_replaced_within_fifteen_seconds(
+async def test_frozen_or_dead_leader_is_replaced_within_fifteen_seconds(
     stack: Stack, database: Database, way: signal.Signals
 ) -> None:
     tenant = a_tenant()
@@ -106,9 +106,7 @@ async def test_a_leader_that_freezes_or_dies_is_replaced_within_fifteen_seconds(
     assert await _heard(stack, tenant) == [1, 2]
 
 
-async def test_a_change_that_was_committed_but_not_published_is_published_after_a_restart(
-    stack: Stack, database: Database
-) -> None:
+async def test_committed_but_unpublished_change_is_published_after_a_restart(stack: Stack, database: Database) -> None:
     tenant = a_tenant()
     async with _started(database, stack) as first:
         await eventually(first.is_ready)
@@ -127,7 +125,9 @@ async def test_a_change_that_was_committed_but_not_published_is_published_after_
     assert set(await _heard(stack, tenant)) == {1}
 
 
-async def test_it_starts_without_postgres_and_is_ready_when_that_comes(stack: Stack, database: Database) -> None:
+async def test_process_starts_without_postgres_and_becomes_ready_when_it_is_up(
+    stack: Stack, database: Database
+) -> None:
     tenant = a_tenant()
     await stack.postgres.stop()
     try:
@@ -144,7 +144,7 @@ async def test_it_starts_without_postgres_and_is_ready_when_that_comes(stack: St
         await stack.postgres.start()
 
 
-async def test_it_starts_and_serves_without_kafka(stack: Stack, database: Database) -> None:
+async def test_process_starts_and_serves_without_kafka(stack: Stack, database: Database) -> None:
     tenant = a_tenant()
     await stack.kafka.stop()
     try:
@@ -159,7 +159,7 @@ async def test_it_starts_and_serves_without_kafka(stack: Stack, database: Databa
     assert await _heard(stack, tenant) == [1]
 
 
-async def test_a_frozen_postgres_costs_a_request_its_deadline_and_no_more(stack: Stack, database: Database) -> None:
+async def test_frozen_postgres_delays_a_request_by_its_deadline_at_most(stack: Stack, database: Database) -> None:
     async with _started(database, stack) as running:
         await eventually(running.is_ready)
         await running.client.put(f"/tenants/{(tenant := a_tenant())}")
@@ -175,9 +175,9 @@ async def test_a_frozen_postgres_costs_a_request_its_deadline_and_no_more(stack:
         assert (await running.client.get(f"/tenants/{tenant}")).status_code == 200
 
 
-async def _run(*arguments: str, **told: str) -> tuple[int, str]:
+async def _run(*arguments: str, **variables: str) -> tuple[int, str]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "control_plane", *arguments, env=_environment(**told), stdout=PIPE, stderr=PIPE
+        sys.executable, "-m", "control_plane", *arguments, env=_environment(**variables), stdout=PIPE, stderr=PIPE
     )
     _, errors = await process.communicate()
     assert process.returncode is not None
@@ -185,7 +185,7 @@ async def _run(*arguments: str, **told: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("arguments", [[], ["migrate"]])
-async def test_a_wrong_environment_is_named_by_variable(arguments: list[str]) -> None:
+async def test_invalid_environment_variable_is_reported_by_name(arguments: list[str]) -> None:
     code, errors = await _run(*arguments, TM_HTTP_PORT="many", TM_POSTGRES_POOL_SIZE="0")
     assert code == 2
     assert "TM_HTTP_PORT" in errors
@@ -193,12 +193,12 @@ async def test_a_wrong_environment_is_named_by_variable(arguments: list[str]) ->
     assert "Traceback" not in errors
 
 
-async def test_unknown_arguments_are_answered_with_the_usage() -> None:
+async def test_unknown_arguments_print_the_usage() -> None:
     code, errors = await _run("upgrade")
     assert (code, "usage:" in errors) == (2, True)
 
 
-async def test_a_migration_that_cannot_reach_the_database_says_so() -> None:
+async def test_migration_reports_an_unreachable_database() -> None:
     code, errors = await _run("migrate", TM_POSTGRES_URL="postgresql://nobody@127.0.0.1:1/nowhere")
     assert code == 1
     assert "TM_POSTGRES_URL" in errors

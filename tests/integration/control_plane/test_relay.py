@@ -53,7 +53,7 @@ async def _one_leads(clients: Sequence[httpx2.AsyncClient]) -> bool:
     return [await leads(each) for each in clients].count(True) == 1
 
 
-async def test_writes_go_on_and_nothing_is_lost_when_the_leaders_connection_is_killed_again_and_again(
+async def test_writes_continue_and_no_event_is_lost_while_the_leaders_connection_is_killed_repeatedly(
     stack: Stack, database: Database
 ) -> None:
     tenant = a_tenant()
@@ -89,7 +89,7 @@ async def test_another_process_leads_when_the_leader_stops(stack: Stack, databas
 
 
 @pytest.mark.parametrize("way", ["frozen", "killed"])
-async def test_writes_succeed_without_kafka_and_everything_arrives_after(
+async def test_writes_succeed_without_kafka_and_are_published_after_it_returns(
     stack: Stack, database: Database, way: str
 ) -> None:
     tenant = a_tenant()
@@ -110,22 +110,20 @@ async def test_writes_succeed_without_kafka_and_everything_arrives_after(
     assert await _first_heard(stack, tenant) == list(range(1, 31))
 
 
-async def test_the_offset_of_every_event_is_kept(stack: Stack, database: Database) -> None:
+async def test_offset_of_every_event_is_stored(stack: Stack, database: Database) -> None:
     tenant = a_tenant()
     async with control_plane(database.url, stack.urls.kafka) as client:
         await client.put(f"/tenants/{tenant}")
         await _write(client, tenant, 1, 10)
         await eventually(lambda: all_published(database.url))
-    landed = {(each.partition, each.offset): each.value for each in await read_all(stack.urls.kafka, ROUTE_EVENTS.name)}
+    stored = {(each.partition, each.offset): each.value for each in await read_all(stack.urls.kafka, ROUTE_EVENTS.name)}
     rows = await _query(database, _OFFSETS)
     assert len(rows) == 10
     for row in rows:
-        assert landed[row["kafka_partition"], row["kafka_offset"]] == row["payload"]
+        assert stored[row["kafka_partition"], row["kafka_offset"]] == row["payload"]
 
 
-async def test_a_heartbeat_stands_behind_every_change_that_was_answered_before_its_time(
-    stack: Stack, database: Database
-) -> None:
+async def test_heartbeat_follows_every_change_acknowledged_before_its_time(stack: Stack, database: Database) -> None:
     tenants = [a_tenant() for _ in range(8)]
     start = await end_offsets(stack.urls.kafka, ROUTE_EVENTS.name)
     answered: dict[tuple[str, int], datetime] = {}

@@ -67,12 +67,12 @@ async def _statements(primary: CountingPrimary, request: ChangeRequest) -> int:
         pytest.param(_put("http://after", dry_run=True), 4, id="dry run: begin, tenant, read, commit"),
     ],
 )
-async def test_change_set_needs_as_few_round_trips_as_it_has_steps(
+async def test_change_set_sends_one_statement_per_step(
     primary: CountingPrimary, request_: ChangeRequest, statements: int
 ) -> None:
     assert await _statements(primary, request_) == statements
 
 
-async def test_repeated_request_reads_its_recorded_response_only(primary: CountingPrimary) -> None:
+async def test_repeated_request_only_reads_its_recorded_response(primary: CountingPrimary) -> None:
     await _statements(primary, _put("http://after", KEY))
     assert await _statements(primary, _put("http://after", KEY)) == 4

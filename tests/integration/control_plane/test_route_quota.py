@@ -1,4 +1,4 @@
-"""The count of a tenant's routes that the quota stands on."""
+"""The stored count of a tenant's routes, which the quota uses."""
 
 import asyncio
 import random
@@ -34,7 +34,7 @@ async def _counts(database: Database, *before: str) -> list[tuple[int, int]]:
         await connection.close()
 
 
-async def test_many_writers_at_once_fill_the_quota_and_never_pass_it(database: Database) -> None:
+async def test_concurrent_writers_never_exceed_the_quota(database: Database) -> None:
     async with open_registry(database.url, route_quota=QUOTA) as registry:
         await registry.tenants.create("team-a")
         refused = 0
@@ -57,7 +57,7 @@ async def test_many_writers_at_once_fill_the_quota_and_never_pass_it(database: D
     assert refused
 
 
-async def test_the_migration_counts_what_is_there(database: Database) -> None:
+async def test_migration_counts_existing_routes(database: Database) -> None:
     async with open_registry(database.url) as registry:
         for tenant, number in (("team-a", 3), ("team-b", 1), ("team-c", 0)):
             await registry.tenants.create(tenant)

@@ -46,7 +46,7 @@ def _outcome(current: Route | None, wanted: WantedRoute) -> Outcome:
         (INACTIVE, None, False, None),
     ],
 )
-def test_the_action_says_what_became_of_the_route(
+def test_action_describes_the_change_of_the_route(
     current: Route | None, url: str | None, is_active: bool, action: Action | None
 ) -> None:
     outcome = _outcome(current, WantedRoute(KEY, is_active, url))
@@ -54,33 +54,33 @@ def test_the_action_says_what_became_of_the_route(
     assert outcome.route.value == RouteValue(url or "http://one", is_active)
 
 
-def test_a_change_carries_the_values_before_and_after() -> None:
+def test_change_has_the_values_before_and_after() -> None:
     change = _outcome(INACTIVE, WantedRoute(KEY, is_active=True, url="http://two")).change
     assert change is not None
     assert (change.previous, change.value) == (RouteValue("http://one", False), RouteValue("http://two", True))
 
 
-def test_a_created_route_was_nothing_before() -> None:
+def test_created_route_has_no_previous_value() -> None:
     change = _outcome(None, WantedRoute(KEY, is_active=True, url="http://two")).change
     assert change is not None
     assert change.previous is None
 
 
-def test_a_changed_route_takes_the_revision_and_keeps_when_it_was_created() -> None:
+def test_changed_route_takes_the_revision_and_keeps_its_creation_time() -> None:
     route = _outcome(ACTIVE, WantedRoute(KEY, is_active=True, url="http://two")).route
     assert (route.revision, route.created_at, route.updated_at) == (7, BEFORE, NOW)
 
 
-def test_an_unchanged_route_stays_what_it_is() -> None:
+def test_unchanged_route_is_kept_as_it_is() -> None:
     assert _outcome(ACTIVE, WantedRoute(KEY, is_active=True, url="http://one")).route is ACTIVE
 
 
-def test_a_route_that_was_never_created_cannot_change_state() -> None:
+def test_never_created_route_cannot_change_state() -> None:
     with pytest.raises(NoSuchRoute, match="team-a:payments:prod:v1"):
         _outcome(None, WantedRoute(KEY, is_active=False))
 
 
-def test_a_change_set_is_bounded_and_consistent() -> None:
+def test_change_set_is_bounded_and_consistent() -> None:
     many = tuple(WantedRoute(with_fields(KEY, version=f"v{n}"), is_active=True, url="http://x") for n in range(501))
     assert len(WantedChangeSet("team-a", many[:500]).routes) == 500
     with pytest.raises(TooManyChanges, match=r"500.*501"):
@@ -104,7 +104,7 @@ routes = st.none() | st.builds(
 
 
 @given(routes, st.sampled_from(["http://one", "http://two"]), st.booleans())
-def test_what_was_made_true_once_is_true_the_second_time(current: Route | None, url: str, is_active: bool) -> None:
+def test_applying_a_wanted_route_twice_changes_it_once(current: Route | None, url: str, is_active: bool) -> None:
     wanted = WantedRoute(KEY, is_active, url)
     first = _outcome(current, wanted)
     assert (first.change is None) == (current is not None and current.value == RouteValue(url, is_active))

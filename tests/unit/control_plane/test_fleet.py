@@ -1,4 +1,4 @@
-"""Which resolver processes there are, by what they told and when."""
+"""The resolver processes that are members of the fleet, by their reports and the times of these."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +8,7 @@ from shared.schemas.resolver_status import GONE_SECONDS
 from tests.fakes.control_plane_propagation import status_of
 
 names = st.sampled_from("abc")
-told = st.tuples(st.floats(0, 30), names, st.none() | st.integers(0, 100))
+timed_reports = st.tuples(st.floats(0, 30), names, st.none() | st.integers(0, 100))
 
 
 def report(instance: str, offset: int | None = 0) -> Report:
@@ -19,14 +19,14 @@ def named(fleet: Fleet, now: float) -> dict[str, tuple[float, bool]]:
     return {each.status.instance: (each.silent_seconds, each.is_gone) for each in fleet.members(now)}
 
 
-def test_a_process_is_there_until_it_withdraws() -> None:
+def test_process_is_a_member_until_it_withdraws() -> None:
     fleet = Fleet()
     fleet.restart([report("a"), report("b")], at=100)
     fleet.update([report("a", None)], at=101)
     assert named(fleet, 101) == {"b": (1, False)}
 
 
-def test_a_process_that_has_been_silent_for_long_is_gone_until_it_tells_something() -> None:
+def test_silent_process_is_gone_until_its_next_report() -> None:
     fleet = Fleet()
     fleet.restart([report("a")], at=100)
     assert named(fleet, 100 + GONE_SECONDS - 0.1)["a"][1] is False
@@ -35,14 +35,14 @@ def test_a_process_that_has_been_silent_for_long_is_gone_until_it_tells_somethin
     assert named(fleet, 121) == {"a": (1, False)}
 
 
-def test_who_was_not_listened_to_is_not_called_silent() -> None:
+def test_silence_counts_from_the_restart_of_the_monitor() -> None:
     fleet = Fleet()
     fleet.restart([report("a")], at=100)
     fleet.restart([report("a")], at=300)
     assert named(fleet, 301) == {"a": (1, False)}
 
 
-def test_what_the_topic_does_not_tell_any_more_is_forgotten() -> None:
+def test_process_without_reports_for_the_topics_retention_is_forgotten() -> None:
     fleet = Fleet()
     fleet.restart([report("a"), report("b")], at=100)
     fleet.restart([report("b")], at=200)
@@ -51,8 +51,8 @@ def test_what_the_topic_does_not_tell_any_more_is_forgotten() -> None:
     assert set(named(fleet, 200 + FORGET_SECONDS)) == {"c"}
 
 
-@given(st.lists(told, max_size=30))
-def test_a_process_is_what_it_told_last(reports: list[tuple[float, str, int | None]]) -> None:
+@given(st.lists(timed_reports, max_size=30))
+def test_member_has_its_last_reported_status(reports: list[tuple[float, str, int | None]]) -> None:
     fleet = Fleet()
     fleet.restart([], at=0)
     last: dict[str, tuple[float, int | None]] = {}

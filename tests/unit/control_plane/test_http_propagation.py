@@ -70,7 +70,7 @@ def states(response: httpx2.Response) -> dict[str, str]:
 async def test_unpublished_change_set_lags_in_every_process(
     client: httpx2.AsyncClient, reports: FakeStatusReports
 ) -> None:
-    reports.tell("a", 999)
+    reports.report("a", 999)
     response = await client.get(CHANGE, params={"wait": 0.05})
     assert (response.json()["published"], response.json()["live_everywhere"]) == (False, False)
     assert states(response) == {"a": "lagging"}
@@ -79,9 +79,9 @@ async def test_unpublished_change_set_lags_in_every_process(
 async def test_each_process_is_listed_with_its_lag(
     client: httpx2.AsyncClient, publications: FakePublications, reports: FakeStatusReports
 ) -> None:
-    publications.landed["team-a", 1] = Position(0, 100)
-    reports.tell("a", 101)
-    reports.tell("b", 98)
+    publications.positions["team-a", 1] = Position(0, 100)
+    reports.report("a", 101)
+    reports.report("b", 98)
     response = await client.get(CHANGE, params={"wait": 0.05})
     assert states(response) == {"a": "applied", "b": "lagging"}
     body: dict[str, Any] = response.json()
@@ -93,22 +93,22 @@ async def test_each_process_is_listed_with_its_lag(
 async def test_wait_ends_when_the_last_process_has_applied_the_change_set(
     client: httpx2.AsyncClient, publications: FakePublications, reports: FakeStatusReports
 ) -> None:
-    reports.tell("a", 101)
-    reports.tell("b", 100)
+    reports.report("a", 101)
+    reports.report("b", 100)
     task = await waiting(client, publications)
-    publications.landed["team-a", 1] = Position(0, 100)
+    publications.positions["team-a", 1] = Position(0, 100)
     assert states(await client.get(CHANGE, params={"wait": 0.05})) == {"a": "applied", "b": "lagging"}
     assert not task.done()
-    reports.tell("b", 101)
+    reports.report("b", 101)
     assert states(await task) == {"a": "applied", "b": "applied"}
 
 
 async def test_wait_ends_when_the_last_lagging_process_withdraws(
     client: httpx2.AsyncClient, publications: FakePublications, reports: FakeStatusReports
 ) -> None:
-    publications.landed["team-a", 1] = Position(0, 100)
-    reports.tell("a", 101)
-    reports.tell("b", 100)
+    publications.positions["team-a", 1] = Position(0, 100)
+    reports.report("a", 101)
+    reports.report("b", 100)
     task = await waiting(client, publications)
     reports.withdraw("b")
     assert states(await task) == {"a": "applied"}
@@ -117,7 +117,7 @@ async def test_wait_ends_when_the_last_lagging_process_withdraws(
 async def test_wait_ends_when_the_control_plane_drains(
     client: httpx2.AsyncClient, health: Health, publications: FakePublications, reports: FakeStatusReports
 ) -> None:
-    reports.tell("a", 1)
+    reports.report("a", 1)
     task = await waiting(client, publications)
     health.draining = True
     assert states(await task) == {"a": "lagging"}
@@ -131,8 +131,8 @@ async def test_waiting_requests_hold_no_slot_and_have_their_own_limit(
     refused = await client.get(CHANGE, params={"wait": LONG})
     assert (refused.status_code, refused.json()["type"]) == (503, "urn:traffic-manager:problem:too-many-waiting")
     assert (await client.get(CHANGE)).status_code == 200
-    publications.landed["team-a", 1] = Position(0, 100)
-    reports.tell("a", 101)
+    publications.positions["team-a", 1] = Position(0, 100)
+    reports.report("a", 101)
     assert [(await each).json()["live_everywhere"] for each in tasks] == [True, True, True]
 
 
@@ -143,9 +143,9 @@ async def test_propagation_is_unknown_without_reports(
         response = await client.get(CHANGE, params={"wait": 0.01})
         return response if response.status_code == 503 else None
 
-    reports.tell("a", 101)
+    reports.report("a", 101)
     reports.interrupt()
-    publications.landed["team-a", 1] = Position(0, 100)
+    publications.positions["team-a", 1] = Position(0, 100)
     problem = await eventually(is_unknown)
     assert problem.json()["type"] == "urn:traffic-manager:problem:propagation-unknown"
     assert "It is in Kafka;" in problem.json()["detail"]
@@ -177,6 +177,6 @@ async def test_change_set_that_was_never_committed_is_not_found(
 
 @pytest.mark.parametrize("longest", [0.05])
 async def test_wait_is_limited_by_the_setting(client: httpx2.AsyncClient, reports: FakeStatusReports) -> None:
-    reports.tell("a", 1)
+    reports.report("a", 1)
     async with asyncio.timeout(LONG / 2):
         assert states(await client.get(CHANGE, params={"wait": 3600})) == {"a": "lagging"}

@@ -1,4 +1,4 @@
-"""How resolver processes stand to a change set, by what they told."""
+"""The progress of resolver processes towards a change set, by their statuses."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -29,23 +29,23 @@ def member(next_offset: int, silent: float = 1.0, as_of: datetime | None = None)
     ("next_offset", "apply_state", "records"),
     [(0, "lagging", 101), (100, "lagging", 1), (101, "applied", 0), (999, "applied", 0)],
 )
-def test_a_process_has_applied_what_stands_before_its_offset(next_offset: int, apply_state: str, records: int) -> None:
+def test_process_has_applied_the_records_before_its_offset(next_offset: int, apply_state: str, records: int) -> None:
     [progress] = propagation_of(LANDED, [member(next_offset)], age_seconds=3.5).processes
     assert (progress.apply_state, progress.lag_records) == (apply_state, records)
     assert progress.lag_seconds == (3.5 if records else 0)
 
 
-def test_a_process_that_does_not_read_the_partition_lags_by_nobody_knows_how_much() -> None:
+def test_process_without_the_partition_has_an_unknown_lag() -> None:
     elsewhere = Member(status_of("elsewhere", 999, partition=1), 1.0)
     [progress] = propagation_of(LANDED, [elsewhere], 1.0).processes
     assert (progress.apply_state, progress.lag_records) == (ApplyState.LAGGING, None)
 
 
-def test_nobody_has_applied_what_kafka_does_not_have() -> None:
+def test_unpublished_change_set_is_applied_by_no_process() -> None:
     assert apply_states(WAITING, member(999, as_of=COMMITTED + timedelta(hours=1))) == ["lagging"]
 
 
-def test_what_was_published_long_ago_is_applied_by_who_heard_a_later_heartbeat_in_every_partition() -> None:
+def test_later_heartbeat_in_every_partition_proves_a_change_set_without_position_applied() -> None:
     late, early = COMMITTED + LONGEST_COMMIT, COMMITTED + LONGEST_COMMIT - timedelta(milliseconds=1)
     assert apply_states(LONG_AGO, member(5, as_of=late), member(5, as_of=early), member(5)) == [
         "applied",
@@ -59,11 +59,11 @@ def test_what_was_published_long_ago_is_applied_by_who_heard_a_later_heartbeat_i
     assert apply_states(LONG_AGO, Member(status, 1.0)) == ["lagging"]
 
 
-def test_a_silent_process_is_gone_whatever_it_has_applied() -> None:
+def test_silent_process_is_gone_even_if_it_applied_the_change_set() -> None:
     assert apply_states(LANDED, member(101, GONE_SECONDS), member(1, GONE_SECONDS)) == ["gone", "gone"]
 
 
-def test_live_everywhere_means_that_somebody_is_left_and_nobody_lags() -> None:
+def test_live_everywhere_needs_an_applied_process_and_no_lagging_one() -> None:
     def is_live(*members: Member) -> bool:
         return propagation_of(LANDED, members, 1.0).is_live_everywhere
 
@@ -75,12 +75,16 @@ def test_live_everywhere_means_that_somebody_is_left_and_nobody_lags() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 200), st.floats(0, 30)), max_size=6), st.integers(0, 200))
-def test_a_change_set_is_never_live_before_one_of_an_earlier_offset(told: list[tuple[int, float]], offset: int) -> None:
-    members = [Member(status_of(str(number), next_offset), silent) for number, (next_offset, silent) in enumerate(told)]
+def test_change_set_is_never_live_before_one_with_an_earlier_offset(
+    statuses: list[tuple[int, float]], offset: int
+) -> None:
+    members = [
+        Member(status_of(str(number), next_offset), silent) for number, (next_offset, silent) in enumerate(statuses)
+    ]
 
     def is_live(at: int) -> bool:
         return propagation_of(Publication("t", 1, COMMITTED, 1, True, Position(0, at)), members, 1).is_live_everywhere
 
     assert is_live(offset) <= is_live(max(0, offset - 1))
-    live = [next_offset for next_offset, silent in told if silent < GONE_SECONDS]
+    live = [next_offset for next_offset, silent in statuses if silent < GONE_SECONDS]
     assert is_live(offset) == (bool(live) and min(live) > offset)

@@ -19,7 +19,7 @@ async def _all_sent(outbox: FakeOutbox) -> bool:
     return set(outbox.sent) == set(outbox.records)
 
 
-async def test_committed_events_are_published_in_their_order_and_marked() -> None:
+async def test_committed_events_are_published_in_commit_order_and_marked() -> None:
     outbox, events = FakeOutbox(batch=3), FakeEventLog()
     committed = [outbox.commit("team-a", b"%d" % n) for n in range(10)]
     async with running_relay(outbox, events):
@@ -27,7 +27,7 @@ async def test_committed_events_are_published_in_their_order_and_marked() -> Non
     assert events.records == committed
 
 
-async def test_a_commit_in_this_process_is_published_without_waiting_for_the_poll() -> None:
+async def test_commit_in_this_process_is_published_before_the_next_poll() -> None:
     outbox, events = FakeOutbox(), FakeEventLog()
     async with running_relay(outbox, events, BY_SIGNAL_ONLY) as relay:
         await eventually(lambda: _has_heartbeat(events))
@@ -36,7 +36,7 @@ async def test_a_commit_in_this_process_is_published_without_waiting_for_the_pol
         await eventually(lambda: _all_sent(outbox))
 
 
-async def test_a_commit_in_another_process_is_published_by_the_leader() -> None:
+async def test_commit_in_another_process_is_published_by_the_leader() -> None:
     outbox, events, unused = FakeOutbox(), FakeEventLog(), FakeEventLog()
     async with running_relay(outbox, events, BY_SIGNAL_ONLY):
         await eventually(lambda: _has_heartbeat(events))
@@ -47,7 +47,7 @@ async def test_a_commit_in_another_process_is_published_by_the_leader() -> None:
     assert unused.log == []
 
 
-async def test_an_event_that_fails_is_tried_again_and_holds_back_its_tenants_later_ones_only() -> None:
+async def test_failed_event_is_retried_and_delays_only_later_events_of_its_tenant() -> None:
     outbox, events = FakeOutbox(), FakeEventLog(refused={"team-a"})
     waiting = [outbox.commit("team-a", b"1"), outbox.commit("team-a", b"2")]
     passing = outbox.commit("team-b", b"1")
@@ -60,7 +60,7 @@ async def test_an_event_that_fails_is_tried_again_and_holds_back_its_tenants_lat
     assert events.records == [passing, *waiting]
 
 
-async def test_a_heartbeat_stands_behind_everything_committed_before_it_was_due() -> None:
+async def test_heartbeat_follows_all_events_committed_before_it_was_due() -> None:
     outbox, events = FakeOutbox(batch=2), FakeEventLog()
     async with running_relay(outbox, events):
         await eventually(lambda: _has_heartbeat(events))
@@ -74,7 +74,7 @@ async def test_a_heartbeat_stands_behind_everything_committed_before_it_was_due(
     assert any(isinstance(each, Heartbeat) for each in events.log[last:])
 
 
-async def test_no_heartbeat_is_written_past_an_event_that_waits() -> None:
+async def test_heartbeat_waits_for_unpublished_events() -> None:
     outbox, events = FakeOutbox(), FakeEventLog(refused={"team-a"})
     outbox.commit("team-a", b"1")
     async with running_relay(outbox, events):
@@ -85,7 +85,7 @@ async def test_no_heartbeat_is_written_past_an_event_that_waits() -> None:
     assert isinstance(events.log[1], Heartbeat)
 
 
-async def test_the_heartbeat_row_is_kept_up_while_kafka_does_not_answer() -> None:
+async def test_heartbeat_row_is_updated_while_kafka_does_not_answer() -> None:
     outbox, events = FakeOutbox(), FakeEventLog()
     events.available.clear()
     outbox.commit("team-a", b"1")
@@ -95,7 +95,7 @@ async def test_the_heartbeat_row_is_kept_up_while_kafka_does_not_answer() -> Non
         events.available.set()
 
 
-async def test_a_lost_session_is_replaced_and_nothing_is_lost() -> None:
+async def test_lost_session_is_replaced_without_losing_events() -> None:
     outbox, events, metrics = FakeOutbox(), FakeEventLog(), Metrics(Service.CONTROL_PLANE)
     async with running_relay(outbox, events, metrics=metrics):
         for n in range(5):
@@ -105,7 +105,7 @@ async def test_a_lost_session_is_replaced_and_nothing_is_lost() -> None:
         await eventually(lambda: _all_sent(outbox))
 
 
-async def test_an_unexpected_error_does_not_end_the_relay() -> None:
+async def test_unexpected_error_does_not_end_the_relay() -> None:
     outbox, events = FakeOutbox(broken=RuntimeError("a mistake of ours")), FakeEventLog()
     outbox.commit("team-a", b"1")
     async with running_relay(outbox, events):
@@ -115,7 +115,7 @@ async def test_an_unexpected_error_does_not_end_the_relay() -> None:
         await eventually(lambda: _all_sent(outbox))
 
 
-async def test_a_relay_whose_session_ends_while_kafka_is_silent_stops_waiting() -> None:
+async def test_relay_stops_waiting_for_kafka_when_its_session_ends() -> None:
     outbox, silent, other = FakeOutbox(), FakeEventLog(), FakeEventLog()
     silent.available.clear()
     outbox.commit("team-a", b"1")
@@ -129,7 +129,7 @@ async def test_a_relay_whose_session_ends_while_kafka_is_silent_stops_waiting() 
     assert [each.payload for each in other.records] == [b"1"]
 
 
-async def test_two_relays_never_lead_at_once() -> None:
+async def test_two_relays_never_lead_at_the_same_time() -> None:
     outbox, events = FakeOutbox(), FakeEventLog()
     first, second = Metrics(Service.CONTROL_PLANE), Metrics(Service.CONTROL_PLANE)
     async with running_relay(outbox, events, metrics=first):
@@ -139,7 +139,7 @@ async def test_two_relays_never_lead_at_once() -> None:
     assert not await _leads(first)
 
 
-async def test_a_stopped_relay_publishes_what_was_committed_before() -> None:
+async def test_stopped_relay_publishes_all_committed_events_first() -> None:
     outbox, events = FakeOutbox(), FakeEventLog()
     async with running_relay(outbox, events, BY_SIGNAL_ONLY):
         await eventually(lambda: _has_heartbeat(events))

@@ -10,7 +10,7 @@ from tests.support.relay import QUICK, running_relay
 from tests.support.waiting import eventually
 
 
-async def test_old_history_and_recorded_answers_are_purged_by_the_leader() -> None:
+async def test_leader_purges_old_history_and_recorded_responses() -> None:
     outbox = FakeOutbox()
     timing = replace(QUICK, purge_seconds=0, history_retention=timedelta(days=7))
     async with running_relay(outbox, FakeEventLog(), timing):

@@ -33,22 +33,22 @@ class Watched:
 @pytest_asyncio.fixture(loop_scope="session")
 async def watched() -> AsyncIterator[Watched]:
     watched = Watched()
-    watched.reports.tell("a", 1)
+    watched.reports.report("a", 1)
     async with in_background(watched.watch.run, "resolver monitor", backoff=watched.watch.backoff):
         yield watched
 
 
-async def test_what_was_told_before_is_known_and_what_is_told_wakes_who_waits(watched: Watched) -> None:
+async def test_monitor_knows_earlier_reports_and_wakes_waiters_on_new_ones(watched: Watched) -> None:
     await eventually(lambda: watched.knows("a"))
     waiting = asyncio.create_task(watched.watch.wait_for_report(LONG))
     await asyncio.sleep(0)
-    watched.reports.tell("b", 1)
+    watched.reports.report("b", 1)
     async with asyncio.timeout(LONG / 2):
         await waiting
     assert await watched.knows("a", "b")
 
 
-async def test_nothing_is_known_while_nobody_listens(watched: Watched) -> None:
+async def test_members_are_unknown_while_reports_cannot_be_read(watched: Watched) -> None:
     await eventually(lambda: watched.knows("a"))
     watched.reports.interrupt()
 
@@ -62,7 +62,7 @@ async def test_nothing_is_known_while_nobody_listens(watched: Watched) -> None:
     assert watched.notes["resolvers"] == "1 resolver processes report, 0 have gone silent"
 
 
-async def test_metrics_say_how_many_processes_there_are(watched: Watched) -> None:
+async def test_metrics_count_live_and_gone_processes(watched: Watched) -> None:
     await eventually(lambda: watched.knows("a"))
     shown = watched.metrics.exposition().decode()
     assert 'tm_resolver_processes{state="live"} 1.0' in shown

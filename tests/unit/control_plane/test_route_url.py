@@ -141,19 +141,19 @@ rules = UrlRules()
 
 
 @pytest.mark.parametrize(("given_url", "stored"), ACCEPTED.items())
-def test_an_acceptable_url_is_stored_as_ascii_and_otherwise_as_given(given_url: str, stored: str | None) -> None:
+def test_accepted_url_is_stored_as_ascii_and_otherwise_unchanged(given_url: str, stored: str | None) -> None:
     assert rules.accept(given_url) == (stored or given_url)
 
 
 @pytest.mark.parametrize(("url", "why"), REFUSED.items(), ids=[each[:60] for each in REFUSED])
-def test_an_unacceptable_url_is_refused_with_the_reason(url: str, why: str) -> None:
+def test_refused_url_has_a_reason(url: str, why: str) -> None:
     with pytest.raises(RefusedUrl, match=why):
         rules.accept(url)
 
 
 @pytest.mark.parametrize("host", METADATA)
 @pytest.mark.parametrize("form", ["http://{}/", "https://{}:8080/latest?x", "HTTP://{}"])
-def test_link_local_and_metadata_hosts_are_refused_in_every_disguise(host: str, form: str) -> None:
+def test_link_local_and_metadata_hosts_are_refused_in_every_spelling(host: str, form: str) -> None:
     with pytest.raises(RefusedUrl, match=r"link-local|metadata"):
         rules.accept(form.format(host))
 
@@ -164,12 +164,12 @@ def test_link_local_hosts_can_be_allowed(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["0xa9fea9fe", "169.254.169.254."])
-def test_a_disguise_is_refused_even_then(host: str) -> None:
+def test_unusual_spelling_of_an_address_is_refused_even_if_link_local_is_allowed(host: str) -> None:
     with pytest.raises(RefusedUrl, match="four decimal numbers"):
         UrlRules(link_local_allowed=True).accept(f"http://{host}/")
 
 
-def test_other_schemes_are_a_setting() -> None:
+def test_other_schemes_can_be_allowed() -> None:
     assert UrlRules(("grpc", "http")).accept("GRPC://payments:50051") == "grpc://payments:50051"
     with pytest.raises(RefusedUrl, match="grpc:// or http://"):
         UrlRules(("grpc", "http")).accept("https://payments")
@@ -185,7 +185,7 @@ anything = (
 @given(anything)
 @example("http://xn--\x80/")
 @example("http://0x/")
-def test_what_is_stored_is_plain_and_stored_again_as_it_is(text: str) -> None:
+def test_stored_url_is_plain_and_accepted_unchanged(text: str) -> None:
     try:
         stored = rules.accept(text)
     except RefusedUrl:
@@ -225,7 +225,7 @@ def test_no_spelling_of_a_link_local_address_passes(host: str) -> None:
 
 
 @given(st.integers(0, 0xFFFFFFFF).map(IPv4Address))
-def test_an_ipv4_address_passes_unless_it_is_reserved(address: IPv4Address) -> None:
+def test_ipv4_address_is_accepted_unless_it_is_reserved(address: IPv4Address) -> None:
     reserved = address.is_link_local or str(address) in {"100.100.100.200", "192.0.0.192", "168.63.129.16"}
     try:
         assert rules.accept(f"http://{address}/") == f"http://{address}/"

@@ -15,7 +15,7 @@ def _taken(buckets: TokenBuckets, name: str, now: float) -> bool:
 
 
 @given(rates, pauses)
-def test_no_stretch_of_time_sees_more_than_the_burst_and_the_rate(rate: Rate, pauses: list[float]) -> None:
+def test_no_interval_admits_more_than_the_burst_and_the_rate(rate: Rate, pauses: list[float]) -> None:
     buckets, now, taken = TokenBuckets(rate), 1000.0, list[float]()
     for pause in pauses:
         now += pause
@@ -26,7 +26,7 @@ def test_no_stretch_of_time_sees_more_than_the_burst_and_the_rate(rate: Rate, pa
 
 
 @given(rates, st.integers(0, 100))
-def test_who_waits_as_told_is_admitted(rate: Rate, before: int) -> None:
+def test_caller_that_waits_for_the_next_token_is_admitted(rate: Rate, before: int) -> None:
     buckets, now = TokenBuckets(rate), 1000.0
     for _ in range(before):
         _taken(buckets, "a", now)
@@ -35,7 +35,7 @@ def test_who_waits_as_told_is_admitted(rate: Rate, before: int) -> None:
 
 
 @given(rates)
-def test_a_full_bucket_has_the_burst_and_is_full_again_after_its_window(rate: Rate) -> None:
+def test_emptied_bucket_is_full_after_its_window(rate: Rate) -> None:
     buckets = TokenBuckets(rate)
     assert [_taken(buckets, "a", 0.0) for _ in range(rate.burst + 1)] == [True] * rate.burst + [False]
     emptied = buckets.level("a", 0.0)
@@ -44,14 +44,14 @@ def test_a_full_bucket_has_the_burst_and_is_full_again_after_its_window(rate: Ra
     assert buckets.level("a", emptied.full_after_seconds).remaining == rate.burst
 
 
-def test_buckets_are_apart() -> None:
+def test_buckets_are_independent() -> None:
     buckets = TokenBuckets(Rate(1, 1))
     assert _taken(buckets, "a", 0.0)
     assert not _taken(buckets, "a", 0.0)
     assert _taken(buckets, "b", 0.0)
 
 
-def test_only_so_many_are_kept_and_the_least_used_goes_first() -> None:
+def test_least_recently_used_bucket_is_dropped_first() -> None:
     buckets = TokenBuckets(Rate(1, 10), max_buckets=3)
     for name in ("a", "b", "a", "c", "d"):
         buckets.take(name, 0.0)

@@ -32,13 +32,13 @@ def _tenants(registry: FakeRegistry) -> None:
         registry.tenants[name] = Tenant(name, 0, registry.now)
 
 
-async def test_a_write_says_where_tenant_and_credential_stand(client: httpx2.AsyncClient) -> None:
+async def test_write_response_has_the_rate_limit_status_of_tenant_and_credential(client: httpx2.AsyncClient) -> None:
     answer = await client.put(ROUTE, json=BODY)
     assert answer.headers["RateLimit-Policy"] == '"tenant";q=3;w=6, "credential";q=5;w=50'
     assert re.fullmatch(r'"tenant";r=2;t=\d+, "credential";r=4;t=\d+', answer.headers["RateLimit"])
 
 
-async def test_a_tenant_over_its_rate_is_refused_and_another_is_not(client: httpx2.AsyncClient) -> None:
+async def test_tenant_over_its_rate_is_refused_and_another_is_not(client: httpx2.AsyncClient) -> None:
     statuses = [(await client.put(ROUTE, json=BODY)).status_code for _ in range(3)]
     assert statuses == [201, 200, 200]
     refused = await client.put(ROUTE, json=BODY)
@@ -51,7 +51,7 @@ async def test_a_tenant_over_its_rate_is_refused_and_another_is_not(client: http
     assert 'tm_http_requests_shed_total{reason="rate_limited"} 1.0' in exposed
 
 
-async def test_a_credential_over_its_rate_is_refused_for_every_tenant_and_another_is_not(
+async def test_credential_over_its_rate_is_refused_for_every_tenant_and_another_is_not(
     client: httpx2.AsyncClient,
 ) -> None:
     for path in ("/tenants/team-a", "/tenants/team-b", "/tenants/team-a", "/tenants/team-b", "/tenants/team-a"):
@@ -61,7 +61,7 @@ async def test_a_credential_over_its_rate_is_refused_for_every_tenant_and_anothe
     assert (await client.put("/tenants/team-b", headers={"X-Actor": "ada"})).status_code == 200
 
 
-async def test_a_refused_write_changes_nothing_and_takes_nothing(
+async def test_refused_write_changes_nothing_and_takes_no_token(
     client: httpx2.AsyncClient, registry: FakeRegistry
 ) -> None:
     for _ in range(3):
@@ -85,7 +85,7 @@ async def test_a_refused_write_changes_nothing_and_takes_nothing(
         ("POST", "/tenants/team-a/revert-to/0"),
     ],
 )
-async def test_every_kind_of_write_takes_from_the_same_bucket_also_one_that_only_plans(
+async def test_every_kind_of_write_and_a_dry_run_take_from_the_same_bucket(
     client: httpx2.AsyncClient, method: str, path: str
 ) -> None:
     plan = {"dry_run": True, "changes": [{"op": "put", "service": "a", "env": "b", "version": "c", **BODY}]}
@@ -94,7 +94,7 @@ async def test_every_kind_of_write_takes_from_the_same_bucket_also_one_that_only
     assert (await client.request(method, path, json={})).status_code == 429
 
 
-async def test_reading_is_not_limited(client: httpx2.AsyncClient) -> None:
+async def test_reads_are_not_limited(client: httpx2.AsyncClient) -> None:
     for _ in range(10):
         answer = await client.get("/tenants/team-a")
         assert answer.status_code == 200
@@ -106,7 +106,7 @@ def limits(**rates: Rate) -> tuple[WriteLimits, MovableClock]:
     return WriteLimits(rates, max_concurrent=2, clock=clock, metrics=Metrics(Service.CONTROL_PLANE)), clock
 
 
-def test_a_tenant_has_only_so_many_writes_in_flight() -> None:
+def test_writes_in_flight_of_a_tenant_are_limited() -> None:
     guard, _ = limits()
     guard.enter("team-a", "ci")
     guard.enter("team-a", "ada")
@@ -118,7 +118,7 @@ def test_a_tenant_has_only_so_many_writes_in_flight() -> None:
     guard.enter("team-a", "ci")
 
 
-def test_who_waits_as_told_is_admitted_again() -> None:
+def test_caller_that_waits_for_retry_after_is_admitted() -> None:
     guard, clock = limits(tenant=Rate(10, 1))
     guard.enter("team-a", "ci")
     guard.leave("team-a")

@@ -1,4 +1,4 @@
-"""Where change sets landed in Kafka: PostgreSQL and the fake behave alike."""
+"""Positions of change sets in Kafka: PostgreSQL and the fake behave alike."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -31,13 +31,13 @@ ADA = Attribution("ada", "release 42", "req-1")
 
 @dataclass
 class Subject:
-    """Dispatches, and what happens to the change sets they are of."""
+    """The port, and the events that change its answers."""
 
     publications: Publications
     tenants: Tenants
     changes: ChangeSetService
     publish: Callable[[str, int, Position], Awaitable[None]]
-    """Kafka acknowledges that tenant's revision there; nothing else waits."""
+    """Acknowledge that tenant's revision, the only unsent one, at the position."""
     forget: Callable[[], Awaitable[None]]
     """The outbox is purged."""
 
@@ -67,11 +67,11 @@ def _fake() -> Subject:
     registry = FakeRegistry()
     publications = FakePublications(registry)
 
-    async def publish(tenant: str, revision: int, place: Position) -> None:
-        publications.landed[tenant, revision] = place
+    async def publish(tenant: str, revision: int, position: Position) -> None:
+        publications.positions[tenant, revision] = position
 
     async def forget() -> None:
-        publications.landed.update(dict.fromkeys(publications.landed))
+        publications.positions.update(dict.fromkeys(publications.positions))
 
     return Subject(publications, FakeTenants(registry), change_service(FakeChangeSets(registry)), publish, forget)
 
@@ -83,9 +83,9 @@ async def _postgres(url: str, opened: AsyncExitStack) -> Subject:
     session: OutboxSession = await opened.enter_async_context(outbox.session(lambda: None))
     await eventually(session.try_lead)
 
-    async def publish(_tenant: str, _revision: int, place: Position) -> None:
+    async def publish(_tenant: str, _revision: int, position: Position) -> None:
         [record] = (await session.unsent()).records
-        await session.mark_sent([Acknowledged(record, place.partition, place.offset)])
+        await session.mark_sent([Acknowledged(record, position.partition, position.offset)])
 
     async def forget() -> None:
         assert await session.purge(timedelta(0)) > 0
@@ -93,35 +93,35 @@ async def _postgres(url: str, opened: AsyncExitStack) -> Subject:
     return Subject(PostgresPublications(primary), registry.tenants, registry.changes, publish, forget)
 
 
-async def test_a_change_set_has_no_position_until_kafka_acknowledged_it(subject: Subject) -> None:
+async def test_change_set_has_no_position_before_kafka_acknowledges_it(subject: Subject) -> None:
     waiting = await subject.publications.get("team-a", 1)
     assert (waiting.is_published, waiting.position) == (False, None)
     await subject.publish("team-a", 1, Position(3, 42))
-    landed = await subject.publications.get("team-a", 1)
-    assert (landed.is_published, landed.position) == (True, Position(3, 42))
-    assert landed.committed_at == waiting.committed_at
-    assert landed.age_seconds > waiting.age_seconds >= 0
+    published = await subject.publications.get("team-a", 1)
+    assert (published.is_published, published.position) == (True, Position(3, 42))
+    assert published.committed_at == waiting.committed_at
+    assert published.age_seconds > waiting.age_seconds >= 0
 
 
-async def test_each_change_set_has_a_position_of_its_own(subject: Subject) -> None:
+async def test_each_change_set_has_its_own_position(subject: Subject) -> None:
     await subject.publish("team-a", 1, Position(3, 42))
     await subject.commit("team-b", "http://one")
     await subject.publish("team-b", 1, Position(5, 7))
     await subject.commit("team-a", "http://two")
-    places = [
+    positions = [
         (await subject.publications.get(*each)).position for each in (("team-a", 1), ("team-b", 1), ("team-a", 2))
     ]
-    assert places == [Position(3, 42), Position(5, 7), None]
+    assert positions == [Position(3, 42), Position(5, 7), None]
 
 
-async def test_what_was_published_long_ago_is_published_somewhere(subject: Subject) -> None:
+async def test_change_set_with_a_purged_outbox_row_is_published_without_position(subject: Subject) -> None:
     await subject.publish("team-a", 1, Position(3, 42))
     await subject.forget()
     past = await subject.publications.get("team-a", 1)
     assert (past.is_published, past.position) == (True, None)
 
 
-async def test_only_what_was_committed_is_dispatched(subject: Subject) -> None:
+async def test_uncommitted_revision_has_no_publication(subject: Subject) -> None:
     for revision in (0, 2):
         with pytest.raises(NoSuchRevision):
             await subject.publications.get("team-a", revision)
