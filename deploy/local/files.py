@@ -1,4 +1,4 @@
-"""Atomic writes, log rotation and the end of a file."""
+"""Log rotation, and the end of a text file."""
 
 from pathlib import Path
 
