@@ -1,4 +1,4 @@
-"""`up` and `down` as they are typed, through what can go wrong between them."""
+"""The commands `up` and `down`, also after a killed `up` and with taken ports."""
 
 import socket
 import subprocess

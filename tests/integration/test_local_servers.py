@@ -1,4 +1,4 @@
-"""The local servers, for real: usable, breakable, and back with their data."""
+"""The local servers can be used, made to fail, and restarted with their data."""
 
 import asyncio
 import time

@@ -81,7 +81,7 @@ def test_logs_are_printed_without_passwords(tmp_path: Path, capsys: pytest.Captu
     state.log("postgres").write_text(f"primary_conninfo changed to host=db password={SECRET} user=app\n")
     state.log("control-plane").write_text(f"connecting to {URLS[0]}\n")
     assert main(["--state", str(tmp_path), "logs"]) == commands.SUCCESS
-    shown = capsys.readouterr().out
-    assert "password=*** user=app" in shown
-    assert "postgresql://***@127.0.0.1:1/one" in shown
-    assert SECRET not in shown
+    printed_logs = capsys.readouterr().out
+    assert "password=*** user=app" in printed_logs
+    assert "postgresql://***@127.0.0.1:1/one" in printed_logs
+    assert SECRET not in printed_logs

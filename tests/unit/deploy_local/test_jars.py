@@ -1,4 +1,4 @@
-"""No jar is used that is not the locked one."""
+"""Only jars with the locked hash are used."""
 
 import hashlib
 import tomllib

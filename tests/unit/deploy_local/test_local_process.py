@@ -1,4 +1,4 @@
-"""A process is controlled as a whole, and only the one that was started."""
+"""Commands affect a started process and all its children, and no other process."""
 
 import os
 import socket

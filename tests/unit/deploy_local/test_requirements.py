@@ -1,4 +1,4 @@
-"""What a machine may lack is named, with what to do about it."""
+"""Missing libraries and accounts are reported with a remedy."""
 
 from pathlib import Path
 
