@@ -1,8 +1,9 @@
 """Token buckets by name: each limits a long-run rate and the size of a burst."""
 
 import math
-from collections import OrderedDict
 from dataclasses import dataclass
+
+from cachetools import FIFOCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,8 @@ class TokenBuckets:
     def __init__(self, rate: Rate, *, max_buckets: int = 10_000) -> None:
         self.rate = rate
         self._interval_seconds = 1 / rate.per_second
-        self._max_buckets = max_buckets
-        self._full_at: OrderedDict[str, float] = OrderedDict()
+        # A FIFO cache drops the key that was set least recently, which is the bucket used least recently.
+        self._full_at: FIFOCache[str, float] = FIFOCache(max_buckets)
 
     def __len__(self) -> int:
         return len(self._full_at)
@@ -54,6 +55,3 @@ class TokenBuckets:
     def take(self, name: str, now: float) -> None:
         """Take one token; the caller has checked with `level` that there is one."""
         self._full_at[name] = max(now, self._full_at.get(name, now)) + self._interval_seconds
-        self._full_at.move_to_end(name)
-        if len(self._full_at) > self._max_buckets:
-            self._full_at.popitem(last=False)

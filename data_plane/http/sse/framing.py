@@ -5,13 +5,13 @@ The data of every event is one JSON document with one line per route or change.
 
 import math
 import random
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
+from cachetools import FIFOCache
 
 from data_plane.domain.close_reason import CloseReason
 from data_plane.domain.remote_clock import PrimaryTime
@@ -77,14 +77,12 @@ class ChangeEventCache:
     """The last encoded change events, so that one event is encoded once for all watches of a tenant."""
 
     def __init__(self) -> None:
-        self._encoded: OrderedDict[UUID, bytes] = OrderedDict()
+        self._encoded: FIFOCache[UUID, bytes] = FIFOCache(MAX_CACHED_EVENTS)
 
     def encode(self, event: RouteChanged) -> bytes:
         encoded = self._encoded.get(event.event_id)
         if encoded is None:
             encoded = self._encoded[event.event_id] = change_event(event)
-            if len(self._encoded) > MAX_CACHED_EVENTS:
-                self._encoded.popitem(last=False)
         return encoded
 
 
