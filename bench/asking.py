@@ -1,4 +1,4 @@
-"""Resolves at a fixed rate, whatever the answers take: an open loop over kept-alive connections."""
+"""Resolves at a fixed rate, independent of response times: an open loop over kept-alive connections."""
 
 import asyncio
 import random
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 GAVE_UP = 0
-"""The status of an answer that did not come in time, or broke off."""
+"""The status of a request that timed out or whose connection broke."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status, and seconds: from the beginning of the load until it was due, and from then to the end of the answer."""
+    """Status; `due`: seconds from the start of the run until the request was due; `took`: from then to the end of the response."""
 
     status: int
     due: float
@@ -21,7 +21,7 @@ class Answer:
 
 
 def zipf(keys: Sequence[str], count: int, seed: int = 1) -> list[str]:
-    """So many of the keys, the first ones far more often than the last."""
+    """A sample of the keys with Zipf's distribution: the first ones are by far the most frequent."""
     weights = [1 / place for place in range(1, len(keys) + 1)]
     return random.Random(seed).choices(keys, weights, k=count)  # noqa: S311 - the same ones in every run
 
@@ -35,7 +35,7 @@ async def ask(
     connections: int = 32,
     patience: float = 2.0,
 ) -> list[Answer]:
-    """Ask for each of the keys (`tenant/service/env/version`) in turn, `rate` a second over all bases."""
+    """Resolve the keys (`tenant/service/env/version`) in order, at `rate` requests per second over all base URLs."""
     start = time.perf_counter() + 0.05
     answers: list[Answer] = []
 
@@ -62,7 +62,7 @@ async def ask(
 
 
 def share_of_good(answers: Sequence[Answer], since: float, until: float) -> float:
-    """Of those that were due in between, how many were 200 or 404: the route, or that there is none."""
+    """The share of requests due in this period with status 200 or 404."""
     due = [each for each in answers if since <= each.due < until]
     return sum(each.status in (200, 404) for each in due) / max(1, len(due))
 

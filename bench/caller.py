@@ -1,4 +1,4 @@
-"""The access key that drivers send, and how the servers they drive come to know it."""
+"""The access key of the load generators, and how the measured servers get it."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +10,7 @@ from shared.schemas.access import AccessRecord, LiveSecret, Role
 
 
 def record_of(key: AccessKey) -> AccessRecord:
-    """What is known of the key: it is a resolver's, of the tenant whose routes are asked for."""
+    """The record of the key: role resolver, for the tenant of the seeded routes."""
     secrets = (LiveSecret(sha256=key.sha256),)
     return AccessRecord(
         key_id=key.key_id, version=1, subject="bench", role=Role.RESOLVER, tenant=TENANT, secrets=secrets
@@ -18,5 +18,5 @@ def record_of(key: AccessKey) -> AccessRecord:
 
 
 def save_copy(key: AccessKey, path: Path) -> None:
-    """Write the copy that a service starts with where there is no Kafka."""
+    """Write the key snapshot that a service starts with if there is no Kafka."""
     KeySnapshotFile(path).save(KeySnapshot(as_of=datetime.now(UTC), records=(record_of(key),)))

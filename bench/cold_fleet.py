@@ -1,4 +1,4 @@
-"""A fleet that starts knowing nothing, before an empty Redis, under three times its usual load for a minute.
+"""A fleet that starts with empty caches and an empty Redis, under three times its usual load for a minute.
 
 Run on an idle local stack (`make up`): `.venv/bin/python -m bench.cold_fleet [seconds of the surge]`. Two resolvers of its
 own, 500 requests a second as usual, Zipf-distributed over 10,000 routes and as many that were never created. It empties

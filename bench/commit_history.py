@@ -1,4 +1,4 @@
-"""What a writer has committed, and whether an answer can be squared with it.
+"""The history of commits, and whether an answer is consistent with it.
 
 Times are seconds of one monotonic clock, that of the process which writes and asks.
 """

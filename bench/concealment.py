@@ -1,4 +1,4 @@
-"""Whether the time of an answer tells another tenant's route from one that does not exist.
+"""Whether the response time reveals that another tenant's route exists.
 
 Run on an idle local stack (`make up`): `.venv/bin/python -m bench.concealment [requests of each kind]`. One caller asks in
 turn for a route that exists and is another tenant's, for one of a tenant that was never made, and for one of its own that

@@ -1,4 +1,4 @@
-"""The yardstick: a bare ASGI application that answers every request with the same bytes, served as the services are."""
+"""The baseline: a bare ASGI application that sends the same bytes to every request, on the same server as the services."""
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPResponseBodyEvent, HTTPResponseStartEvent, Receive, Scope, Send
@@ -26,7 +26,7 @@ async def application(scope: Scope, _: Receive, send: Send) -> None:
 
 
 def create_application() -> ASGIApp:
-    """What the server calls for the application."""
+    """The factory that the server calls."""
     return application
 
 

@@ -1,4 +1,4 @@
-"""The servers that `bench.resolver` drives over HTTP."""
+"""The servers that `bench.resolver` measures over HTTP."""
 
 import asyncio
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The resolver without HTTP, on real servers: misses by the layer that answers them, and many keys at once."""
+"""The resolver without HTTP, on real servers: L1 misses by the layer that answers, and bulk requests."""
 
 import asyncio
 import gc
@@ -15,25 +15,25 @@ from shared.schemas.identity import RouteKey
 
 IN_FLIGHT = 64
 NO_REDIS = "redis://127.0.0.1:1/0"
-"""Nothing listens there: the circuit breaker keeps Redis out of the way."""
+"""No server listens there: the circuit breaker opens, and Redis is not read."""
 
 
 async def fill_redis(environment: Mapping[str, str], routes: int) -> None:
-    """Let an instance read all of them from the database, and so store them in Redis."""
+    """Resolve all routes in one instance, which stores them in Redis."""
     async with _running(environment, l1_entries=routes) as warming:
         await _resolve_all(warming, map(seeded.key, range(routes)))
 
 
 async def redis_hits(environment: Mapping[str, str], routes: int) -> float:
-    """Resolves a second that Redis answers to a new instance, 64 at a time. Redis has to be full."""
+    """Resolves per second from Redis in a new instance, 64 at a time. Call `fill_redis` first."""
     async with _running(environment, l1_entries=routes) as core:
-        # Connections are made.
+        # The first ones open the connections.
         await _resolve_all(core, map(seeded.key, range(1000)))
         return await _rate(core, list(map(seeded.key, range(1000, routes))))
 
 
 async def replica_reads(environment: Mapping[str, str], routes: int) -> float:
-    """Resolves a second of keys that no cache knows, 64 at a time."""
+    """Resolves per second of keys that no cache holds, 64 at a time."""
     async with _running({**environment, "redis_url": NO_REDIS}, l1_entries=routes) as core:
         # The breaker opens, and connections prepare their statement.
         await _resolve_all(core, map(seeded.key, range(1000)))
@@ -41,7 +41,7 @@ async def replica_reads(environment: Mapping[str, str], routes: int) -> float:
 
 
 async def many_keys(environment: Mapping[str, str], routes: int, rounds: int) -> float:
-    """Keys a second answered from the process's cache, a thousand in each call."""
+    """Keys per second from L1 in bulk requests of a thousand keys."""
     async with _running(environment, l1_entries=routes) as core:
         await _resolve_all(core, map(seeded.key, range(routes)))
         texts = [[str(seeded.key(number)) for number in range(first, first + 1000)] for first in range(0, routes, 1000)]
@@ -54,7 +54,7 @@ async def many_keys(environment: Mapping[str, str], routes: int, rounds: int) ->
 
 @asynccontextmanager
 async def _running(environment: Mapping[str, str], **settings: object) -> AsyncIterator[Core]:
-    """An instance's core, with everything behind it open."""
+    """The core of an instance, with its connections open."""
     values = {"access": "off", "warmup_seconds": 0, **environment, **settings}
     process = connect(DataPlaneSettings.model_validate(values))
     async with process.running():
@@ -74,7 +74,7 @@ async def _resolve_all(core: Core, keys: Iterator[RouteKey]) -> None:
         for key in keys:
             answer = await core.resolver.resolve(key)
             if answer.entry.url is None or answer.stale:
-                raise RuntimeError(f"{key} was not answered as it should be: {answer}")
+                raise RuntimeError(f"{key} has an unexpected answer: {answer}")
 
     async with asyncio.TaskGroup() as group:
         for _ in range(IN_FLIGHT):

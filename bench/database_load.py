@@ -1,4 +1,4 @@
-"""How many queries of resolvers a database works on at the same time, seen from inside it."""
+"""The number of concurrent resolver queries in a database, sampled from pg_stat_activity."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping

@@ -1,7 +1,7 @@
-"""What a tenant that writes at 20 times its quota does to the latency of the others' writes.
+"""The effect of a tenant that writes at 20 times its quota on the latency of other tenants' writes.
 
 Run on an idle local stack (`make up`): `.venv/bin/python -m bench.fairness [seconds per run]`. Four quiet tenants write
-at three quarters of their quota, in an open loop. Beside them a noisy one writes nothing, its quota, and 20 times its
+at three quarters of their quota, in an open loop. At the same time a noisy one writes nothing, its quota, and 20 times its
 quota; the last row is the same without limits. Rounds are interleaved and the median round is shown. Goal: the p99 of
 the quiet ones at 20 times is at most 1.2 times the one at the quota.
 """

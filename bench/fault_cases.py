@@ -1,4 +1,4 @@
-"""What can happen to the servers behind the resolver, row by row of what it promises to survive."""
+"""The faults of `bench.faults`: one for each failure that the resolver must survive."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

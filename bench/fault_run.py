@@ -1,4 +1,4 @@
-"""A tenant that is written to and resolved all the time, and what became of its answers."""
+"""One run of `bench.faults`: a tenant with continuous writes and resolves, and the check of every answer."""
 
 import asyncio
 import itertools

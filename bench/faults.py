@@ -1,10 +1,10 @@
-"""What resolves do while the servers behind them are killed, frozen, flapping or lagging.
+"""Resolve requests while the servers behind the resolver are killed, frozen, flapping or lagging.
 
 Run on an idle local stack (`make up`): `.venv/bin/python -m bench.faults [seconds per fault] [routes] [resolves per
-second]`. Two instances with the default lives; a writer changes 20 routes a second, drawn as the readers draw theirs:
+second]`. Two instances with the default TTLs; a writer changes 20 routes a second, drawn as the readers draw theirs:
 by Zipf's law. Every answer is compared with the history of commits: a route that was known is answered; no answer had been
-wrong for longer than its bound, or than its life unless it is marked stale; no instance goes back. Answers whose bound is not
-known are counted. A fault of more than 60 s shows what the lives do. Exit code 1 when a promise was broken.
+wrong for longer than its bound, or than its TTL unless it is marked stale; no instance returns an older revision than before. Answers whose bound is not
+known are counted. A fault of more than 60 s shows the effect of the TTLs. Exit code 1 if a guarantee was violated.
 """
 
 import asyncio

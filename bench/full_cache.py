@@ -1,6 +1,6 @@
-"""The hot path over a cache that holds so many routes, served as the services are: does the number matter?
+"""The fast path over an L1 with a given number of routes, on the same server as the services: is it slower if L1 is large?
 
-`TM_BENCH_ROUTES=1000000 TM_BENCH_KEY=tm_… python -m bench.full_cache`. Nothing else of the resolver runs.
+`TM_BENCH_ROUTES=1000000 TM_BENCH_KEY=tm_… python -m bench.full_cache`. No other part of the resolver runs.
 """
 
 import asyncio
@@ -22,14 +22,14 @@ HEARTBEAT_SECONDS = 2.0
 
 
 class FullCacheSettings(ServiceSettings):
-    """How full the cache is."""
+    """The number of routes in L1."""
 
     bench_routes: int = Field(default=1000, ge=1, description="Routes in the cache.")
     bench_key: str = Field(description="The access key that is accepted.")
 
 
 def create_application() -> FastPath:
-    """What the server calls for the application."""
+    """The factory that the server calls."""
     settings = read_settings(FullCacheSettings)
     full = FullCache(settings.bench_routes, AccessKey.parse(settings.bench_key))
 
@@ -54,7 +54,7 @@ def create_application() -> FastPath:
 
 
 async def _fill(full: FullCache) -> None:
-    """In order, so that the last route tells that all are there; a server that starts has 30 seconds to answer."""
+    """In order, so that the last route is found only when all are stored; a server must respond within 30 seconds."""
     for number in full.filling():
         if number % 1000 == 0:
             await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""A process's cache full of routes, and the hot path over it, without anything else of the resolver."""
+"""A full L1 and the fast path over it, without any other part of the resolver."""
 
 from collections.abc import Iterator
 
@@ -24,20 +24,20 @@ from shared.runtime.metrics import Metrics
 from shared.runtime.service import Service
 from shared.schemas.events import Heartbeat
 
-LIFE_SECONDS = 3600.0
+TTL_SECONDS = 3600.0
 LAST_REVISION = 100_000_000
 
 
 class FullCache:
-    """Room for so many routes. Time is known and everything is heard, as in an instance with all well."""
+    """An L1 with this capacity. The primary's time is known and the stream is covered, as without faults."""
 
     def __init__(self, routes: int, key: AccessKey) -> None:
-        """`key`: the one that is accepted."""
+        """`key`: the access key that is accepted."""
         self._routes = routes
         self._clock = SystemClock()
         self.metrics, self.health = Metrics(Service.DATA_PLANE), Health({})
         self._cache = L1Cache(routes, self.metrics)
-        ttl_policy, stream_coverage, primary_clock = TtlPolicy(LIFE_SECONDS), StreamCoverage(), PrimaryClock()
+        ttl_policy, stream_coverage, primary_clock = TtlPolicy(TTL_SECONDS), StreamCoverage(), PrimaryClock()
         now = self._clock.monotonic()
         primary_clock.observe(sent=now, received=now, remote=PrimaryTime(self._clock.now().timestamp()))
         stream_coverage.listen({0: 0}, at=now, resumed=False)
@@ -67,27 +67,27 @@ class FullCache:
         )
 
     def behind(self, app: ASGIApp) -> FastPath:
-        """The hot path, before an application for everything else."""
+        """The fast path, in front of an application for all other requests."""
         return FastPath(
             app,
             self._answers,
-            negative_ttl_seconds=LIFE_SECONDS,
+            negative_ttl_seconds=TTL_SECONDS,
             authenticator=self.authenticator,
             health=self.health,
             metrics=self.metrics,
         )
 
     def hear_heartbeat(self) -> None:
-        """As it comes from the control plane every two seconds."""
+        """Apply a heartbeat, as the control plane sends one every two seconds."""
         self._stream_coverage.applied(0, 0, [Heartbeat(as_of=self._clock.now(), partitions=1)])
 
     def filling(self) -> Iterator[int]:
-        """Store one route after the other, each with times and a revision of its own, as after reading the tenant's."""
+        """Store one route after the other, each with its own times and revision, as after loads."""
         now, time = self._clock.monotonic(), self._clock.now().timestamp()
         for number in range(self._routes):
             route, later = key_of(number), number / 1e6
             url = f"http://{route.service}.{route.tenant}-prod.svc.cluster.local:8080"
-            expires_at, revision = LocalTime(now + LIFE_SECONDS + later), 1000 + number
+            expires_at, revision = LocalTime(now + TTL_SECONDS + later), 1000 + number
             entry = Entry(
                 route,
                 State.ACTIVE,

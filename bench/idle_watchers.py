@@ -1,7 +1,7 @@
-"""Watchers that only listen, as a program, so that its own work does not stand in the way of who measures.
+"""Idle watch clients in a process of their own, so that their work does not slow down the measuring process.
 
 `python -m bench.idle_watchers <resolver url> <tenant> <watchers>`, the access key on standard input: prints `watching`
-once all have had their snapshot, and how many are still there when standard input ends.
+once every client has its snapshot, and the number of clients still connected when standard input ends.
 """
 
 import asyncio

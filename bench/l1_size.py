@@ -1,7 +1,7 @@
-"""What a process's cache of so many routes weighs, and how long an answer from it takes.
+"""The memory of an L1 with a given number of routes, and the latency of an answer from it.
 
-`python -m bench.l1_size <routes>` prints JSON: bytes per route, p50 and p99 of one answer in microseconds. It has a
-process of its own, so that nothing else is weighed. The latency is that of the whole hot path without a server.
+`python -m bench.l1_size <routes>` prints JSON: bytes per route, p50 and p99 of one answer in microseconds. It runs in
+a process of its own, so that only L1 is measured. The latency is that of the whole fast path without a server.
 """
 
 import asyncio
@@ -56,11 +56,11 @@ def _request(path: bytes, access: AccessKey) -> Any:
 
 
 async def _send(_: Any) -> None:
-    """What a server would do with it."""
+    """The server's side of a response."""
 
 
 async def _left_over(*_: Any) -> Any:
-    raise RuntimeError("the hot path left a request to Litestar")
+    raise RuntimeError("the fast path passed a request on to Litestar")
 
 
 if __name__ == "__main__":

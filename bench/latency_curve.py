@@ -1,4 +1,4 @@
-"""Latency against load: one process answering known routes, driven by more and more connections.
+"""Latency by load: one process that answers from L1, under an increasing number of connections.
 
 Run on an idle machine, with wrk and matplotlib installed (`uv pip install -r requirements/bench.txt`):
 `.venv/bin/python -m bench.latency_curve [file.png] [seconds per point]`. It starts what it needs.

@@ -1,8 +1,8 @@
-"""How fast one resolver instance answers from each layer, beside a bare ASGI constant on the same server.
+"""The throughput and latency of one resolver instance by the layer that answers, compared with a bare ASGI constant.
 
 Run on an idle local stack (`make up`), with wrk installed: `.venv/bin/python -m bench.layers [seconds per run]`.
 64 connections, 1,000 routes at random. The layers below L1 are measured by instances without the layers above them.
-Rounds are interleaved and the median round is shown, so that a drift of the machine hits every row.
+Rounds are interleaved and the median round is shown, so that a drift of the machine affects every row.
 """
 
 import asyncio

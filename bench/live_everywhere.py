@@ -1,11 +1,11 @@
-"""How soon a writer knows that its change is live everywhere, and how soon after a frozen resolver goes on.
+"""The time until a writer knows that its change is live everywhere, also after a resolver was frozen.
 
 Run on an idle local stack (`make up`): `.venv/bin/python -m bench.live_everywhere [changes]`. Three measurements, each from
 the moment that counts to the answer of `GET …/propagation?wait=`:
 
 - Quiet: from the write's answer, one change every 1.1 s, so that each is reported at once.
-- Busy: the same while the tenant is written to all the time: reports are then a second apart, and a change waits for its own.
-- Frozen: from the moment that a resolver goes on after it stood still for 1 to 12 s, with a change made meanwhile.
+- Busy: the same while the tenant is written to continuously: reports are then a second apart, and a change waits for its own.
+- Frozen: from the moment that a resolver continues after it was frozen for 1 to 12 s, with a change made meanwhile.
 """
 
 import asyncio

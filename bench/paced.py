@@ -1,7 +1,7 @@
-"""Writes at a fixed rate, whatever the answers take: an open loop over kept-alive connections.
+"""Writes at a fixed rate, independent of response times: an open loop over kept-alive connections.
 
-As a program, so that its own work does not stand in the way of who measures:
-`python -m bench.paced <base url> <tenant> <access key> <writes per second> <seconds>` prints how many answers had which status.
+In a process of its own, so that its work does not slow down the measuring process:
+`python -m bench.paced <base url> <tenant> <access key> <writes per second> <seconds>` prints the number of responses by status.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Programs that others know the speed of, run beside ours. Each is left out, with a word, where it is not installed."""
+"""Well-known servers measured for comparison. One that is not installed is left out, with a note."""
 
 import base64
 import contextlib

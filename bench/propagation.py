@@ -1,12 +1,12 @@
-"""Commit to applied: how long a change takes to reach each resolver instance, one change at a time.
+"""Propagation: the time from the commit of a change until each resolver instance has applied it, one change at a time.
 
 Run on an idle local stack (`make up`): `.venv/bin/python -m bench.propagation [changes]`. Two measurements:
 
-- Inside: the time between two lines of the services' logs, over all changes, with nobody polling: "changes committed" of
+- Inside: the time between two lines of the services' logs, over all changes, without polling: "changes committed" of
   the control plane, written when PostgreSQL has acknowledged the commit, and "changes applied" of a resolver, written
   when the value is in its own cache and in Redis. All processes share this host's clock.
-- From outside: a tenth as many changes, each polled over HTTP until an instance answers with it, from the moment the
-  writer had its answer. This includes the round trips of the poll.
+- From outside: a tenth as many changes, each polled over HTTP until an instance answers with it, from the moment of the
+  write's response. This includes the round trips of the poll.
 """
 
 import asyncio

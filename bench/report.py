@@ -1,4 +1,4 @@
-"""Measurements as rows: what, how much, of what else in the same run, the goals, and whether they were met."""
+"""Measurements as rows: figures, their ratio to another row of the same run, goals, and whether the goals are met."""
 
 import json
 import math

@@ -109,7 +109,7 @@ async def _over_http(services: Services, shared: Mapping[str, str], seconds: int
                     loads[each].append(await _drive(instance.urls[0], each.routes, key, seconds))
                 for each in alone:
                     alone[each].append(await _drive(instances[each].urls[0], each.routes, key, seconds, connections=1))
-                nothing = await _drive(instances[L1].urls[0], L1.routes, key, seconds, script=wrk.NOTHING)
+                nothing = await _drive(instances[L1].urls[0], L1.routes, key, seconds, name=wrk.UNKNOWN_ROUTES)
                 absent.append(replace(nothing, refused=nothing.answers - nothing.refused))  # each should be a 404
                 many.append(await _drive(instances[L1].urls[0], L1.routes, key, seconds, script=MANY))
                 for name, url, script in ((NGINX, nginx, wrk.KEYS), (ETCD, etcd, RANGE)):
@@ -122,9 +122,16 @@ async def _over_http(services: Services, shared: Mapping[str, str], seconds: int
 
 
 async def _drive(
-    url: str, routes: int, key: str, seconds: int, *, connections: int = 64, script: Path = wrk.KEYS
+    url: str,
+    routes: int,
+    key: str,
+    seconds: int,
+    *,
+    connections: int = 64,
+    script: Path = wrk.KEYS,
+    name: str = "service",
 ) -> wrk.Load:
-    drive = partial(wrk.drive, url, routes=routes, key=key, connections=connections, script=script)
+    drive = partial(wrk.drive, url, routes=routes, key=key, connections=connections, script=script, name=name)
     await asyncio.to_thread(drive, seconds=1)
     return await asyncio.to_thread(drive, seconds=seconds)
 

@@ -1,4 +1,4 @@
-"""Routes in the database, put there directly: how they came in is not what is measured."""
+"""Routes inserted into the database directly, because creating them is not measured."""
 
 import asyncpg
 
@@ -33,5 +33,5 @@ async def seed(url: str, routes: int) -> None:
 
 
 def key(number: int) -> RouteKey:
-    """The key of one of them."""
+    """The key of one of these routes."""
     return RouteKey(TENANT, f"service-{number}", "prod", "v1")

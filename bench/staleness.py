@@ -1,8 +1,8 @@
-"""How tight `X-Staleness-Bound` is when all is well: bound minus true staleness, over HTTP.
+"""The slack of `X-Staleness-Bound` without faults: bound minus true staleness, over HTTP.
 
 Run on a local stack (`make up`): `.venv/bin/python -m bench.staleness [seconds]`. A writer changes one route of twenty
-at random; every resolver is asked for them all the time. What an answer's true staleness was is computed from the moment
-the writer had its acknowledgement, so it is never more than it was, and the slack never less.
+at random; every resolver resolves all of them continuously. The true staleness of an answer is computed from the
+acknowledgement of the write, so it is a lower bound, and the slack an upper bound.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
-"""What 2,000 idle watchers do to the latency of everybody else's resolves.
+"""The effect of 2,000 idle watch clients on the latency of resolve requests.
 
 Run on an idle local stack (`make up`), with wrk installed: `.venv/bin/python -m bench.watchers [watchers] [seconds per
-run]`. Two instances with the same settings, one of them watched; 64 connections resolve 1,000 routes at random, in turn
-at the one and at the other, and the median round is shown. Goal: the p99 of the watched one is at most 1.2 times the
+run]`. Two instances with the same settings, one of them with watch clients; 64 connections resolve 1,000 random
+routes, alternating between the instances, and the median round is shown. Goal: the p99 of the watched one is at most 1.2 times the
 other's.
 """
 

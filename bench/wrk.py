@@ -1,4 +1,4 @@
-"""One run of wrk, read into numbers."""
+"""Runs wrk and parses its report."""
 
 import re
 import shutil
@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 KEYS = Path(__file__).with_name("keys.lua")
-NOTHING = Path(__file__).with_name("nothing.lua")
+UNKNOWN_ROUTES = "nothing"
+"""As `name`: requests for routes that do not exist."""
 PATIENCE_SECONDS = 10
-"""An answer that takes longer counts as broken; a busy machine should show as a low rate, not as errors."""
+"""Timeout of a request; long, so that a busy machine shows as a low rate and not as errors."""
 _UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What wrk saw: requests a second, latency in milliseconds, answers, and what went wrong.
+    """One report: requests per second, latency in milliseconds, number of responses, and errors.
 
-    `refused`: answers that were not 2xx or 3xx. `broken`: connections that failed or broke off, and answers that were given up.
+    `refused`: responses other than 2xx and 3xx. `broken`: failed connections and timeouts.
     """
 
     rps: float
@@ -29,20 +30,28 @@ class Load:
 
     @property
     def errors(self) -> int:
-        """All that went wrong."""
+        """All errors."""
         return self.refused + self.broken
 
 
 def is_installed() -> bool:
-    """Whether there is a wrk to run (Debian: apt-get install wrk)."""
+    """Whether wrk is on the PATH (Debian: apt-get install wrk)."""
     return shutil.which("wrk") is not None
 
 
-def drive(url: str, *, routes: int, seconds: int, key: str, connections: int = 64, script: Path = KEYS) -> Load:
-    """Resolve `routes` different routes at a base URL with one thread of wrk and this access key; or do what another
-    script says.
+def drive(
+    url: str,
+    *,
+    routes: int,
+    seconds: int,
+    key: str,
+    connections: int = 64,
+    script: Path = KEYS,
+    name: str = "service",
+) -> Load:
+    """Run a script against a base URL with one thread: it gets the number of routes, the access key and the name.
 
-    Raises CalledProcessError when wrk fails.
+    `keys.lua` resolves the routes. Raises CalledProcessError if wrk fails.
     """
     command = [
         "wrk",
@@ -58,12 +67,13 @@ def drive(url: str, *, routes: int, seconds: int, key: str, connections: int = 6
         "--",
         str(routes),
         key,
+        name,
     ]
     return read_report(subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 30).stdout)
 
 
 def read_report(report: str) -> Load:
-    """What wrk printed. Raises ValueError when it tells of no answers."""
+    """Parse the output of wrk. Raises ValueError if it reports no responses."""
     refused = re.search(r"Non-2xx or 3xx responses: (\d+)", report)
     broken = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", report)
     return Load(
@@ -79,7 +89,7 @@ def read_report(report: str) -> Load:
 def _first(pattern: str, report: str) -> str:
     found = re.search(pattern, report)
     if found is None or "nan" in found.group(1):
-        raise ValueError(f"wrk's report does not tell {pattern}; were any requests answered? {report}")
+        raise ValueError(f"wrk's report has no match for {pattern}; did it get any response? {report}")
     return found.group(1)
 
 

@@ -1,4 +1,4 @@
-"""Resolves at a fixed rate, of routes that are as popular as words are: an open loop over kept-alive connections."""
+"""Resolves at a fixed rate of Zipf-distributed routes: an open loop over kept-alive connections."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""What can go wrong in the resolver, in its own words."""
+"""The errors of the resolver's use cases."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ from shared.runtime.background import Interrupted
 
 
 class RouteUnknown(Exception):
-    """No source can tell right now whether the route exists. Never to be taken for "there is no such route"."""
+    """No source can be read, so it is unknown whether the route exists. Different from "there is no such route"."""
 
 
 class NotFreshEnough(Exception):
-    """The best answer may have been wrong for longer than the caller accepts. `bound` in seconds; None: not known."""
+    """The staleness bound of the best answer is higher than the caller accepts. `bound` in seconds; None: unknown."""
 
     def __init__(self, key: object, max_age: float, bound: float | None) -> None:
         best = "of unknown age" if bound is None else f"up to {bound * 1000:.0f} ms old"
@@ -21,7 +21,7 @@ class NotFreshEnough(Exception):
 
 
 class RevisionNotReached(Exception):
-    """The caller asks for a revision of the tenant that no source has shown in time."""
+    """No source had the tenant revision that the caller demands before the deadline."""
 
     def __init__(self, key: Any, wanted: int, reached: int) -> None:
         super().__init__(
@@ -31,14 +31,14 @@ class RevisionNotReached(Exception):
 
 
 class AnotherTenants(Exception):
-    """The route is another tenant's than the caller's: to be answered as one that is not there."""
+    """The route belongs to another tenant than the caller. It is answered like a route that does not exist."""
 
     def __init__(self, key: object) -> None:
         super().__init__(f"{key} has no active route; create or activate it in the control API.")
 
 
 class UnreadableEntry(Exception):
-    """The shared cache holds something under the key that is no entry; it counts as nothing being there."""
+    """The shared cache holds something under the key that is not an entry. It counts as a miss."""
 
 
 class StreamInterrupted(Interrupted):
@@ -53,37 +53,40 @@ class NoSuchTenant(Exception):
 
 
 class RevisionGone(Exception):
-    """The changes after a revision are not kept here any more, or there never was one. `oldest` can be gone on from."""
+    """The change log no longer has the changes after the revision, or the tenant has no such revision yet.
+
+    A subscription can resume from `oldest`.
+    """
 
     def __init__(self, tenant: str, since: int, oldest: int) -> None:
         super().__init__(
-            f"The changes of {tenant} after revision {since} are not known here; the oldest to go on from is {oldest}. "
-            "Watch without `since` and Last-Event-ID to begin with all routes."
+            f"The changes of {tenant} after revision {since} are not in this instance's change log, which resumes from "
+            f"{oldest} at the earliest. Watch without `since` and Last-Event-ID to begin with all routes."
         )
         self.oldest = oldest
 
 
 class WatchUnavailable(Exception):
-    """This instance cannot begin a watch now; the message says why."""
+    """This instance cannot open a watch now; the message says why."""
 
 
 class TooManyWatchers(Exception):
-    """The tenant has as many watchers here as one tenant may have."""
+    """The tenant has reached its limit of watchers in this instance."""
 
     def __init__(self, tenant: str, at_most: int) -> None:
         super().__init__(
-            f"{tenant} has {at_most} watchers in this instance, as many as one tenant may have. Close those that are not "
-            "needed, or try another instance."
+            f"{tenant} has {at_most} watchers in this instance, the limit for one tenant. Close those that are not needed, "
+            "or try another instance."
         )
 
 
 class SnapshotRefused(Exception):
-    """What stands where the snapshot should be cannot be used; says why."""
+    """The snapshot file cannot be used; the message says why."""
 
 
 class SnapshotNotWritten(Exception):
-    """The snapshot on disk is still the one before, or none; says why. Tried again at the next interval."""
+    """The snapshot was not replaced; the message says why. Writing is tried again at the next interval."""
 
 
 class TooManyKeys(Exception):
-    """More routes were asked for in one request than it may hold."""
+    """A bulk request has more keys than the limit."""

@@ -1,4 +1,4 @@
-"""What the resolver needs from the outside."""
+"""The ports of the resolver: what its use cases need from stores, streams and disk."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -19,15 +19,15 @@ class RouteCache(Protocol):
     """The cache that all resolver instances share."""
 
     async def get(self, key: RouteKey) -> Entry | None:
-        """The entry of the key, expired ones included. Raises DependencyUnavailable or UnreadableEntry."""
+        """The entry of the key, expired or not. Raises DependencyUnavailable or UnreadableEntry."""
 
     async def get_many(self, keys: Sequence[RouteKey]) -> Sequence[Entry | UnreadableEntry | None]:
-        """As `get`, for each of them in order; but what cannot be read is told, not raised."""
+        """As `get`, for each key in order; but an UnreadableEntry is returned, not raised."""
 
     async def put(self, entries: Sequence[Entry]) -> Sequence[Entry | None]:
-        """Store each entry unless what is stored is newer, or the same for as long.
+        """Store each entry, unless the stored one is newer, or has the same value and does not expire sooner.
 
-        Returns, for each, what stood in its way, or None where it was stored. Raises DependencyUnavailable; some of
+        Returns for each the entry that it did not replace; None where it was stored. Raises DependencyUnavailable; some of
         the entries may be stored then, or be stored later.
         """
 
@@ -37,35 +37,35 @@ class RouteSource(Protocol):
 
     @property
     def name(self) -> str:
-        """As in health and metrics."""
+        """The name in health and metrics."""
 
     async def read(self, key: RouteKey) -> Reading:
-        """What the database holds for the key. Raises DependencyUnavailable when it cannot tell."""
+        """Read the key. Raises DependencyUnavailable."""
 
 
 class TenantSource(Protocol):
     """A database that holds all routes of a tenant."""
 
     async def read_tenant(self, tenant: str) -> TenantReading | None:
-        """The tenant's active routes; None where there is no such tenant. Raises DependencyUnavailable."""
+        """The tenant's active routes; None if there is no such tenant. Raises DependencyUnavailable."""
 
 
 class ReplicaLag(Protocol):
-    """What a replica shows of itself."""
+    """Measures the lag of one replica."""
 
     @property
     def name(self) -> str:
-        """As that of the source that reads from it."""
+        """The name of the RouteSource that reads from the same replica."""
 
     async def lag(self) -> float:
-        """Seconds it is behind the primary. Raises DependencyUnavailable when it does not tell."""
+        """Seconds behind the primary. Raises DependencyUnavailable."""
 
 
 class PrimaryTimeSource(Protocol):
-    """The clock by which changes are dated."""
+    """Reads the primary's clock, by which changes are dated."""
 
     async def now(self) -> PrimaryTime:
-        """POSIX seconds on the primary. Raises DependencyUnavailable."""
+        """The primary's time. Raises DependencyUnavailable."""
 
 
 class EventSubscription(Protocol):
@@ -109,20 +109,20 @@ class StatusLog(Protocol):
 
 
 class HotKeySource(Protocol):
-    """Somebody who can tell which routes are asked for."""
+    """Names the keys that are likely to be requested soon."""
 
     async def used(self, most: int) -> Sequence[RouteKey]:
-        """At most so many, those that are likely to be asked for soon. Raises DependencyUnavailable."""
+        """At most `most` keys, the hottest first where that is known. Raises DependencyUnavailable."""
 
 
 class SnapshotStore(Protocol):
-    """Where an instance keeps what it knows for the one that starts after it."""
+    """Keeps the snapshot of a process for the next one."""
 
     async def read(self) -> Snapshot | None:
-        """The last snapshot written; None when there is none. Raises SnapshotRefused."""
+        """The last snapshot written; None if there is none. Raises SnapshotRefused."""
 
     async def write(self, head: SnapshotHead, batches: AsyncIterator[Sequence[KeptRoute]]) -> int:
         """Replace the snapshot as a whole, or raise SnapshotNotWritten. Returns its size in bytes.
 
-        Batches are asked for one by one, so whoever gives them sets the pace.
+        Each batch is written before the next one is requested, so the producer sets the pace.
         """

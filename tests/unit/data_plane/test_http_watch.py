@@ -130,7 +130,7 @@ async def test_unknown_revision_gets_410_with_the_oldest_revision(server: WatchS
         problem = json.loads(await answer.text())
     assert (answer.status, answer.headers["x-oldest-revision"]) == (410, "0")
     assert problem["type"] == "urn:traffic-manager:problem:revision-gone"
-    assert "the oldest to go on from is 0" in problem["detail"]
+    assert "resumes from 0 at the earliest" in problem["detail"]
 
 
 @pytest.mark.parametrize(("query", "headers"), [("since=x", {}), ("since=-1", {}), ("", {"Last_Event_ID": "1.0"})])
