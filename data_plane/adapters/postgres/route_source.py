@@ -1,4 +1,4 @@
-"""Routes from PostgreSQL: what a database holds for a key, in one snapshot, and when that snapshot was right."""
+"""Routes from PostgreSQL: the value of a key in one snapshot, and the time at which the snapshot was right."""
 
 import asyncio
 from collections.abc import Sequence
@@ -6,8 +6,12 @@ from typing import Any
 
 import asyncpg
 
-from data_plane.adapters.postgres import hot_keys as postgres_used
-from data_plane.adapters.postgres.replication_evidence import READ, STANDING, ReplicationEvidence
+from data_plane.adapters.postgres.replication_evidence import (
+    EVIDENCE_COLUMNS,
+    READ_EVIDENCE,
+    WAL_RECEIVER,
+    ReplicationEvidence,
+)
 from data_plane.adapters.postgres.sessions import NotConnected, Sessions
 from data_plane.domain.entry import State
 from data_plane.domain.reading import Reading
@@ -19,17 +23,40 @@ from shared.runtime.micro_batcher import BatchedCall
 from shared.runtime.resilience import DependencyUnavailable, Guard
 from shared.schemas.identity import RouteKey
 
-MOST_KEYS = 250
-"""In one query; a larger one would keep those who asked first waiting for the last."""
+MAX_BATCH_KEYS = 250
+"""Keys per query: all callers of a query wait for its last row."""
+HOT_KEYS_SECONDS = 2.0
+"""Timeout of the query for the newest routes. It reads no more rows than requested, in the order of the primary key."""
 
-# Whatever the server complains of: it cannot tell what the route is, and others may.
+# Any error of the server: another source may have the route.
 POSTGRES_FAILURES: tuple[type[Exception], ...] = (asyncpg.PostgresError, asyncpg.InterfaceError)
+
+# One row per requested key, in order: $1 tenants, $2 services, $3 environments, $4 versions.
+_READ = f"""
+SELECT tenants.revision AS tenant_revision, endpoints.url, endpoints.is_active, endpoints.revision, {EVIDENCE_COLUMNS}
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
+     WITH ORDINALITY AS requested (tenant, service, environment, version, place)
+LEFT JOIN tenants ON tenants.name = requested.tenant
+LEFT JOIN services ON services.tenant_id = tenants.id AND services.name = requested.service
+LEFT JOIN environments ON environments.service_id = services.id AND environments.name = requested.environment
+LEFT JOIN endpoints ON endpoints.environment_id = environments.id AND endpoints.version = requested.version
+LEFT JOIN {WAL_RECEIVER} ON true
+ORDER BY requested.place
+"""  # noqa: S608 - constants only
+
+_NEWEST = """
+SELECT tenants.name AS tenant, services.name AS service, environments.name AS environment, newest.version
+FROM (SELECT id, environment_id, version FROM endpoints WHERE is_active ORDER BY id DESC LIMIT $1) AS newest
+JOIN environments ON environments.id = newest.environment_id
+JOIN services ON services.id = environments.service_id
+JOIN tenants ON tenants.id = services.tenant_id
+"""
 
 
 class PostgresRouteSource:
-    """One PostgreSQL server, primary or standby: it says itself which of them it is.
+    """One PostgreSQL server. Each row says whether it is the primary or a standby, because a failover changes that.
 
-    All keys that are asked for in one turn of the event loop share a query.
+    Keys that are read in one iteration of the event loop share a query.
     """
 
     def __init__(
@@ -50,15 +77,15 @@ class PostgresRouteSource:
         self._primary_clock = primary_clock
         source = "primary" if name == "postgres" else "replica"
         sizes = metrics.histogram("tm_load_batch_keys").labels(source)
-        self._reads = BatchedCall(self._read, max_concurrent=connections, max_size=MOST_KEYS, sizes=sizes)
+        self._reads = BatchedCall(self._read, max_concurrent=connections, max_size=MAX_BATCH_KEYS, sizes=sizes)
         self._sessions = Sessions(name, url, connections, greet=self._greet, on_down=health.mark_down)
 
     async def keep_open(self) -> None:
-        """Hold the connections until cancelled; a server that is down is tried again and again."""
+        """Keep the connections open until cancelled; a server that is down is retried."""
         await self._sessions.keep_open()
 
     async def wait_connected(self, seconds: float) -> bool:
-        """Wait for the first connection, at most so long. Returns whether there is one."""
+        """Wait for the first connection, at most this long. Returns whether there is one."""
         try:
             async with asyncio.timeout(seconds):
                 await self._sessions.connected.wait()
@@ -74,40 +101,41 @@ class PostgresRouteSource:
         async with self._guard.call(), self._sessions.one() as session:
             sent = self._clock.monotonic()
             # asyncpg prepares it once per connection.
-            rows = await session.connection.fetch(READ, *_columns(keys))
-            # All rows tell the same of the server.
-            standing, before = self._standing(rows[0], sent), session.memory
-            session.memory = max(before, standing.shown_afterwards)
-        read_at = max(before, standing.in_snapshot)
-        proven = ReplicationEvidence.proven_at(rows[0])
-        return [_reading(key, row, read_at, proven) for key, row in zip(keys, rows, strict=True)]
+            rows = await session.connection.fetch(_READ, *_columns(keys))
+            # The evidence is the same in all rows.
+            evidence, earlier = self._evidence(rows[0], sent), session.memory
+            session.memory = max(earlier, evidence.for_later_snapshots)
+        read_at = max(earlier, evidence.for_this_snapshot)
+        proven_at = ReplicationEvidence.proven_at(rows[0])
+        return [_reading(key, row, read_at, proven_at) for key, row in zip(keys, rows, strict=True)]
 
-    async def used(self, most: int) -> Sequence[RouteKey]:
-        """The newest routes; see `UsedRoutes`."""
+    async def used(self, limit: int) -> Sequence[RouteKey]:
+        """The active routes created last, which are likely to be requested soon."""
         self._check()
-        async with self._guard.call(within=postgres_used.SECONDS), self._sessions.one() as session:
-            return await postgres_used.newest_routes(session.connection, most)
+        async with self._guard.call(within=HOT_KEYS_SECONDS), self._sessions.one() as session:
+            rows = await session.connection.fetch(_NEWEST, limit)
+        return [RouteKey(row["tenant"], row["service"], row["environment"], row["version"]) for row in rows]
 
     async def now(self) -> PrimaryTime:
-        """POSIX seconds on this server."""
+        """This server's clock."""
         self._check()
         async with self._guard.call(), self._sessions.one() as session:
             now: float = await session.connection.fetchval("SELECT extract(epoch FROM clock_timestamp())::float8")
             return PrimaryTime(now)
 
     def _check(self) -> None:
-        # Before the guard: its breaker would keep the server out for seconds after the connection is back.
+        # Before the guard: an open breaker would exclude the server for seconds after the connection is back.
         try:
             self._sessions.check()
         except NotConnected as error:
             raise DependencyUnavailable(self.name, str(error)) from error
 
     async def _greet(self, connection: "asyncpg.Connection[Any]") -> LocalTime:
-        """What a new connection remembers: until when its server is known to have heard everything."""
+        """The memory of a new session: the time up to which its server is proven to have every change."""
         sent = self._clock.monotonic()
-        return self._standing(await connection.fetchrow(STANDING), sent).shown_afterwards
+        return self._evidence(await connection.fetchrow(READ_EVIDENCE), sent).for_later_snapshots
 
-    def _standing(self, row: Any, sent: LocalTime) -> ReplicationEvidence:
+    def _evidence(self, row: Any, sent: LocalTime) -> ReplicationEvidence:
         return ReplicationEvidence.of(
             row, sent=sent, received=self._clock.monotonic(), primary_clock=self._primary_clock
         )
@@ -122,10 +150,10 @@ def _columns(keys: Sequence[RouteKey]) -> tuple[list[str], list[str], list[str],
     )
 
 
-def _reading(key: RouteKey, row: Any, read_at: LocalTime, proven: PrimaryTime) -> Reading:
+def _reading(key: RouteKey, row: Any, read_at: LocalTime, proven_at: PrimaryTime) -> Reading:
     tenant_revision = row["tenant_revision"] or 0
     if row["revision"] is None:
-        return Reading(key, State.ABSENT, None, tenant_revision, tenant_revision, read_at, proven)
+        return Reading(key, State.ABSENT, None, tenant_revision, tenant_revision, read_at, proven_at)
     if not row["is_active"]:
-        return Reading(key, State.INACTIVE, None, row["revision"], tenant_revision, read_at, proven)
-    return Reading(key, State.ACTIVE, row["url"], row["revision"], tenant_revision, read_at, proven)
+        return Reading(key, State.INACTIVE, None, row["revision"], tenant_revision, read_at, proven_at)
+    return Reading(key, State.ACTIVE, row["url"], row["revision"], tenant_revision, read_at, proven_at)

@@ -1,4 +1,4 @@
-"""Connections to one PostgreSQL server that stay open, and are there again soon after it is."""
+"""Connections to one PostgreSQL server that are kept open, and reopened soon after the server is back."""
 
 import asyncio
 import logging
@@ -20,11 +20,11 @@ _S = TypeVar("_S")
 
 
 class NotConnected(ConnectionError):
-    """There is no open connection right now."""
+    """No connection is open."""
 
 
 class Session(Generic[_S]):
-    """One connection, and what its owner wants to remember about the server behind it."""
+    """One connection, and a value that its user remembers about the server behind it."""
 
     def __init__(self, connection: "asyncpg.Connection[Any]", memory: _S) -> None:
         self.connection = connection
@@ -34,9 +34,9 @@ class Session(Generic[_S]):
 
 
 class Sessions(Generic[_S]):
-    """A fixed number of connections. Who needs one gets a free one, waits for one, or is told that there is none.
+    """A fixed number of connections. Users take a free one, wait for one, or get NotConnected when none is open.
 
-    `greet` is run on each new connection; what it returns is kept with it for as long as it is open.
+    `greet` runs on each new connection; its result is the memory of the session.
     """
 
     def __init__(
@@ -56,12 +56,12 @@ class Sessions(Generic[_S]):
         self._free: asyncio.LifoQueue[Session[_S]] = asyncio.LifoQueue()
         self._open = 0
         self._why = "not connected yet"
-        self._is_told = False
+        self._is_down_logged = False
         self.connected = asyncio.Event()
-        """Set once there was a connection."""
+        """Set by the first connection, and never cleared."""
 
     async def keep_open(self) -> None:
-        """Connect, and connect again whatever happens, until cancelled. Closes all connections then."""
+        """Connect, and reconnect after every loss, until cancelled. Closes all connections then."""
         async with asyncio.TaskGroup() as slots:
             for _ in range(self._count):
                 slots.create_task(self._keep_one_open())
@@ -73,12 +73,12 @@ class Sessions(Generic[_S]):
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[Session[_S]]:
-        """A connection for one query; waits for a free one. One whose query did not end in order is closed."""
+        """A connection for one query; waits for a free one. It is closed if the query was cut off."""
         session = await self._take()
         try:
             yield session
         except asyncpg.PostgresError:
-            # The server has answered, so the connection is in order.
+            # The server has answered, so the connection is usable.
             self._free.put_nowait(session)
             raise
         except BaseException:
@@ -99,7 +99,7 @@ class Sessions(Generic[_S]):
             try:
                 session = await self._connect()
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                self._note_failure(f"{type(error).__name__}: {error}")
+                self._record_failure(f"{type(error).__name__}: {error}")
                 await asyncio.sleep(backoff.pause())
                 continue
             backoff.reset()
@@ -111,7 +111,7 @@ class Sessions(Generic[_S]):
             timeout=CONNECT_SECONDS,
             server_settings={
                 "application_name": "data_plane",
-                "role": "tm_reader",  # which sees routes, and neither keys nor who changed what
+                "role": "tm_reader",  # may read routes, but neither access keys nor history
                 "default_transaction_read_only": "on",
                 "jit": "off",
             },
@@ -125,7 +125,7 @@ class Sessions(Generic[_S]):
 
     async def _hold(self, session: Session[_S]) -> None:
         self._open += 1
-        self._is_told = False
+        self._is_down_logged = False
         self._free.put_nowait(session)
         self.connected.set()
         try:
@@ -133,13 +133,13 @@ class Sessions(Generic[_S]):
         finally:
             self._open -= 1
             session.connection.terminate()
-        self._note_failure("the connection was lost")
+        self._record_failure("the connection was lost")
 
-    def _note_failure(self, why: str) -> None:
+    def _record_failure(self, why: str) -> None:
         self._why = why
         if not self._open:
-            # Every connection finds out by itself, again and again: told once.
-            level = logging.DEBUG if self._is_told else logging.WARNING
+            # Every connection notices the loss and retries: it is logged as a warning once.
+            level = logging.DEBUG if self._is_down_logged else logging.WARNING
             _log.log(level, "database not reachable", dependency=self._name, why=why)
-            self._is_told = True
+            self._is_down_logged = True
             self._on_down(why)

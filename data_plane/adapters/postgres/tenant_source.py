@@ -1,4 +1,4 @@
-"""All routes of a tenant from PostgreSQL, over connections of their own: a long answer keeps no resolve waiting."""
+"""All routes of a tenant from PostgreSQL, over separate connections, so that a large tenant delays no resolve request."""
 
 import math
 from typing import Any
@@ -14,11 +14,11 @@ from shared.runtime.health import DependencyHealth
 from shared.runtime.resilience import DependencyUnavailable, Guard
 
 TENANT_CONNECTIONS = 2
-"""To each database, for watchers that begin; also how many whole tenants it is asked for at once."""
+"""Connections to each database for new watches, and so the number of concurrent reads."""
 TENANT_SECONDS = 1.5
-"""For one whole tenant; below the deadline of a request."""
+"""Timeout of one read, below the deadline of a request."""
 
-# One statement is one snapshot: the revision and the routes belong together.
+# One statement reads one snapshot, so the routes are those of the revision.
 _READ = """
 SELECT tenants.revision, pg_is_in_recovery() AS is_standby, transaction_timestamp() AS began,
     (SELECT as_of FROM relay_heartbeat) AS heartbeat,
@@ -34,16 +34,16 @@ _routes = msgspec.json.Decoder(tuple[ActiveRoute, ...])
 
 
 class PostgresTenantSource:
-    """One PostgreSQL server, primary or standby, asked for whole tenants."""
+    """One PostgreSQL server, primary or standby."""
 
     def __init__(self, name: str, url: str, *, guard: Guard, health: DependencyHealth, clock: Clock) -> None:
         self.name = name
         self._guard = guard
         self._clock = clock
-        self._sessions = Sessions(name, url, TENANT_CONNECTIONS, greet=_nothing, on_down=health.mark_down)
+        self._sessions = Sessions(name, url, TENANT_CONNECTIONS, greet=_no_memory, on_down=health.mark_down)
 
     async def keep_open(self) -> None:
-        """Hold the connections until cancelled; a server that is down is tried again and again."""
+        """Keep the connections open until cancelled; a server that is down is retried."""
         await self._sessions.keep_open()
 
     async def read_tenant(self, tenant: str) -> TenantReading | None:
@@ -52,16 +52,16 @@ class PostgresTenantSource:
         except NotConnected as error:
             raise DependencyUnavailable(self.name, str(error)) from error
         async with self._guard.call(), self._sessions.one() as session:
-            asked = self._clock.monotonic()
+            sent = self._clock.monotonic()
             row = await session.connection.fetchrow(_READ, tenant)
-        return None if row is None else _reading(tenant, row, asked)
+        return None if row is None else _reading(tenant, row, sent)
 
 
-def _reading(tenant: str, row: Any, asked: LocalTime) -> TenantReading:
+def _reading(tenant: str, row: Any, sent: LocalTime) -> TenantReading:
     routes = _routes.decode(row["routes"]) if row["routes"] else ()
-    newest_at = LocalTime(-math.inf) if row["is_standby"] else asked
+    newest_at = LocalTime(-math.inf) if row["is_standby"] else sent
     return TenantReading(tenant, row["revision"], routes, ReplicationEvidence.proven_at(row), newest_at)
 
 
-async def _nothing(_: "asyncpg.Connection[Any]") -> None:
-    """There is nothing to remember about the server."""
+async def _no_memory(_: "asyncpg.Connection[Any]") -> None:
+    """A session needs no memory of the server."""

@@ -1,14 +1,14 @@
-"""The compare-and-set that Redis runs: a newer revision is never overwritten by an older one.
+"""The compare-and-set script that Redis runs: a lower revision never overwrites a higher one.
 
 KEYS[1]   the key
-ARGV      revision, state, url, remaining ms, age ms, sent at (Redis's clock, ms), ms to keep it past its life,
-          proven as of (the primary's clock, ms), the tenant's revision it reflects
-returns   {1} when stored, {0, what is stored, Redis's clock in ms} when that is newer, or the same for as long
+ARGV      revision, state, URL, remaining TTL (ms), age (ms), time of sending (Redis's clock, ms), time to keep the entry
+          past its TTL (ms), proven_at (the primary's clock, ms), tenant revision
+returns   {1} if the entry was stored; {0, the stored value, Redis's clock in ms} if the stored entry has a higher revision,
+          or the same revision and does not expire earlier
 
-Stored is a MessagePack array: revision, state, url, right as of, expires at, and the last two as they came. The two
-times are in ms of Redis's clock. They
-count from when the command was sent: one that lay in the socket of a frozen server must not live longer for it.
-(They count from now where Redis's clock was set back since the sender has last seen it.)
+The stored value is a MessagePack array: revision, state, URL, read_at, expires_at (both in ms of Redis's clock), proven_at
+and tenant revision. Both times are computed from the time of sending, so that a command delayed in the socket of a frozen
+server does not extend the TTL. If Redis's clock was set back since the sender last read it, they are computed from now.
 """
 
 SCRIPT = """
@@ -19,9 +19,9 @@ local sent = math.min(now, tonumber(ARGV[6]))
 local expires_at = sent + remaining
 local stored = redis.call('GET', KEYS[1])
 if stored then
-  local readable, held = pcall(cmsgpack.unpack, stored)
-  if readable and type(held) == 'table' and type(held[1]) == 'number' and type(held[5]) == 'number'
-    and (held[1] > revision or (held[1] == revision and held[5] >= expires_at)) then
+  local readable, current = pcall(cmsgpack.unpack, stored)
+  if readable and type(current) == 'table' and type(current[1]) == 'number' and type(current[5]) == 'number'
+    and (current[1] > revision or (current[1] == revision and current[5] >= expires_at)) then
     return {0, stored, now}
   end
 end

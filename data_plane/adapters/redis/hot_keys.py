@@ -1,4 +1,4 @@
-"""Which routes were asked for lately, as far as Redis can tell: it knows for how long each key has been idle."""
+"""The most recently used routes in Redis, by the idle time of each key."""
 
 import heapq
 from collections.abc import Sequence
@@ -12,23 +12,23 @@ from shared.schemas.validation import InvalidInput
 
 PAGE = 1000
 PAGE_SECONDS = 0.25
-MOST_LOOKED_AT = 100_000
-"""Of a larger cache, some: SCAN goes through it in an order that has nothing to do with use."""
+MAX_SCANNED = 100_000
+"""Keys read from a larger cache: a sample, because the order of SCAN is independent of use."""
 _PREFIX = b"route:"
 
 
-async def used_routes(client: Redis, guard: Guard, most: int) -> Sequence[RouteKey]:
-    """Those that were read or written last, at most so many. Raises DependencyUnavailable."""
+async def used_routes(client: Redis, guard: Guard, limit: int) -> Sequence[RouteKey]:
+    """The routes read or written last, at most `limit`. Raises DependencyUnavailable."""
     idle: dict[bytes, int] = {}
     cursor = 0
-    while len(idle) < MOST_LOOKED_AT:
+    while len(idle) < MAX_SCANNED:
         async with guard.call(within=PAGE_SECONDS):
             cursor, names = await client.scan(cursor, match=_PREFIX + b"*", count=PAGE)
             idle.update(await _idle(client, names))
         if cursor == 0:
             break
-    latest = heapq.nsmallest(most, idle.items(), key=lambda each: each[1])
-    return [key for name, _ in latest if (key := _key(name)) is not None]
+    last_used = heapq.nsmallest(limit, idle.items(), key=lambda each: each[1])
+    return [key for name, _ in last_used if (key := _key(name)) is not None]
 
 
 async def _idle(client: Redis, names: Sequence[Any]) -> dict[bytes, int]:
@@ -36,7 +36,7 @@ async def _idle(client: Redis, names: Sequence[Any]) -> dict[bytes, int]:
         for name in names:
             pipeline.object("IDLETIME", name)
         seconds: list[Any] = await pipeline.execute(raise_on_error=False)
-    # Gone meanwhile, or not known under the server's eviction policy: then any is as good as another.
+    # No idle time: the key expired meanwhile, or the server's eviction policy does not track it.
     return {name: idle if isinstance(idle, int) else 0 for name, idle in zip(names, seconds, strict=True)}
 
 

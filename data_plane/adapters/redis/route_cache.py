@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Sequence
-from typing import Any, NewType
+from typing import Any, NewType, TypeAlias
 
 import msgspec
 from redis.asyncio import Redis
@@ -22,14 +22,16 @@ from shared.runtime.micro_batcher import BatchedCall
 from shared.runtime.resilience import Guard
 from shared.schemas.identity import RouteKey
 
+ScriptArguments: TypeAlias = tuple[bytes | str | int, ...]
+"""KEYS and ARGV of one run of the script."""
 RedisTime = NewType("RedisTime", float)
 """Seconds of the Redis server's clock."""
 
 REDIS_FAILURES: tuple[type[Exception], ...] = (RedisError,)
 BATCH_SECONDS = 0.25
-"""Time for writing many entries at once; nobody who waits for an answer does that."""
-MOST_KEYS = 500
-"""In one write; larger ones would keep Redis from others for long."""
+"""Timeout of a write of many entries. No request waits for one."""
+MAX_BATCH_KEYS = 500
+"""Entries per write: Redis runs one script at a time, and larger writes would delay other clients."""
 _SCRIPT_ID = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -46,37 +48,38 @@ class _Stored(msgspec.Struct, array_like=True, frozen=True):
 _decoder = msgspec.msgpack.Decoder(_Stored)
 
 
-def connect(url: str, timeout: float) -> Redis:
-    """A client without hidden retries, and without timeouts of its own for each read and write: the guard has one for
-    the whole call. It connects when it is first used.
+def connect(url: str, timeout_seconds: float) -> Redis:
+    """A client without retries or timeouts per read and write: the guard has one for the whole call.
+
+    It connects on first use.
     """
-    return Redis.from_url(url, retry=Retry(NoBackoff(), 0), socket_timeout=None, socket_connect_timeout=timeout)
+    return Redis.from_url(url, retry=Retry(NoBackoff(), 0), socket_timeout=None, socket_connect_timeout=timeout_seconds)
 
 
 class RedisRouteCache:
-    """Entries under `route:<tenant>:<service>:<env>:<version>`, dated by Redis's own clock.
+    """Entries under `route:<tenant>:<service>:<env>:<version>`, dated by Redis's clock.
 
-    Instances and Redis need not agree on the time: every time that goes in or out is taken against Redis's clock as it
-    was read over the same connection. Errors of a round trip always shorten lives. What is proven of an entry is kept as
-    it is: on the primary's clock.
+    Local clocks and Redis's may differ: each time is converted by a reading of Redis's clock from the same connection, and
+    the duration of the round trip only ever shortens the remaining TTL. `proven_at` is stored unchanged, on the primary's
+    clock.
     """
 
     def __init__(self, client: Redis, *, guard: Guard, clock: Clock, metrics: Metrics, keep_seconds: float) -> None:
-        """`keep_seconds`: how long an entry is kept past its life."""
+        """`keep_seconds`: time for which an entry is kept past its TTL."""
         self._client = client
         self._guard = guard
         self._clock = clock
         self._keep_ms = math.ceil(keep_seconds * 1000)
         self._redis_clock: RemoteClock[LocalTime, RedisTime] = RemoteClock()
         self._sizes = metrics.histogram("tm_load_batch_keys").labels("redis")
-        # One connection: what comes in meanwhile shares the next round trip.
-        self._fills = BatchedCall(self._store, max_concurrent=1, max_size=MOST_KEYS)
+        # One write at a time: entries added meanwhile share the next round trip.
+        self._single_writes = BatchedCall(self._store, max_concurrent=1, max_size=MAX_BATCH_KEYS)
 
     async def get(self, key: RouteKey) -> Entry | None:
-        (held,) = await self.get_many([key])
-        if isinstance(held, UnreadableEntry):
-            raise held
-        return held
+        (found,) = await self.get_many([key])
+        if isinstance(found, UnreadableEntry):
+            raise found
+        return found
 
     async def get_many(self, keys: Sequence[RouteKey]) -> Sequence[Entry | UnreadableEntry | None]:
         self._sizes.observe(len(keys))
@@ -85,36 +88,36 @@ class RedisRouteCache:
             pipeline.time()
             pipeline.mget([_name(key) for key in keys])
             time, values = await pipeline.execute()
-        now_ms = self._note_time(sent, time)
-        return [_held(key, value, sent, now_ms) for key, value in zip(keys, values, strict=True)]
+        now_ms = self._observe_clock(sent, time)
+        return [_entry_or_error(key, value, sent, now_ms) for key, value in zip(keys, values, strict=True)]
 
     async def put(self, entries: Sequence[Entry]) -> Sequence[Entry | None]:
         if len(entries) == 1:
-            return [await self._fills(entries[0])]
+            return [await self._single_writes(entries[0])]
         return await self._store(entries, within=BATCH_SECONDS)
 
     async def _store(self, entries: Sequence[Entry], within: float | None = None) -> Sequence[Entry | None]:
         async with self._guard.call(within=within):
             if self._redis_clock.earliest(self._clock.monotonic()) is None:
                 sent = self._clock.monotonic()
-                self._note_time(sent, await self._client.time())
+                self._observe_clock(sent, await self._client.time())
             sent = self._clock.monotonic()
             replies = await self._compare_and_set([self._arguments(entry, sent) for entry in entries])
-        return [self._stood_in_the_way(entry, reply, sent) for entry, reply in zip(entries, replies, strict=True)]
+        return [self._current_entry(entry, reply, sent) for entry, reply in zip(entries, replies, strict=True)]
 
-    async def used(self, most: int) -> Sequence[RouteKey]:
-        """The routes asked for lately; see `UsedRoutes`."""
-        return await used_routes(self._client, self._guard, most)
+    async def used(self, limit: int) -> Sequence[RouteKey]:
+        """The most recently used routes."""
+        return await used_routes(self._client, self._guard, limit)
 
     async def close(self) -> None:
         await self._client.aclose()
 
-    def _note_time(self, sent: LocalTime, time: tuple[int, int]) -> float:
+    def _observe_clock(self, sent: LocalTime, time: tuple[int, int]) -> float:
         seconds = RedisTime(time[0] + time[1] / 1e6)
         self._redis_clock.observe(sent=sent, received=self._clock.monotonic(), remote=seconds)
         return seconds * 1000
 
-    def _arguments(self, entry: Entry, sent: LocalTime) -> tuple[bytes | str | int, ...]:
+    def _arguments(self, entry: Entry, sent: LocalTime) -> ScriptArguments:
         remaining, age = entry.expires_at - sent, sent - entry.read_at
         sent_at = self._redis_clock.earliest(sent) or 0.0
         return (
@@ -130,21 +133,21 @@ class RedisRouteCache:
             entry.tenant_revision,
         )
 
-    async def _compare_and_set(self, commands: Sequence[tuple[bytes | str | int, ...]]) -> list[Any]:
+    async def _compare_and_set(self, commands: Sequence[ScriptArguments]) -> list[Any]:
         try:
             return await self._run(commands)
         except NoScriptError:
-            # Redis has restarted, or was never used before. Running a command twice changes nothing.
+            # Redis was restarted, or is new. The commands are idempotent.
             await self._client.script_load(SCRIPT)
             return await self._run(commands)
 
-    async def _run(self, commands: Sequence[tuple[bytes | str | int, ...]]) -> list[Any]:
+    async def _run(self, commands: Sequence[ScriptArguments]) -> list[Any]:
         async with self._client.pipeline(transaction=False) as pipeline:
             for command in commands:
                 pipeline.evalsha(_SCRIPT_ID, 1, *command)
             return list(await pipeline.execute())
 
-    def _stood_in_the_way(self, entry: Entry, reply: list[Any], sent: LocalTime) -> Entry | None:
+    def _current_entry(self, entry: Entry, reply: list[Any], sent: LocalTime) -> Entry | None:
         if reply[0] == 1:
             return None
         try:
@@ -157,7 +160,9 @@ def _name(key: RouteKey) -> bytes:
     return f"route:{key.tenant}:{key.service}:{key.env}:{key.version}".encode()
 
 
-def _held(key: RouteKey, value: bytes | None, sent: LocalTime, now_ms: float) -> Entry | UnreadableEntry | None:
+def _entry_or_error(
+    key: RouteKey, value: bytes | None, sent: LocalTime, now_ms: float
+) -> Entry | UnreadableEntry | None:
     try:
         return None if value is None else _entry(key, value, sent, now_ms)
     except UnreadableEntry as error:

@@ -1,12 +1,12 @@
-"""A snapshot as bytes.
+"""The binary format of a snapshot.
 
-    magic                 14 bytes; shows at once that the file is one, and that nobody took it for text
+    magic                 14 bytes; identifies the file, and shows if a transfer as text has changed it
     version               2 bytes
     frames                4 bytes of length, then that many bytes of MessagePack: the head first, then lists of routes
     end                   a frame of length 0
     SHA-256               32 bytes, of everything before
 
-Numbers are big-endian. All or nothing: a file with one wrong bit, or without its end, is no snapshot.
+Numbers are big-endian. A file with one wrong bit, or without its end, is refused as a whole.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ _Seconds = Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)]
 
 
 class _Head(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
-    """`boot` and what follows: a HostTime; `primary`: sent, received, remote."""
+    """`boot`, `up_for` and `primary` are those of a HostTime; `primary` holds sent, received, remote."""
 
     written_at_ms: _Number
     offsets: dict[_Number, _Number]
@@ -49,7 +49,7 @@ class _Head(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=
 
 
 class _Route(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
-    """`read_at_ms`, `expires_at_ms`: on the host's clock. `proven_at_ms`: on the primary's, 0 where not known. The URL of
+    """`read_at_ms`, `expires_at_ms`: on the host's clock. `proven_at_ms`: on the primary's, 0 if unknown. The URL of
     a tombstone is empty.
     """
 
@@ -70,8 +70,8 @@ _heads = msgspec.msgpack.Decoder(_Head)
 _routes = msgspec.msgpack.Decoder(list[_Route])
 
 
-def opening(head: SnapshotHead) -> bytes:
-    """What a snapshot begins with."""
+def encode_head(head: SnapshotHead) -> bytes:
+    """The beginning of a snapshot."""
     host, trip = head.host, head.host.primary
     body = _Head(
         math.floor(head.written_at * 1000),
@@ -84,15 +84,15 @@ def opening(head: SnapshotHead) -> bytes:
     return MAGIC + struct.pack(">H", VERSION) + _frame(_encoder.encode(body))
 
 
-def frame_of(routes: Sequence[KeptRoute]) -> bytes:
-    """Some of the routes."""
-    return _frame(_encoder.encode([_packed(each) for each in routes]))
+def encode_routes(routes: Sequence[KeptRoute]) -> bytes:
+    """A frame of routes."""
+    return _frame(_encoder.encode([_pack_route(each) for each in routes]))
 
 
 def parse(content: bytes) -> Snapshot:
-    """The snapshot in the content of a file. Raises SnapshotRefused, saying what is wrong with it."""
+    """The snapshot in the content of a file. Raises SnapshotRefused, with the reason."""
     if not content.startswith(MAGIC):
-        raise SnapshotRefused("truncated" if MAGIC.startswith(content) else "this is no snapshot of a resolver")
+        raise SnapshotRefused("truncated" if MAGIC.startswith(content) else "this is not a snapshot of a resolver")
     if len(content) < _FRAMES_AT + DIGEST_BYTES:
         raise SnapshotRefused("truncated")
     [version] = struct.unpack_from(">H", content, _VERSION_AT)
@@ -108,10 +108,10 @@ def _parse_frames(body: memoryview) -> Snapshot:
     frames = _frames(body)
     try:
         head = _heads.decode(next(frames))
-        routes = [_unpacked(route) for frame in frames for route in _routes.decode(frame)]
+        routes = [_unpack_route(route) for frame in frames for route in _routes.decode(frame)]
     except (msgspec.DecodeError, InvalidInput, ValueError, StopIteration) as error:
         raise SnapshotRefused(f"its content is wrong: {type(error).__name__}: {error}"[:300]) from error
-    return Snapshot(_unpacked_head(head), routes)
+    return Snapshot(_unpack_head(head), routes)
 
 
 def _frames(body: memoryview) -> Iterator[memoryview]:
@@ -120,12 +120,12 @@ def _frames(body: memoryview) -> Iterator[memoryview]:
         yield body[at + 4 : at + 4 + length]
         at += 4 + length
     if at + 4 != len(body):
-        raise ValueError("there is something after the end")
+        raise ValueError("there are bytes after the end")
 
 
 def _length(body: memoryview, at: int) -> int:
     if at + 4 > len(body):
-        raise ValueError("there is no end")
+        raise ValueError("the end is missing")
     return int.from_bytes(body[at : at + 4], "big")
 
 
@@ -133,7 +133,7 @@ def _frame(body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + body
 
 
-def _unpacked_head(head: _Head) -> SnapshotHead:
+def _unpack_head(head: _Head) -> SnapshotHead:
     primary = None
     if head.primary is not None:
         sent, received, remote = head.primary
@@ -142,7 +142,7 @@ def _unpacked_head(head: _Head) -> SnapshotHead:
     return SnapshotHead(head.written_at_ms / 1000, head.offsets, head.revisions, host)
 
 
-def _packed(route: KeptRoute) -> _Route:
+def _pack_route(route: KeptRoute) -> _Route:
     key = route.key
     return _Route(
         key.tenant,
@@ -158,7 +158,7 @@ def _packed(route: KeptRoute) -> _Route:
     )
 
 
-def _unpacked(route: _Route) -> KeptRoute:
+def _unpack_route(route: _Route) -> KeptRoute:
     return KeptRoute(
         RouteKey(route.tenant, route.service, route.env, route.version),
         State.ACTIVE if route.url else State.INACTIVE,

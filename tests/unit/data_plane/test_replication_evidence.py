@@ -13,7 +13,7 @@ SENT, RECEIVED = LocalTime(1000.0), LocalTime(1000.5)
 
 def _row(**shown: object) -> dict[str, object]:
     """A standby that shows nothing but what is given."""
-    nothing = {"heartbeat": None, "heard_sent": None, "heard_received": None}
+    nothing = {"heartbeat": None, "last_message_sent": None, "last_message_received": None}
     return {"is_standby": True, "server_time": _NOON, **nothing, **shown}
 
 
@@ -38,10 +38,10 @@ def test_a_heartbeat_in_the_snapshot_dates_the_snapshot() -> None:
 
 
 def test_what_the_wal_receiver_heard_dates_later_snapshots_only() -> None:
-    row = _row(heartbeat=_ago(3), heard_sent=_ago(0.2), heard_received=_ago(0.1))
+    row = _row(heartbeat=_ago(3), last_message_sent=_ago(0.2), last_message_received=_ago(0.1))
     standing = _standing(row)
-    assert standing.in_snapshot == SENT - 3
-    assert math.isclose(standing.shown_afterwards, SENT - 0.1)
+    assert standing.for_this_snapshot == SENT - 3
+    assert math.isclose(standing.for_later_snapshots, SENT - 0.1)
 
 
 def test_the_primarys_clock_is_believed_before_the_standbys_own() -> None:
@@ -49,8 +49,8 @@ def test_the_primarys_clock_is_believed_before_the_standbys_own() -> None:
     # The standby's clock is an hour behind the primary's: by itself it would look as if it were ahead.
     primary_clock.observe(sent=SENT, received=SENT, remote=PrimaryTime((_NOON + timedelta(hours=1)).timestamp()))
     row = _row(heartbeat=_NOON + timedelta(minutes=59))
-    assert _standing(row, primary_clock).in_snapshot == SENT - 60
+    assert _standing(row, primary_clock).for_this_snapshot == SENT - 60
 
 
 def test_no_snapshot_is_from_the_future() -> None:
-    assert _standing(_row(heartbeat=_ago(-30))).in_snapshot == SENT
+    assert _standing(_row(heartbeat=_ago(-30))).for_this_snapshot == SENT

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from data_plane.adapters.snapshot.file import MOST_BYTES, SnapshotFile
-from data_plane.adapters.snapshot.format import END, MAGIC, frame_of, opening, parse
+from data_plane.adapters.snapshot.file import MAX_BYTES, SnapshotFile
+from data_plane.adapters.snapshot.format import END, MAGIC, encode_head, encode_routes, parse
 from data_plane.domain.entry import State
 from data_plane.domain.remote_clock import UNPROVEN, PrimaryTime, RoundTrip
 from data_plane.domain.snapshot import HostTime, KeptRoute, Snapshot, SnapshotHead
@@ -41,7 +41,7 @@ async def of(*batches: Sequence[KeptRoute]) -> AsyncIterator[Sequence[KeptRoute]
 
 
 def content(*routes: KeptRoute) -> bytes:
-    return sealed(opening(HEAD) + frame_of(routes) + END)
+    return sealed(encode_head(HEAD) + encode_routes(routes) + END)
 
 
 async def test_written_snapshot_is_read_back(tmp_path: Path) -> None:
@@ -106,8 +106,8 @@ async def test_foreign_file_is_neither_read_nor_replaced(tmp_path: Path, foreign
 async def test_oversized_file_is_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "resolver"
     path.write_bytes(MAGIC)
-    os.truncate(path, MOST_BYTES + 1)  # takes no room on the disk
-    with pytest.raises(SnapshotRefused, match=f"resolver: it has {MOST_BYTES + 1} bytes, and no snapshot is larger"):
+    os.truncate(path, MAX_BYTES + 1)  # takes no room on the disk
+    with pytest.raises(SnapshotRefused, match=f"resolver: it has {MAX_BYTES + 1} bytes, and no snapshot is larger"):
         await SnapshotFile(path).read()
 
 
@@ -138,8 +138,8 @@ def test_every_truncation_is_refused() -> None:
 @example(b"\x00\x00\x00\x00")
 @example(b"\x00\x00\x00\x01\x93" + END)
 @example(b"\xff\xff\xff\xff")
-@example(opening(HEAD)[len(MAGIC) + 2 :])
-@example(opening(HEAD)[len(MAGIC) + 2 :] + b"\x00\x00\x10\x00" + b"\x91" * 4096 + END)
+@example(encode_head(HEAD)[len(MAGIC) + 2 :])
+@example(encode_head(HEAD)[len(MAGIC) + 2 :] + b"\x00\x00\x10\x00" + b"\x91" * 4096 + END)
 def test_arbitrary_bytes_with_a_valid_checksum_are_refused(body: bytes) -> None:
     with pytest.raises(SnapshotRefused):
         parse(sealed(MAGIC + b"\x00\x02" + body))
@@ -156,7 +156,7 @@ _NUMBER = st.integers(min_value=-(2**63), max_value=2**64 - 1)
 def test_route_with_arbitrary_fields_is_read_or_refused(values: list[object]) -> None:
     frame = msgspec.msgpack.encode([values])
     try:
-        found = parse(sealed(opening(HEAD) + len(frame).to_bytes(4, "big") + frame + END))
+        found = parse(sealed(encode_head(HEAD) + len(frame).to_bytes(4, "big") + frame + END))
     except SnapshotRefused:
         return
     assert [str(each.key) for each in found.routes] == [":".join(map(str, values[:4]))]
