@@ -1,13 +1,9 @@
 """Readiness of this process, and the state of each of its dependencies."""
 
-import signal
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
 
 from shared.runtime.redaction import redact
-
-DRAIN_SIGNAL = signal.SIGUSR1
-"""Sent by the server's parent process to its workers before shutdown: they report not ready and keep serving requests."""
 
 
 @dataclass

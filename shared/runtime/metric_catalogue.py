@@ -97,6 +97,7 @@ CATALOGUE: tuple[Metric, ...] = (
     _histogram(
         "tm_dependency_request_duration_seconds", ALL, "Duration of calls that got a response", LATENCY, dependency=OPEN
     ),
+    _gauge("tm_http_connections_open", ALL, "Open connections to the HTTP port, idle ones included", "livemax"),
     _histogram("tm_event_loop_lag_seconds", ALL, "Delay of a timer of the event loop", LATENCY),
     _counter("tm_log_records_total", ALL, "Log records written", level=_LEVELS),
     _counter(

@@ -1,15 +1,14 @@
 """The metric catalogue as Prometheus metrics, and their exposition for `/metrics`."""
 
 import itertools
-import os
 import platform
 from collections.abc import Callable
 from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from shared.runtime.metric_catalogue import CATALOGUE, OPEN, Metric
+from shared.runtime.metric_files import merged_registry
 from shared.runtime.service import Service
 from shared.runtime.version import VERSION
 
@@ -63,7 +62,7 @@ class Metrics:
     def exposition(self) -> bytes:
         """The metrics in the Prometheus text format, merged over the worker processes where there are several."""
         self.refresh()
-        return generate_latest(_merged() or self._registry)
+        return generate_latest(merged_registry() or self._registry)
 
 
 def _build(metric: Metric, registry: CollectorRegistry) -> _Collector:
@@ -80,20 +79,3 @@ def _build(metric: Metric, registry: CollectorRegistry) -> _Collector:
         for values in itertools.product(*metric.labels.values()):
             built.labels(*values)
     return built
-
-
-def _merged() -> CollectorRegistry | None:
-    directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR")  # noqa: TID251 - prometheus_client's own switch
-    if directory is None:
-        return None
-    _remove_dead_workers(directory)
-    registry = CollectorRegistry()
-    MultiProcessCollector(registry, directory)  # type: ignore[no-untyped-call]
-    return registry
-
-
-def _remove_dead_workers(directory: str) -> None:
-    pids = {int(name.rsplit("_", 1)[1].removesuffix(".db")) for name in os.listdir(directory) if name.endswith(".db")}
-    for pid in pids:
-        if not os.path.exists(f"/proc/{pid}"):
-            mark_process_dead(pid, directory)  # type: ignore[no-untyped-call]

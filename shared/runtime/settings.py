@@ -1,11 +1,13 @@
 """The settings that all three services share, read from `TM_…` environment variables."""
 
+import ipaddress
 import os
 import re
 import socket
 import sys
 from collections.abc import Iterable
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
@@ -76,6 +78,23 @@ class ServiceSettings(BaseSettings):
     workers: int = Field(
         default=1, ge=1, le=64, description="Worker processes that share the port. `/metrics` merges their values."
     )
+    metrics_dir: Path | None = Field(
+        default=None,
+        description="Folder for the metric files of several workers, emptied at start; none uses a temporary one.",
+    )
+    http_idle_seconds: float = Field(
+        default=75.0,
+        ge=1,
+        le=3600,
+        description="Seconds that a connection may be idle, or take to send the head of a request, before it is closed; "
+        "longer than the idle time of the load balancers in front (most: 60).",
+    )
+    max_connections: int | None = Field(
+        default=None,
+        ge=1,
+        description="Open connections of one worker, idle ones included; further ones wait. None: as many as the "
+        "process may open files, less 512.",
+    )
     instance_id: str = Field(
         default_factory=socket.gethostname,
         description="Name of this instance in logs, health and status reports. Unique per process.",
@@ -133,6 +152,15 @@ class ServiceSettings(BaseSettings):
     jwt_role_claim: str = Field(
         default="role", description="Claim that names the caller's role: admin, editor, viewer or resolver."
     )
+
+    @field_validator("http_host")
+    @classmethod
+    def _is_address(cls, host: str) -> str:
+        host = "127.0.0.1" if host == "localhost" else host.removeprefix("[").removesuffix("]")
+        try:
+            return str(ipaddress.ip_address(host))
+        except ValueError:
+            raise ValueError("must be an IP address, such as 127.0.0.1, 0.0.0.0 or ::, or localhost") from None
 
     _split_algorithms = field_validator("jwt_algorithms", mode="before")(split_commas)
 

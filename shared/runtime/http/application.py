@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from functools import partial
 
 import structlog
@@ -14,7 +14,7 @@ from litestar.types import ControllerRouterHandler
 
 from shared.runtime.access.authenticator import Authenticator
 from shared.runtime.background import in_background
-from shared.runtime.health import DRAIN_SIGNAL, Health
+from shared.runtime.health import Health
 from shared.runtime.http.authentication import (
     ACCESS_PROBLEM_TYPES,
     AuthenticationMiddleware,
@@ -22,6 +22,7 @@ from shared.runtime.http.authentication import (
     access_guard,
     no_such_path,
 )
+from shared.runtime.http.open_connections import SAMPLE_SECONDS, sample_open_connections
 from shared.runtime.http.openapi.problems import document_common_problems
 from shared.runtime.http.openapi.response_headers import document_response_headers
 from shared.runtime.http.openapi.security import SECURITY, SECURITY_SCHEMES, AccessDocumentation
@@ -33,6 +34,7 @@ from shared.runtime.http.telemetry import TelemetryMiddleware
 from shared.runtime.logs import CountingHandler
 from shared.runtime.metrics import Metrics
 from shared.runtime.version import VERSION
+from shared.runtime.worker_signals import obeying_parent
 
 _SAMPLE_SECONDS = 1.0
 
@@ -62,6 +64,7 @@ def build_application(
     exist. `lifespan` opens the service's resources in order and closes them in reverse. `write_problem_types`: the
     problems that any write can have, for the OpenAPI document.
     """
+    limits = limits or RequestLimits()
     litestar = Litestar(
         route_handlers=[*handlers, *probe_handlers(health, metrics)],
         exception_handlers=ProblemHandlers({**ACCESS_PROBLEM_TYPES, **problem_types}).as_map(),
@@ -76,24 +79,31 @@ def build_application(
             security=SECURITY,
             render_plugins=[ScalarRenderPlugin(), JsonRenderPlugin(), YamlRenderPlugin()],
         ),
-        lifespan=[lambda _: _serving(health, metrics, lifespan or nullcontext)],
+        lifespan=[lambda _: _serving(health, metrics, lifespan or nullcontext, limits.http_port)],
         request_max_body_size=MAX_BODY_BYTES,
         logging_config=None,
     )
     document_common_problems(litestar.openapi_schema, write_problem_types)
     document_response_headers(litestar)
     authenticated = AuthenticationMiddleware(OptionsAllowMiddleware(litestar), authenticator)
-    limited = RequestLimitsMiddleware(authenticated, limits or RequestLimits(), metrics)
+    limited = RequestLimitsMiddleware(authenticated, limits, metrics)
     return TelemetryMiddleware(limited, health=health, metrics=metrics)
 
 
 @asynccontextmanager
-async def _serving(health: Health, metrics: Metrics, lifespan: Lifespan) -> AsyncIterator[None]:
-    asyncio.get_running_loop().add_signal_handler(DRAIN_SIGNAL, _drain, health)
+async def _serving(health: Health, metrics: Metrics, lifespan: Lifespan, port: int | None) -> AsyncIterator[None]:
     log_counter = CountingHandler(metrics.counter("tm_log_records_total"))
     logging.getLogger().addHandler(log_counter)
     try:
-        async with in_background(partial(_sample, metrics), "event loop and gauge sampling"), lifespan():
+        async with AsyncExitStack() as opened:
+            await opened.enter_async_context(obeying_parent(partial(_drain, health)))
+            await opened.enter_async_context(in_background(partial(_sample, metrics), "event loop and gauge sampling"))
+            if port is not None:
+                sample = partial(sample_open_connections, port, metrics)
+                await opened.enter_async_context(
+                    in_background(sample, "open connections", every_seconds=SAMPLE_SECONDS)
+                )
+            await opened.enter_async_context(lifespan())
             health.started = True
             _log.info("serving")
             yield

@@ -36,13 +36,15 @@ _current: ContextVar[_PendingRequest | None] = ContextVar("pending_request", def
 class RequestLimits:
     """Limits per request, and of concurrent requests per process.
 
-    `deadline_seconds`: until the response begins. `max_header_bytes`: of all header fields together.
+    `deadline_seconds`: until the response begins. `max_header_bytes`: of all header fields together. `http_port`: the
+    port whose open connections are counted (None: they are not).
     """
 
     deadline_seconds: float = 2.0
     max_concurrent_requests: int = 512
     max_header_fields: int = 64
     max_header_bytes: int = 16 * 1024
+    http_port: int | None = None
 
 
 def request_limits_of(settings: ServiceSettings) -> RequestLimits:
@@ -52,6 +54,7 @@ def request_limits_of(settings: ServiceSettings) -> RequestLimits:
         settings.max_concurrent_requests,
         settings.max_header_fields,
         settings.max_header_bytes,
+        settings.http_port,
     )
 
 
