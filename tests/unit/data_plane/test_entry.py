@@ -1,4 +1,4 @@
-"""What is known of a route: which of two entries is newer, and how long one lives."""
+"""Entries: which of two is newer, and their TTL."""
 
 import pytest
 from hypothesis import given
@@ -47,7 +47,7 @@ def test_two_readings_of_one_revision_add_up() -> None:
 
 
 @pytest.mark.parametrize(("state", "life"), [(State.ACTIVE, 60), (State.INACTIVE, 10), (State.ABSENT, 10)])
-def test_life_counts_from_when_the_entry_was_right(state: State, life: float) -> None:
+def test_ttl_counts_from_when_the_entry_was_right(state: State, life: float) -> None:
     url = "https://a" if state is State.ACTIVE else None
     entry = TTL_POLICY.entry(KEY, state, url, 1, read_at=LocalTime(95), now=NOW)
     assert (entry.read_at, entry.expires_at) == (LocalTime(95), LocalTime(95 + life))

@@ -29,7 +29,7 @@ async def test_a_deactivated_route_is_not_resolved(world: World) -> None:
     assert told(await instance.resolve()) == "inactive l1"
 
 
-async def test_an_events_life_counts_from_the_change(world: World) -> None:
+async def test_ttl_of_an_event_counts_from_the_change(world: World) -> None:
     event = world.database.commit(KEY, "https://v1")
     world.clock.advance(40)
     instance = world.instance()
@@ -109,7 +109,7 @@ async def test_a_gap_of_one_tenant_leaves_the_others_alone(world: World) -> None
     assert told(await instance.resolve(foreign)) == "https://b l1"
 
 
-async def test_doubted_entries_are_still_answered_when_no_source_can_tell(world: World) -> None:
+async def test_suspect_entries_are_served_while_no_source_can_be_read(world: World) -> None:
     instance = await _with_a_gap(world)
     world.all_databases(down=True)
     world.redis.is_down = True
@@ -145,7 +145,7 @@ async def test_redis_gets_what_it_missed_before_it_is_read_again(world: World) -
     assert world.redis.gets == gets + 1
 
 
-async def test_when_too_much_was_missed_redis_is_not_read_for_one_more_life(world: World) -> None:
+async def test_redis_is_not_read_for_one_ttl_after_pending_changes_were_dropped(world: World) -> None:
     instance = world.instance()
     world.redis.is_down = True
     keys = [RouteKey("team-a", f"s{number}", "prod", "v1") for number in range(10_001)]

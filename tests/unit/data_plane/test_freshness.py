@@ -51,7 +51,7 @@ def read(key: RouteKey, clock: MovableClock) -> Entry:
 
 
 @pytest.mark.parametrize("mark_suspect", [of_the_tenant, of_all])
-def test_doubted_entries_are_not_read_again_all_at_once(clock: MovableClock, mark_suspect: Doubting) -> None:
+def test_suspect_entries_do_not_expire_at_once(clock: MovableClock, mark_suspect: Doubting) -> None:
     freshness = a_freshness(clock)
     waiting = [read(key, clock) for key in KEYS]
     mark_suspect(freshness)
@@ -65,7 +65,7 @@ def test_doubted_entries_are_not_read_again_all_at_once(clock: MovableClock, mar
 
 @pytest.mark.parametrize("mark_suspect", [of_the_tenant, of_all])
 @pytest.mark.parametrize("steps_between", [1, 20])
-def test_however_often_entries_are_doubted_each_is_read_again_in_time(
+def test_repeated_marks_do_not_postpone_the_expiry(
     clock: MovableClock, mark_suspect: Doubting, steps_between: int
 ) -> None:
     freshness = a_freshness(clock)
@@ -87,7 +87,7 @@ _steps = st.tuples(
 
 
 @given(st.lists(_steps, max_size=60))
-def test_whatever_doubts_come_an_entry_is_fresh_until_its_first_one_and_not_much_longer(
+def test_entry_stays_fresh_until_shortly_after_its_first_mark(
     steps: list[tuple[float, Doubting]],
 ) -> None:
     clock = MovableClock()

@@ -1,4 +1,4 @@
-"""What is missed together is looked up together, once for all who wait for it, and in time."""
+"""Loads of the same key are coalesced, lookups are batched, and each load has a deadline."""
 
 import asyncio
 from collections.abc import Sequence
@@ -129,7 +129,7 @@ async def test_each_demand_is_a_load_of_its_own(servers: Servers) -> None:
     assert servers.reads == [(FIRST, PICKY)]
 
 
-async def test_what_was_found_first_is_told_when_nobody_knows_better(servers: Servers) -> None:
+async def test_entry_from_redis_is_the_result_if_no_database_responds(servers: Servers) -> None:
     servers.cached = {FIRST}
     servers.databases_know = False
     loads = loads_from(servers)
@@ -137,7 +137,7 @@ async def test_what_was_found_first_is_told_when_nobody_knows_better(servers: Se
     assert await _layer(loads.load(SECOND)) is None
 
 
-async def test_who_gives_up_does_not_end_the_load_of_the_others(servers: Servers) -> None:
+async def test_cancelled_waiter_does_not_cancel_the_load(servers: Servers) -> None:
     loads = loads_from(servers)
     servers.databases.clear()
     leaving, staying = loads.load(FIRST), loads.load(FIRST)
@@ -175,9 +175,7 @@ async def test_what_was_given_up_while_it_waited_is_not_looked_for(servers: Serv
 
 
 @pytest.mark.parametrize("is_cached", [True, False])
-async def test_an_error_is_told_to_everyone_who_waits_and_the_next_tries_again(
-    servers: Servers, is_cached: bool
-) -> None:
+async def test_error_reaches_every_waiter_and_the_next_load_starts_anew(servers: Servers, is_cached: bool) -> None:
     loads = loads_from(servers)
     gate = servers.redis if is_cached else servers.databases
     gate.clear()
@@ -192,7 +190,7 @@ async def test_an_error_is_told_to_everyone_who_waits_and_the_next_tries_again(
     assert await _layer(loads.load(FIRST)) is Layer.REPLICA
 
 
-async def test_an_error_in_what_was_found_is_told_at_once(servers: Servers) -> None:
+async def test_error_in_a_result_reaches_the_waiters_at_once(servers: Servers) -> None:
     loads = loads_from(servers)
     servers.cached = {FIRST, SECOND}
     servers.mistake = LookupError("a mistake")
@@ -201,7 +199,7 @@ async def test_an_error_in_what_was_found_is_told_at_once(servers: Servers) -> N
             await answer
 
 
-async def test_nothing_is_asked_in_the_name_of_one_caller(servers: Servers) -> None:
+async def test_load_runs_outside_the_context_of_its_first_caller(servers: Servers) -> None:
     loads = loads_from(servers)
     CALLER.set("the first")
     await asyncio.wait([loads.load(FIRST), loads.load(SECOND)])

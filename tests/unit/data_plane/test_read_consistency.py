@@ -40,7 +40,7 @@ async def test_a_caller_that_wants_it_as_of_now_gets_it_from_the_primary(world: 
     )
 
 
-async def test_a_caller_that_wants_what_nobody_can_tell_is_told_how_old_the_best_is(world: World) -> None:
+async def test_refusal_names_the_best_known_bound(world: World) -> None:
     world.database.commit(KEY, "https://v1")
     instance = world.instance()
     await instance.resolve()
@@ -53,7 +53,7 @@ async def test_a_caller_that_wants_what_nobody_can_tell_is_told_how_old_the_best
         await instance.resolve(OTHER, consistency=ReadConsistency(max_age=5))
 
 
-async def test_a_write_is_read_from_a_replica_that_has_it_before_its_event_is_heard(world: World) -> None:
+async def test_write_is_read_from_a_replica_before_its_event_arrives(world: World) -> None:
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     world.database.commit(KEY, "https://v2")
@@ -82,7 +82,7 @@ async def test_a_write_that_no_database_can_tell_of_is_waited_for(world: World) 
     assert (await waiting).entry.url == "https://v2"
 
 
-async def test_a_write_is_waited_for_while_nobody_can_tell(world: World) -> None:
+async def test_request_waits_for_a_revision_while_no_source_can_be_read(world: World) -> None:
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     event = world.database.commit(KEY, "https://v2")
@@ -95,7 +95,7 @@ async def test_a_write_is_waited_for_while_nobody_can_tell(world: World) -> None
     assert told(await waiting) == "https://v2 l1"
 
 
-async def test_a_route_nobody_can_tell_of_is_waited_for_when_its_revision_is_named(world: World) -> None:
+async def test_request_for_an_unknown_route_waits_for_its_revision(world: World) -> None:
     instance = world.instance()
     event = world.database.commit(KEY, "https://v1")
     world.redis.is_down = True
@@ -126,7 +126,7 @@ async def _has_read(world: World, times: int = 1) -> bool:
     return world.replica.reads >= times
 
 
-async def test_a_revision_that_nobody_can_tell_of_is_refused_at_the_deadline_with_the_one_reached(world: World) -> None:
+async def test_refusal_at_the_deadline_names_the_revision_reached(world: World) -> None:
     instance = world.instance(resolve_deadline_seconds=4 * RETRY_SECONDS)
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     world.redis.is_down = True
@@ -136,7 +136,7 @@ async def test_a_revision_that_nobody_can_tell_of_is_refused_at_the_deadline_wit
     assert 2 <= world.replica.reads <= 6
 
 
-async def test_an_age_that_nobody_can_tell_is_not_waited_for(world: World) -> None:
+async def test_request_does_not_wait_for_an_unknown_age(world: World) -> None:
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     world.redis.is_down = True

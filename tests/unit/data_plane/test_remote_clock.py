@@ -40,6 +40,6 @@ def test_a_clock_that_was_set_is_believed_at_once() -> None:
     assert clock.earliest(20.2) == 100
 
 
-def test_an_unheard_clock_tells_nothing() -> None:
+def test_clock_without_a_round_trip_has_no_estimate() -> None:
     clock: RemoteClock[float, float] = RemoteClock()
     assert (clock.earliest(1), clock.latest(1), clock.local_time_of(1, at=1)) == (None, None, None)

@@ -55,7 +55,7 @@ def test_all_are_usable_at_first(replicas: ReplicaPool) -> None:
     assert sorted(asked(replicas)) == ["replica-1", "replica-2", "replica-3"]
 
 
-def test_one_that_is_too_far_behind_is_left_out_at_once_and_asked_last(replicas: ReplicaPool) -> None:
+def test_lagging_replica_is_unusable_at_once_and_read_last(replicas: ReplicaPool) -> None:
     replicas.observe("replica-2", BEHIND + 5)
     replicas.observe("replica-3", BEHIND)
     assert asked(replicas) == ["replica-1"]
@@ -69,7 +69,7 @@ def test_one_that_is_silent_for_long_enough_is_left_out(replicas: ReplicaPool) -
     assert "replica-2" not in asked(replicas)
 
 
-def test_it_is_asked_again_only_when_it_is_well_again_several_times_in_a_row(replicas: ReplicaPool) -> None:
+def test_replica_is_usable_again_after_several_good_measurements(replicas: ReplicaPool) -> None:
     replicas.observe("replica-2", BEHIND)
     for lag in [RETURN_SECONDS, 0.0, 0.0, None, 0.0, 0.0, RETURN_SECONDS + 1, *[0.0] * (SUCCESSES - 1)]:
         replicas.observe("replica-2", lag)
@@ -95,7 +95,7 @@ def test_the_lag_shown_grows_while_the_replica_is_silent(
     assert shown == [3.0, 0.5, 1.5, 2.5, 0.25, 1.25]
 
 
-def test_a_replica_that_never_told_its_lag_may_be_behind_by_anything(replicas: ReplicaPool, metrics: Metrics) -> None:
+def test_lag_of_an_unmeasured_replica_is_infinite(replicas: ReplicaPool, metrics: Metrics) -> None:
     replicas.observe("replica-1", 0.0)
     replicas.observe("replica-2", None)
     assert (lag_shown(metrics, "replica-1"), lag_shown(metrics, "replica-2")) == (0.0, math.inf)
@@ -112,7 +112,7 @@ def test_it_never_comes_back_without_good_answers_and_never_stays_beyond_the_lim
             assert all(each is not None and each < RETURN_SECONDS for each in lags[place - SUCCESSES : place])
 
 
-async def test_while_the_replica_is_behind_the_primary_is_asked_and_the_replica_when_that_is_down_too() -> None:
+async def test_lagging_replica_is_read_only_if_the_primary_fails() -> None:
     world = World()
     world.database.commit(KEY, "https://v1")
     instance = world.instance()
@@ -127,7 +127,7 @@ async def test_while_the_replica_is_behind_the_primary_is_asked_and_the_replica_
     assert KEY in world.redis.entries
 
 
-async def test_an_unfit_replica_that_lacks_what_was_heard_is_used_for_a_moment_only() -> None:
+async def test_reading_behind_the_applied_events_has_a_short_ttl() -> None:
     world = World()
     world.database.commit(KEY, "https://v1")
     world.replica.stop_here()

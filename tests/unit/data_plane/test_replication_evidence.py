@@ -25,7 +25,7 @@ def _ago(seconds: float) -> datetime:
     return _NOON - timedelta(seconds=seconds)
 
 
-def test_a_primary_is_right_as_of_when_it_was_asked() -> None:
+def test_reading_of_the_primary_is_right_when_it_was_sent() -> None:
     assert _standing(_row(is_standby=False)) == ReplicationEvidence(SENT, SENT)
 
 
@@ -37,7 +37,7 @@ def test_a_heartbeat_in_the_snapshot_dates_the_snapshot() -> None:
     assert _standing(_row(heartbeat=_ago(3))) == ReplicationEvidence(LocalTime(SENT - 3), LocalTime(SENT - 3))
 
 
-def test_what_the_wal_receiver_heard_dates_later_snapshots_only() -> None:
+def test_wal_receiver_message_dates_later_snapshots_only() -> None:
     row = _row(heartbeat=_ago(3), last_message_sent=_ago(0.2), last_message_received=_ago(0.1))
     standing = _standing(row)
     assert standing.for_this_snapshot == SENT - 3

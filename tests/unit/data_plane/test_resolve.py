@@ -22,7 +22,7 @@ async def test_a_route_is_found_in_the_replica_then_in_the_process_then_by_anoth
     assert told(await second.resolve()) == "https://v1 redis"
 
 
-async def test_life_is_end_to_end_and_not_per_layer(world: World) -> None:
+async def test_ttl_is_end_to_end_and_not_per_layer(world: World) -> None:
     world.database.commit(KEY, "https://v1")
     await world.instance().resolve()
     world.clock.advance(40)
@@ -33,7 +33,7 @@ async def test_life_is_end_to_end_and_not_per_layer(world: World) -> None:
     assert told(await second.resolve()) == "https://v1 replica"
 
 
-async def test_an_instance_told_to_keep_entries_for_less_does_so_with_those_of_others(world: World) -> None:
+async def test_instance_with_a_shorter_ttl_applies_it_to_entries_of_others(world: World) -> None:
     world.database.commit(KEY, "https://v1")
     await world.instance().resolve()
     brief = world.instance(positive_ttl_seconds=5)
@@ -75,7 +75,7 @@ async def test_a_replica_that_is_too_far_behind_is_passed_over(world: World, lag
     assert told(await world.instance().resolve()) == "https://v2 primary"
 
 
-async def test_a_replica_behind_what_was_heard_is_passed_over(world: World) -> None:
+async def test_replica_behind_the_applied_events_is_skipped(world: World) -> None:
     world.database.commit(KEY, "https://v1")
     world.replica.stop_here()
     other = RouteKey("team-a", "other", "prod", "v1")
@@ -84,7 +84,7 @@ async def test_a_replica_behind_what_was_heard_is_passed_over(world: World) -> N
     assert told(await instance.resolve()) == "https://v1 primary"
 
 
-async def test_a_replica_behind_what_was_heard_is_used_for_a_second_when_nobody_else_can_be_asked(
+async def test_replica_behind_the_applied_events_is_used_briefly_if_alone(
     world: World,
 ) -> None:
     world.database.commit(KEY, "https://v1")

@@ -35,7 +35,7 @@ async def test_an_entry_in_redis_that_cannot_be_read_is_loaded_and_the_others_ar
     assert instance.count("tm_cache_lookups_total", layer="redis", outcome="hit") == 1
 
 
-async def test_a_load_that_nobody_could_answer_counts_as_failed(world: World) -> None:
+async def test_load_without_a_result_counts_as_failed(world: World) -> None:
     world.redis.is_down = True
     world.all_databases(down=True)
     instance = world.instance()

@@ -1,4 +1,4 @@
-"""One load for all who wait for the same thing."""
+"""Calls for the same key are coalesced."""
 
 import asyncio
 
@@ -31,7 +31,7 @@ async def test_waiters_for_one_key_share_a_load() -> None:
     assert load.runs == 2
 
 
-async def test_who_gives_up_does_not_end_the_load_of_the_others() -> None:
+async def test_cancelled_waiter_does_not_cancel_the_load() -> None:
     flights, load = SingleFlight[str, str](), SlowLoad()
     first, second = (asyncio.create_task(flights.run("a", load)) for _ in range(2))
     await asyncio.sleep(0)

@@ -37,7 +37,7 @@ async def is_answered(instance: Instance) -> bool:
 
 
 @pytest.mark.parametrize("after", [20.0, LIFE + 20])
-async def test_on_the_same_boot_age_and_bound_are_true_though_nobody_can_be_asked(world: World, after: float) -> None:
+async def test_age_and_bound_are_right_on_the_same_boot_without_any_source(world: World, after: float) -> None:
     await instance_that_knows(world)
     answer = await (await in_the_dark(world, after=after)).resolve()
     assert told(answer) == "https://v1 l1 stale"
@@ -64,7 +64,7 @@ async def test_restarts_on_one_boot_do_not_make_it_last_longer(world: World, kno
     assert not await is_answered(process)
 
 
-async def test_restarts_do_not_make_what_was_doubted_last_longer(world: World) -> None:
+async def test_restarts_do_not_extend_the_ttl_of_suspect_entries(world: World) -> None:
     instance = await instance_that_knows(world)
     instance.core.applier.mark_all_suspect()
     await instance.snapshots.write(pause_seconds=0)
@@ -74,7 +74,7 @@ async def test_restarts_do_not_make_what_was_doubted_last_longer(world: World) -
     assert not await is_answered(await in_the_dark(world, after=1))
 
 
-async def test_what_was_heard_long_after_it_happened_lasts_from_when_it_was_heard(world: World) -> None:
+async def test_late_event_can_be_served_stale_from_its_arrival(world: World) -> None:
     event = world.database.commit(KEY, "https://v1")
     world.clock.advance(2 * MAX_STALE)
     instance = world.instance()
@@ -88,7 +88,7 @@ async def test_what_was_heard_long_after_it_happened_lasts_from_when_it_was_hear
     assert not await is_answered(after)
 
 
-async def test_what_nobody_can_date_lasts_as_long_as_any_from_the_first_start_of_a_boot(world: World) -> None:
+async def test_entry_without_a_date_can_be_served_stale_from_the_first_start(world: World) -> None:
     await instance_that_knows(world)
     elsewhere = await in_the_dark(world, after=10 * MAX_STALE, elsewhere=True)
     assert await is_answered(elsewhere)
@@ -151,7 +151,7 @@ async def after_a_clock_was_set(world: World, by: float) -> Instance:
 
 
 @pytest.mark.parametrize("by", [-5.0, 5.0, 3600.0])
-async def test_after_the_primarys_clock_was_set_while_nobody_looked_no_bound_is_told(world: World, by: float) -> None:
+async def test_no_bound_after_the_primarys_clock_was_set_between_processes(world: World, by: float) -> None:
     after = await after_a_clock_was_set(world, by)
     world.redis.flush()
     world.all_databases(down=True)
@@ -161,7 +161,7 @@ async def test_after_the_primarys_clock_was_set_while_nobody_looked_no_bound_is_
 
 
 @pytest.mark.parametrize("by", [-5.0, 5.0, 3600.0])
-async def test_where_two_clocks_contradict_each_other_nothing_is_within_its_life(world: World, by: float) -> None:
+async def test_contradicting_clocks_leave_no_ttl(world: World, by: float) -> None:
     after = await after_a_clock_was_set(world, by)
     world.redis.flush()
     assert told(await after.resolve()) == "https://v1 replica"

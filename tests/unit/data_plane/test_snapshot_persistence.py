@@ -24,9 +24,7 @@ def world() -> World:
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])
-async def test_within_its_life_a_restored_route_is_answered_without_asking_anyone(
-    world: World, elsewhere: bool
-) -> None:
+async def test_restored_entry_within_its_ttl_is_served_without_a_load(world: World, elsewhere: bool) -> None:
     await instance_that_knows(world)
     after = await restarted(world, after=20, elsewhere=elsewhere)
     answer = await after.resolve()
@@ -35,7 +33,7 @@ async def test_within_its_life_a_restored_route_is_answered_without_asking_anyon
     assert answer.bound == pytest.approx(20, abs=0.1)
 
 
-async def test_past_its_life_it_is_asked_for_again_and_answered_stale_when_nobody_can_tell(world: World) -> None:
+async def test_expired_restored_entry_is_loaded_or_served_stale(world: World) -> None:
     await instance_that_knows(world)
     world.redis.flush()
     after = await restarted(world, after=61, elsewhere=True)
@@ -51,7 +49,7 @@ async def test_past_its_life_it_is_asked_for_again_and_answered_stale_when_nobod
     assert told(await after.resolve()) == "https://v1 replica"
 
 
-async def test_elsewhere_and_without_the_primarys_time_it_is_past_its_life_however_young_it_looks(world: World) -> None:
+async def test_restored_entry_on_another_host_without_primary_time_is_expired(world: World) -> None:
     await instance_that_knows(world)
     world.redis.flush()
     after = await restarted(world, after=1, knows_the_time=False, elsewhere=True)
@@ -98,7 +96,7 @@ async def test_that_a_route_was_never_created_is_not_kept(world: World) -> None:
     assert told(await after.resolve()) == "https://v1 l1"
 
 
-async def test_what_is_doubted_is_restored_without_a_life(world: World) -> None:
+async def test_suspect_entry_is_restored_as_expired(world: World) -> None:
     instance = await instance_that_knows(world)
     instance.core.applier.mark_all_suspect()
     await instance.snapshots.write(pause_seconds=0)
@@ -116,7 +114,7 @@ async def test_what_is_not_caught_up_with_is_checked_before_it_is_answered(world
     assert told(await after.resolve()) == "inactive replica"
 
 
-async def test_what_is_not_caught_up_with_is_answered_stale_when_nobody_can_tell(world: World) -> None:
+async def test_restored_entry_before_catching_up_is_served_stale_without_sources(world: World) -> None:
     await instance_that_knows(world)
     world.redis.flush()
     world.all_databases(down=True)
@@ -141,7 +139,7 @@ async def test_what_others_have_read_since_it_started_is_good_enough_to_check_it
     assert told(await after.resolve()) == "https://v2 redis"
 
 
-async def test_a_process_without_a_snapshot_has_nothing_to_doubt(world: World) -> None:
+async def test_process_without_a_snapshot_marks_nothing_suspect(world: World) -> None:
     await (await instance_that_knows(world)).resolve()
     world.disk.kept = None
     after = await restarted(world)
@@ -150,7 +148,7 @@ async def test_a_process_without_a_snapshot_has_nothing_to_doubt(world: World) -
     assert told(await after.resolve()) == "https://v1 redis"
 
 
-async def test_without_offsets_to_hear_on_from_nothing_has_a_life_left(world: World) -> None:
+async def test_snapshot_without_offsets_leaves_no_ttl(world: World) -> None:
     deaf = world.instance()
     deaf.stream_coverage.listen({}, at=world.clock.monotonic(), resumed=False)
     world.database.commit(KEY, "https://v1")

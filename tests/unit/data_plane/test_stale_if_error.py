@@ -23,9 +23,7 @@ async def told_of_deactivation(world: World) -> Instance:
 
 
 @pytest.mark.parametrize("replica_is_down", [True, False])
-async def test_a_tombstone_wins_against_older_values_however_long_past_its_life(
-    world: World, replica_is_down: bool
-) -> None:
+async def test_expired_tombstone_wins_against_older_values(world: World, replica_is_down: bool) -> None:
     instance = await told_of_deactivation(world)
     world.primary.is_down = True
     world.replica.is_down = replica_is_down

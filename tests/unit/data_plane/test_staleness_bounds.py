@@ -134,7 +134,7 @@ async def test_an_answer_reflects_the_revision_of_the_last_event_applied_whateve
     assert (told(answer), answer.entry.revision, answer.tenant_revision) == ("https://v1 l1", 1, 2)
 
 
-async def test_after_a_gap_an_older_entry_does_not_reflect_what_was_heard_since(world: World) -> None:
+async def test_entry_from_before_a_gap_does_not_gain_later_revisions(world: World) -> None:
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     world.database.commit(KEY, "https://unheard")

@@ -72,14 +72,14 @@ def test_a_process_that_hears_nothing_yet_says_so() -> None:
     assert process.reporter.status().partitions == ()
 
 
-async def test_a_change_in_a_quiet_time_is_told_at_once() -> None:
+async def test_change_after_a_quiet_time_is_reported_at_once() -> None:
     process = Process(change_seconds=NEVER)
     async with process.reporting():
         process.apply(11)
         await eventually(lambda: process.tells(11))
 
 
-async def test_of_many_changes_two_are_told_at_once_and_the_others_together_later() -> None:
+async def test_burst_of_changes_makes_two_reports_and_a_later_one() -> None:
     process = Process(change_seconds=0.2)
     async with process.reporting():
         for offset in range(11, 50):
@@ -89,7 +89,7 @@ async def test_of_many_changes_two_are_told_at_once_and_the_others_together_late
         assert 3 <= len(process.log.told) <= 4
 
 
-async def test_without_changes_it_tells_that_it_lives() -> None:
+async def test_idle_process_reports_at_an_interval() -> None:
     process = Process(idle_seconds=0.01)
 
     async def has_told_thrice() -> bool:
@@ -99,7 +99,7 @@ async def test_without_changes_it_tells_that_it_lives() -> None:
         await eventually(has_told_thrice)
 
 
-async def test_what_nobody_took_is_dropped_and_the_newest_told_when_somebody_does() -> None:
+async def test_failed_report_is_replaced_by_the_newest_one() -> None:
     process = Process(change_seconds=0.01)
 
     async def was_refused() -> bool:

@@ -40,7 +40,7 @@ async def test_the_routes_in_redis_are_known_before_anyone_asks(world: World) ->
 
 
 @pytest.mark.parametrize("redis_is_down", [True, False])
-async def test_where_redis_cannot_tell_the_replica_is_asked(world: World, redis_is_down: bool) -> None:
+async def test_replica_names_the_hot_keys_if_redis_fails(world: World, redis_is_down: bool) -> None:
     world.database.commit(KEY, "https://v1")
     world.redis.is_down = redis_is_down
     instance = world.instance(**FAST)
@@ -49,7 +49,7 @@ async def test_where_redis_cannot_tell_the_replica_is_asked(world: World, redis_
     assert booted_from(instance) == ["replica"]
 
 
-async def test_after_a_snapshot_only_what_is_past_its_life_is_read(world: World) -> None:
+async def test_only_expired_entries_of_a_snapshot_are_loaded(world: World) -> None:
     for key in keys(3):
         world.database.commit(key, "https://v1")
     before = world.instance()
@@ -69,7 +69,7 @@ async def test_after_a_snapshot_only_what_is_past_its_life_is_read(world: World)
     assert booted_from(instance) == ["snapshot"]
 
 
-async def test_it_ends_as_soon_as_nobody_can_tell(world: World) -> None:
+async def test_warm_up_ends_when_all_loads_fail(world: World) -> None:
     for key in keys(3 * BATCH_SIZE):
         world.database.commit(key, "https://v1")
         await world.instance().resolve(key)

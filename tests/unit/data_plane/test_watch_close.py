@@ -83,7 +83,7 @@ async def test_draining_ends_every_watch_and_begins_none(world: World) -> None:
         await resume(instance, 1)
 
 
-async def test_there_are_only_so_many_watchers_and_who_leaves_makes_room(world: World) -> None:
+async def test_watchers_are_limited_and_a_closed_one_frees_its_slot(world: World) -> None:
     instance = world.instance(watch_clients=1)
     await change(world, instance)
     _, watching = await begin(instance)
@@ -109,7 +109,7 @@ async def test_one_tenants_watchers_leave_places_for_those_of_others(world: Worl
         await begin(instance)
 
 
-async def test_of_many_of_one_tenant_who_begin_at_once_only_so_many_get_a_place(world: World) -> None:
+async def test_tenant_limit_holds_for_watches_that_open_at_once(world: World) -> None:
     instance = world.instance(watch_clients_per_tenant=3)
     await change(world, instance)
     begun = []
@@ -139,7 +139,7 @@ async def test_a_tenant_is_not_denied_while_no_database_answers(world: World) ->
         await begin(world.instance(), "nobody")
 
 
-async def test_many_who_begin_at_once_cost_one_query(world: World) -> None:
+async def test_watches_that_open_at_once_share_one_query(world: World) -> None:
     instance = world.instance()
     await change(world, instance)
     async with asyncio.TaskGroup() as group:

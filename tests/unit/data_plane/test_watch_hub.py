@@ -25,7 +25,7 @@ async def test_a_watch_begins_with_all_routes_at_one_revision_and_goes_on_with_e
     assert await given(watching) == [2, 3]
 
 
-async def test_who_waits_is_given_a_change_as_soon_as_it_is_applied(world: World) -> None:
+async def test_waiting_subscription_gets_a_change_when_it_is_applied(world: World) -> None:
     instance = world.instance()
     await change(world, instance)
     _, watching = await begin(instance)
@@ -48,7 +48,7 @@ async def test_what_a_lagging_replica_lacks_follows_as_changes(world: World) -> 
     assert await given(watching) == [3]
 
 
-async def test_a_replica_that_lacks_what_was_never_heard_here_is_passed_over(world: World) -> None:
+async def test_replica_behind_the_stream_coverage_is_skipped(world: World) -> None:
     await change(world)
     world.tenant_replica.stop_here()
     await change(world)
@@ -73,7 +73,7 @@ async def test_a_replica_behind_what_is_kept_is_passed_over(world: World) -> Non
         await begin(instance)
 
 
-async def test_a_watch_is_refused_while_no_database_is_as_recent_as_what_was_heard(world: World) -> None:
+async def test_watch_is_refused_while_no_database_is_recent_enough(world: World) -> None:
     await change(world)
     world.tenant_replica.stop_here()
     world.tenant_primary.is_down = True
@@ -82,7 +82,7 @@ async def test_a_watch_is_refused_while_no_database_is_as_recent_as_what_was_hea
         await begin(world.instance())
 
 
-async def test_a_watch_is_refused_before_the_first_event_can_be_heard(world: World) -> None:
+async def test_watch_is_refused_before_the_stream_is_open(world: World) -> None:
     await change(world)
     instance = world.instance(listening=False)
     with pytest.raises(WatchUnavailable, match="does not receive events yet"):
@@ -98,7 +98,7 @@ async def test_a_watch_goes_on_after_the_revision_it_has_without_a_database(worl
     assert await given(await resume(instance, 5)) == []
 
 
-async def test_a_watch_goes_on_in_an_instance_that_has_heard_nothing_when_nothing_was_missed(world: World) -> None:
+async def test_watch_resumes_in_an_instance_without_events_if_none_is_missing(world: World) -> None:
     for _ in range(3):
         await change(world)
     new = world.instance()

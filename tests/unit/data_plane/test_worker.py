@@ -97,7 +97,7 @@ async def test_without_events_the_service_starts_and_says_so() -> None:
         assert "kafka" not in listening.instance.notes
 
 
-async def test_a_start_waits_until_it_has_caught_up_and_is_told_when_it_has_not(listening: Listening) -> None:
+async def test_start_waits_for_the_backlog_and_reports_a_timeout(listening: Listening) -> None:
     listening.stream.has_caught_up.clear()
     assert not await listening.listener.wait_caught_up(0.05)
     assert "kafka" not in listening.instance.notes
