@@ -111,8 +111,8 @@ class StatusLog(Protocol):
 class HotKeySource(Protocol):
     """Names the keys that are likely to be requested soon."""
 
-    async def used(self, most: int) -> Sequence[RouteKey]:
-        """At most `most` keys, the hottest first where that is known. Raises DependencyUnavailable."""
+    async def used(self, limit: int) -> Sequence[RouteKey]:
+        """At most `limit` keys, the hottest first where that is known. Raises DependencyUnavailable."""
 
 
 class SnapshotStore(Protocol):

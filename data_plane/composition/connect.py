@@ -71,8 +71,8 @@ def _events(
     dependencies.metrics.before_scrape(lambda: up.set(kafka.up is not False))
     status_guard = dependencies.guard("status_reports", STATUS_SECONDS, KAFKA_FAILURES, at_once=1)
     status_log = KafkaStatusLog(bootstrap, instance, status_guard)
-    # The worker processes of an instance share its name, and so may an instance that was restarted: the suffix tells them
-    # apart.
+    # The worker processes of an instance share its name, and so does an instance that was restarted. The suffix makes the
+    # name of each process unique.
     process = f"{instance}-{secrets.token_hex(3)}"
     reporter = StatusReporter(status_log, coverage, instance=process, clock=dependencies.clock)
     stream = KafkaEventStream(

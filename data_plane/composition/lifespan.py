@@ -52,7 +52,7 @@ class ResolverLifespan:
         """Everything is open inside the block.
 
         - Stores come before the snapshot: its entries are dated by the host's clock since boot, and only the primary's
-          time tells whether they are within their TTL.
+          time decides whether they are within their TTL.
         - The snapshot comes before the events: it holds the offsets to resume from.
         - Events are caught up before requests are served, so that no entry of the snapshot is older than a change that
           Kafka has. When they cannot be in time, the restored entries are marked suspect.

@@ -45,9 +45,9 @@ class FakeRouteCache:
         self.entries[entry.key] = entry if held is None else newest(held, entry)
         return None
 
-    async def used(self, most: int) -> Sequence[RouteKey]:
+    async def used(self, limit: int) -> Sequence[RouteKey]:
         self._check()
-        return list(self.entries)[:most]
+        return list(self.entries)[:limit]
 
     def flush(self) -> None:
         """Lose everything."""

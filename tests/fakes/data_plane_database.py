@@ -95,10 +95,10 @@ class FakeRouteSource:
             await self._gate.wait()
         return reading
 
-    async def used(self, most: int) -> Sequence[RouteKey]:
+    async def used(self, limit: int) -> Sequence[RouteKey]:
         if self.is_down:
             raise DependencyUnavailable(self.name, "it is down")
-        return list({each.key: None for each in self._primary.log})[:most]
+        return list({each.key: None for each in self._primary.log})[:limit]
 
     async def now(self) -> PrimaryTime:
         """POSIX seconds on this server."""
