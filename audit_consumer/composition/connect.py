@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from audit_consumer.adapters.kafka import guard as kafka
 from audit_consumer.adapters.kafka.dead_letters import KafkaDeadLetters
 from audit_consumer.adapters.kafka.records import KafkaRecords
 from audit_consumer.adapters.mongo import audit_trail as mongo
@@ -18,8 +17,14 @@ from shared.runtime.clock import Clock, SystemClock
 from shared.runtime.health import DependencyHealth, Health
 from shared.runtime.http.application import Lifespan
 from shared.runtime.kafka.lag_watchdog import LagWatchdog
+from shared.runtime.kafka.producer import KAFKA_FAILURES
 from shared.runtime.metrics import Metrics
+from shared.runtime.resilience import Guard
 from shared.runtime.service import Service
+
+KAFKA = "kafka"
+KAFKA_CALL_SECONDS = 10.0
+"""Deadline for Kafka to confirm an offset or a dead letter; twice the clients' own request timeout."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +45,15 @@ def new_health() -> Health:
         {
             mongo.NAME: DependencyHealth(required=True),
             INDEXES: DependencyHealth(required=True, up=False, detail="not checked yet"),
-            kafka.NAME: DependencyHealth(required=False),
+            KAFKA: DependencyHealth(required=False),
         }
+    )
+
+
+def kafka_guard(clock: Clock, health: DependencyHealth, metrics: Metrics) -> Guard:
+    """The guard of all Kafka calls of a process, which reach the same brokers."""
+    return Guard(
+        KAFKA, timeout=KAFKA_CALL_SECONDS, failures=KAFKA_FAILURES, clock=clock, health=health, metrics=metrics
     )
 
 
@@ -50,7 +62,7 @@ def connect(settings: AuditSettings) -> Connections:
     clock, health, metrics = SystemClock(), new_health(), Metrics(Service.AUDIT_CONSUMER)
     access = build_access(settings, clock=clock, health=health, metrics=metrics)
     trail = _audit_trail(settings, clock, health, metrics)
-    guard = kafka.new_guard(clock, health.dependencies[kafka.NAME], metrics)
+    guard = kafka_guard(clock, health.dependencies[KAFKA], metrics)
     bootstrap, client_id = settings.kafka_bootstrap, settings.instance_id
     dead_letters = KafkaDeadLetters(bootstrap, client_id, guard)
     records = KafkaRecords(

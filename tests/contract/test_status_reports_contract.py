@@ -18,6 +18,7 @@ from shared.runtime.kafka.producer import KAFKA_FAILURES
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Guard
 from shared.runtime.service import Service
+from shared.schemas.resolver_status import encode_status
 from shared.schemas.topics import RESOLVER_STATUS
 from tests.fakes.control_plane_propagation import FakeStatusReports, status_of
 from tests.support.kafka import RawRecord, produce_raw
@@ -137,3 +138,15 @@ async def test_reports_that_cannot_be_decoded_are_skipped_and_counted(stack: Sta
         assert name not in Receiver(subscription).last
     assert counted.labels("malformed")._value.get() >= 2  # noqa: SLF001 - what /metrics would show
     assert counted.labels("unsupported_schema")._value.get() >= 1  # noqa: SLF001
+
+
+async def test_outcomes_of_reports_are_those_of_the_metric_catalogue(stack: Stack, name: str) -> None:
+    record = RawRecord(encode_status(status_of(name, 1)), name.encode())
+    await produce_raw(stack.urls.kafka, record, RawRecord(None, name.encode()), topic=RESOLVER_STATUS.name)
+    metrics = Metrics(Service.CONTROL_PLANE)
+    before = metrics.exposition().count(b"tm_resolver_reports_total{")
+    reports = KafkaStatusReports(stack.urls.kafka, "tests", clock=SystemClock(), metrics=metrics)
+    async with reports.subscribe():
+        pass
+    assert b'tm_resolver_reports_total{outcome="accepted"} 0.0' not in metrics.exposition()
+    assert metrics.exposition().count(b"tm_resolver_reports_total{") == before

@@ -79,12 +79,12 @@ async def test_resolver_that_starts_without_kafka_resolves_routes(system: System
     key = await system.new_key()
     await system.put(key, "http://there")
     await system.until_resolved(key, "http://there")
-    copy = str(system.state.key_snapshot(system.services.data_planes[0].name))
+    snapshot = str(system.state.key_snapshot(system.services.data_planes[0].name))
     await system.stack.kafka.freeze()
     try:
-        async with resolver_with_short_ttl(system, "without-kafka", TM_KEY_SNAPSHOT_PATH=copy) as resolver:
+        async with resolver_with_short_ttl(system, "without-kafka", TM_KEY_SNAPSHOT_PATH=snapshot) as resolver:
             assert await system.resolved_url(resolver.urls[0], key) == "http://there"
-            assert "started with a copy of the access keys" in system.log_of(resolver)
+            assert "started from the key snapshot" in system.log_of(resolver)
             unknown_key = await system.http.get(f"{resolver.urls[0]}/", headers=bearer(AccessKey.new()))
             assert unknown_key.status_code == 503
     finally:

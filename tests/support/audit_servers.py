@@ -7,12 +7,12 @@ from typing import Any
 import httpx2
 from pymongo import AsyncMongoClient
 
-from audit_consumer.adapters.kafka import guard as kafka
 from audit_consumer.adapters.kafka.dead_letters import KafkaDeadLetters
 from audit_consumer.adapters.kafka.records import KafkaRecords
 from audit_consumer.adapters.mongo import audit_trail as mongo
 from audit_consumer.adapters.mongo.audit_trail import MongoAuditTrail
 from audit_consumer.composition.app import connected_app
+from audit_consumer.composition.connect import kafka_guard
 from audit_consumer.settings import AuditSettings
 from deploy.local.stack import Stack
 from shared.runtime.clock import SystemClock
@@ -58,7 +58,7 @@ def some_records(stack: Stack, group: str, *, max_records: int = 500) -> KafkaRe
         a_name(),
         group,
         max_records=max_records,
-        guard=kafka.new_guard(clock, DependencyHealth(required=False), metrics),
+        guard=kafka_guard(clock, DependencyHealth(required=False), metrics),
         watchdog=LagWatchdog(clock, metrics),
         metrics=metrics,
     )
@@ -67,7 +67,7 @@ def some_records(stack: Stack, group: str, *, max_records: int = 500) -> KafkaRe
 def some_dead_letters(stack: Stack) -> KafkaDeadLetters:
     """The dead letter queue in Kafka."""
     metrics = Metrics(Service.AUDIT_CONSUMER)
-    guard = kafka.new_guard(SystemClock(), DependencyHealth(required=False), metrics)
+    guard = kafka_guard(SystemClock(), DependencyHealth(required=False), metrics)
     return KafkaDeadLetters(stack.urls.kafka, a_name(), guard)
 
 

@@ -57,7 +57,7 @@ class KafkaStatusReports:
                 "report skipped: it cannot be decoded", offset=record.offset, reason=error.reason, why=str(error)[:300]
             )
             return None
-        self._counts.labels("withdrawn" if report.status is None else "heard").inc()
+        self._counts.labels("withdrawn" if report.status is None else "accepted").inc()
         return report
 
 

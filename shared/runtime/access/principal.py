@@ -1,4 +1,4 @@
-"""Who is calling, and what became of a credential that was not accepted."""
+"""The caller of a request, and the reasons to refuse a credential."""
 
 from dataclasses import dataclass
 from enum import StrEnum
