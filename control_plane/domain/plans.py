@@ -151,7 +151,7 @@ def _check_intent(intent: Intent, plan: Plan, state: TenantState) -> None:
 def _changed_since(
     revision: int, outcomes: Iterable[Outcome], routes: Mapping[RouteKey, Route]
 ) -> Iterable[tuple[RouteKey, int]]:
-    """Routes that changed after `revision`, with the later revision; routes that already have the wanted value excluded."""
+    """Routes that changed after `revision` and do not already have the wanted value, with their current revision."""
     for each in outcomes:
         route = routes.get(each.route.key)
         if route is not None and route.revision != revision and each.change is not None:

@@ -11,7 +11,7 @@ from control_plane.ports.routes import History, Routes, Tenants
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """One adapter or fake for each port. `revocations` is an event log of its own, so that it never waits for the relay's."""
+    """One adapter or fake for each port. `revocations` is a second event log, which never waits for the relay's."""
 
     tenants: Tenants
     routes: Routes

@@ -59,7 +59,7 @@ class History(Protocol):
     async def diff(
         self, tenant: str, first: int, last: int, after: RoutePosition | None, limit: int
     ) -> Sequence[RouteChange]:
-        """Up to `limit` routes that differ between two revisions, by service, env and version, as one net change each."""
+        """Up to `limit` net changes of routes between two revisions, by service, env and version."""
         ...
 
     async def routes_at(

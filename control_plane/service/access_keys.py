@@ -39,7 +39,8 @@ class AccessKeyService:
     ) -> None:
         """`keyring` gets every change at once. `on_commit` is called after every committed change.
 
-        A revocation is published to `events` at once, and again by the relay: PostgreSQL may fail before the relay reads it.
+        A revocation is published to `events` at once and again by the relay, since PostgreSQL may fail before the relay
+        reads it.
         """
         self._keys = keys
         self._keyring = keyring

@@ -114,7 +114,7 @@ class Relay:
         while True:
             await asyncio.sleep(self._timing.purge_seconds)
             while await self._purge_some(session):
-                pass  # each call deletes a bounded number of rows, and leaves the session to the other tasks in between
+                pass  # each call deletes a bounded number of rows; other tasks use the session in between
 
     async def _purge_some(self, session: OutboxSession) -> bool:
         purged = [
@@ -143,7 +143,7 @@ class Relay:
 
     def _report_failure(self, failure: NotPublished, attempt: int) -> None:
         self._metrics.count_failure(failure)
-        # Kafka refuses a rejected record on every retry: an operator must raise its limits to admit every legal change set.
+        # Kafka rejects the record on every retry, until an operator raises its limits to admit every legal change set.
         log = _log.error if failure.reason == "rejected" else _log.warning
         log("publishing failed; events stay in the outbox", reason=failure.reason, error=str(failure), attempt=attempt)
 

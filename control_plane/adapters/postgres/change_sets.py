@@ -27,7 +27,7 @@ from shared.schemas.topics import ROUTE_EVENTS
 
 
 class PostgresChangeSets:
-    """The ChangeSets port. The change sets of one tenant run one after another, those of different tenants in parallel."""
+    """The ChangeSets port. Change sets of one tenant run one after another, those of different tenants in parallel."""
 
     def __init__(self, primary: Primary, metrics: Metrics) -> None:
         self._primary = primary

@@ -38,7 +38,7 @@ _Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
 class PostgresOutbox:
-    """The Outbox port. A relay's session has its own connection outside the pool, because the connection holds the lock."""
+    """The Outbox port. A relay's session has its own connection, outside the pool, because it holds the lock."""
 
     def __init__(self, primary: Primary, url: str, guard: Guard) -> None:
         self._primary = primary

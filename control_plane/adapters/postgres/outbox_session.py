@@ -35,7 +35,10 @@ RETURNING as_of
 _UNSENT = """
 SELECT id, topic, key, headers, payload FROM (
     SELECT *, sum(bytes) OVER (ORDER BY id) - bytes AS bytes_before
-    FROM (SELECT id, topic, key, headers, payload, coalesce(octet_length(payload), 0) AS bytes FROM outbox WHERE sent_at IS NULL ORDER BY id LIMIT $1) AS oldest
+    FROM (
+        SELECT id, topic, key, headers, payload, coalesce(octet_length(payload), 0) AS bytes
+        FROM outbox WHERE sent_at IS NULL ORDER BY id LIMIT $1
+    ) AS oldest
 ) AS measured
 WHERE bytes_before < $2
 ORDER BY id
