@@ -23,7 +23,7 @@ def counts(instance: Instance, layer: str) -> tuple[float, float]:
     return instance.count(names[0], layer=layer), instance.count(names[1], layer=layer)
 
 
-async def test_what_agrees_is_counted_and_not_reported(world: World) -> None:
+async def test_matching_entry_is_counted_and_not_reported(world: World) -> None:
     instance = world.instance()
     await instance.core.verifier.sample()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
@@ -31,7 +31,7 @@ async def test_what_agrees_is_counted_and_not_reported(world: World) -> None:
     assert (counts(instance, "l1"), counts(instance, "redis")) == ((1, 0), (1, 0))
 
 
-async def test_what_is_merely_behind_is_not_reported(world: World) -> None:
+async def test_entry_that_only_lags_is_not_reported(world: World) -> None:
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     world.database.commit(KEY, "https://v2")
@@ -39,7 +39,7 @@ async def test_what_is_merely_behind_is_not_reported(world: World) -> None:
     assert counts(instance, "l1") == (1, 0)
 
 
-async def test_a_value_that_the_database_does_not_have_at_that_revision_is_reported_by_layer(world: World) -> None:
+async def test_value_that_differs_at_the_same_revision_is_reported_by_layer(world: World) -> None:
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     world.redis.entries[KEY] = replace(world.redis.entries[KEY], url="https://wrong")
@@ -47,7 +47,7 @@ async def test_a_value_that_the_database_does_not_have_at_that_revision_is_repor
     assert (counts(instance, "l1"), counts(instance, "redis")) == ((1, 0), (1, 1))
 
 
-async def test_a_change_that_was_applied_but_is_not_in_the_cache_is_reported(world: World) -> None:
+async def test_applied_change_that_is_missing_in_the_cache_is_reported(world: World) -> None:
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     world.redis.entries[KEY] = replace(world.redis.entries[KEY], tenant_revision=2)
@@ -56,7 +56,7 @@ async def test_a_change_that_was_applied_but_is_not_in_the_cache_is_reported(wor
     assert counts(instance, "redis") == (1, 1)
 
 
-async def test_it_reads_once_a_sample_and_nothing_without_a_database(world: World) -> None:
+async def test_verifier_reads_once_per_sample_and_never_without_a_database(world: World) -> None:
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     await instance.core.verifier.sample()
@@ -67,7 +67,7 @@ async def test_it_reads_once_a_sample_and_nothing_without_a_database(world: Worl
 
 
 @given(st.lists(st.booleans(), max_size=8), st.integers(0, 8), st.integers(0, 8))
-def test_two_true_views_of_one_history_never_contradict_each_other(changes: list[bool], cached: int, read: int) -> None:
+def test_two_views_of_one_history_never_mismatch(changes: list[bool], cached: int, read: int) -> None:
     """`changes`: whether each of the tenant's revisions was of this route."""
 
     def at(length: int) -> tuple[State, str | None, int, int]:
@@ -82,7 +82,7 @@ def test_two_true_views_of_one_history_never_contradict_each_other(changes: list
     assert not contradicts(entry, tenant_revision, Reading(KEY, *at(read), read_at=LocalTime(0)))
 
 
-async def test_a_replica_that_is_left_out_does_not_hide_what_is_wrong(world: World) -> None:
+async def test_mismatch_is_reported_while_a_replica_is_unusable(world: World) -> None:
     instance = world.instance(postgres_url="postgresql://unused")
     world.replica.stop_here()
     instance.core.replicas.observe("replica-1", 11.0)

@@ -25,20 +25,20 @@ def entries(draw: st.DrawFn) -> Entry:
 
 
 @given(entries(), entries(), entries())
-def test_newest_does_not_depend_on_the_order_of_arrival(one: Entry, two: Entry, three: Entry) -> None:
+def test_newest_entry_does_not_depend_on_the_order_of_arrival(one: Entry, two: Entry, three: Entry) -> None:
     assert newest(one, two) == newest(two, one)
     assert newest(newest(one, two), three) == newest(one, newest(two, three))
     assert newest(one, one) == one
 
 
 @given(entries(), entries())
-def test_newest_never_goes_back(held: Entry, offered: Entry) -> None:
+def test_revision_of_the_newest_entry_never_decreases(held: Entry, offered: Entry) -> None:
     winner = newest(held, offered)
     assert winner.revision == max(held.revision, offered.revision)
     assert winner.url in {each.url for each in (held, offered) if each.revision == winner.revision}
 
 
-def test_two_readings_of_one_revision_add_up() -> None:
+def test_two_reads_of_one_revision_combine() -> None:
     short = Entry(KEY, State.ACTIVE, "https://a", 7, read_at=LocalTime(20), expires_at=LocalTime(21))
     long = Entry(KEY, State.ACTIVE, "https://a", 7, read_at=LocalTime(10), expires_at=LocalTime(70))
     assert newest(short, long) == Entry(
@@ -54,11 +54,11 @@ def test_ttl_counts_from_when_the_entry_was_right(state: State, life: float) -> 
 
 
 @pytest.mark.parametrize("read_at", [30, float("-inf")])
-def test_knowledge_that_is_too_old_or_of_unknown_age_expires_at_once(read_at: float) -> None:
+def test_read_that_is_too_old_or_of_unknown_age_is_expired(read_at: float) -> None:
     assert TTL_POLICY.entry(KEY, State.ACTIVE, "https://a", 1, read_at=LocalTime(read_at), now=NOW).expires_at == NOW
 
 
 @pytest.mark.parametrize(("state", "url"), [(State.ACTIVE, None), (State.INACTIVE, "https://a")])
-def test_only_an_active_route_has_a_url(state: State, url: str | None) -> None:
+def test_only_active_entries_have_a_url(state: State, url: str | None) -> None:
     with pytest.raises(ValueError, match="team-a:payments:prod:v1"):
         Entry(KEY, state, url, 1, LocalTime(0), LocalTime(0))

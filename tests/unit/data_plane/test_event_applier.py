@@ -14,7 +14,7 @@ def world() -> World:
     return World()
 
 
-async def test_a_change_is_answered_without_asking_anyone(world: World) -> None:
+async def test_applied_change_is_served_without_a_load(world: World) -> None:
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     world.all_databases(down=True)
@@ -22,7 +22,7 @@ async def test_a_change_is_answered_without_asking_anyone(world: World) -> None:
     assert told(await world.instance().resolve()) == "https://v1 redis"
 
 
-async def test_a_deactivated_route_is_not_resolved(world: World) -> None:
+async def test_deactivated_route_is_not_resolved(world: World) -> None:
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     await instance.core.applier.apply([world.database.commit(KEY, None)])
@@ -38,7 +38,7 @@ async def test_ttl_of_an_event_counts_from_the_change(world: World) -> None:
     assert (answer.age, answer.remaining) == (40, 20)
 
 
-async def test_without_the_primarys_time_a_change_is_a_floor_and_is_read_again(world: World) -> None:
+async def test_change_is_only_a_min_revision_and_is_loaded_again_without_the_primary_time(world: World) -> None:
     instance = world.instance(knows_the_time=False)
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     assert told(await instance.resolve()) == "https://v1 replica"
@@ -48,7 +48,7 @@ async def test_without_the_primarys_time_a_change_is_a_floor_and_is_read_again(w
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2, 0, 1, 1), (2, 2)])
-async def test_the_newest_change_wins_in_whatever_order_events_come(world: World, order: tuple[int, ...]) -> None:
+async def test_newest_change_wins_in_any_order_of_events(world: World, order: tuple[int, ...]) -> None:
     events = [world.database.commit(KEY, url) for url in ("https://v1", None, "https://v3")]
     instance = world.instance()
     for index in order:
@@ -57,7 +57,7 @@ async def test_the_newest_change_wins_in_whatever_order_events_come(world: World
     assert world.redis.entries[KEY].url == "https://v3"
 
 
-async def test_an_old_event_that_comes_again_does_not_bring_back_what_was_evicted_since(world: World) -> None:
+async def test_redelivered_event_does_not_restore_an_evicted_entry(world: World) -> None:
     old = world.database.commit(KEY, "https://v1")
     world.database.commit(KEY, "https://v2")
     instance = world.instance(l1_entries=1)
@@ -68,7 +68,7 @@ async def test_an_old_event_that_comes_again_does_not_bring_back_what_was_evicte
     assert told(await instance.resolve()) == "https://v2 replica"
 
 
-async def test_events_are_counted_by_what_they_were(world: World) -> None:
+async def test_events_are_counted_by_outcome(world: World) -> None:
     events = [world.database.commit(KEY, f"https://v{n}") for n in range(4)]
     instance = world.instance()
     for index in (0, 1, 1, 0, 3):
@@ -91,13 +91,13 @@ async def _with_a_gap(world: World) -> Instance:
     return instance
 
 
-async def test_a_gap_makes_the_tenants_entries_be_read_again_within_moments(world: World) -> None:
+async def test_entries_of_a_tenant_are_revalidated_soon_after_a_gap(world: World) -> None:
     instance = await _with_a_gap(world)
     world.clock.advance(SPREAD_SECONDS)
     assert told(await instance.resolve()) == "https://v2 replica"
 
 
-async def test_a_gap_of_one_tenant_leaves_the_others_alone(world: World) -> None:
+async def test_gap_of_one_tenant_does_not_affect_others(world: World) -> None:
     foreign = RouteKey("team-b", "payments", "prod", "v1")
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(foreign, "https://b")])
@@ -117,7 +117,7 @@ async def test_suspect_entries_are_served_while_no_source_can_be_read(world: Wor
     assert told(await instance.resolve()) == "https://v1 l1 stale"
 
 
-async def test_after_losing_track_everything_is_read_again_redis_included(world: World) -> None:
+async def test_all_entries_including_redis_are_revalidated_after_an_interruption(world: World) -> None:
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     world.clock.advance(1)
@@ -128,7 +128,7 @@ async def test_after_losing_track_everything_is_read_again_redis_included(world:
     assert b"tm_suspect_tenants 1.0" in instance.metrics.exposition()
 
 
-async def test_redis_gets_what_it_missed_before_it_is_read_again(world: World) -> None:
+async def test_pending_writes_reach_redis_before_it_is_read_again(world: World) -> None:
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     world.redis.is_down = True

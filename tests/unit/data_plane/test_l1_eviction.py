@@ -39,7 +39,7 @@ def _holds(cache: L1Cache, number: int) -> bool:
     capacity=st.integers(1, 12),
     steps=st.lists(st.tuples(st.sampled_from(["store", "get"]), st.integers(0, 30), st.integers(1, 3)), max_size=150),
 )
-def test_never_more_than_fits_and_never_anything_older_than_was_held_before(
+def test_cache_never_exceeds_its_capacity_or_returns_an_older_revision(
     capacity: int, steps: list[tuple[str, int, int]]
 ) -> None:
     cache, newest = _cache(capacity), dict.fromkeys(range(31), 0)
@@ -58,7 +58,7 @@ def test_never_more_than_fits_and_never_anything_older_than_was_held_before(
     )
 
 
-def test_a_scan_leaves_in_place_what_is_used() -> None:
+def test_scan_does_not_evict_entries_in_use() -> None:
     cache, used = _cache(1000), range(500)
     for number in used:
         cache.store(_entry(number))
@@ -71,7 +71,7 @@ def test_a_scan_leaves_in_place_what_is_used() -> None:
     assert sum(_holds(cache, number) for number in used) >= 0.98 * len(used)
 
 
-def test_what_comes_back_soon_after_it_went_stays() -> None:
+def test_entry_that_returns_soon_after_its_eviction_is_kept() -> None:
     cache = _cache(100)
     cache.store(_entry(0))
     for number in range(1, 120):
@@ -83,7 +83,7 @@ def test_what_comes_back_soon_after_it_went_stays() -> None:
     assert _holds(cache, 0)
 
 
-def test_a_cache_in_which_everything_is_used_makes_room_in_few_steps() -> None:
+def test_eviction_takes_few_steps_when_every_entry_is_in_use() -> None:
     cache = _cache(10 * MAX_SPARED)
     for number in range(10 * MAX_SPARED):
         cache.store(_entry(number))

@@ -86,7 +86,7 @@ async def _layer(answer: asyncio.Future[LoadResult | None]) -> Layer | None:
     return None if found is None else found.layer
 
 
-async def test_one_turn_is_one_look_and_only_what_it_misses_is_read(servers: Servers) -> None:
+async def test_keys_of_one_event_loop_iteration_share_a_lookup_and_only_misses_are_loaded(servers: Servers) -> None:
     loads = loads_from(servers)
     servers.cached = {FIRST}
     answers = [loads.load(key) for key in (FIRST, SECOND, FIRST)]
@@ -95,7 +95,7 @@ async def test_one_turn_is_one_look_and_only_what_it_misses_is_read(servers: Ser
     assert servers.reads == [(SECOND, ANY)]
 
 
-async def test_what_is_missed_during_a_look_shares_the_next_one(servers: Servers) -> None:
+async def test_misses_during_a_lookup_share_the_next_one(servers: Servers) -> None:
     loads = loads_from(servers)
     servers.redis.clear()
     keys = [RouteKey("team-a", f"s{number}", "prod", "v1") for number in range(MAX_LOOKUP_KEYS + 2)]
@@ -121,7 +121,7 @@ async def test_callers_share_a_load_until_it_ends(servers: Servers) -> None:
     assert len(servers.reads) == 2
 
 
-async def test_each_demand_is_a_load_of_its_own(servers: Servers) -> None:
+async def test_each_read_consistency_has_its_own_load(servers: Servers) -> None:
     loads = loads_from(servers)
     servers.cached = {FIRST}
     answers = loads.load(FIRST), loads.load(FIRST, PICKY)
@@ -148,7 +148,7 @@ async def test_cancelled_waiter_does_not_cancel_the_load(servers: Servers) -> No
 
 
 @pytest.mark.parametrize("hanging", ["redis", "databases"])
-async def test_a_load_that_takes_too_long_is_given_up_and_the_next_begins_anew(servers: Servers, hanging: str) -> None:
+async def test_load_is_cancelled_at_its_deadline_and_the_next_starts_anew(servers: Servers, hanging: str) -> None:
     loads = loads_from(servers, deadline=0.02)
     gate: asyncio.Event = getattr(servers, hanging)
     gate.clear()
@@ -161,7 +161,7 @@ async def test_a_load_that_takes_too_long_is_given_up_and_the_next_begins_anew(s
     assert await _layer(loads.load(FIRST)) is Layer.REPLICA
 
 
-async def test_what_was_given_up_while_it_waited_is_not_looked_for(servers: Servers) -> None:
+async def test_load_cancelled_before_its_batch_is_not_looked_up(servers: Servers) -> None:
     loads = loads_from(servers, deadline=0.02)
     servers.redis.clear()
     first = loads.load(FIRST)
@@ -206,7 +206,7 @@ async def test_load_runs_outside_the_context_of_its_first_caller(servers: Server
     assert servers.asked_for == ["nobody in particular"] * 3
 
 
-async def test_closing_waits_for_what_was_just_given_up(servers: Servers) -> None:
+async def test_close_waits_for_loads_that_were_just_cancelled(servers: Servers) -> None:
     loads = loads_from(servers, deadline=0.02)
     servers.databases.clear()
     assert await loads.load(FIRST) is None
@@ -215,7 +215,7 @@ async def test_closing_waits_for_what_was_just_given_up(servers: Servers) -> Non
 
 
 @pytest.mark.parametrize("hanging", ["redis", "databases"])
-async def test_closing_ends_the_loads_under_way(servers: Servers, hanging: str) -> None:
+async def test_close_cancels_loads_in_progress(servers: Servers, hanging: str) -> None:
     loads = loads_from(servers)
     getattr(servers, hanging).clear()
     answers = [loads.load(FIRST)]

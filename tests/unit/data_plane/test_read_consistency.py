@@ -19,7 +19,7 @@ def world() -> World:
     return World()
 
 
-async def test_a_caller_that_wants_a_fresher_answer_gets_one_from_a_fresher_source(world: World) -> None:
+async def test_max_age_is_met_from_a_fresher_source(world: World) -> None:
     world.database.commit(KEY, "https://v1")
     instance = world.instance()
     await instance.resolve()
@@ -32,7 +32,7 @@ async def test_a_caller_that_wants_a_fresher_answer_gets_one_from_a_fresher_sour
     assert told(await instance.resolve(consistency=ReadConsistency(max_age=5))) == "https://v1 primary"
 
 
-async def test_a_caller_that_wants_it_as_of_now_gets_it_from_the_primary(world: World) -> None:
+async def test_max_age_of_zero_is_met_from_the_primary(world: World) -> None:
     world.database.commit(KEY, "https://v1")
     assert (
         told(await world.instance(knows_the_time=False).resolve(consistency=ReadConsistency(max_age=0)))
@@ -61,7 +61,7 @@ async def test_write_is_read_from_a_replica_before_its_event_arrives(world: Worl
     assert told(await instance.resolve(consistency=ReadConsistency(min_revision=2))) == "https://v2 replica"
 
 
-async def test_a_write_is_read_from_the_primary_where_the_replica_lags(world: World) -> None:
+async def test_min_revision_is_met_from_the_primary_when_the_replica_lags(world: World) -> None:
     instance = world.instance()
     world.database.commit(KEY, "https://v1")
     world.replica.stop_here()
@@ -69,7 +69,7 @@ async def test_a_write_is_read_from_the_primary_where_the_replica_lags(world: Wo
     assert told(await instance.resolve(consistency=ReadConsistency(min_revision=2))) == "https://v2 primary"
 
 
-async def test_a_write_that_no_database_can_tell_of_is_waited_for(world: World) -> None:
+async def test_request_waits_for_a_min_revision_that_no_database_has(world: World) -> None:
     instance = world.instance()
     world.database.commit(KEY, "https://v1")
     world.replica.stop_here()
@@ -106,7 +106,7 @@ async def test_request_for_an_unknown_route_waits_for_its_revision(world: World)
     assert told(await waiting) == "https://v1 l1"
 
 
-async def test_what_an_event_has_overtaken_is_not_insisted_on_when_the_sources_go(world: World) -> None:
+async def test_min_revision_that_an_event_has_reached_is_met_while_every_source_fails(world: World) -> None:
     instance = world.instance()
     world.database.commit(KEY, "https://v1")
     world.replica.stop_here()
@@ -147,7 +147,7 @@ async def test_request_does_not_wait_for_an_unknown_age(world: World) -> None:
     assert world.replica.reads == 1
 
 
-async def test_a_revision_that_does_not_come_is_refused_with_the_one_reached(world: World) -> None:
+async def test_min_revision_that_does_not_arrive_is_rejected_with_the_reached_revision(world: World) -> None:
     instance = world.instance(resolve_deadline_seconds=0.1)
     world.database.commit(KEY, "https://v1")
     with pytest.raises(RevisionNotReached, match="up to revision 1, not 2") as refused:
@@ -155,7 +155,7 @@ async def test_a_revision_that_does_not_come_is_refused_with_the_one_reached(wor
     assert refused.value.reached == 1
 
 
-async def test_a_hundred_callers_with_the_same_demand_cause_one_load(world: World) -> None:
+async def test_hundred_callers_with_the_same_read_consistency_share_one_load(world: World) -> None:
     world.database.commit(KEY, "https://v1")
     gate = world.replica.hold()
     instance = world.instance()

@@ -12,7 +12,7 @@ _OFFSET = 1_000_000.0
     st.lists(st.tuples(st.floats(0, 100), st.floats(0, 0.2), st.floats(0, 1)), min_size=1, max_size=6),
     st.floats(0, 1000),
 )
-def test_the_remote_time_lies_within_the_bounds(trips: list[tuple[float, float, float]], later: float) -> None:
+def test_remote_time_is_within_the_bounds(trips: list[tuple[float, float, float]], later: float) -> None:
     clock: RemoteClock[float, float] = RemoteClock()
     now = 0.0
     for pause, round_trip, share in trips:
@@ -26,14 +26,14 @@ def test_the_remote_time_lies_within_the_bounds(trips: list[tuple[float, float, 
     assert earliest - 1e-6 <= _OFFSET + at <= latest + 1e-6
 
 
-def test_a_quick_round_trip_is_preferred_to_a_slow_one() -> None:
+def test_shorter_round_trip_is_preferred() -> None:
     clock: RemoteClock[float, float] = RemoteClock()
     clock.observe(sent=10, received=10.001, remote=500)
     clock.observe(sent=11, received=11.4, remote=501.2)
     assert (clock.latest(12) or 0) - (clock.earliest(12) or 0) < 0.01
 
 
-def test_a_clock_that_was_set_is_believed_at_once() -> None:
+def test_clock_that_was_set_is_adopted_at_once() -> None:
     clock: RemoteClock[float, float] = RemoteClock()
     clock.observe(sent=10, received=10.001, remote=500)
     clock.observe(sent=20, received=20.2, remote=100)

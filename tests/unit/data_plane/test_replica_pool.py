@@ -42,7 +42,7 @@ def asked(replicas: ReplicaPool) -> list[str]:
     return [each.name for each in replicas.usable()]
 
 
-async def test_each_read_starts_with_another_replica() -> None:
+async def test_reads_rotate_over_the_replicas() -> None:
     world = World()
     instance = world.instance()
     replicas = ReplicaPool([world.replica, world.primary], clock=world.clock, metrics=instance.metrics)
@@ -51,7 +51,7 @@ async def test_each_read_starts_with_another_replica() -> None:
     assert sorted(firsts) == ["postgres"] * 3 + ["replica-1"] * 3
 
 
-def test_all_are_usable_at_first(replicas: ReplicaPool) -> None:
+def test_all_replicas_are_usable_at_first(replicas: ReplicaPool) -> None:
     assert sorted(asked(replicas)) == ["replica-1", "replica-2", "replica-3"]
 
 
@@ -62,7 +62,7 @@ def test_lagging_replica_is_unusable_at_once_and_read_last(replicas: ReplicaPool
     assert [each.name for each in replicas.unusable()] == ["replica-3", "replica-2"]
 
 
-def test_one_that_is_silent_for_long_enough_is_left_out(replicas: ReplicaPool) -> None:
+def test_replica_that_does_not_respond_for_long_is_unusable(replicas: ReplicaPool) -> None:
     for number in range(FAILURES):
         assert "replica-2" in asked(replicas), number
         replicas.observe("replica-2", None)
@@ -84,7 +84,7 @@ def lag_shown(metrics: Metrics, replica: str) -> float:
     return float(found[1])
 
 
-def test_the_lag_shown_grows_while_the_replica_is_silent(
+def test_exported_lag_grows_while_the_replica_does_not_respond(
     replicas: ReplicaPool, clock: MovableClock, metrics: Metrics
 ) -> None:
     shown = []
@@ -102,7 +102,9 @@ def test_lag_of_an_unmeasured_replica_is_infinite(replicas: ReplicaPool, metrics
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(min_value=0))))
-def test_it_never_comes_back_without_good_answers_and_never_stays_beyond_the_limit(lags: list[float | None]) -> None:
+def test_replica_never_returns_without_good_responses_and_is_never_used_beyond_the_limit(
+    lags: list[float | None],
+) -> None:
     fitness = ReplicaFitness()
     for place, lag in enumerate(lags, start=1):
         changed = fitness.observe(lag)

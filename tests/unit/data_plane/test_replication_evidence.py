@@ -29,11 +29,11 @@ def test_reading_of_the_primary_is_right_when_it_was_sent() -> None:
     assert _standing(_row(is_standby=False)) == ReplicationEvidence(SENT, SENT)
 
 
-def test_a_standby_without_evidence_is_of_unknown_age() -> None:
+def test_read_from_a_standby_without_evidence_has_an_unknown_age() -> None:
     assert _standing(_row()) == ReplicationEvidence(NEVER, NEVER)
 
 
-def test_a_heartbeat_in_the_snapshot_dates_the_snapshot() -> None:
+def test_heartbeat_in_a_database_snapshot_dates_the_snapshot() -> None:
     assert _standing(_row(heartbeat=_ago(3))) == ReplicationEvidence(LocalTime(SENT - 3), LocalTime(SENT - 3))
 
 
@@ -44,7 +44,7 @@ def test_wal_receiver_message_dates_later_snapshots_only() -> None:
     assert math.isclose(standing.for_later_snapshots, SENT - 0.1)
 
 
-def test_the_primarys_clock_is_believed_before_the_standbys_own() -> None:
+def test_primary_clock_takes_precedence_over_the_standby_clock() -> None:
     primary_clock = PrimaryClock()
     # The standby's clock is an hour behind the primary's: by itself it would look as if it were ahead.
     primary_clock.observe(sent=SENT, received=SENT, remote=PrimaryTime((_NOON + timedelta(hours=1)).timestamp()))
@@ -52,5 +52,5 @@ def test_the_primarys_clock_is_believed_before_the_standbys_own() -> None:
     assert _standing(row, primary_clock).for_this_snapshot == SENT - 60
 
 
-def test_no_snapshot_is_from_the_future() -> None:
+def test_no_snapshot_is_dated_in_the_future() -> None:
     assert _standing(_row(heartbeat=_ago(-30))).for_this_snapshot == SENT

@@ -12,7 +12,7 @@ def world() -> World:
     return World()
 
 
-async def test_a_route_is_found_in_the_replica_then_in_the_process_then_by_another_instance_in_redis(
+async def test_route_is_served_from_the_replica_then_l1_and_from_redis_in_another_instance(
     world: World,
 ) -> None:
     world.database.commit(KEY, "https://v1")
@@ -44,7 +44,7 @@ async def test_instance_with_a_shorter_ttl_applies_it_to_entries_of_others(world
 
 
 @pytest.mark.parametrize("deactivated", [True, False])
-async def test_that_there_is_no_active_route_is_remembered_for_ten_seconds(world: World, deactivated: bool) -> None:
+async def test_negative_entry_is_cached_for_ten_seconds(world: World, deactivated: bool) -> None:
     if deactivated:
         world.database.commit(KEY, "https://v1")
         world.database.commit(KEY, None)
@@ -56,7 +56,7 @@ async def test_that_there_is_no_active_route_is_remembered_for_ten_seconds(world
     assert told(await instance.resolve()) == f"{state} replica"
 
 
-async def test_a_replicas_lag_counts_into_the_age(world: World) -> None:
+async def test_replica_lag_is_part_of_the_age(world: World) -> None:
     world.database.commit(KEY, "https://v1")
     world.replica.stop_here()
     world.database.commit(KEY, "https://v2")
@@ -66,7 +66,7 @@ async def test_a_replicas_lag_counts_into_the_age(world: World) -> None:
 
 
 @pytest.mark.parametrize("lag_is_known", [True, False])
-async def test_a_replica_that_is_too_far_behind_is_passed_over(world: World, lag_is_known: bool) -> None:
+async def test_replica_that_lags_too_far_is_skipped(world: World, lag_is_known: bool) -> None:
     world.database.commit(KEY, "https://v1")
     world.replica.stop_here()
     world.replica.lag_is_known = lag_is_known
@@ -99,7 +99,7 @@ async def test_replica_behind_the_applied_events_is_used_briefly_if_alone(
     assert instance.count("tm_cache_writes_total", layer="redis", outcome="refused_behind") == 1
 
 
-async def test_a_lagging_replica_never_brings_back_what_an_event_has_replaced(world: World) -> None:
+async def test_lagging_replica_never_restores_a_value_that_an_event_replaced(world: World) -> None:
     world.database.commit(KEY, "https://v1")
     world.replica.stop_here()
     world.primary.is_down = True
@@ -109,7 +109,7 @@ async def test_a_lagging_replica_never_brings_back_what_an_event_has_replaced(wo
     assert told(await instance.resolve()) == "inactive replica stale"
 
 
-async def test_what_was_evicted_is_not_answered_older_from_a_lagging_replica(world: World) -> None:
+async def test_evicted_route_is_not_served_older_from_a_lagging_replica(world: World) -> None:
     world.database.commit(KEY, "https://v1")
     world.replica.stop_here()
     world.primary.is_down = True
@@ -122,7 +122,7 @@ async def test_what_was_evicted_is_not_answered_older_from_a_lagging_replica(wor
         await instance.resolve()
 
 
-async def test_a_known_route_is_answered_stale_when_no_source_can_tell(world: World) -> None:
+async def test_known_route_is_served_stale_when_every_source_fails(world: World) -> None:
     world.database.commit(KEY, "https://v1")
     instance = world.instance()
     await instance.resolve()
@@ -136,7 +136,7 @@ async def test_a_known_route_is_answered_stale_when_no_source_can_tell(world: Wo
         await instance.resolve()
 
 
-async def test_an_expired_entry_in_redis_is_answered_stale_when_no_database_can_tell(world: World) -> None:
+async def test_expired_redis_entry_is_served_stale_when_every_database_fails(world: World) -> None:
     world.database.commit(KEY, "https://v1")
     await world.instance().resolve()
     world.all_databases(down=True)
@@ -144,7 +144,7 @@ async def test_an_expired_entry_in_redis_is_answered_stale_when_no_database_can_
     assert told(await world.instance().resolve()) == "https://v1 redis stale"
 
 
-async def test_a_caller_may_refuse_a_stale_answer(world: World) -> None:
+async def test_caller_can_refuse_a_stale_answer(world: World) -> None:
     world.database.commit(KEY, "https://v1")
     instance = world.instance()
     await instance.resolve()
@@ -155,7 +155,7 @@ async def test_a_caller_may_refuse_a_stale_answer(world: World) -> None:
         await instance.resolve(accept_stale=False)
 
 
-async def test_an_unknown_route_is_an_error_and_no_negative_answer_when_no_source_can_tell(world: World) -> None:
+async def test_unknown_route_is_an_error_and_not_negative_when_every_source_fails(world: World) -> None:
     world.all_databases(down=True)
     instance = world.instance()
     with pytest.raises(RouteUnknown, match="team-a:payments:prod:v1"):
@@ -166,7 +166,7 @@ async def test_an_unknown_route_is_an_error_and_no_negative_answer_when_no_sourc
     assert told(await instance.resolve()) == "https://v1 replica"
 
 
-async def test_a_replica_that_answers_is_a_source_however_far_it_lags(world: World) -> None:
+async def test_replica_that_responds_is_a_source_whatever_its_lag(world: World) -> None:
     world.database.commit(KEY, "https://v1")
     world.replica.stop_here()
     world.database.commit(KEY, "https://v2")

@@ -14,14 +14,14 @@ def world() -> World:
     return World()
 
 
-async def test_redis_down_costs_one_attempt_per_load(world: World) -> None:
+async def test_load_tries_redis_once_while_it_is_down(world: World) -> None:
     world.database.commit(KEY, "https://v1")
     world.redis.is_down = True
     assert told(await world.instance().resolve()) == "https://v1 replica"
     assert (world.redis.gets, world.redis.puts) == (1, 0)
 
 
-async def test_an_entry_in_redis_that_cannot_be_read_is_loaded_and_the_others_are_not(world: World) -> None:
+async def test_only_the_unreadable_redis_entry_is_loaded_from_a_database(world: World) -> None:
     other = RouteKey("team-a", "other", "prod", "v1")
     for key in (KEY, other):
         world.database.commit(key, "https://v1")
@@ -44,7 +44,7 @@ async def test_load_without_a_result_counts_as_failed(world: World) -> None:
     assert instance.count("tm_loads_total", outcome="failed") == 1
 
 
-async def test_a_hundred_callers_cause_one_load(world: World) -> None:
+async def test_hundred_callers_share_one_load(world: World) -> None:
     world.database.commit(KEY, "https://v1")
     gate = world.replica.hold()
     instance = world.instance()
@@ -56,7 +56,7 @@ async def test_a_hundred_callers_cause_one_load(world: World) -> None:
     assert instance.count("tm_loads_total", outcome="coalesced") == 99
 
 
-async def test_an_event_during_a_load_wins_over_what_the_load_brings(world: World) -> None:
+async def test_event_during_a_load_wins_over_the_loaded_value(world: World) -> None:
     world.database.commit(KEY, "https://v1")
     gate = world.replica.hold()
     instance = world.instance()
@@ -68,7 +68,7 @@ async def test_an_event_during_a_load_wins_over_what_the_load_brings(world: Worl
     assert world.redis.entries[KEY].url == "https://v2"
 
 
-async def test_a_slower_instances_older_fill_loses_in_redis(world: World) -> None:
+async def test_late_write_of_an_older_value_is_rejected_by_redis(world: World) -> None:
     world.database.commit(KEY, "https://v1")
     gate = world.replica.hold()
     slow, fast = world.instance(), world.instance()
@@ -80,7 +80,7 @@ async def test_a_slower_instances_older_fill_loses_in_redis(world: World) -> Non
     assert world.redis.entries[KEY].url == "https://v2"
 
 
-async def test_a_load_beyond_the_deadline_is_given_up_and_the_known_answered(world: World) -> None:
+async def test_stale_entry_is_served_when_the_load_exceeds_the_deadline(world: World) -> None:
     world.database.commit(KEY, "https://v1")
     instance = world.instance(resolve_deadline_seconds=0.05)
     await instance.resolve()
@@ -90,7 +90,7 @@ async def test_a_load_beyond_the_deadline_is_given_up_and_the_known_answered(wor
     await instance.core.resolver.close()
 
 
-async def test_an_event_between_the_end_of_a_load_and_its_answer_wins(world: World) -> None:
+async def test_event_between_the_end_of_a_load_and_its_answer_wins(world: World) -> None:
     world.database.commit(KEY, "https://v1")
     instance = world.instance()
     caller = asyncio.create_task(instance.resolve())

@@ -42,7 +42,7 @@ async def test_cancelled_waiter_does_not_cancel_the_load() -> None:
     assert first.cancelled()
 
 
-async def test_a_load_that_failed_is_tried_again_by_the_next() -> None:
+async def test_next_load_starts_anew_after_a_failed_one() -> None:
     flights, load = SingleFlight[str, str](), SlowLoad()
     load.may_end.set()
 
@@ -54,7 +54,7 @@ async def test_a_load_that_failed_is_tried_again_by_the_next() -> None:
     assert await flights.run("a", load) == "a loaded"
 
 
-async def test_closing_ends_the_loads_under_way() -> None:
+async def test_close_cancels_loads_in_progress() -> None:
     flights, load = SingleFlight[str, str](), SlowLoad()
     waiter = asyncio.create_task(flights.run("a", load))
     await asyncio.sleep(0)

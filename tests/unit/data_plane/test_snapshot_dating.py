@@ -45,7 +45,7 @@ async def test_age_and_bound_are_right_on_the_same_boot_without_any_source(world
     assert answer.bound == pytest.approx(after, abs=0.1)
 
 
-async def test_what_was_proven_goes_on_with_the_process_after_the_next(world: World) -> None:
+async def test_proof_survives_two_restarts(world: World) -> None:
     await instance_that_knows(world)
     second = await in_the_dark(world, after=20)
     await second.snapshots.write(pause_seconds=0)
@@ -54,7 +54,7 @@ async def test_what_was_proven_goes_on_with_the_process_after_the_next(world: Wo
 
 
 @pytest.mark.parametrize("knows_the_time", [True, False])
-async def test_restarts_on_one_boot_do_not_make_it_last_longer(world: World, knows_the_time: bool) -> None:
+async def test_restarts_on_one_boot_do_not_extend_stale_if_error(world: World, knows_the_time: bool) -> None:
     await instance_that_knows(world, knows_the_time=knows_the_time)
     for _ in range(6):
         process = await in_the_dark(world, after=600)
@@ -99,7 +99,7 @@ async def test_entry_without_a_date_can_be_served_stale_from_the_first_start(wor
     assert not await is_answered(await in_the_dark(world, after=1))
 
 
-async def test_the_time_a_host_was_asleep_between_two_processes_counts(world: World) -> None:
+async def test_suspension_of_the_host_between_two_processes_counts(world: World) -> None:
     await instance_that_knows(world)
     world.clock.sleep(500)
     answer = await (await in_the_dark(world, after=20)).resolve()
@@ -107,7 +107,7 @@ async def test_the_time_a_host_was_asleep_between_two_processes_counts(world: Wo
     assert answer.bound == pytest.approx(520, abs=0.2)
 
 
-async def test_after_the_host_was_asleep_under_a_process_its_clock_dates_nothing_that_this_one_writes(
+async def test_process_whose_host_was_suspended_writes_no_dates(
     world: World,
 ) -> None:
     instance = await instance_that_knows(world)
@@ -121,7 +121,7 @@ async def test_after_the_host_was_asleep_under_a_process_its_clock_dates_nothing
     assert (await process.resolve()).bound is None
 
 
-async def test_a_process_that_is_started_after_the_host_was_asleep_dates_what_it_writes(world: World) -> None:
+async def test_process_started_after_a_suspension_writes_dates(world: World) -> None:
     await instance_that_knows(world)
     world.clock.sleep(500)
     await (await in_the_dark(world)).snapshots.write(pause_seconds=0)
@@ -129,7 +129,7 @@ async def test_a_process_that_is_started_after_the_host_was_asleep_dates_what_it
     assert answer.bound == pytest.approx(502, abs=0.2)
 
 
-async def test_where_the_clocks_parted_by_next_to_nothing_dates_are_not_later_than_they_were(world: World) -> None:
+async def test_small_clock_divergence_never_makes_dates_later(world: World) -> None:
     instance = await instance_that_knows(world)
     world.clock.sleep(0.008)
     await instance.snapshots.write(pause_seconds=0)
@@ -167,7 +167,7 @@ async def test_contradicting_clocks_leave_no_ttl(world: World, by: float) -> Non
     assert told(await after.resolve()) == "https://v1 replica"
 
 
-async def test_that_it_was_set_is_noticed_when_the_primary_is_back(world: World) -> None:
+async def test_set_clock_is_detected_when_the_primary_is_back(world: World) -> None:
     await instance_that_knows(world)
     after = await in_the_dark(world, after=20)
     now = world.clock.monotonic()
@@ -175,7 +175,7 @@ async def test_that_it_was_set_is_noticed_when_the_primary_is_back(world: World)
     assert (await after.resolve()).bound is None
 
 
-async def test_what_was_proven_by_the_clock_before_it_was_set_is_not_kept(world: World) -> None:
+async def test_proofs_by_the_clock_before_it_was_set_are_not_stored(world: World) -> None:
     instance = await instance_that_knows(world)
     now = world.clock.monotonic()
     instance.primary_clock.observe(sent=now, received=now, remote=world.primary_time(10))
@@ -183,7 +183,7 @@ async def test_what_was_proven_by_the_clock_before_it_was_set_is_not_kept(world:
     assert (await (await in_the_dark(world)).resolve()).bound is None
 
 
-async def test_a_snapshot_in_which_the_clock_would_be_another_one_halfway_is_not_written(world: World) -> None:
+async def test_snapshot_is_not_written_when_the_clock_changes_during_its_writing(world: World) -> None:
     instance = await instance_that_knows(world)
     before = world.disk.kept
     now = world.clock.monotonic()
@@ -194,7 +194,7 @@ async def test_a_snapshot_in_which_the_clock_would_be_another_one_halfway_is_not
 
 
 @pytest.mark.parametrize("boot", ["", "another boot"])
-async def test_on_another_boot_or_an_unknown_one_nothing_is_dated_by_the_host(world: World, boot: str) -> None:
+async def test_host_clock_dates_nothing_on_another_or_unknown_boot(world: World, boot: str) -> None:
     world.clock.reboot(boot)
     await instance_that_knows(world)
     world.clock.reboot("" if boot == "" else "this boot")
@@ -203,7 +203,7 @@ async def test_on_another_boot_or_an_unknown_one_nothing_is_dated_by_the_host(wo
     assert answer.age >= LIFE
 
 
-async def test_a_host_that_was_put_back_to_an_earlier_state_is_another_one(world: World) -> None:
+async def test_host_restored_to_an_earlier_state_counts_as_another_boot(world: World) -> None:
     await instance_that_knows(world)
     kept = world.disk.kept
     assert kept is not None
@@ -212,7 +212,7 @@ async def test_a_host_that_was_put_back_to_an_earlier_state_is_another_one(world
     assert (await (await in_the_dark(world, after=1)).resolve()).bound is None
 
 
-def test_two_processes_of_a_host_read_one_clock() -> None:
+def test_two_processes_of_a_host_read_the_same_clock() -> None:
     clock = SystemClock()
     tell = "from shared.runtime.clock import SystemClock as C; print(C().boot(), C().since_boot(), sep='|')"
     before = clock.since_boot()

@@ -59,7 +59,7 @@ async def test_restored_entry_on_another_host_without_primary_time_is_expired(wo
     assert answer.age >= 60
 
 
-async def test_how_long_it_is_answered_stale_is_capped(world: World) -> None:
+async def test_stale_if_error_of_a_restored_route_is_capped(world: World) -> None:
     await instance_that_knows(world)
     world.redis.flush()
     after = await restarted(world, after=60 + 3599)
@@ -70,7 +70,7 @@ async def test_how_long_it_is_answered_stale_is_capped(world: World) -> None:
         await after.resolve()
 
 
-async def test_a_tombstone_is_restored_and_wins_against_an_older_value(world: World) -> None:
+async def test_restored_tombstone_wins_over_an_older_value(world: World) -> None:
     await instance_that_knows(world, None)
     world.redis.entries.clear()
     before = world.database.read(KEY, 1, world.clock.monotonic())
@@ -84,7 +84,7 @@ async def test_a_tombstone_is_restored_and_wins_against_an_older_value(world: Wo
     assert told(await after.resolve()) == "inactive l1 stale"
 
 
-async def test_that_a_route_was_never_created_is_not_kept(world: World) -> None:
+async def test_never_created_entries_are_not_stored(world: World) -> None:
     instance = await instance_that_knows(world)
     await instance.resolve(OTHER)
     await instance.snapshots.write(pause_seconds=0)
@@ -105,7 +105,7 @@ async def test_suspect_entry_is_restored_as_expired(world: World) -> None:
     assert told(await after.resolve()) == "https://v1 replica"
 
 
-async def test_what_is_not_caught_up_with_is_checked_before_it_is_answered(world: World) -> None:
+async def test_restored_entries_are_revalidated_when_the_start_does_not_catch_up(world: World) -> None:
     await instance_that_knows(world)
     after = await restarted(world)
     world.database.commit(KEY, None)
@@ -127,7 +127,7 @@ async def test_restored_entry_before_catching_up_is_served_stale_without_sources
         await after.resolve(accept_stale=False)
 
 
-async def test_what_others_have_read_since_it_started_is_good_enough_to_check_it_with(world: World) -> None:
+async def test_redis_entries_written_since_the_start_revalidate_restored_ones(world: World) -> None:
     await instance_that_knows(world)
     after = await restarted(world)
     world.database.commit(KEY, "https://v2")
@@ -158,7 +158,7 @@ async def test_snapshot_without_offsets_leaves_no_ttl(world: World) -> None:
     assert told(await (await restarted(world)).resolve()) == "https://v1 replica"
 
 
-async def test_the_offsets_are_those_applied_and_are_kept_while_kafka_is_away(world: World) -> None:
+async def test_stored_offsets_are_the_applied_ones_and_survive_an_outage_of_kafka(world: World) -> None:
     instance = await instance_that_knows(world)
     instance.stream_coverage.applied(0, 17)
     await instance.snapshots.write(pause_seconds=0)
@@ -171,7 +171,7 @@ async def test_the_offsets_are_those_applied_and_are_kept_while_kafka_is_away(wo
     assert world.disk.kept.head.offsets == {0: 17}
 
 
-async def test_a_revision_that_is_missing_after_the_restart_is_noticed(world: World) -> None:
+async def test_revision_gap_after_the_restart_is_detected(world: World) -> None:
     instance = await instance_that_knows(world)
     await instance.core.applier.apply([each.event for each in world.database.log])
     await instance.snapshots.write(pause_seconds=0)
@@ -182,7 +182,7 @@ async def test_a_revision_that_is_missing_after_the_restart_is_noticed(world: Wo
     assert (await after.resolve()).tenant_revision == 2
 
 
-async def test_what_was_proven_stays_proven_and_events_add_to_it(world: World) -> None:
+async def test_restored_proof_is_kept_and_extended_by_events(world: World) -> None:
     instance = await instance_that_knows(world)
     await instance.core.applier.apply([each.event for each in world.database.log])
     await instance.core.applier.apply([world.database.commit(OTHER, "https://other")])
@@ -194,14 +194,14 @@ async def test_what_was_proven_stays_proven_and_events_add_to_it(world: World) -
     assert (await after.resolve(consistency=ReadConsistency(min_revision=4))).tenant_revision == 4
 
 
-async def test_heartbeats_after_the_restart_prove_nothing_of_what_was_read_before_it(world: World) -> None:
+async def test_heartbeats_after_the_restart_do_not_renew_restored_entries(world: World) -> None:
     await instance_that_knows(world)
     after = await restarted(world, after=20)
     after.hear_heartbeat()
     assert (await after.resolve()).bound == pytest.approx(20, abs=0.1)
 
 
-async def test_a_snapshot_that_is_refused_or_not_written_is_counted_and_nothing_else(world: World) -> None:
+async def test_rejected_or_unwritten_snapshot_only_increments_its_metric(world: World) -> None:
     instance = await instance_that_knows(world)
     world.disk.is_broken = True
     await instance.snapshots.write(pause_seconds=0)
@@ -220,7 +220,7 @@ async def test_a_snapshot_that_is_refused_or_not_written_is_counted_and_nothing_
     ],
     ids=["corrupt", "truncated", "foreign"],
 )
-async def test_one_line_says_which_snapshot_is_refused_and_why(
+async def test_rejected_snapshot_is_logged_once_with_path_and_reason(
     world: World, tmp_path: Path, spoil: Callable[[bytes], bytes], why: str
 ) -> None:
     path = tmp_path / "resolver"
@@ -234,7 +234,7 @@ async def test_one_line_says_which_snapshot_is_refused_and_why(
     assert lines == [{"log_level": "error", "event": "snapshot refused; starting without it", "why": f"{path}: {why}"}]
 
 
-async def test_an_empty_cache_does_not_replace_a_snapshot(world: World) -> None:
+async def test_empty_cache_does_not_replace_a_snapshot(world: World) -> None:
     await instance_that_knows(world)
     kept = world.disk.kept
     await world.instance().snapshots.write(pause_seconds=0)

@@ -32,7 +32,7 @@ async def test_expired_tombstone_wins_against_older_values(world: World, replica
         assert told(await instance.resolve()).startswith("inactive ")
 
 
-async def test_a_tombstone_in_redis_wins_against_the_value_in_the_process(world: World) -> None:
+async def test_tombstone_in_redis_wins_over_the_value_in_l1(world: World) -> None:
     world.database.commit(KEY, "https://v1")
     deaf = world.instance()
     await deaf.resolve()

@@ -20,7 +20,7 @@ async def bound_of(instance: Instance, key: RouteKey = KEY) -> float | None:
     return None if bound is None else round(bound, 1)
 
 
-async def test_a_heartbeat_renews_what_was_read_before_it(world: World) -> None:
+async def test_heartbeat_renews_entries_read_before_it(world: World) -> None:
     world.database.commit(KEY, "https://v1")
     instance = world.instance()
     await instance.resolve()
@@ -31,7 +31,7 @@ async def test_a_heartbeat_renews_what_was_read_before_it(world: World) -> None:
     assert await bound_of(instance) == 2
 
 
-async def test_a_late_heartbeat_takes_nothing_back(world: World) -> None:
+async def test_late_heartbeat_does_not_lower_the_proven_time(world: World) -> None:
     instance = world.instance()
     long_ago = world.clock.monotonic()
     world.clock.advance(20)
@@ -42,13 +42,13 @@ async def test_a_late_heartbeat_takes_nothing_back(world: World) -> None:
     assert await bound_of(instance) == 1
 
 
-async def test_without_the_primarys_time_the_bound_is_unknown(world: World) -> None:
+async def test_bound_is_unknown_without_the_primary_time(world: World) -> None:
     instance = world.instance(knows_the_time=False)
     instance.hear_heartbeat()
     assert await bound_of(instance) is None
 
 
-async def test_after_the_primarys_clock_was_set_the_bound_is_unknown_until_older_entries_are_gone(world: World) -> None:
+async def test_bound_is_unknown_until_older_entries_expire_after_the_primary_clock_was_set(world: World) -> None:
     world.database.commit(KEY, "https://v1")
     instance = world.instance()
     await instance.resolve()
@@ -57,7 +57,7 @@ async def test_after_the_primarys_clock_was_set_the_bound_is_unknown_until_older
     assert await bound_of(instance) is None
 
 
-async def test_what_a_lagging_replica_said_is_not_renewed_for_what_came_before_listening(world: World) -> None:
+async def test_entry_from_a_replica_behind_the_subscription_is_not_renewed(world: World) -> None:
     world.database.commit(KEY, "https://v1")
     world.replica.stop_here()
     world.clock.advance(1)
@@ -69,7 +69,7 @@ async def test_what_a_lagging_replica_said_is_not_renewed_for_what_came_before_l
     assert await bound_of(instance) == 20
 
 
-async def test_what_redis_says_is_not_believed_over_a_change_that_was_evicted(world: World) -> None:
+async def test_redis_entry_older_than_an_evicted_change_is_rejected(world: World) -> None:
     world.database.commit(KEY, "https://v1")
     await world.instance().resolve()
     instance = world.instance(l1_entries=1)
@@ -82,7 +82,7 @@ async def test_what_redis_says_is_not_believed_over_a_change_that_was_evicted(wo
     assert told(await instance.resolve()) == "https://v2 replica"
 
 
-async def test_a_heartbeat_renews_what_is_held_whatever_else_of_the_tenant_was_evicted(world: World) -> None:
+async def test_heartbeat_renews_held_entries_when_other_keys_of_the_tenant_were_evicted(world: World) -> None:
     instance = world.instance(l1_entries=2)
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     await instance.core.applier.apply([world.database.commit(OTHER, "https://other")])
@@ -95,7 +95,7 @@ async def test_a_heartbeat_renews_what_is_held_whatever_else_of_the_tenant_was_e
     assert await bound_of(instance) == 2
 
 
-async def test_after_a_gap_what_was_known_of_the_tenant_is_not_renewed_until_it_is_read_again(world: World) -> None:
+async def test_entries_are_not_renewed_between_a_gap_and_their_next_load(world: World) -> None:
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     world.clock.advance(1)
@@ -106,7 +106,7 @@ async def test_after_a_gap_what_was_known_of_the_tenant_is_not_renewed_until_it_
     assert answer.entry.url == "https://unheard" or round(answer.bound or 0, 1) == 1
 
 
-async def test_a_heartbeat_that_was_written_to_fewer_partitions_than_are_read_says_nothing(world: World) -> None:
+async def test_heartbeat_for_fewer_partitions_than_are_read_is_ignored(world: World) -> None:
     instance = world.instance()
     await instance.resolve()
     world.clock.advance(5)
@@ -115,7 +115,7 @@ async def test_a_heartbeat_that_was_written_to_fewer_partitions_than_are_read_sa
     assert await bound_of(instance) == 5
 
 
-async def test_the_bound_is_since_the_slowest_partitions_heartbeat(world: World) -> None:
+async def test_bound_follows_the_heartbeat_of_the_slowest_partition(world: World) -> None:
     instance = world.instance()
     assert instance.stream_coverage.until == float("-inf")
     instance.hear_heartbeat()
@@ -125,7 +125,7 @@ async def test_the_bound_is_since_the_slowest_partitions_heartbeat(world: World)
     assert instance.stream_coverage.until == float("-inf")
 
 
-async def test_an_answer_reflects_the_revision_of_the_last_event_applied_whatever_route_it_was_of(world: World) -> None:
+async def test_answer_has_the_tenant_revision_of_the_last_applied_event_of_any_route(world: World) -> None:
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     await instance.core.applier.apply([world.database.commit(OTHER, "https://other")])

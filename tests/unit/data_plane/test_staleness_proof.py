@@ -200,7 +200,7 @@ class Simulation:
         self.slack[phase if roomy else "evicting"].append(answer.bound - wrong_for)
 
 
-async def test_no_answer_was_wrong_for_longer_than_its_bound() -> None:
+async def test_no_answer_is_stale_for_longer_than_its_bound() -> None:
     simulation = Simulation(seed=2)
     with structlog.testing.capture_logs():
         await simulation.run()

@@ -55,7 +55,7 @@ class Process:
                 await task
 
 
-def test_a_status_says_how_far_each_partition_is_applied() -> None:
+def test_status_has_the_applied_offset_of_each_partition() -> None:
     process = Process()
     process.stream_coverage.applied(1, 25, [Heartbeat(as_of=AS_OF, partitions=2)])
     status = process.reporter.status()
@@ -66,7 +66,7 @@ def test_a_status_says_how_far_each_partition_is_applied() -> None:
     )
 
 
-def test_a_process_that_hears_nothing_yet_says_so() -> None:
+def test_process_without_a_subscription_reports_no_partitions() -> None:
     process = Process()
     process.stream_coverage.listen({}, at=LocalTime(0), resumed=False)
     assert process.reporter.status().partitions == ()
@@ -116,7 +116,7 @@ async def test_failed_report_is_replaced_by_the_newest_one() -> None:
         assert [each.partitions[0].next_offset for each in process.log.told[told:]] == [13]
 
 
-async def test_a_process_that_ends_says_so_if_it_can() -> None:
+async def test_process_withdraws_when_it_stops_if_kafka_responds() -> None:
     process = Process()
     await process.reporter.withdraw()
     assert process.log.withdrawn == ["resolver-1-1b9c0e"]

@@ -28,7 +28,7 @@ def booted_from(instance: Instance) -> list[str]:
     return [gauge._labelvalues[0] for gauge in gauges if gauge._value.get()]  # noqa: SLF001
 
 
-async def test_the_routes_in_redis_are_known_before_anyone_asks(world: World) -> None:
+async def test_warm_up_loads_the_hot_keys_of_redis(world: World) -> None:
     world.database.commit(KEY, "https://v1")
     await world.instance().resolve()
     instance = world.instance(**FAST)
@@ -80,7 +80,7 @@ async def test_warm_up_ends_when_all_loads_fail(world: World) -> None:
     assert world.redis.gets - gets == BATCH_SIZE
 
 
-async def test_it_reads_no_more_than_its_time_and_its_rate_allow(world: World) -> None:
+async def test_warm_up_respects_its_time_and_rate(world: World) -> None:
     for key in keys(400):
         world.database.commit(key, "https://v1")
     began = asyncio.get_running_loop().time()
@@ -89,7 +89,7 @@ async def test_it_reads_no_more_than_its_time_and_its_rate_allow(world: World) -
     assert asyncio.get_running_loop().time() - began >= 0.3
 
 
-async def test_it_ends_in_time_though_the_servers_hang(world: World) -> None:
+async def test_warm_up_ends_in_time_while_servers_hang(world: World) -> None:
     world.database.commit(KEY, "https://v1")
     world.replica.hold()
     async with asyncio.timeout(5):  # a load alone would take 10

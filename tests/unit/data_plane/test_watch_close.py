@@ -17,7 +17,7 @@ def world() -> World:
     return World()
 
 
-async def test_a_watch_ends_when_changes_were_missed(world: World) -> None:
+async def test_watch_is_closed_after_a_gap(world: World) -> None:
     instance = world.instance()
     await change(world, instance)
     _, watching = await begin(instance)
@@ -29,7 +29,7 @@ async def test_a_watch_ends_when_changes_were_missed(world: World) -> None:
     assert gone.value.oldest == after.revision
 
 
-async def test_a_watch_ends_when_the_stream_could_not_go_on_from_where_it_was(world: World) -> None:
+async def test_watch_is_closed_when_the_stream_cannot_resume(world: World) -> None:
     instance = world.instance()
     await change(world, instance)
     _, watching = await begin(instance)
@@ -42,7 +42,7 @@ async def test_a_watch_ends_when_the_stream_could_not_go_on_from_where_it_was(wo
     assert (await begin(instance))[0].revision == 2
 
 
-async def test_an_event_that_comes_again_vouches_for_none_that_was_lost_before(world: World) -> None:
+async def test_redelivered_event_does_not_hide_earlier_lost_events(world: World) -> None:
     instance = world.instance()
     first = await change(world, instance)
     await change(world)
@@ -52,7 +52,7 @@ async def test_an_event_that_comes_again_vouches_for_none_that_was_lost_before(w
         await resume(instance, 1)
 
 
-async def test_a_watcher_that_falls_behind_what_is_kept_is_closed_and_counted(world: World) -> None:
+async def test_watch_behind_the_change_log_is_closed_and_counted(world: World) -> None:
     instance = world.instance(change_log_changes=3)
     await change(world, instance)
     _, watching = await begin(instance)
@@ -64,7 +64,7 @@ async def test_a_watcher_that_falls_behind_what_is_kept_is_closed_and_counted(wo
     assert instance.count("tm_watch_closed_total", reason="slow") == 1
 
 
-async def test_changes_of_others_are_none_of_a_watchers_business(world: World) -> None:
+async def test_watch_receives_no_changes_of_other_tenants(world: World) -> None:
     instance = world.instance()
     await change(world, instance)
     _, watching = await begin(instance)
@@ -72,7 +72,7 @@ async def test_changes_of_others_are_none_of_a_watchers_business(world: World) -
     assert await given(watching) == []
 
 
-async def test_draining_ends_every_watch_and_begins_none(world: World) -> None:
+async def test_drain_closes_every_watch_and_rejects_new_ones(world: World) -> None:
     instance = world.instance()
     await change(world, instance)
     watch_hub = [(await begin(instance))[1] for _ in range(3)]
@@ -93,7 +93,7 @@ async def test_watchers_are_limited_and_a_closed_one_frees_its_slot(world: World
     await begin(instance)
 
 
-async def test_one_tenants_watchers_leave_places_for_those_of_others(world: World) -> None:
+async def test_watches_of_one_tenant_leave_slots_for_others(world: World) -> None:
     instance = world.instance(watch_clients=3, watch_clients_per_tenant=1)
     await change(world, instance)
     await instance.core.applier.apply([world.database.commit(OTHER, "https://other")])
@@ -124,7 +124,7 @@ async def test_tenant_limit_holds_for_watches_that_open_at_once(world: World) ->
     assert len(begun) == 3
 
 
-async def test_a_tenant_without_routes_is_empty_and_one_that_is_not_there_is_no_tenant(world: World) -> None:
+async def test_tenant_without_routes_is_empty_and_unknown_tenant_is_an_error(world: World) -> None:
     instance = world.instance()
     world.tenant_primary.empty_tenants.add("new")
     reading, _ = await begin(instance, "new")
@@ -133,7 +133,7 @@ async def test_a_tenant_without_routes_is_empty_and_one_that_is_not_there_is_no_
         await begin(instance, "nobody")
 
 
-async def test_a_tenant_is_not_denied_while_no_database_answers(world: World) -> None:
+async def test_unknown_tenant_is_not_reported_while_every_database_fails(world: World) -> None:
     world.tenant_replica.is_down = world.tenant_primary.is_down = True
     with pytest.raises(WatchUnavailable):
         await begin(world.instance(), "nobody")
@@ -148,7 +148,7 @@ async def test_watches_that_open_at_once_share_one_query(world: World) -> None:
     assert world.tenant_replica.reads == 1
 
 
-async def test_proven_at_goes_on_with_heartbeats_and_never_back(world: World) -> None:
+async def test_proven_time_advances_with_heartbeats_and_never_decreases(world: World) -> None:
     instance = world.instance()
     await change(world, instance)
     world.clock.advance(5)
@@ -163,7 +163,7 @@ async def test_proven_at_goes_on_with_heartbeats_and_never_back(world: World) ->
     assert now == world.clock.now()
 
 
-async def test_an_event_that_comes_late_is_not_taken_for_the_newest(world: World) -> None:
+async def test_late_event_does_not_count_as_the_newest(world: World) -> None:
     late = await change(world)
     await change(world, url="https://v2")
     instance = world.instance()

@@ -14,7 +14,7 @@ def world() -> World:
     return World()
 
 
-async def test_a_watch_begins_with_all_routes_at_one_revision_and_goes_on_with_every_change(world: World) -> None:
+async def test_watch_begins_with_all_routes_at_one_revision_and_receives_every_change(world: World) -> None:
     instance = world.instance()
     await change(world, instance, url="https://v1")
     reading, watching = await begin(instance)
@@ -37,7 +37,7 @@ async def test_waiting_subscription_gets_a_change_when_it_is_applied(world: Worl
     assert event.revision == 2
 
 
-async def test_what_a_lagging_replica_lacks_follows_as_changes(world: World) -> None:
+async def test_changes_missing_in_the_snapshot_of_a_lagging_replica_follow(world: World) -> None:
     instance = world.instance()
     await change(world, instance, url="https://v1")
     await change(world, instance, url="https://v2")
@@ -61,7 +61,7 @@ async def test_replica_behind_the_stream_coverage_is_skipped(world: World) -> No
     assert (await resume(late, 2)).revision == 2
 
 
-async def test_a_replica_behind_what_is_kept_is_passed_over(world: World) -> None:
+async def test_replica_behind_the_change_log_is_skipped(world: World) -> None:
     instance = world.instance(change_log_changes=2)
     await change(world, instance)
     world.tenant_replica.stop_here()
@@ -89,7 +89,7 @@ async def test_watch_is_refused_before_the_stream_is_open(world: World) -> None:
         await begin(instance)
 
 
-async def test_a_watch_goes_on_after_the_revision_it_has_without_a_database(world: World) -> None:
+async def test_watch_resumes_after_its_revision_without_a_database(world: World) -> None:
     instance = world.instance()
     for _ in range(5):
         await change(world, instance)
@@ -110,7 +110,7 @@ async def test_watch_resumes_in_an_instance_without_events_if_none_is_missing(wo
     assert gone.value.oldest == 3
 
 
-async def test_a_watch_goes_on_in_an_instance_that_is_behind_without_a_repeat(world: World) -> None:
+async def test_watch_resumes_at_a_lagging_instance_without_repetition(world: World) -> None:
     instance = world.instance()
     await change(world, instance)
     unheard = [await change(world) for _ in range(2)]
@@ -121,14 +121,14 @@ async def test_a_watch_goes_on_in_an_instance_that_is_behind_without_a_repeat(wo
     assert await given(watching) == [4]
 
 
-async def test_a_revision_that_never_was_cannot_be_gone_on_from(world: World) -> None:
+async def test_watch_cannot_resume_from_an_uncommitted_revision(world: World) -> None:
     instance = world.instance()
     await change(world, instance)
     with pytest.raises(RevisionGone):
         await resume(instance, 2)
 
 
-async def test_a_revision_that_only_a_lagging_replica_denies_is_not_called_gone(world: World) -> None:
+async def test_revision_missing_only_in_a_lagging_replica_is_not_reported_gone(world: World) -> None:
     instance = world.instance()
     await change(world, instance)
     world.tenant_primary.is_down = True
@@ -136,7 +136,7 @@ async def test_a_revision_that_only_a_lagging_replica_denies_is_not_called_gone(
         await resume(instance, 2)
 
 
-async def test_what_is_not_kept_any_more_is_gone_and_the_oldest_revision_is_named(world: World) -> None:
+async def test_revision_before_the_change_log_is_gone_with_the_oldest_revision_kept(world: World) -> None:
     instance = world.instance(change_log_changes=3)
     for _ in range(5):
         await change(world, instance)
@@ -146,7 +146,7 @@ async def test_what_is_not_kept_any_more_is_gone_and_the_oldest_revision_is_name
     assert await given(await resume(instance, gone.value.oldest)) == [3, 4, 5]
 
 
-async def test_events_that_come_again_are_not_given_again(world: World) -> None:
+async def test_redelivered_events_are_not_sent_again(world: World) -> None:
     instance = world.instance()
     events = [await change(world, instance) for _ in range(3)]
     _, watching = await begin(instance)
@@ -154,7 +154,7 @@ async def test_events_that_come_again_are_not_given_again(world: World) -> None:
     assert await given(watching) == []
 
 
-async def test_what_is_written_once_more_after_others_were_lost_begins_nothing(world: World) -> None:
+async def test_event_redelivered_after_lost_events_begins_no_change_log(world: World) -> None:
     instance = world.instance()
     await change(world, instance)
     echoed = await change(world)

@@ -68,14 +68,14 @@ async def listening() -> AsyncIterator[Listening]:
         yield running
 
 
-async def test_an_event_is_applied(listening: Listening) -> None:
+async def test_event_is_applied(listening: Listening) -> None:
     assert await listening.listener.wait_caught_up(5)
     listening.stream.send(listening.world.database.commit(KEY, "https://v1"))
     await listening.until_told("https://v1 l1")
     assert listening.health.up
 
 
-async def test_after_an_interruption_what_was_cached_is_read_again(listening: Listening) -> None:
+async def test_cached_entries_are_revalidated_after_an_interruption(listening: Listening) -> None:
     await listening.listener.wait_caught_up(5)
     listening.stream.send(listening.world.database.commit(KEY, "https://v1"))
     await listening.until_told("https://v1 l1")
@@ -86,7 +86,7 @@ async def test_after_an_interruption_what_was_cached_is_read_again(listening: Li
     await listening.until_told("https://v2 replica")
 
 
-async def test_without_events_the_service_starts_and_says_so() -> None:
+async def test_service_starts_without_kafka_and_notes_it() -> None:
     new = Listening()
     new.stream.is_down = True
     async with _running(new) as listening:
@@ -105,7 +105,7 @@ async def test_start_waits_for_the_backlog_and_reports_a_timeout(listening: List
     assert await listening.listener.wait_caught_up(5)
 
 
-async def test_redis_gets_what_it_missed_when_it_is_back() -> None:
+async def test_pending_writes_reach_redis_when_it_is_back() -> None:
     world = World()
     instance = world.instance()
     task = asyncio.create_task(keep_redis_in_step(instance.core.l2))
@@ -116,7 +116,7 @@ async def test_redis_gets_what_it_missed_when_it_is_back() -> None:
     task.cancel()
 
 
-async def test_the_primarys_time_is_learnt_once_it_answers() -> None:
+async def test_primary_time_is_known_after_its_first_response() -> None:
     world = World()
     instance = world.instance(knows_the_time=False)
     world.primary.is_down = True
@@ -132,7 +132,7 @@ async def _is(value: object, expected: object) -> bool:
     return value == expected
 
 
-async def test_a_fault_while_applying_is_noted_and_makes_the_cached_entries_suspect() -> None:
+async def test_failure_while_applying_is_noted_and_marks_entries_suspect() -> None:
     async with _running(Listening()) as new:
         assert await new.listener.wait_caught_up(5)
         new.stream.send(new.world.database.commit(KEY, "https://v1"))
