@@ -216,7 +216,7 @@ async def test_rejected_or_unwritten_snapshot_only_increments_its_metric(world: 
     [
         (lambda whole: whole[:-1] + b"?", "its checksum is wrong: it is truncated or corrupt"),
         (lambda whole: whole[: len(MAGIC) + 1], "truncated"),
-        (lambda _: b"my notes", "this is no snapshot of a resolver"),
+        (lambda _: b"my notes", "this is not a snapshot of a resolver"),
     ],
     ids=["corrupt", "truncated", "foreign"],
 )
