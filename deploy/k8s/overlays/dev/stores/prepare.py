@@ -17,7 +17,7 @@ from shared.schemas.topics import TOPICS
 REPLICA_SET = "rs0"
 _ALREADY_EXISTS = 36
 _NOT_YET_INITIALIZED = 94
-_ATTEMPTS, _PAUSE_SECONDS = 60, 2.0
+_ATTEMPTS, _PAUSE_SECONDS, _SELECTION_MILLISECONDS = 60, 2.0, 10_000
 
 
 async def create_topics(bootstrap: str) -> None:
@@ -36,7 +36,7 @@ async def create_topics(bootstrap: str) -> None:
 
 async def initiate_replica_set(address: str) -> None:
     """A set of this one member, and a wait until it is its primary. Raises PyMongoError."""
-    async with AsyncMongoClient[dict[str, Any]](f"mongodb://{address}/?directConnection=true") as client:
+    async with _client(address, "directConnection=true") as client:
         try:
             await client.admin.command("replSetGetStatus")
         except OperationFailure as error:
@@ -44,8 +44,12 @@ async def initiate_replica_set(address: str) -> None:
                 raise
             members = [{"_id": 0, "host": address}]
             await client.admin.command("replSetInitiate", {"_id": REPLICA_SET, "members": members})
-    async with AsyncMongoClient[dict[str, Any]](f"mongodb://{address}/?replicaSet={REPLICA_SET}") as client:
+    async with _client(address, f"replicaSet={REPLICA_SET}") as client:
         await client.admin.command("ping")
+
+
+def _client(address: str, option: str) -> AsyncMongoClient[dict[str, Any]]:
+    return AsyncMongoClient(f"mongodb://{address}/?{option}", serverSelectionTimeoutMS=_SELECTION_MILLISECONDS)
 
 
 async def main(bootstrap: str, mongo: str) -> None:
