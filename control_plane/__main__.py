@@ -7,6 +7,7 @@ import sys
 import msgspec
 
 from control_plane.adapters.postgres.migrator import migrate
+from control_plane.adapters.postgres.schema_revision import wait_for_schema
 from control_plane.commands import create_admin_key, republish_keys
 from control_plane.errors import MigrationFailed
 from control_plane.settings import ControlPlaneSettings
@@ -25,6 +26,9 @@ def main(arguments: list[str]) -> int:
     settings = read_settings(ControlPlaneSettings)
     if options.command == "migrate":
         return _migrate(settings)
+    if options.command == "wait-for-schema":
+        asyncio.run(wait_for_schema(settings.postgres_url, lambda problem: sys.stderr.write(f"Waiting: {problem}\n")))
+        return 0
     if options.command == "create-admin-key":
         return _create_admin_key(settings, options.subject)
     if options.command == "republish-keys":
@@ -38,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("serve", help="serve until SIGTERM (the default command)")
     commands.add_parser("migrate", help="migrate the database's schema to this release")
+    commands.add_parser("wait-for-schema", help="return when the schema is at least what this release needs")
     create = commands.add_parser("create-admin-key", help="create an admin key of the platform and print it once")
     create.add_argument(
         "--subject", type=_subject, default="admin", help="the subject that uses the key (default: %(default)s)"

@@ -5,11 +5,13 @@ from pathlib import Path
 import asyncpg
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from control_plane import migrations
+from control_plane.adapters.postgres.schema_revision import REQUIRED_REVISION
 from control_plane.errors import MigrationFailed
 
 _LOCK = 7_245_001
@@ -19,7 +21,7 @@ _UNREACHABLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 async def migrate(url: str, *, connect_seconds: float = 10.0) -> None:
-    """Apply every migration that the database at `url` lacks, in one transaction.
+    """Apply every migration that the database at `url` lacks, in one transaction. A newer schema is left as it is.
 
     Several processes may run it at the same time: they run one after another, and the later ones change nothing.
     Raises MigrationFailed.
@@ -41,7 +43,11 @@ async def migrate(url: str, *, connect_seconds: float = 10.0) -> None:
 
 
 def _upgrade(connection: Connection) -> None:
+    if (MigrationContext.configure(connection).get_current_revision() or "") > REQUIRED_REVISION:
+        return  # of a later release: migrations only add what earlier releases do not use
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+    # Every login may see which revision the schema has, so that a service can wait for the one that it needs.
+    connection.execute(text("GRANT SELECT ON alembic_version TO PUBLIC"))

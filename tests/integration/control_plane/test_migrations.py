@@ -6,6 +6,7 @@ import asyncpg
 import pytest
 
 from control_plane.adapters.postgres.migrator import migrate
+from control_plane.adapters.postgres.schema_revision import REQUIRED_REVISION, wait_for_schema
 from control_plane.domain.changes import Attribution, WantedChangeSet, WantedRoute
 from control_plane.errors import MigrationFailed
 from control_plane.migrations.versions.v0006_position_of_a_change_set import LINK
@@ -52,6 +53,40 @@ async def test_concurrent_migrations_run_one_after_another(empty_database: Datab
 async def test_unreachable_database_is_reported_as_the_cause() -> None:
     with pytest.raises(MigrationFailed, match="Connect call failed"):
         await migrate("postgresql://nobody:nothing@127.0.0.1:1/nowhere")
+
+
+async def test_newer_schema_is_left_as_it_is_and_served_on(empty_database: Database) -> None:
+    await migrate(empty_database.url)
+    connection = await asyncpg.connect(empty_database.url)
+    try:
+        await connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        await migrate(empty_database.url)
+        await wait_for_schema(empty_database.url, pytest.fail)
+        assert await connection.fetchval("SELECT version_num FROM alembic_version") == "9999"
+    finally:
+        await connection.close()
+
+
+async def test_schema_is_awaited_until_it_is_migrated(empty_database: Database) -> None:
+    problems: asyncio.Queue[str] = asyncio.Queue()
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+        waiting = tasks.create_task(wait_for_schema(empty_database.url, problems.put_nowait, retry_seconds=0.01))
+        assert "cannot be read: UndefinedTableError" in await problems.get()
+        await migrate(empty_database.url)
+        await waiting
+
+
+async def test_older_schema_is_named_with_the_one_needed(empty_database: Database) -> None:
+    await migrate(empty_database.url)
+    connection = await asyncpg.connect(empty_database.url)
+    await connection.execute("UPDATE alembic_version SET version_num = '0001'")
+    problems: asyncio.Queue[str] = asyncio.Queue()
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+        waiting = tasks.create_task(wait_for_schema(empty_database.url, problems.put_nowait, retry_seconds=0.01))
+        assert f"has revision 0001, and this release needs {REQUIRED_REVISION}" in await problems.get()
+        await connection.execute("UPDATE alembic_version SET version_num = $1", REQUIRED_REVISION)
+        await waiting
+    await connection.close()
 
 
 async def test_database_of_a_test_is_also_on_the_replica(database: Database) -> None:

@@ -12,7 +12,16 @@ from shared.runtime.metric_catalogue import CATALOGUE
 from shared.runtime.settings import ServiceSettings
 from shared.runtime.version import VERSION
 from shared.schemas.topics import MAX_RECORD_BYTES, ROUTE_EVENTS, TOPICS
-from tests.support.kubernetes_manifests import EVERYTHING, K8S, ROOT, containers_of, named, of_kind, settings_file
+from tests.support.kubernetes_manifests import (
+    EVERYTHING,
+    K8S,
+    ROOT,
+    containers_of,
+    named,
+    of_kind,
+    pod_of,
+    settings_file,
+)
 
 SETTINGS: dict[str, type[ServiceSettings]] = {
     "control-plane": ControlPlaneSettings,
@@ -28,7 +37,7 @@ def _variables(service: str) -> set[str]:
 
 @pytest.mark.parametrize("service", SETTINGS)
 def test_every_setting_in_the_manifests_is_one_of_the_service(service: str) -> None:
-    [container] = list(containers_of(named("Deployment", service)))
+    [container] = pod_of(named("Deployment", service))["containers"]
     written = set(settings_file(service)) | {each["name"] for each in container["env"]}
     assert written - {"TMPDIR"} <= _variables(service)
 
@@ -108,3 +117,8 @@ def test_verdict_about_a_canary_reads_metrics_of_the_catalogue() -> None:
     names = {metric.name for metric in CATALOGUE}
     source = (ROOT / "deploy" / "release" / "canary.py").read_text()
     assert {re.sub(r"_bucket$", "", each) for each in re.findall(r"tm_\w+", source)} <= names
+
+
+def test_control_plane_waits_for_the_schema_that_it_needs() -> None:
+    [waiting] = pod_of(named("Deployment", "control-plane"))["initContainers"]
+    assert waiting["args"] == ["control_plane", "wait-for-schema"]
