@@ -49,6 +49,7 @@ async def _access_keys(settings: ControlPlaneSettings) -> AsyncIterator[Postgres
         clock=SystemClock(),
         health=DependencyHealth(required=True),
         metrics=Metrics(Service.CONTROL_PLANE),
+        at_once=1,
     )
     async with Primary(settings.postgres_url, size=1, deadline_seconds=_SECONDS, guard=guard) as primary:
         yield PostgresAccessKeys(primary)

@@ -21,7 +21,7 @@ class ControlPlaneSettings(ServiceSettings):
         default=10,
         ge=2,
         le=200,
-        description="Maximum connections of a process to the primary, without the relay's.",
+        description="Maximum connections of a process to the primary, without the relay's. Half of them serve reads.",
     )
     tenant_writes_per_second: float = Field(
         default=100,

@@ -44,6 +44,7 @@ def new_health() -> Health:
     return Health(
         {
             mongo.NAME: DependencyHealth(required=True),
+            mongo.READS: DependencyHealth(required=False),
             INDEXES: DependencyHealth(required=True, up=False, detail="not checked yet"),
             KAFKA: DependencyHealth(required=False),
         }
@@ -104,5 +105,6 @@ def _audit_trail(settings: AuditSettings, clock: Clock, health: Health, metrics:
         query_seconds=settings.audit_query_seconds,
         clock=clock,
         health=health.dependencies[mongo.NAME],
+        reads_health=health.dependencies[mongo.READS],
         metrics=metrics,
     )

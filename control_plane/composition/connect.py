@@ -1,6 +1,6 @@
 """The adapters on PostgreSQL and Kafka: builds each from the settings, and opens none."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -44,13 +44,31 @@ class Connections:
 
 
 def new_health() -> Health:
-    """PostgreSQL counts as down until its first answer. Kafka is optional: without it the outbox grows."""
+    """PostgreSQL counts as down until its first answer. Kafka is optional: without it the outbox grows.
+
+    Reads are no reason to take a process out of service: slow ones may be one caller's.
+    """
     return Health(
         {
             "postgres": DependencyHealth(required=True, up=False, detail="not reached yet"),
+            "postgres_reads": DependencyHealth(required=False),
             "outbox_relay": DependencyHealth(required=False),
             "kafka": DependencyHealth(required=False),
         }
+    )
+
+
+def _primary(settings: ControlPlaneSettings, guard: Callable[..., Guard]) -> Primary:
+    """The pool, half of it for reads: neither reads nor writes can use the connections, or open the breaker, of the others."""
+    deadline, size = settings.request_deadline_seconds, settings.postgres_pool_size
+    reads = size // 2
+    seconds = Deadlines(deadline).call_seconds
+    return Primary(
+        settings.postgres_url,
+        size=size,
+        deadline_seconds=deadline,
+        guard=guard("postgres", seconds, POSTGRES_UNAVAILABLE, size - reads),
+        read_guard=guard("postgres_reads", seconds, POSTGRES_UNAVAILABLE, reads),
     )
 
 
@@ -58,13 +76,14 @@ def connect(settings: ControlPlaneSettings) -> Connections:
     """The adapters on the servers that the settings name."""
     health, metrics, clock = new_health(), Metrics(Service.CONTROL_PLANE), SystemClock()
 
-    def guard(name: str, seconds: float, failures: tuple[type[Exception], ...]) -> Guard:
+    def guard(name: str, seconds: float, failures: tuple[type[Exception], ...], at_once: int = 64) -> Guard:
         watched = health.dependencies[name]
-        return Guard(name, timeout=seconds, failures=failures, clock=clock, health=watched, metrics=metrics)
+        return Guard(
+            name, timeout=seconds, failures=failures, clock=clock, health=watched, metrics=metrics, at_once=at_once
+        )
 
-    deadline, url = settings.request_deadline_seconds, settings.postgres_url
-    primary_guard = guard("postgres", Deadlines(deadline).call_seconds, POSTGRES_UNAVAILABLE)
-    primary = Primary(url, size=settings.postgres_pool_size, deadline_seconds=deadline, guard=primary_guard)
+    url = settings.postgres_url
+    primary = _primary(settings, guard)
     # A guard of its own: failing requests must not cost the relay its lock, nor the other way round.
     relay_guard = guard("outbox_relay", _RELAY_CALL_SECONDS, POSTGRES_UNAVAILABLE)
     kafka_guard = guard("kafka", _PUBLISH_SECONDS, KAFKA_FAILURES)

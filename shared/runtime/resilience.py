@@ -1,6 +1,7 @@
-"""One guard per dependency: a timeout for every call, a circuit breaker, and a bulkhead.
+"""Guards around the calls to dependencies: a bulkhead, a timeout for every call, and a circuit breaker.
 
-The breaker opens when half of the last 20 calls failed, and lets one trial call through after 5 seconds.
+A call waits for its slot in the bulkhead before its timeout begins: the queue of this process is not a failure of the
+dependency, and must not open the breaker. The breaker opens when half of the last 20 calls failed, and lets one trial call through after 5 seconds.
 """
 
 import asyncio
@@ -49,21 +50,19 @@ class Breaker:
         self._opened_at = 0.0
         self.state = BreakerState.CLOSED
 
+    @property
+    def refuses(self) -> bool:
+        """Whether no call may be made now. Unlike `allows`, this begins no trial call."""
+        # A trial call whose outcome was never recorded (its task was cancelled) must not keep the breaker half open.
+        return self.state is not BreakerState.CLOSED and self._clock.monotonic() - self._opened_at < OPEN_SECONDS
+
     def allows(self) -> bool:
         """Whether a call may be made now. While the breaker is half open, only one trial call may."""
-        if self.state is BreakerState.OPEN and self._clock.monotonic() - self._opened_at >= OPEN_SECONDS:
+        if self.refuses:
+            return False
+        if self.state is not BreakerState.CLOSED:
             self.state = BreakerState.HALF_OPEN
             self._opened_at = self._clock.monotonic()
-            return True
-        if self.state is BreakerState.HALF_OPEN:
-            return self._retry_trial()
-        return self.state is BreakerState.CLOSED
-
-    def _retry_trial(self) -> bool:
-        # A trial call whose outcome was never recorded (its task was cancelled) must not keep the breaker half open.
-        if self._clock.monotonic() - self._opened_at < OPEN_SECONDS:
-            return False
-        self._opened_at = self._clock.monotonic()
         return True
 
     def record(self, *, ok: bool) -> None:
@@ -87,7 +86,7 @@ class Breaker:
 
 
 class Guard:
-    """Wraps every call to one dependency.
+    """Wraps the calls to one dependency that share connections.
 
     Our own, because timeout, breaker, bulkhead, health and metrics must agree on what counts as a failure.
     """
@@ -103,7 +102,10 @@ class Guard:
         metrics: Metrics,
         at_once: int = 64,
     ) -> None:
-        """`timeout` in seconds; `failures`: the driver's errors that mean "unavailable"; `at_once`: concurrent calls at most."""
+        """`timeout` in seconds; `failures`: the driver's errors that mean "unavailable"; `at_once`: concurrent calls at most.
+
+        `at_once` is the number of connections behind the guard: more calls would wait for one within their timeout.
+        """
         self.name = name
         self._timeout = timeout
         self._failures: tuple[type[Exception], ...] = (*failures, OSError)
@@ -122,22 +124,40 @@ class Guard:
     async def call(self, *, within: float | None = None) -> AsyncIterator[None]:
         """Run the body as one call. `within`: seconds, where the call has another timeout than the guard's.
 
-        Raises DependencyUnavailable when the call fails, times out or may not be made. Any other error of the body is a
-        response of the dependency: it is raised unchanged, and the dependency counts as up.
+        The timeout applies to the wait for a slot, and then anew to the body. Raises DependencyUnavailable when no slot is
+        free in time, and when the call fails, times out or may not be made. Any other error of the body is a response of
+        the dependency: it is raised unchanged, and the dependency counts as up.
         """
-        if not self._breaker.allows():
-            self._counted["rejected"].inc()
-            raise DependencyUnavailable(self.name, f"not called: {self._health.detail}")
-        started = self._clock.monotonic()
         limit = self._timeout if within is None else within
-        is_started = False
+        await self._take_slot(limit)
         try:
-            async with asyncio.timeout(limit), self._bulkhead:
-                is_started = True
+            async with self._outcome_recorded(limit):
+                yield
+        finally:
+            self._bulkhead.release()
+
+    async def _take_slot(self, limit: float) -> None:
+        """Wait for a slot, unless the breaker would refuse the call anyway."""
+        if self._breaker.refuses:
+            raise self._refused()
+        if not self._bulkhead.locked():
+            await self._bulkhead.acquire()
+            return
+        try:
+            async with asyncio.timeout(limit):
+                await self._bulkhead.acquire()
+        except TimeoutError as error:
+            raise self._overloaded(limit) from error
+
+    @asynccontextmanager
+    async def _outcome_recorded(self, limit: float) -> AsyncIterator[None]:
+        if not self._breaker.allows():
+            raise self._refused()
+        started = self._clock.monotonic()
+        try:
+            async with asyncio.timeout(limit):
                 yield
         except TimeoutError as error:
-            if not is_started:
-                raise self._overloaded(limit) from error
             raise self._record_failure("timeout", f"no response within {limit:g} s") from error
         except self._failures as error:
             raise self._record_failure("error", f"{type(error).__name__}: {error}") from error
@@ -145,6 +165,10 @@ class Guard:
             self._record_success(started)
             raise
         self._record_success(started)
+
+    def _refused(self) -> DependencyUnavailable:
+        self._counted["rejected"].inc()
+        return DependencyUnavailable(self.name, f"not called: {self._health.detail}")
 
     def _overloaded(self, limit: float) -> DependencyUnavailable:
         # Not a failure: if the breaker opened under load, all of this dependency's load would move to the others.

@@ -40,6 +40,7 @@ async def a_trail(stack: Stack, database: str | None = None) -> AsyncIterator[Mo
         query_seconds=QUERY_SECONDS,
         clock=SystemClock(),
         health=DependencyHealth(required=True),
+        reads_health=DependencyHealth(required=False),
         metrics=Metrics(Service.AUDIT_CONSUMER),
     )
     try:

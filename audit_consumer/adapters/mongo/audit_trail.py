@@ -4,7 +4,6 @@ The driver is motor because the product's owner chose it. It is past its end of 
 describes the move to PyMongo's asynchronous client.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
@@ -31,11 +30,13 @@ from shared.runtime.health import DependencyHealth
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import DependencyUnavailable, Guard
 
-NAME = "mongo"
+NAME, READS = "mongo", "mongo_reads"
 COLLECTION = "events"
 MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 MAX_CONCURRENT_READS = 4
 """motor runs each call in a thread of a small pool, and slow queries must leave threads for the ingestion."""
+MAX_CONCURRENT_WRITES = 2
+"""The worker's: one batch or the creation of the indexes, and one check that MongoDB answers."""
 
 DUPLICATE_KEY = 11000
 # BadValue, DocumentValidationFailure, BSONObjectTooLarge, KeyTooLong: MongoDB rejects the same document every time.
@@ -73,8 +74,10 @@ class MongoAuditTrail:
         query_seconds: float,
         clock: Clock,
         health: DependencyHealth,
+        reads_health: DependencyHealth,
         metrics: Metrics,
     ) -> None:
+        """`health`: of writes and checks; `reads_health`: of queries."""
         self._client = client
         self._query_seconds = query_seconds
         # The server cancels the query before the client's deadline, so that the client can tell a slow query from an outage.
@@ -88,14 +91,25 @@ class MongoAuditTrail:
         self._reads: AsyncIOMotorCollection[Document] = client[database].get_collection(
             COLLECTION, _CODEC, ReadPreference.PRIMARY, read_concern=ReadConcern("majority")
         )
-        self._read_slots = asyncio.Semaphore(MAX_CONCURRENT_READS)
-        self._guard = Guard(
-            NAME, timeout=write_seconds, failures=(PyMongoError,), clock=clock, health=health, metrics=metrics
-        )
+
+        def guard(name: str, seconds: float, watched: DependencyHealth, at_once: int) -> Guard:
+            return Guard(
+                name,
+                timeout=seconds,
+                failures=(PyMongoError,),
+                clock=clock,
+                health=watched,
+                metrics=metrics,
+                at_once=at_once,
+            )
+
+        self._guard = guard(NAME, write_seconds, health, MAX_CONCURRENT_WRITES)
+        # A guard of their own: slow queries of one caller must neither stop the ingestion nor report MongoDB as down.
+        self._read_guard = guard(READS, query_seconds, reads_health, MAX_CONCURRENT_READS)
 
     @asynccontextmanager
-    async def _call(self, within_seconds: float | None = None) -> AsyncIterator[None]:
-        async with self._guard.call(within=within_seconds):
+    async def _call(self, guard: Guard, within_seconds: float | None = None) -> AsyncIterator[None]:
+        async with guard.call(within=within_seconds):
             try:
                 yield
             except OperationFailure as error:
@@ -105,12 +119,12 @@ class MongoAuditTrail:
 
     async def create_indexes(self) -> None:
         """Create the missing indexes. A build that exceeds the deadline continues in MongoDB. Raises DependencyUnavailable."""
-        async with self._call():
+        async with self._call(self._guard):
             await self._writes.create_indexes(list(INDEXES))
 
     async def ping(self) -> None:
         """Check that MongoDB answers. Raises DependencyUnavailable."""
-        async with self._call(self._query_seconds):
+        async with self._call(self._guard, self._query_seconds):
             await self._client.admin.command("ping")
 
     async def store(self, events: Sequence[AuditEvent]) -> WriteResult:
@@ -118,7 +132,7 @@ class MongoAuditTrail:
         documents, sent, rejected = _encode(events)
         errors: Sequence[Document] = ()
         if documents:
-            async with self._call():
+            async with self._call(self._guard):
                 errors = await self._insert(documents)
         rejected += [Rejection(sent[each["index"]], each["errmsg"]) for each in errors if _is_permanent(each)]
         failed = {each["index"] for each in errors}
@@ -142,7 +156,7 @@ class MongoAuditTrail:
 
     async def find(self, filters: Filters, keys: SortKeyRange, limit: int) -> Sequence[AuditEvent]:
         """At most `limit` matching events, newest first."""
-        async with self._call(self._query_seconds), self._read_slots:
+        async with self._call(self._read_guard):
             found = (
                 self._reads.find(filter_document(filters, keys))
                 .sort(NEWEST_FIRST)

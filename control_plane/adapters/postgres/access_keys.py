@@ -75,7 +75,7 @@ class PostgresAccessKeys:
             return await _published(connection, new.tenant, new.key_id, idempotency_key)
 
     async def page(self, tenant: str | None, after: str | None, limit: int) -> Sequence[StoredKey]:
-        async with self._of(tenant) as connection:
+        async with self._primary.read(tenant) as connection:
             if tenant is not None and not await connection.fetchval("SELECT current_tenant_id()"):
                 raise NoSuchTenant(tenant)
             return [_stored(row) for row in await connection.fetch(_PAGE, tenant, after, limit)]

@@ -34,11 +34,15 @@ UNAVAILABLE: tuple[type[Exception], ...] = (
 class Primary:
     """A pool of connections; every use is one guarded call. Open it as an async context manager."""
 
-    def __init__(self, url: str, *, size: int, deadline_seconds: float, guard: Guard) -> None:
+    def __init__(
+        self, url: str, *, size: int, deadline_seconds: float, guard: Guard, read_guard: Guard | None = None
+    ) -> None:
+        """`guard`: of transactions; `read_guard`: of snapshots (None: the same). Together they admit `size` calls."""
         self._url = url
         self._size = size
         self._deadline = deadline_seconds
         self._guard = guard
+        self._read_guard = read_guard or guard
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
 
     async def __aenter__(self) -> Self:
@@ -80,7 +84,12 @@ class Primary:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """A connection for one guarded call. Raises DependencyUnavailable."""
-        async with self._guard.call():
+        async with self._connection(self._guard) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _connection(self, guard: Guard) -> AsyncIterator[Connection]:
+        async with guard.call():
             if self._pool is None:
                 raise asyncpg.InterfaceError("the pool is not open")
             connection = await self._pool.acquire()
@@ -100,22 +109,29 @@ class Primary:
         """
         # A generic plan, because the best plan for a change does not depend on its parameters, and planning takes as long
         # as running it. Sent with BEGIN, the setting costs no round trip.
-        return self._begun(f"BEGIN; SET LOCAL plan_cache_mode = force_generic_plan; {_set_tenant(tenant)}")
+        return self._begun(f"BEGIN; SET LOCAL plan_cache_mode = force_generic_plan; {_set_tenant(tenant)}", self._guard)
+
+    def read(self, tenant: str | None) -> AbstractAsyncContextManager[Connection]:
+        """As `transaction` (None: as `platform`), but read-only, and in the connections for reads."""
+        plan = "SET LOCAL plan_cache_mode = force_generic_plan"
+        visible = "SET LOCAL ROLE tm_platform" if tenant is None else f"{plan}; {_set_tenant(tenant)}"
+        return self._begun(f"BEGIN READ ONLY; {visible}", self._read_guard)
 
     def snapshot(self, tenant: str) -> AbstractAsyncContextManager[Connection]:
-        """As `transaction`, but read-only, and with all statements on one snapshot."""
-        return self._begun(f"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; {_set_tenant(tenant)}")
+        """As `read`, but with all statements on one snapshot."""
+        begin = f"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; {_set_tenant(tenant)}"
+        return self._begun(begin, self._read_guard)
 
     def platform(
         self, role: Literal["tm_platform", "tm_relay"] = "tm_platform"
     ) -> AbstractAsyncContextManager[Connection]:
         """A transaction on all tenants, in a role that may read or write them. Raises DependencyUnavailable."""
-        return self._begun(f"BEGIN; SET LOCAL ROLE {role}")
+        return self._begun(f"BEGIN; SET LOCAL ROLE {role}", self._guard)
 
     @asynccontextmanager
-    async def _begun(self, begin: str) -> AsyncIterator[Connection]:
+    async def _begun(self, begin: str, guard: Guard) -> AsyncIterator[Connection]:
         # Without asyncpg's own transaction, which would wait without end for a frozen server to roll back.
-        async with self.connection() as connection:
+        async with self._connection(guard) as connection:
             await connection.execute(begin)
             try:
                 yield connection

@@ -46,7 +46,7 @@ class PostgresRoutes:
         self._primary = primary
 
     async def get(self, key: RouteKey) -> Route:
-        async with self._primary.transaction(key.tenant) as connection:
+        async with self._primary.read(key.tenant) as connection:
             found = await connection.fetchrow(_GET, key.tenant, key.service, key.env, key.version)
         if found is None:
             raise NoSuchTenant(key.tenant)
@@ -59,7 +59,7 @@ class PostgresRoutes:
     ) -> Sequence[Route]:
         wanted = (matching.service, matching.env, matching.version, matching.is_active)
         start = (after.service, after.env, after.version) if after else (None, None, None)
-        async with self._primary.transaction(tenant) as connection:
+        async with self._primary.read(tenant) as connection:
             rows = await connection.fetch(_PAGE, tenant, *wanted, *start, limit)
             if not rows and not await connection.fetchval(_TENANT_EXISTS, tenant):
                 raise NoSuchTenant(tenant)

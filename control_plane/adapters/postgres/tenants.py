@@ -33,14 +33,14 @@ class PostgresTenants:
             return _tenant(await connection.fetchrow(_GET, name)), False
 
     async def get(self, name: str) -> Tenant:
-        async with self._primary.transaction(name) as connection:
+        async with self._primary.read(name) as connection:
             found = await connection.fetchrow(_GET, name)
         if found is None:
             raise NoSuchTenant(name)
         return _tenant(found)
 
     async def page(self, after: str | None, limit: int) -> Sequence[Tenant]:
-        async with self._primary.platform() as connection:
+        async with self._primary.read(None) as connection:
             return [_tenant(row) for row in await connection.fetch(_PAGE, after, limit)]
 
 

@@ -136,3 +136,13 @@ def test_without_rates_nothing_is_limited() -> None:
         guard.enter("team-a", "ci")
         guard.leave("team-a")
     assert list(guard.statuses("team-a", "ci")) == []
+
+
+def test_write_refused_for_being_one_too_many_in_flight_takes_no_token() -> None:
+    guard, _ = limits(tenant=Rate(1, 10), credential=Rate(1, 10))
+    for _ in range(2):
+        guard.enter("team-a", "ci")
+    for _ in range(5):
+        with pytest.raises(TooManyWrites, match="in flight"):
+            guard.enter("team-a", "ci")
+    assert [each.level.remaining for each in guard.statuses("team-a", "ci")] == [8, 8]

@@ -168,8 +168,9 @@ async def test_slots_are_free_again_after_deadlines(service: WaitingService) -> 
         ([(f"X-{number}", "a") for number in range(70)], "At most 64 header fields"),
         ([("X-Long", "a" * 16_384)], "At most 16384 bytes"),
         ([(f"X-{number}", "a" * 1000) for number in range(20)], "At most 16384 bytes"),
+        ([(f"X-{number}-{'n' * 1000}", "a") for number in range(20)], "At most 16384 bytes"),
     ],
-    ids=["too many", "one too large", "too large together"],
+    ids=["too many", "one too large", "too large together", "names too large together"],
 )
 async def test_header_fields_beyond_the_limits_are_refused(
     service: WaitingService, headers: list[tuple[str, str]], detail: str

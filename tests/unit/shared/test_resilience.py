@@ -131,3 +131,48 @@ async def test_waiting_for_the_bulkhead_is_not_a_failure_of_the_dependency() -> 
     async with guarded.call():
         pass
     assert health.up is True
+
+
+async def test_timeout_of_a_call_begins_when_it_has_its_slot() -> None:
+    health = DependencyHealth(required=True)
+    guarded = guard(MovableClock(), health, timeout=0.2)
+    began: list[float] = []
+    loop = asyncio.get_running_loop()
+
+    async def call() -> None:
+        async with guarded.call():
+            began.append(loop.time())
+            await asyncio.sleep(60)
+
+    async with AsyncExitStack() as calls:
+        for _ in range(CONCURRENCY):
+            await calls.enter_async_context(guarded.call(within=60))
+        waiting = asyncio.create_task(call())
+        queued_at = loop.time()
+        await asyncio.sleep(0.1)
+    with pytest.raises(DependencyUnavailable, match=r"no response within 0\.2 s"):
+        await waiting
+    assert began[0] >= queued_at + 0.1
+    assert loop.time() >= began[0] + 0.2
+
+
+async def test_waiting_call_is_not_made_when_the_breaker_opens_before_its_slot_is_free() -> None:
+    guarded = guard(MovableClock(), timeout=60)
+    for _ in range(4):
+        await fail(guarded)
+    is_called = False
+
+    async def call() -> None:
+        nonlocal is_called
+        async with guarded.call():
+            is_called = True
+
+    async with AsyncExitStack() as calls:
+        for _ in range(CONCURRENCY - 1):
+            await calls.enter_async_context(guarded.call())
+        failing = asyncio.create_task(fail(guarded))
+        waiting = asyncio.create_task(call())
+        await failing
+        with pytest.raises(DependencyUnavailable, match="not called"):
+            await waiting
+    assert not is_called
