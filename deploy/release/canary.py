@@ -18,6 +18,7 @@ MAX_SLOWER_SECONDS = 0.002
 
 _REQUESTS = "sum(increase(tm_http_requests_total{{{which}}}[{window}]))"
 _ERRORS = 'sum(increase(tm_http_requests_total{{{which},code=~"5.."}}[{window}])) or vector(0)'
+_ASKED_BY_CALLERS = 'route!~"/(health|metrics|schema).*"'
 _P99 = "histogram_quantile(0.99, sum by (le) (rate(tm_http_request_duration_seconds_bucket{{{which}}}[{window}])))"
 
 
@@ -61,6 +62,8 @@ class Track:
         return self.errors / self.requests if self.requests else math.nan
 
     def __str__(self) -> str:
+        if not self.requests:
+            return "no requests"
         return f"{self.requests:.0f} requests, {self.error_ratio:.4%} errors, p99 {self.p99_seconds * 1000:.2f} ms"
 
 
@@ -107,8 +110,9 @@ def _worse(stable: Track, canary: Track) -> list[str]:
 
 
 def _track(metrics: Metrics, window: str, labels: Mapping[str, str]) -> Track:
-    # Probes and scrapes would make every ratio look better than what callers see.
-    which = ",".join([*(f'{name}="{value}"' for name, value in labels.items()), 'route=~"/api/.*"'])
+    # Probes and scrapes would make every ratio look better than what callers see. Requests that are refused before they are
+    # routed have no route of the API.
+    which = ",".join([*(f'{name}="{value}"' for name, value in labels.items()), _ASKED_BY_CALLERS])
     requests, errors, p99 = (
         metrics.value(each.format(which=which, window=window)) for each in (_REQUESTS, _ERRORS, _P99)
     )

@@ -60,7 +60,7 @@ def test_probes_and_other_namespaces_are_left_out() -> None:
     metrics = FakeMetrics(GOOD, GOOD)
     verdict(metrics, "5m", {"namespace": "tm"})
     assert all('job="data_plane",namespace="tm",track="' in query for query in metrics.queries)
-    assert all('route=~"/api/.*"' in query and "[5m]" in query for query in metrics.queries)
+    assert all('route!~"/(health|metrics|schema).*"' in query and "[5m]" in query for query in metrics.queries)
 
 
 def _prometheus(status: int, body: object) -> Prometheus:
