@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
-from shared.runtime.settings import PostgresUrl, RedisUrl, ServiceSettings, split_commas
+from shared.runtime.settings import CommaSeparated, PostgresUrl, RedisUrl, ServiceSettings, split_commas
 
 
 class DataPlaneSettings(ServiceSettings):
@@ -16,6 +16,14 @@ class DataPlaneSettings(ServiceSettings):
         default=(),
         repr=False,
         description="Connection URLs of PostgreSQL read replicas, the source of cache misses, comma separated.",
+    )
+    replica_zones: CommaSeparated = Field(
+        default=(),
+        description="Zone of each replica in TM_REPLICA_URLS, in the same order, comma separated. Unset: no zone is preferred.",
+    )
+    zone: str = Field(
+        default="",
+        description="Zone of this resolver: usable replicas in it are read before the others. Unset: unknown.",
     )
     postgres_url: PostgresUrl | None = Field(
         default=None,
@@ -118,7 +126,7 @@ class DataPlaneSettings(ServiceSettings):
         description="File of the key snapshot (hashes of the access keys), used to start without Kafka. Unset: no key snapshot.",
     )
 
-    _split_replicas = field_validator("replica_urls", mode="before")(split_commas)
+    _split_replicas = field_validator("replica_urls", "replica_zones", mode="before")(split_commas)
 
     @property
     def watch_clients_limit_per_tenant(self) -> int:
@@ -134,6 +142,15 @@ class DataPlaneSettings(ServiceSettings):
         if of_tenant is not None and at_most is not None and of_tenant > at_most:
             raise ValueError(f"must not exceed TM_WATCH_CLIENTS, which is {at_most}; unset it for nine tenths")
         return of_tenant
+
+    @field_validator("replica_zones")
+    @classmethod
+    def _are_as_many_as_replicas(cls, zones: tuple[str, ...], others: ValidationInfo) -> tuple[str, ...]:
+        # A wrong TM_REPLICA_URLS has an error of its own.
+        replicas = others.data.get("replica_urls")
+        if zones and replicas is not None and len(zones) != len(replicas):
+            raise ValueError(f"must name one zone for each of the {len(replicas)} replicas in TM_REPLICA_URLS")
+        return zones
 
     @field_validator("postgres_url")
     @classmethod

@@ -71,6 +71,11 @@ class Stores:
             self._primary_clock,
             coverage,
             tenants=self._tenants,
+            local_replicas={
+                each.name
+                for each, zone in zip(self._replicas, settings.replica_zones, strict=False)
+                if zone == settings.zone
+            },
             snapshots=SnapshotFile(settings.snapshot_path) if settings.snapshot_path else None,
             hot_key_sources={"redis": [self._cache], "replica": self._replicas},
         )

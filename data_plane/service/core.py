@@ -1,6 +1,6 @@
 """The use cases of one resolver process, wired to each other over any ports. The composition package adds the edges."""
 
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from data_plane.domain.entry import TtlPolicy
@@ -42,6 +42,8 @@ class Ports:
     primary_clock: PrimaryClock
     stream_coverage: StreamCoverage = field(default_factory=StreamCoverage)
     tenants: Sequence[TenantSource] = ()
+    local_replicas: Set[str] = frozenset()
+    """Names of the replicas in the resolver's own zone."""
     snapshots: SnapshotStore | None = None
     hot_key_sources: Mapping[str, Sequence[HotKeySource]] = field(default_factory=dict)
 
@@ -98,7 +100,7 @@ class _Wiring:
             clock=clock,
             metrics=metrics,
         )
-        self.replicas = ReplicaPool(ports.replicas, clock=clock, metrics=metrics)
+        self.replicas = ReplicaPool(ports.replicas, clock=clock, metrics=metrics, local=ports.local_replicas)
         self.chain = SourceChain(l1=self.l1, l2=self.l2, replicas=self.replicas, primary=ports.primary)
         self.coalescer = self._coalescer()
 

@@ -1,6 +1,6 @@
 """The replicas, and which of them are usable."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 import structlog
 
@@ -13,10 +13,13 @@ _log = structlog.get_logger(__name__)
 
 
 class ReplicaPool:
-    """Decides from their measured lag which replicas are usable."""
+    """Decides from their measured lag which replicas are usable. `local` names those in the resolver's own zone."""
 
-    def __init__(self, sources: Sequence[RouteSource], *, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self, sources: Sequence[RouteSource], *, clock: Clock, metrics: Metrics, local: Set[str] = frozenset()
+    ) -> None:
         self._sources = tuple(sources)
+        self._local = local
         self._fitness = {each.name: ReplicaFitness() for each in sources}
         self._measured_at = dict.fromkeys(self._fitness, clock.monotonic())
         self._clock = clock
@@ -44,6 +47,10 @@ class ReplicaPool:
     def usable(self) -> Sequence[RouteSource]:
         """The usable replicas."""
         return [each for each in self._sources if self._fitness[each.name].is_usable]
+
+    def is_local(self, name: str) -> bool:
+        """Whether the replica is in the resolver's own zone."""
+        return name in self._local
 
     def unusable(self) -> Sequence[RouteSource]:
         """The other replicas, the one with the least lag first."""

@@ -3,6 +3,7 @@
 Loads, the explainer and the cache verifier use this one chain, so that an explanation says what a load does.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -37,7 +38,7 @@ _REPLICA_IS_BEHIND = LayerVerdict(False, "skipped: behind the changes that were 
 
 
 class SourceChain:
-    """L2, the usable replicas, the primary, and then the other replicas."""
+    """L2, the usable replicas (those of the resolver's own zone first), the primary, and then the other replicas."""
 
     def __init__(self, *, l1: L1Cache, l2: L2Cache, replicas: ReplicaPool, primary: RouteSource | None) -> None:
         self._l1 = l1
@@ -51,6 +52,8 @@ class SourceChain:
     def databases(self) -> Sequence[Source]:
         """The databases in the order in which to read them now; each call starts with another usable replica.
 
+        While a replica of the resolver's own zone is usable, each call starts with one of those.
+
         A replica that is not usable comes last: an answer that is behind, and says how old it is, is better than none.
         """
         # The orders are kept: to build one for every load would cost more than the rest of `RouteLoader.read`.
@@ -60,10 +63,14 @@ class SourceChain:
         return self._orders[self._reads % len(self._orders)]
 
     def _read_orders(self) -> Sequence[Sequence[Source]]:
-        usable = [Source(Layer.REPLICA, each) for each in self._replicas.usable()]
+        local: list[Source] = []
+        remote: list[Source] = []
+        for each in self._replicas.usable():
+            (local if self._replicas.is_local(each.name) else remote).append(Source(Layer.REPLICA, each))
         others = [Source(Layer.REPLICA, each, is_last_resort=True) for each in self._replicas.unusable()]
-        rotations = [[*usable[first:], *usable[:first]] for first in range(len(usable))] or [[]]
-        return [[*rotation, *self._primary, *others] for rotation in rotations]
+        # Enough orders that every replica is first among those of its group equally often.
+        turns = range(math.lcm(len(local) or 1, len(remote) or 1))
+        return [[*_rotated(local, turn), *_rotated(remote, turn), *self._primary, *others] for turn in turns]
 
     def l2_verdict(self, entry: Entry) -> LayerVerdict:
         """Whether an entry of L2 is usable. A load does not call this: L2 and L1 refuse such entries themselves."""
@@ -76,3 +83,8 @@ class SourceChain:
         if layer is Layer.PRIMARY or reading.tenant_revision >= self._l1.newest_revision(reading.key.tenant):
             return _USABLE
         return _REPLICA_IS_BEHIND
+
+
+def _rotated(sources: Sequence[Source], turn: int) -> Sequence[Source]:
+    first = turn % len(sources) if sources else 0
+    return [*sources[first:], *sources[:first]]

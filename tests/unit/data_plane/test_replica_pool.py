@@ -51,6 +51,21 @@ async def test_reads_rotate_over_the_replicas() -> None:
     assert sorted(firsts) == ["postgres"] * 3 + ["replica-1"] * 3
 
 
+def test_usable_replicas_of_the_own_zone_are_read_before_the_others(clock: MovableClock, metrics: Metrics) -> None:
+    sources = [FakeRouteSource(FakePrimary(clock), f"replica-{number}") for number in (1, 2, 3, 4)]
+    replicas = ReplicaPool(sources, clock=clock, metrics=metrics, local={"replica-2", "replica-3"})
+    chain = SourceChain(l1=L1Cache(9, metrics), l2=World().instance().core.l2, replicas=replicas, primary=None)
+
+    def orders() -> set[tuple[str, ...]]:
+        return {tuple(source.database.name[-1] for source in chain.databases()) for _ in range(8)}
+
+    assert {order[:2] for order in orders()} == {("2", "3"), ("3", "2")}
+    replicas.observe("replica-2", BEHIND)
+    assert orders() == {("3", "1", "4", "2"), ("3", "4", "1", "2")}
+    replicas.observe("replica-3", BEHIND + 1)
+    assert {order[0] for order in orders()} == {"1", "4"}
+
+
 def test_all_replicas_are_usable_at_first(replicas: ReplicaPool) -> None:
     assert sorted(asked(replicas)) == ["replica-1", "replica-2", "replica-3"]
 

@@ -50,3 +50,15 @@ def test_watch_limit_of_a_tenant_can_be_set() -> None:
 def test_watch_limit_of_a_tenant_cannot_exceed_the_total() -> None:
     wrong = _wrong(replica_urls="postgresql://a", watch_clients=1000, watch_clients_per_tenant=1001)
     assert "TM_WATCH_CLIENTS, which is 1000" in wrong["watch_clients_per_tenant"]
+
+
+def test_zones_are_as_many_as_replicas() -> None:
+    wrong = _wrong(replica_urls="postgresql://a,postgresql://b", replica_zones="zone-a")
+    assert "one zone for each of the 2 replicas" in wrong["replica_zones"]
+
+
+def test_zone_that_is_empty_is_no_replicas_zone() -> None:
+    settings = DataPlaneSettings.model_validate(
+        {"replica_urls": "postgresql://a", "replica_zones": "zone-a", "zone": ""}
+    )
+    assert settings.zone not in settings.replica_zones
