@@ -12,6 +12,7 @@ from data_plane.composition.connect import connect
 from data_plane.service.core import Core
 from data_plane.settings import DataPlaneSettings
 from shared.schemas.identity import RouteKey
+from tests.support.active_values import url_of
 
 IN_FLIGHT = 64
 NO_REDIS = "redis://127.0.0.1:1/0"
@@ -73,7 +74,7 @@ async def _resolve_all(core: Core, keys: Iterator[RouteKey]) -> None:
     async def one_after_another() -> None:
         for key in keys:
             answer = await core.resolver.resolve(key)
-            if answer.entry.url is None or answer.stale:
+            if url_of(answer.entry) is None or answer.stale:
                 raise RuntimeError(f"{key} has an unexpected answer: {answer}")
 
     async with asyncio.TaskGroup() as group:

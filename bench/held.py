@@ -6,6 +6,7 @@ from litestar.types import ASGIApp
 
 from bench.caller import record_of
 from bench.seeded import key as key_of
+from data_plane.domain.active_value import ActiveValue
 from data_plane.domain.entry import Entry, State, TtlPolicy
 from data_plane.domain.remote_clock import PrimaryClock, PrimaryTime
 from data_plane.domain.stream_coverage import StreamCoverage
@@ -91,7 +92,7 @@ class FullCache:
             entry = Entry(
                 route,
                 State.ACTIVE,
-                url,
+                ActiveValue(url),
                 revision,
                 LocalTime(now + later),
                 expires_at,

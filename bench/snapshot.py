@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from data_plane.adapters.snapshot.file import SnapshotFile
+from data_plane.domain.active_value import ActiveValue
 from data_plane.domain.entry import Entry, State, TtlPolicy
 from data_plane.domain.remote_clock import PrimaryClock, PrimaryTime
 from data_plane.domain.stream_coverage import StreamCoverage
@@ -85,7 +86,11 @@ def _fill(local: L1Cache, routes: int) -> None:
     for number in range(routes):
         key = RouteKey(f"team-{number % 100}", f"service-{number}", "prod", "v1")
         url = f"http://service-{number}.team.svc.cluster.local:8080"
-        local.store(Entry(key, State.ACTIVE, url, number, now, LocalTime(now + 60), PrimaryTime(time.time()), number))
+        local.store(
+            Entry(
+                key, State.ACTIVE, ActiveValue(url), number, now, LocalTime(now + 60), PrimaryTime(time.time()), number
+            )
+        )
 
 
 async def _measured(work: Callable[[], Awaitable[object]]) -> list[str]:

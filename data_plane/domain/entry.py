@@ -7,6 +7,7 @@ from enum import IntEnum
 import msgspec
 from msgspec.structs import replace
 
+from data_plane.domain.active_value import ActiveValue
 from data_plane.domain.remote_clock import UNPROVEN, PrimaryTime
 from shared.runtime.clock import LocalTime
 from shared.schemas.identity import RouteKey
@@ -41,7 +42,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
     key: RouteKey
     state: State
-    url: str | None
+    value: ActiveValue | None
     revision: int
     read_at: LocalTime
     expires_at: LocalTime
@@ -49,9 +50,9 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     tenant_revision: int = 0
 
     def __post_init__(self) -> None:
-        if (self.url is not None) != (self.state is State.ACTIVE):
+        if (self.value is not None) != (self.state is State.ACTIVE):
             raise ValueError(
-                f"{self.key}: an active route has a URL and no other has; got {self.state!r}, {self.url!r}"
+                f"{self.key}: an active route has a value and no other has; got {self.state!r}, {self.value!r}"
             )
 
     @property
@@ -60,7 +61,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
     def has_same_value(self, other: "Entry") -> bool:
         """Whether both hold the same value of the same revision."""
-        return (self.revision, self.state, self.url) == (other.revision, other.state, other.url)
+        return (self.revision, self.state, self.value) == (other.revision, other.state, other.value)
 
 
 class KnownEntry(msgspec.Struct, frozen=True, gc=False):
@@ -116,7 +117,7 @@ class TtlPolicy:
         self,
         key: RouteKey,
         state: State,
-        url: str | None,
+        value: ActiveValue | None,
         revision: int,
         *,
         read_at: LocalTime,
@@ -134,7 +135,7 @@ class TtlPolicy:
         return Entry(
             key,
             state,
-            url,
+            value,
             revision,
             right_at,
             expires_at,

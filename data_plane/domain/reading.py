@@ -2,6 +2,7 @@
 
 import msgspec
 
+from data_plane.domain.active_value import ActiveValue
 from data_plane.domain.entry import Entry, State, TtlPolicy
 from data_plane.domain.remote_clock import UNPROVEN, PrimaryTime
 from shared.runtime.clock import LocalTime
@@ -18,7 +19,7 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
 
     key: RouteKey
     state: State
-    url: str | None
+    value: ActiveValue | None
     revision: int
     tenant_revision: int
     read_at: LocalTime
@@ -29,7 +30,7 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
         return ttl_policy.entry(
             self.key,
             self.state,
-            self.url,
+            self.value,
             self.revision,
             read_at=self.read_at,
             now=now,

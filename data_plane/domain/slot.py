@@ -6,7 +6,7 @@ import msgspec
 
 from data_plane.domain.entry import Entry, State
 from data_plane.domain.remote_clock import PrimaryTime
-from data_plane.domain.route_encoding import body_of, decode_url, encode_url
+from data_plane.domain.route_encoding import body_of, decode_value, encode_value
 from shared.runtime.clock import LocalTime
 from shared.schemas.identity import RouteKey
 
@@ -18,12 +18,12 @@ GONE = -1
 # gc=False saves the collector's header and keeps it from visiting the slots: a million must not cause a pause.
 # The fields of the entry are repeated here, and not nested, for the same reason: a nested object costs 50 bytes a route.
 class Slot(msgspec.Struct, gc=False, eq=False):
-    """An entry without its key. `url` is encoded as in the body of an answer; empty where no route is active.
+    """An entry without its key. `value` is encoded as in the body of an answer; empty where no route is active.
 
     `uses` counts lookups up to MAX_USES; eviction spares used slots.
     """
 
-    url: bytes
+    value: bytes
     state: State
     revision: int
     read_at: LocalTime
@@ -35,14 +35,16 @@ class Slot(msgspec.Struct, gc=False, eq=False):
     @classmethod
     def of(cls, entry: Entry, *, tenant_revision: int) -> "Slot":
         """The slot for an entry. `tenant_revision` equals the entry's, as an object that other slots share."""
-        url = b"" if entry.url is None else encode_url(entry.url)
-        return cls(url, entry.state, entry.revision, entry.read_at, entry.expires_at, entry.proven_at, tenant_revision)
+        value = b"" if entry.value is None else encode_value(entry.value)
+        return cls(
+            value, entry.state, entry.revision, entry.read_at, entry.expires_at, entry.proven_at, tenant_revision
+        )
 
     def entry(self, key: RouteKey) -> Entry:
         """The entry that the slot was made of."""
-        url = decode_url(self.url) if self.url else None
+        value = decode_value(self.value) if self.value else None
         return Entry(
-            key, self.state, url, self.revision, self.read_at, self.expires_at, self.proven_at, self.tenant_revision
+            key, self.state, value, self.revision, self.read_at, self.expires_at, self.proven_at, self.tenant_revision
         )  # fmt: skip
 
     def equals_entry(self, entry: Entry) -> bool:
@@ -58,7 +60,7 @@ class Slot(msgspec.Struct, gc=False, eq=False):
 
     def body(self, parts: Sequence[bytes]) -> bytes:
         """The body of the answer for an active route of this tenant, service, env and version."""
-        return body_of(parts, self.url, self.revision)
+        return body_of(parts, self.value, self.revision)
 
 
 def path_of(key: RouteKey) -> bytes:

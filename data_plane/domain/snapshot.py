@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from data_plane.domain.active_value import ActiveValue
 from data_plane.domain.entry import State
 from data_plane.domain.remote_clock import PrimaryTime, RoundTrip
 from shared.runtime.clock import BootTime
@@ -18,7 +19,7 @@ class KeptRoute:
 
     key: RouteKey
     state: State
-    url: str | None
+    value: ActiveValue | None
     revision: int
     read_at: BootTime
     expires_at: BootTime
@@ -26,8 +27,8 @@ class KeptRoute:
     tenant_revision: int
 
     def __post_init__(self) -> None:
-        if self.state is State.ABSENT or (self.url is not None) != (self.state is State.ACTIVE):
-            raise ValueError(f"{self.key}: {self.state!r} with URL {self.url!r} is not kept in a snapshot")
+        if self.state is State.ABSENT or (self.value is not None) != (self.state is State.ACTIVE):
+            raise ValueError(f"{self.key}: {self.state!r} with value {self.value!r} is not kept in a snapshot")
 
 
 @dataclass(frozen=True, slots=True)

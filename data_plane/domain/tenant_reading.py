@@ -3,17 +3,18 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from data_plane.domain.active_value import ActiveValue
 from data_plane.domain.remote_clock import UNPROVEN, PrimaryTime
 from shared.runtime.clock import NEVER, LocalTime
 
 
 class ActiveRoute(NamedTuple):
-    """An active route, and the revision that last changed it."""
+    """An active route, its value, and the revision that last changed it."""
 
     service: str
     env: str
     version: str
-    url: str
+    value: ActiveValue
     revision: int
 
 

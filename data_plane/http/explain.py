@@ -9,6 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 
+from data_plane.domain.active_value import attributes_of
 from data_plane.http.openapi import Environment, Service, Tenant, Version
 from data_plane.service.resolve.explainer import Explainer, Explanation, View
 from shared.runtime.http.openapi.problems import problem_responses
@@ -123,7 +124,7 @@ def _layer(view: View) -> LayerView:
     return LayerView(
         layer=view.layer.value,
         state=None if entry is None else entry.state.name.lower(),
-        url=None if entry is None else entry.url,
+        **attributes_of(None if entry is None else entry.value),
         revision=None if entry is None else entry.revision,
         tenant_revision=None if entry is None else view.tenant_revision,
         fresh=view.is_fresh,

@@ -6,7 +6,7 @@ from typing import Any
 from litestar import Response
 
 from data_plane.domain.answer import Answer
-from data_plane.domain.route_encoding import ResolvedRoute
+from data_plane.domain.route_encoding import resolved_route
 from data_plane.errors import NotFreshEnough, RevisionNotReached
 from data_plane.http.request_headers import etag_of, matches_etag
 from shared.runtime.http.problems import ProblemType, problem_response
@@ -24,13 +24,12 @@ def route_response(answer: Answer, if_none_match: str | None) -> Response[Any]:
     """200 with the route, 304 when `if_none_match` names its revision, or 404 when no route is active."""
     headers = _headers(answer)
     entry, key = answer.entry, answer.entry.key
-    if entry.url is None:
+    if entry.value is None:
         return _no_active_route_response(key, headers)
     headers["ETag"] = etag_of(entry.revision)
     if matches_etag(if_none_match, headers["ETag"]):
         return Response(None, status_code=304, headers=headers)
-    route = ResolvedRoute(key.tenant, key.service, key.env, key.version, entry.url, entry.revision)
-    return Response(route, headers=headers)
+    return Response(resolved_route(key, entry.value, entry.revision), headers=headers)
 
 
 def not_fresh_enough_response(error: NotFreshEnough) -> Response[Any]:

@@ -14,6 +14,7 @@ from data_plane.ports import RouteCache
 from deploy.local.stack import Stack
 from shared.runtime.resilience import DependencyUnavailable
 from tests.fakes.data_plane_cache import FakeRouteCache
+from tests.support.active_values import url_of
 from tests.support.resolver_adapters import a_key, an_entry, redis_cache
 
 TOLERANCE = 0.1
@@ -34,10 +35,10 @@ async def cache(request: pytest.FixtureRequest, stack: Stack) -> AsyncIterator[R
 def assert_same(found: Entry | None, expected: Entry) -> None:
     """Equal, apart from the TTL that a round trip costs."""
     assert found is not None
-    assert (found.key, found.state, found.url, found.revision) == (
+    assert (found.key, found.state, url_of(found), found.revision) == (
         expected.key,
         expected.state,
-        expected.url,
+        url_of(expected),
         expected.revision,
     )
     assert expected.expires_at - TOLERANCE <= found.expires_at <= expected.expires_at + 0.001

@@ -19,6 +19,7 @@ from shared.runtime.resilience import DependencyUnavailable, Guard
 from shared.runtime.service import Service
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_database import FakePrimary, FakeRouteSource
+from tests.support.active_values import url_of
 from tests.support.postgres import Database
 from tests.support.resolver_adapters import CLOCK, FakeWriter, SourceWriter, a_key, route_source
 from tests.support.route_writer import RouteWriter
@@ -51,7 +52,7 @@ async def read_at(source: RouteSource, key: RouteKey, tenant_revision: int) -> R
 
 
 def values_of(reading: Reading) -> tuple[State, str | None, int, int]:
-    return reading.state, reading.url, reading.revision, reading.tenant_revision
+    return reading.state, url_of(reading), reading.revision, reading.tenant_revision
 
 
 async def test_unknown_tenant_has_revision_zero(pair: tuple[SourceWriter, RouteSource]) -> None:
@@ -106,11 +107,11 @@ async def test_paused_standby_is_dated_by_the_relay_heartbeat(stack: Stack, data
             await routes.put(key, "https://v2")
             committed = CLOCK.monotonic()
             readings = [await source.read(key) for _ in range(3)]
-            assert {each.url for each in readings} == {"https://v1"}
+            assert {url_of(each) for each in readings} == {"https://v1"}
             assert all(each.read_at < committed for each in readings)
         finally:
             await admin.execute("SELECT pg_wal_replay_resume()")
-        assert (await read_at(source, key, 2)).url == "https://v2"
+        assert url_of(await read_at(source, key, 2)) == "https://v2"
         beat = CLOCK.monotonic()
         await routes.heartbeat()
         await eventually(lambda: _is_read_after(source, key, beat))

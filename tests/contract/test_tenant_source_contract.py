@@ -11,7 +11,8 @@ import pytest
 
 from data_plane.adapters.postgres.route_source import POSTGRES_FAILURES
 from data_plane.adapters.postgres.tenant_source import PostgresTenantSource
-from data_plane.domain.tenant_reading import TenantReading
+from data_plane.domain.active_value import ActiveValue
+from data_plane.domain.tenant_reading import ActiveRoute, TenantReading
 from data_plane.ports import TenantSource
 from shared.runtime.health import DependencyHealth
 from shared.runtime.metrics import Metrics
@@ -20,6 +21,7 @@ from shared.runtime.service import Service
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_database import FakePrimary
 from tests.fakes.data_plane_tenants import FakeTenantSource
+from tests.support.active_values import url_of
 from tests.support.factories import a_tenant
 from tests.support.postgres import Database
 from tests.support.resolver_adapters import CLOCK, FakeWriter, SourceWriter
@@ -81,7 +83,10 @@ async def test_all_active_routes_are_read_in_order_with_the_tenant_revision(
     await writer.put(RouteKey(tenant, "gone", "prod", "v1"), None)
     reading = await read_at(source, tenant, 4)
     assert (reading.tenant, reading.revision) == (tenant, 4)
-    assert reading.routes == (("a", "prod", "v1", "https://a", 2), ("b", "prod", "v1", "https://b", 1))
+    assert reading.routes == (
+        ActiveRoute("a", "prod", "v1", ActiveValue("https://a"), 2),
+        ActiveRoute("b", "prod", "v1", ActiveValue("https://b"), 1),
+    )
 
 
 async def test_tenant_without_active_routes_has_none(pair: tuple[SourceWriter, TenantSource]) -> None:
@@ -120,7 +125,7 @@ async def test_large_tenant_is_read_completely(pair: tuple[SourceWriter, TenantS
     for number in range(300):
         await writer.put(RouteKey(tenant, f"s-{number:03}", "prod", "v1"), f"https://example.com/{number}")
     reading = await read_at(source, tenant, 300)
-    assert [each.url for each in reading.routes] == [f"https://example.com/{number}" for number in range(300)]
+    assert [url_of(each) for each in reading.routes] == [f"https://example.com/{number}" for number in range(300)]
 
 
 async def test_unreachable_source_is_unavailable() -> None:

@@ -11,6 +11,7 @@ from shared.runtime.clock import NEVER, Clock, LocalTime
 from shared.runtime.resilience import DependencyUnavailable
 from shared.schemas.events import Action, RouteChanged
 from shared.schemas.identity import RouteKey
+from tests.support.active_values import a_value
 from tests.support.factories import a_change, a_change_set
 
 
@@ -56,7 +57,7 @@ class FakePrimary:
         if not of_key:
             return Reading(key, State.ABSENT, None, tenant_revision, tenant_revision, read_at, proven)
         state = State.ACTIVE if of_key[-1].url else State.INACTIVE
-        return Reading(key, state, of_key[-1].url, of_key[-1].event.revision, tenant_revision, read_at, proven)
+        return Reading(key, state, a_value(of_key[-1].url), of_key[-1].event.revision, tenant_revision, read_at, proven)
 
     def time_at(self, moment: float) -> PrimaryTime:
         """What the primary's clock showed then, in POSIX seconds."""

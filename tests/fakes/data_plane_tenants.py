@@ -31,9 +31,9 @@ class FakeTenantSource:
         keys = sorted({each.key for each in commits})
         readings = [self._database.read(key, length, self._current_at(length)) for key in keys]
         routes = tuple(
-            ActiveRoute(each.key.service, each.key.env, each.key.version, each.url, each.revision)
+            ActiveRoute(each.key.service, each.key.env, each.key.version, each.value, each.revision)
             for each in readings
-            if each.state is State.ACTIVE and each.url is not None
+            if each.state is State.ACTIVE and each.value is not None
         )
         now = self._database.clock.monotonic()
         proven = self._database.time_at(self._current_at(length))

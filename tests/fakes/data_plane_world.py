@@ -19,6 +19,7 @@ from tests.fakes.data_plane_cache import FakeRouteCache
 from tests.fakes.data_plane_database import FakePrimary, FakeRouteSource
 from tests.fakes.data_plane_tenants import FakeTenantSource
 from tests.fakes.snapshots import FakeSnapshotStore
+from tests.support.active_values import url_of
 from tests.support.clocks import MovableClock
 
 KEY = RouteKey("team-a", "payments", "prod", "v1")
@@ -142,5 +143,5 @@ class Instance:
 
 def told(answer: Answer) -> str:
     """An answer in one word and its `X-Cache` terms: `https://… l1 stale`."""
-    words = [answer.entry.url or answer.entry.state.name.lower(), answer.layer.value]
+    words = [url_of(answer.entry) or answer.entry.state.name.lower(), answer.layer.value]
     return " ".join([*words, "stale"] if answer.stale else words)

@@ -13,6 +13,7 @@ from shared.runtime.resilience import DependencyUnavailable
 from shared.schemas.events import Action, Heartbeat, RouteChanged
 from shared.schemas.identity import RouteKey
 from tests.fakes.simulated_time import HostClock, TrueTime
+from tests.support.active_values import a_value
 from tests.support.factories import a_change, a_change_set
 
 PARTITIONS = 4
@@ -71,7 +72,7 @@ class SimulatedPrimary:
             return Reading(key, State.ABSENT, None, revision, revision, read_at, proven)
         change = of_key[-1].changes[0]
         state, url = (State.ACTIVE, change.url) if change.is_active else (State.INACTIVE, None)
-        return Reading(key, state, url, of_key[-1].revision, revision, read_at, proven)
+        return Reading(key, state, a_value(url), of_key[-1].revision, revision, read_at, proven)
 
     def wrong_since(self, key: RouteKey, revision: int) -> float:
         """The true moment at which a newer revision of the route replaced this one; inf when none has."""

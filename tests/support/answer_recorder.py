@@ -10,6 +10,7 @@ from data_plane.composition.connect import ResolverProcess
 from data_plane.domain.answer import Answer
 from data_plane.errors import RouteUnknown
 from shared.schemas.identity import RouteKey
+from tests.support.active_values import url_of
 from tests.support.waiting import eventually
 
 
@@ -41,7 +42,7 @@ class AnswerRecorder:
 
     async def _has(self, url: str | None) -> bool:
         answer = await self.resolve()
-        return answer is not None and answer.entry.url == url
+        return answer is not None and url_of(answer.entry) == url
 
     async def run(self) -> None:
         """Resolve continuously until cancelled."""

@@ -17,6 +17,7 @@ from shared.runtime.service import Service
 from shared.schemas.events import RouteChanged
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_database import FakePrimary
+from tests.support.active_values import a_value
 from tests.support.factories import a_tenant
 
 CLOCK = SystemClock()
@@ -32,7 +33,7 @@ def an_entry(
 ) -> Entry:
     now = CLOCK.monotonic()
     url = f"https://example.com/{revision}" if state is State.ACTIVE else None
-    return Entry(key, state, url, revision, LocalTime(now - age), LocalTime(now + remaining))
+    return Entry(key, state, a_value(url), revision, LocalTime(now - age), LocalTime(now + remaining))
 
 
 def redis_cache(url: str, timeout_seconds: float = 2.0) -> RedisRouteCache:

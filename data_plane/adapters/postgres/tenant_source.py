@@ -7,6 +7,7 @@ import asyncpg
 import msgspec
 
 from data_plane.adapters.postgres.replication_evidence import ReplicationEvidence
+from data_plane.adapters.postgres.route_value import VALUE
 from data_plane.adapters.postgres.sessions import NotConnected, Sessions
 from data_plane.domain.tenant_reading import ActiveRoute, TenantReading
 from shared.runtime.clock import Clock, LocalTime
@@ -19,17 +20,17 @@ TENANT_SECONDS = 1.5
 """Timeout of one read, below the deadline of a request."""
 
 # One statement reads one snapshot, so the routes are those of the revision.
-_READ = """
+_READ = f"""
 SELECT tenants.revision, pg_is_in_recovery() AS is_standby, transaction_timestamp() AS began,
     (SELECT as_of FROM relay_heartbeat) AS heartbeat,
-    (SELECT json_agg(json_build_array(services.name, environments.name, version, url, endpoints.revision)
+    (SELECT json_agg(json_build_array(services.name, environments.name, version, {VALUE}, endpoints.revision)
                      ORDER BY services.name, environments.name, version)
      FROM services
      JOIN environments ON environments.service_id = services.id
      JOIN endpoints ON endpoints.environment_id = environments.id
      WHERE services.tenant_id = tenants.id AND is_active) AS routes
 FROM tenants WHERE tenants.name = $1
-"""
+"""  # noqa: S608 - constants only
 _routes = msgspec.json.Decoder(tuple[ActiveRoute, ...])
 
 

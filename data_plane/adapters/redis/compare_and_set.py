@@ -1,12 +1,12 @@
 """The compare-and-set script that Redis runs: a lower revision never overwrites a higher one.
 
 KEYS[1]   the key
-ARGV      revision, state, URL, remaining TTL (ms), age (ms), time of sending (Redis's clock, ms), time to keep the entry
+ARGV      revision, state, value, remaining TTL (ms), age (ms), time of sending (Redis's clock, ms), time to keep the entry
           past its TTL (ms), proven_at (the primary's clock, ms), tenant revision
 returns   {1} if the entry was stored; {0, the stored value, Redis's clock in ms} if the stored entry has a higher revision,
           or the same revision and does not expire earlier
 
-The stored value is a MessagePack array: revision, state, URL, read_at, expires_at (both in ms of Redis's clock), proven_at
+The stored value is a MessagePack array: revision, state, value, read_at, expires_at (both in ms of Redis's clock), proven_at
 and tenant revision. Both times are computed from the time of sending, so that a command delayed in the socket of a frozen
 server does not extend the TTL. If Redis's clock was set back since the sender last read it, they are computed from now.
 """

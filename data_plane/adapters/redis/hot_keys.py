@@ -6,6 +6,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from data_plane.domain.route_encoding import STORED_FORMAT
 from shared.runtime.resilience import Guard
 from shared.schemas.identity import RouteKey
 from shared.schemas.validation import InvalidInput
@@ -14,7 +15,8 @@ PAGE = 1000
 PAGE_SECONDS = 0.25
 MAX_SCANNED = 100_000
 """Keys read from a larger cache: a sample, because the order of SCAN is independent of use."""
-_PREFIX = b"route:"
+PREFIX = b"route:" if STORED_FORMAT == 1 else b"route%d:" % STORED_FORMAT
+"""Of the names of all keys. Each format has its own, so that releases with different formats share a Redis."""
 
 
 async def used_routes(client: Redis, guard: Guard, limit: int) -> Sequence[RouteKey]:
@@ -23,7 +25,7 @@ async def used_routes(client: Redis, guard: Guard, limit: int) -> Sequence[Route
     cursor = 0
     while len(idle) < MAX_SCANNED:
         async with guard.call(within=PAGE_SECONDS):
-            cursor, names = await client.scan(cursor, match=_PREFIX + b"*", count=PAGE)
+            cursor, names = await client.scan(cursor, match=PREFIX + b"*", count=PAGE)
             idle.update(await _idle(client, names))
         if cursor == 0:
             break
@@ -42,6 +44,6 @@ async def _idle(client: Redis, names: Sequence[Any]) -> dict[bytes, int]:
 
 def _key(name: bytes) -> RouteKey | None:
     try:
-        return RouteKey.parse(name.removeprefix(_PREFIX).decode(errors="replace"))
+        return RouteKey.parse(name.removeprefix(PREFIX).decode(errors="replace"))
     except InvalidInput:
         return None

@@ -12,9 +12,10 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
 from data_plane.adapters.redis.compare_and_set import SCRIPT
-from data_plane.adapters.redis.hot_keys import used_routes
+from data_plane.adapters.redis.hot_keys import PREFIX, used_routes
 from data_plane.domain.entry import Entry, State
 from data_plane.domain.remote_clock import UNPROVEN, PrimaryTime, RemoteClock
+from data_plane.domain.route_encoding import from_text, to_text
 from data_plane.errors import UnreadableEntry
 from shared.runtime.clock import Clock, LocalTime
 from shared.runtime.metrics import Metrics
@@ -38,7 +39,7 @@ _SCRIPT_ID = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 class _Stored(msgspec.Struct, array_like=True, frozen=True):
     revision: int
     state: State
-    url: str
+    value: str
     read_at_ms: int
     expires_at_ms: int
     proven_at_ms: int = 0
@@ -124,7 +125,7 @@ class RedisRouteCache:
             _name(entry.key),
             entry.revision,
             int(entry.state),
-            entry.url or "",
+            to_text(entry.value),
             math.floor(remaining * 1000),
             math.ceil(age * 1000),
             math.floor(sent_at * 1000),
@@ -157,7 +158,7 @@ class RedisRouteCache:
 
 
 def _name(key: RouteKey) -> bytes:
-    return f"route:{key.tenant}:{key.service}:{key.env}:{key.version}".encode()
+    return PREFIX + f"{key.tenant}:{key.service}:{key.env}:{key.version}".encode()
 
 
 def _entry_or_error(
@@ -174,11 +175,11 @@ def _entry(key: RouteKey, value: bytes, sent: LocalTime, now_ms: float) -> Entry
     try:
         stored = _decoder.decode(value)
         offset = sent - now_ms / 1000
-        url = stored.url or None
+        held = from_text(stored.value)
         read_at = LocalTime(stored.read_at_ms / 1000 + offset)
         expires_at = LocalTime(stored.expires_at_ms / 1000 + offset)
         proven = PrimaryTime(stored.proven_at_ms / 1000) if stored.proven_at_ms else UNPROVEN
         tenant_revision = max(stored.revision, stored.tenant_revision)  # An earlier release did not write the latter.
-        return Entry(key, stored.state, url, stored.revision, read_at, expires_at, proven, tenant_revision)
+        return Entry(key, stored.state, held, stored.revision, read_at, expires_at, proven, tenant_revision)
     except (msgspec.DecodeError, ValueError) as error:
-        raise UnreadableEntry(f"route:{key} holds no entry: {error}") from error
+        raise UnreadableEntry(f"{_name(key).decode()} holds no entry: {error}") from error

@@ -19,6 +19,7 @@ import msgspec
 
 from data_plane.domain.entry import State
 from data_plane.domain.remote_clock import UNPROVEN, PrimaryTime, RoundTrip
+from data_plane.domain.route_encoding import STORED_FORMAT, from_text, to_text
 from data_plane.domain.snapshot import HostTime, KeptRoute, Snapshot, SnapshotHead
 from data_plane.errors import SnapshotRefused
 from shared.runtime.clock import BootTime
@@ -26,7 +27,8 @@ from shared.schemas.identity import RouteKey
 from shared.schemas.validation import InvalidInput
 
 MAGIC = b"TM-SNAPSHOT\r\n\x1a"
-VERSION = 2
+VERSION = 2 + ((STORED_FORMAT - 1) << 8)
+"""The low byte counts the formats of a snapshot, the high byte those of the values in it."""
 END = struct.pack(">I", 0)
 DIGEST_BYTES = 32
 
@@ -49,15 +51,15 @@ class _Head(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=
 
 
 class _Route(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
-    """`read_at_ms`, `expires_at_ms`: on the host's clock. `proven_at_ms`: on the primary's, 0 if unknown. The URL of
-    a tombstone is empty.
+    """`value`: as text, empty for a tombstone. `read_at_ms`, `expires_at_ms`: on the host's clock. `proven_at_ms`: on
+    the primary's, 0 if unknown.
     """
 
     tenant: str
     service: str
     env: str
     version: str
-    url: str
+    value: str
     revision: _Number
     read_at_ms: _Milliseconds
     expires_at_ms: _Milliseconds
@@ -149,7 +151,7 @@ def _pack_route(route: KeptRoute) -> _Route:
         key.service,
         key.env,
         key.version,
-        route.url or "",
+        to_text(route.value),
         route.revision,
         math.floor(route.read_at * 1000),
         math.floor(route.expires_at * 1000),
@@ -161,8 +163,8 @@ def _pack_route(route: KeptRoute) -> _Route:
 def _unpack_route(route: _Route) -> KeptRoute:
     return KeptRoute(
         RouteKey(route.tenant, route.service, route.env, route.version),
-        State.ACTIVE if route.url else State.INACTIVE,
-        route.url or None,
+        State.ACTIVE if route.value else State.INACTIVE,
+        from_text(route.value),
         route.revision,
         BootTime(route.read_at_ms / 1000),
         BootTime(route.expires_at_ms / 1000),

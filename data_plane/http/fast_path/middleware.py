@@ -125,7 +125,7 @@ class FastPath:
         slot = self._fresh(route, now)
         if slot is None:
             return None
-        if not slot.url:
+        if not slot.value:
             return self._not_found.negative(caller, route, slot, now)
         return self._responses.renew(caller.responses, path, slot, now)
 

@@ -13,9 +13,10 @@ from uuid import UUID
 import msgspec
 from cachetools import FIFOCache
 
+from data_plane.domain.active_value import ActiveValue, attributes_of
 from data_plane.domain.close_reason import CloseReason
 from data_plane.domain.remote_clock import PrimaryTime
-from data_plane.domain.tenant_reading import TenantReading
+from data_plane.domain.tenant_reading import ActiveRoute, TenantReading
 from shared.schemas.events import RouteChange, RouteChanged
 
 CONTENT_TYPE = "text/event-stream"
@@ -40,12 +41,12 @@ def snapshot_event(reading: TenantReading) -> Iterator[bytes]:
     yield _event_head("snapshot", reading.revision) + _object_with_list(head, "routes")
     for start in range(0, len(reading.routes), ROUTES_PER_CHUNK):
         chunk = reading.routes[start : start + ROUTES_PER_CHUNK]
-        yield (b"," if start else b"") + _lines(route._asdict() for route in chunk)
+        yield (b"," if start else b"") + _lines(_route(route) for route in chunk)
     yield _NEXT_LINE + b"]}\n\n"
 
 
 def change_event(event: RouteChanged) -> bytes:
-    """A change set as it was applied. The URL of a route that is no longer active is null."""
+    """A change set as it was applied. The value of a route that is no longer active is null."""
     head = {
         "tenant": event.tenant,
         "revision": event.revision,
@@ -99,11 +100,21 @@ def _lines(values: Iterable[dict[str, Any]]) -> bytes:
     return b",".join(_NEXT_LINE + _encode(value) for value in values)
 
 
+def _route(route: ActiveRoute) -> dict[str, Any]:
+    return {
+        "service": route.service,
+        "env": route.env,
+        "version": route.version,
+        **attributes_of(route.value),
+        "revision": route.revision,
+    }
+
+
 def _change(change: RouteChange) -> dict[str, Any]:
     return {
         "action": change.action,
         "service": change.service,
         "env": change.env,
         "version": change.version,
-        "url": change.url if change.is_active else None,
+        **attributes_of(ActiveValue.of(change.value)),
     }

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from data_plane.domain.active_value import ActiveValue
 from data_plane.domain.entry import Entry, State, TtlPolicy, newest
 from data_plane.domain.remote_clock import PrimaryClock, PrimaryTime
 from data_plane.domain.stream_coverage import StreamCoverage
@@ -90,13 +91,13 @@ class EventApplier:
         While the primary's time is unknown, so is the age of the change. The entry then has no TTL: the next request
         loads the key again, and no older entry is accepted.
         """
-        now = self._clock.monotonic()
+        now, value = self._clock.monotonic(), ActiveValue.of(change.value)
         occurred_at = PrimaryTime(event.occurred_at.timestamp())
         read_at = self._primary_clock.local_time_of(occurred_at, at=now)
         return self._ttl_policy.entry(
             key,
-            State.ACTIVE if change.is_active else State.INACTIVE,
-            change.url if change.is_active else None,
+            State.INACTIVE if value is None else State.ACTIVE,
+            value,
             event.revision,
             read_at=NEVER if read_at is None else min(read_at, now),
             now=now,

@@ -89,7 +89,7 @@ def contradicts(entry: Entry, tenant_revision: int, reading: Reading) -> bool:
     if entry.state is State.ABSENT and reading.state is State.ABSENT:
         return False
     if entry.revision == reading.revision:
-        return (entry.state, entry.url) != (reading.state, reading.url)
+        return (entry.state, entry.value) != (reading.state, reading.value)
     if entry.revision < reading.revision:
         return reading.revision <= tenant_revision
     return entry.state is not State.ABSENT and reading.tenant_revision >= entry.revision

@@ -92,7 +92,7 @@ class BulkResolver:
         fresh = self._l1_reader.fresh
         # Four parts have three colons; with any other number, the text could equal the path of another key.
         paths = [key.replace(":", "/").encode() if key.count(":") == 3 else b"" for key in keys]
-        slots = [slot if slot is not None and slot.url else None for slot in (fresh(path, now) for path in paths)]
+        slots = [slot if slot is not None and slot.value else None for slot in (fresh(path, now) for path in paths)]
         self._l1_reader.count_found(len(slots) - slots.count(None))
         answers = [None if slot is None else _found(path, slot, now) for path, slot in zip(paths, slots, strict=True)]
         return _FromL1(answers, self._proven_at(keys, [slot for slot in slots if slot is not None]))
@@ -132,9 +132,9 @@ class BulkResolver:
         except (RouteUnknown, NotFreshEnough, RevisionNotReached) as error:
             return _Resolved(KeyAnswer(result=Result.UNAVAILABLE, detail=str(error)))
         entry, max_age = answer.entry, int(answer.remaining)
-        if entry.url is None:
+        if entry.value is None:
             return _Resolved(KeyAnswer(result=Result.NOT_FOUND, max_age=max_age, stale=answer.stale), answer.bound)
-        route = msgspec.Raw(encode(key, entry.url, entry.revision))
+        route = msgspec.Raw(encode(key, entry.value, entry.revision))
         return _Resolved(KeyAnswer(result=Result.FOUND, route=route, max_age=max_age, stale=answer.stale), answer.bound)
 
 

@@ -132,4 +132,4 @@ class SnapshotDates:
 
 def _entry(route: KeptRoute, read_at: LocalTime, expires_at: LocalTime, proven_at: PrimaryTime) -> Entry:
     tenant_revision = max(route.revision, route.tenant_revision)
-    return Entry(route.key, route.state, route.url, route.revision, read_at, expires_at, proven_at, tenant_revision)
+    return Entry(route.key, route.state, route.value, route.revision, read_at, expires_at, proven_at, tenant_revision)

@@ -129,7 +129,7 @@ class SnapshotPersistence:
         return KeptRoute(
             entry.key,
             entry.state,
-            entry.url,
+            entry.value,
             entry.revision,
             self._dates.date(entry.read_at),
             self._dates.date(now if is_suspect else entry.expires_at),

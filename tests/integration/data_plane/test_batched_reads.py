@@ -11,6 +11,7 @@ from bench.seeded import key as seeded_key
 from bench.seeded import seed
 from data_plane.adapters.postgres.route_source import POSTGRES_FAILURES, PostgresRouteSource
 from data_plane.adapters.redis.route_cache import REDIS_FAILURES, RedisRouteCache, connect
+from data_plane.domain.active_value import ActiveValue
 from data_plane.domain.entry import Entry, State
 from data_plane.domain.remote_clock import PrimaryClock
 from data_plane.errors import UnreadableEntry
@@ -21,6 +22,7 @@ from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Guard
 from shared.runtime.service import Service
 from shared.schemas.identity import RouteKey
+from tests.support.active_values import url_of
 from tests.support.postgres import Database
 
 MANY = 300
@@ -74,12 +76,15 @@ async def test_many_keys_share_one_redis_round_trip(stack: Stack) -> None:
     measured, tenant = Measured(), f"team-{secrets.token_hex(6)}"
     keys = [RouteKey(tenant, f"service-{number}", "prod", "v1") for number in range(MANY)]
     now = measured.clock.monotonic()
-    stored = [Entry(key, State.ACTIVE, f"https://{key.service}", 7, now, LocalTime(now + 50)) for key in keys[::2]]
+    stored = [
+        Entry(key, State.ACTIVE, ActiveValue(f"https://{key.service}"), 7, now, LocalTime(now + 50))
+        for key in keys[::2]
+    ]
     async with _redis(stack, measured) as cache:
         await _all(lambda key: cache.put([next(each for each in stored if each.key == key)]), [e.key for e in stored])
         found = await cache.get_many(keys)
     told = [
-        None if entry is None else (entry.key, entry.url)
+        None if entry is None else (entry.key, url_of(entry))
         for entry in found
         if entry is None or isinstance(entry, Entry)
     ]

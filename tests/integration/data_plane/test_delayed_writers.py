@@ -13,6 +13,7 @@ from data_plane.adapters.redis.route_cache import RedisRouteCache
 from data_plane.composition.connect import ResolverProcess
 from deploy.local.stack import Stack
 from shared.schemas.identity import RouteKey
+from tests.support.active_values import url_of
 from tests.support.answer_recorder import AnswerRecorder, recording_answers
 from tests.support.factories import a_tenant
 from tests.support.kafka import produce
@@ -46,7 +47,7 @@ async def has_in_redis(shared: RedisRouteCache, key: RouteKey, url: str | None) 
 
     async def is_stored() -> bool:
         found = await shared.get(key)
-        return found is not None and found.url == url
+        return found is not None and url_of(found) == url
 
     await eventually(is_stored)
 
@@ -70,7 +71,7 @@ async def test_old_event_is_ignored(
         for instance in pair:
             await AnswerRecorder(instance, after).until("https://after")
             answer = await instance.core.resolver.resolve(key)
-            assert (answer.entry.url, answer.entry.revision) == (newer, 2)
+            assert (url_of(answer.entry), answer.entry.revision) == (newer, 2)
     await has_in_redis(shared, key, newer)
 
 
@@ -91,7 +92,7 @@ async def test_old_write_to_redis_is_refused(
         assert winner.revision == 2
     async with start(verifier_interval_seconds=0) as fresh:
         answer = await fresh.core.resolver.resolve(key)
-        assert (answer.entry.url, answer.layer) == (newer, "redis")
+        assert (url_of(answer.entry), answer.layer) == (newer, "redis")
 
 
 @NEWER
@@ -138,4 +139,4 @@ async def test_old_snapshot_does_not_hide_a_later_change(
         await has_in_redis(shared, key, newer)
     async with start(snapshot_path=tmp_path / "snapshot", **kafka) as after:
         answer = await after.core.resolver.resolve(key)
-        assert (answer.entry.url, answer.entry.revision, answer.stale) == (newer, 2, False)
+        assert (url_of(answer.entry), answer.entry.revision, answer.stale) == (newer, 2, False)

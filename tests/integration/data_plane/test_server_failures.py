@@ -7,6 +7,7 @@ import pytest
 from data_plane.errors import RouteUnknown
 from deploy.local.stack import Stack
 from shared.schemas.identity import RouteKey
+from tests.support.active_values import url_of
 from tests.support.answer_recorder import AnswerRecorder, recording_answers
 from tests.support.factories import a_tenant
 from tests.support.kafka import produce
@@ -45,7 +46,7 @@ async def test_restart_of_an_empty_redis_brings_no_old_value_back(
 
         async def is_written() -> bool:
             found = await shared.get(key)
-            return found is not None and found.url == "https://v2"
+            return found is not None and url_of(found) == "https://v2"
 
         await eventually(is_written)
         await shared.close()
@@ -104,7 +105,7 @@ async def test_frozen_kafka_delays_changes_by_at_most_the_ttl(
         await eventually(lambda: _is_applied(instance.metrics.exposition()))
         answer = await AnswerRecorder(instance, _another(key)).resolve()
         assert answer is not None
-        assert answer.entry.url == "https://late"
+        assert url_of(answer.entry) == "https://late"
         # An event ttls from the change on, however long it was under way; what is read again ttls longer.
         assert answer.layer != "l1" or answer.entry.expires_at < committed + ttl
 
@@ -133,7 +134,7 @@ async def test_without_databases_cached_routes_are_answered_and_others_refused(
             async with start(**ttls) as new:
                 # A new instance knows what Redis has kept.
                 answer = await new.core.resolver.resolve(key)
-                assert (answer.entry.url, answer.layer, answer.stale) == ("https://v1", "redis", True)
+                assert (url_of(answer.entry), answer.layer, answer.stale) == ("https://v1", "redis", True)
         finally:
             await stack.postgres.start()
             await stack.replica.start()
@@ -143,5 +144,5 @@ async def test_without_databases_cached_routes_are_answered_and_others_refused(
 async def _is_stale(recorder: AnswerRecorder) -> bool:
     answer = await recorder.resolve()
     assert answer is not None
-    assert answer.entry.url == "https://v1"
+    assert url_of(answer.entry) == "https://v1"
     return answer.stale

@@ -5,6 +5,7 @@ import pytest
 from data_plane.service.cache.freshness import SPREAD_SECONDS
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_world import KEY, Instance, World, told
+from tests.support.active_values import url_of
 
 OTHER = RouteKey("team-a", "other", "prod", "v1")
 
@@ -54,7 +55,7 @@ async def test_newest_change_wins_in_any_order_of_events(world: World, order: tu
     for index in order:
         await instance.core.applier.apply([events[index]])
     assert told(await instance.resolve()) == "https://v3 l1"
-    assert world.redis.entries[KEY].url == "https://v3"
+    assert url_of(world.redis.entries[KEY]) == "https://v3"
 
 
 async def test_redelivered_event_does_not_restore_an_evicted_entry(world: World) -> None:
@@ -139,7 +140,7 @@ async def test_pending_writes_reach_redis_before_it_is_read_again(world: World) 
     await instance.resolve(OTHER)
     assert world.redis.gets == gets
     assert await instance.core.l2.flush_pending()
-    assert world.redis.entries[KEY].url == "https://v2"
+    assert url_of(world.redis.entries[KEY]) == "https://v2"
     assert not instance.notes
     await instance.resolve(RouteKey("team-a", "third", "prod", "v1"))
     assert world.redis.gets == gets + 1

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data_plane.domain.active_value import ActiveValue
 from data_plane.domain.entry import Entry, State, TtlPolicy
 from data_plane.service.cache.freshness import SPREAD_SECONDS, Freshness
 from shared.runtime.clock import LocalTime
@@ -47,7 +48,7 @@ def a_freshness(clock: MovableClock) -> Freshness:
 
 def read(key: RouteKey, clock: MovableClock) -> Entry:
     """An entry that is right now, and of which only doubt can make an end."""
-    return Entry(key, State.ACTIVE, "https://v1", 1, clock.monotonic(), LocalTime(float("inf")))
+    return Entry(key, State.ACTIVE, ActiveValue("https://v1"), 1, clock.monotonic(), LocalTime(float("inf")))
 
 
 @pytest.mark.parametrize("mark_suspect", [of_the_tenant, of_all])

@@ -18,6 +18,7 @@ from data_plane.errors import RouteUnknown
 from data_plane.service.cache.freshness import SPREAD_SECONDS
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_world import World
+from tests.support.active_values import url_of
 
 KEYS = [RouteKey("team-a", service, "prod", "v1") for service in ("one", "two")]
 FOREIGN = RouteKey("team-b", "one", "prod", "v1")
@@ -41,10 +42,10 @@ class Told:
         if not answer.stale:
             life = 60 if entry.is_active else 10
             recent = self._world.database.urls_since(entry.key, now - life)
-            assert entry.url in recent, f"{entry.url} is older than {life} s: {recent}"
+            assert url_of(entry) in recent, f"{url_of(entry)} is older than {life} s: {recent}"
         if answer.bound is not None:
             recent = self._world.database.urls_since(entry.key, now - answer.bound - ROUNDING)
-            assert entry.url in recent, f"{entry.url} is older than its bound of {answer.bound} s: {recent}"
+            assert url_of(entry) in recent, f"{url_of(entry)} is older than its bound of {answer.bound} s: {recent}"
         newer = [each.event.revision for each in self._world.database.log if each.key == entry.key]
         assert not [each for each in newer if entry.revision < each <= answer.tenant_revision], (
             "claims a revision it lacks"
@@ -156,7 +157,7 @@ class ResolverHistory(RuleBasedStateMachine):
             for key in KEYS:
                 answer = self.run(self._ask(which, key, accept_stale=False))
                 assert answer is not None
-                assert {answer.entry.url} == self.world.database.urls_since(key, now), "not what the database holds"
+                assert {url_of(answer.entry)} == self.world.database.urls_since(key, now), "not what the database holds"
             assert instance.count("tm_revision_regressions_total") == 0
 
     def _finish(self, which: int) -> None:

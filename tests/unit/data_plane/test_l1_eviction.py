@@ -3,6 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data_plane.domain.active_value import ActiveValue
 from data_plane.domain.entry import Entry, State
 from data_plane.domain.slot import path_of
 from data_plane.service.cache.l1 import L1Cache
@@ -11,6 +12,7 @@ from shared.runtime.clock import LocalTime
 from shared.runtime.metrics import Metrics
 from shared.runtime.service import Service
 from shared.schemas.identity import RouteKey
+from tests.support.active_values import url_of
 
 
 def _entry(number: int, revision: int = 1) -> Entry:
@@ -18,7 +20,7 @@ def _entry(number: int, revision: int = 1) -> Entry:
     return Entry(
         key,
         State.ACTIVE,
-        f"https://{number}.example.com/{revision}",
+        ActiveValue(f"https://{number}.example.com/{revision}"),
         revision,
         LocalTime(0.0),
         LocalTime(60.0),
@@ -52,7 +54,7 @@ def test_cache_never_exceeds_its_capacity_or_returns_an_older_revision(
         key = _entry(number).key
         known = cache.get(key, path_of(key))
         if known is not None:
-            assert known.entry.url == f"https://{number}.example.com/{known.entry.revision}"
+            assert url_of(known.entry) == f"https://{number}.example.com/{known.entry.revision}"
     assert sum(_holds(cache, number) for number in range(31)) == min(
         capacity, sum(revision > 0 for revision in newest.values())
     )

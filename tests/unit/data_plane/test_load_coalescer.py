@@ -6,6 +6,7 @@ from contextvars import ContextVar
 
 import pytest
 
+from data_plane.domain.active_value import ActiveValue
 from data_plane.domain.answer import Layer
 from data_plane.domain.entry import Entry, State
 from data_plane.domain.read_consistency import ANY, ReadConsistency
@@ -64,7 +65,9 @@ class Servers:
 
 
 def _found(key: RouteKey, layer: Layer) -> LoadResult:
-    return LoadResult(Entry(key, State.ACTIVE, "https://v1", 1, LocalTime(0.0), LocalTime(60.0)), layer, LocalTime(0.0))
+    return LoadResult(
+        Entry(key, State.ACTIVE, ActiveValue("https://v1"), 1, LocalTime(0.0), LocalTime(60.0)), layer, LocalTime(0.0)
+    )
 
 
 @pytest.fixture

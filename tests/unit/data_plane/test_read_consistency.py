@@ -9,6 +9,7 @@ from data_plane.errors import NotFreshEnough, RevisionNotReached, RouteUnknown
 from data_plane.service.resolve.resolver import RETRY_SECONDS
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_world import KEY, World, told
+from tests.support.active_values import url_of
 from tests.support.waiting import eventually
 
 OTHER = RouteKey("team-a", "other", "prod", "v1")
@@ -79,7 +80,7 @@ async def test_request_waits_for_a_min_revision_that_no_database_has(world: Worl
     await eventually(lambda: _has_read(world))
     assert not waiting.done()
     await instance.core.applier.apply([event])
-    assert (await waiting).entry.url == "https://v2"
+    assert url_of((await waiting).entry) == "https://v2"
 
 
 async def test_request_waits_for_a_revision_while_no_source_can_be_read(world: World) -> None:
@@ -118,7 +119,7 @@ async def test_min_revision_that_an_event_has_reached_is_met_while_every_source_
     world.all_databases(down=True)
     await instance.core.applier.apply([event])
     reads = world.replica.reads
-    assert (await waiting).entry.url == "https://v2"
+    assert url_of((await waiting).entry) == "https://v2"
     assert world.replica.reads <= reads + 2
 
 

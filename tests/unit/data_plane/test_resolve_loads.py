@@ -7,6 +7,7 @@ import pytest
 from data_plane.errors import RouteUnknown
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_world import KEY, World, told
+from tests.support.active_values import url_of
 
 
 @pytest.fixture
@@ -64,8 +65,8 @@ async def test_event_during_a_load_wins_over_the_loaded_value(world: World) -> N
     await world.replica.asked()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v2")])
     gate.set()
-    assert (await caller).entry.url == "https://v2"
-    assert world.redis.entries[KEY].url == "https://v2"
+    assert url_of((await caller).entry) == "https://v2"
+    assert url_of(world.redis.entries[KEY]) == "https://v2"
 
 
 async def test_late_write_of_an_older_value_is_rejected_by_redis(world: World) -> None:
@@ -76,8 +77,8 @@ async def test_late_write_of_an_older_value_is_rejected_by_redis(world: World) -
     await world.replica.asked()
     await fast.core.applier.apply([world.database.commit(KEY, "https://v2")])
     gate.set()
-    assert (await caller).entry.url == "https://v2"
-    assert world.redis.entries[KEY].url == "https://v2"
+    assert url_of((await caller).entry) == "https://v2"
+    assert url_of(world.redis.entries[KEY]) == "https://v2"
 
 
 async def test_stale_entry_is_served_when_the_load_exceeds_the_deadline(world: World) -> None:
@@ -101,4 +102,4 @@ async def test_event_between_the_end_of_a_load_and_its_answer_wins(world: World)
     # The load has just written to Redis; whoever waits for it has not been woken yet.
     assert not caller.done()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v2")])
-    assert (await caller).entry.url == "https://v2"
+    assert url_of((await caller).entry) == "https://v2"

@@ -20,6 +20,7 @@ from data_plane.errors import SnapshotNotWritten, SnapshotRefused
 from shared.runtime.clock import BootTime
 from shared.schemas.identity import RouteKey
 from tests.fakes.snapshots import sealed
+from tests.support.active_values import a_value
 
 HOST = HostTime(
     "a boot",
@@ -32,7 +33,7 @@ HEAD = SnapshotHead(1_767_225_600.0, {0: 17, 7: 0}, {"team-a": 42}, HOST)
 def a_route(number: int = 1, url: str | None = "https://v1") -> KeptRoute:
     state = State.INACTIVE if url is None else State.ACTIVE
     key = RouteKey("team-a", f"service-{number}", "prod", "v1")
-    return KeptRoute(key, state, url, number, BootTime(301_190.5), BootTime(301_250.5), UNPROVEN, 42)
+    return KeptRoute(key, state, a_value(url), number, BootTime(301_190.5), BootTime(301_250.5), UNPROVEN, 42)
 
 
 async def of(*batches: Sequence[KeptRoute]) -> AsyncIterator[Sequence[KeptRoute]]:

@@ -13,6 +13,7 @@ from data_plane.errors import NotFreshEnough, RouteUnknown
 from data_plane.service.cache.freshness import SPREAD_SECONDS
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_world import KEY, World, told
+from tests.support.active_values import url_of
 from tests.support.resolver_restarts import instance_that_knows, restarted
 
 OTHER = RouteKey("team-a", "other", "prod", "v1")
@@ -77,7 +78,7 @@ async def test_restored_tombstone_wins_over_an_older_value(world: World) -> None
     after = await restarted(world)
     await after.core.applier.apply([world.database.log[0].event])
     world.all_databases(down=True)
-    assert before.url == "https://v0"
+    assert url_of(before) == "https://v0"
     assert told(await after.resolve()) == "inactive l1"
     world.clock.advance(60)
     world.redis.flush()

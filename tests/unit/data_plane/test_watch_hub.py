@@ -6,6 +6,7 @@ import pytest
 
 from data_plane.errors import RevisionGone, WatchUnavailable
 from tests.fakes.data_plane_world import World
+from tests.support.active_values import url_of
 from tests.support.watch_steps import begin, change, given, resume
 
 
@@ -18,7 +19,7 @@ async def test_watch_begins_with_all_routes_at_one_revision_and_receives_every_c
     instance = world.instance()
     await change(world, instance, url="https://v1")
     reading, watching = await begin(instance)
-    assert (reading.revision, [each.url for each in reading.routes]) == (1, ["https://v1"])
+    assert (reading.revision, [url_of(each) for each in reading.routes]) == (1, ["https://v1"])
     assert await given(watching) == []
     await change(world, instance, url="https://v2")
     await change(world, instance, url=None)
@@ -44,7 +45,7 @@ async def test_changes_missing_in_the_snapshot_of_a_lagging_replica_follow(world
     world.tenant_replica.stop_here()
     await change(world, instance, url="https://v3")
     reading, watching = await begin(instance)
-    assert (reading.revision, reading.routes[0].url) == (2, "https://v2")
+    assert (reading.revision, url_of(reading.routes[0])) == (2, "https://v2")
     assert await given(watching) == [3]
 
 
