@@ -153,6 +153,6 @@ class L2Cache:
             self._lookups["miss" if reply is None else "error"].count += 1
             return None
         entry = self._ttl_policy.cap(reply)
-        outcome = "hit" if entry.is_active else "negative"
+        outcome = "hit" if entry.value is not None else "negative"
         self._lookups[outcome if now < entry.expires_at else "expired"].count += 1
         return entry

@@ -153,7 +153,7 @@ class Resolver:
         return Answer(entry, layer, stale, age if age > 0 else 0.0, 0.0 if stale else remaining, bound, tenant_revision)
 
     def _count(self, answer: Answer) -> Answer:
-        result = "stale" if answer.stale else "found" if answer.entry.is_active else "negative"
+        result = "stale" if answer.stale else "negative" if answer.entry.value is None else "found"
         self._resolutions[result, answer.layer].count += 1
         return answer
 
