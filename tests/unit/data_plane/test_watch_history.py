@@ -18,7 +18,6 @@ from data_plane.errors import NoSuchTenant, RevisionGone, WatchUnavailable
 from data_plane.service.watch.subscription import Subscription
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_world import World
-from tests.support.active_values import url_of
 
 KEYS = [RouteKey("team-a", service, "prod", "v1") for service in ("one", "two")]
 FOREIGN = RouteKey("team-b", "one", "prod", "v1")
@@ -55,7 +54,7 @@ class Client:
     async def _begin(self, watch_hub: Any) -> None:
         reading, self.watching = await watch_hub.begin("team-a")
         self.revision = reading.revision
-        self._routes = {RouteKey("team-a", *each[:3]): url_of(each) for each in reading.routes}
+        self._routes = {RouteKey("team-a", *each[:3]): each.value.url for each in reading.routes}
 
     async def take(self) -> None:
         """Take everything there is."""
