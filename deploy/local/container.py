@@ -107,7 +107,7 @@ class LocalContainer:
             container.client.volumes.get(self._container_name).remove()
 
     def _find(self) -> Any:
-        found = self._client().containers.list(all=True, filters={"name": f"^/{self._container_name}$"})
+        found = self._client().containers.list(all=True, filters={"name": f"^/?{self._container_name}$"})
         return found[0] if found else None
 
     def _run(self) -> None:

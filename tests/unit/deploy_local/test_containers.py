@@ -1,7 +1,9 @@
 """Containers without an engine: the commands to it, and the conditions read from it."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,6 +43,17 @@ class Engine:
         return [self._container] if self._container else []
 
 
+class NamingEngine(Engine):
+    """An engine that compares the name filter with a name, as Docker (with a slash before it) and Podman do."""
+
+    def __init__(self, container: Container, name: str) -> None:
+        super().__init__(container)
+        self._name = name
+
+    def list(self, **options: Any) -> "list[Container]":
+        return super().list() if re.search(options["filters"]["name"], self._name) else []
+
+
 @pytest.fixture
 def state(tmp_path: Path) -> StateDirectory:
     return StateDirectory(tmp_path)
@@ -61,6 +74,16 @@ async def test_condition_follows_the_containers_status(status: str, condition: s
 
 async def test_missing_container_is_stopped(state: StateDirectory) -> None:
     assert await redis_in(None, state).condition() == "stopped"
+
+
+@pytest.mark.parametrize(
+    ("name", "condition"), [("/{}", "running"), ("{}", "running"), ("{}-2", "stopped"), ("/another-{}", "stopped")]
+)
+async def test_container_is_found_by_its_whole_name(name: str, condition: str, state: StateDirectory) -> None:
+    redis = RedisServer(state)
+    engine = NamingEngine(Container("running"), name.format(f"traffic-manager-{state.digest}-redis"))
+    container = LocalContainer(redis, lambda: plans.redis_plan("valkey", redis), state, lambda: engine)
+    assert await container.condition() == condition
 
 
 async def test_frozen_container_is_thawed_before_it_is_stopped(state: StateDirectory) -> None:
