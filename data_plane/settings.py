@@ -57,6 +57,12 @@ class DataPlaneSettings(ServiceSettings):
         le=10_000_000,
         description="Capacity of the L1 cache, in entries; S3-FIFO evicts the least used ones.",
     )
+    tenant_absent_keys: int = Field(
+        default=10_000,
+        ge=1,
+        description="Routes never created that one tenant may add to L1 and Redis within TM_NEGATIVE_TTL_SECONDS, per process. "
+        "Beyond that they are answered from the database and not cached.",
+    )
     resolve_deadline_seconds: float = Field(
         default=0.3, gt=0, le=30, description="Deadline of one resolve request, in seconds, over all layers."
     )

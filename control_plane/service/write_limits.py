@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from control_plane.domain.token_buckets import Level, Rate, TokenBuckets
 from control_plane.errors import TooManyWrites
 from control_plane.settings import ControlPlaneSettings
 from shared.runtime.clock import Clock
 from shared.runtime.metrics import Metrics
+from shared.runtime.token_buckets import Level, Rate, TokenBuckets
 
 TENANT, CREDENTIAL = "tenant", "credential"
 _IN_FLIGHT_RETRY_SECONDS = 1.0

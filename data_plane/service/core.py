@@ -8,6 +8,7 @@ from data_plane.domain.remote_clock import PrimaryClock
 from data_plane.domain.stream_coverage import StreamCoverage
 from data_plane.domain.watermarks import Watermarks
 from data_plane.ports import HotKeySource, RouteCache, RouteSource, SnapshotStore, TenantSource
+from data_plane.service.cache.absent_keys import AbsentKeyLimit
 from data_plane.service.cache.freshness import Freshness
 from data_plane.service.cache.l1 import L1Cache
 from data_plane.service.cache.l2 import L2Cache
@@ -127,6 +128,12 @@ class _Wiring:
             self.chain,
             l1=self.l1,
             l2=self.l2,
+            absent_keys=AbsentKeyLimit(
+                self.settings.tenant_absent_keys,
+                negative_ttl_seconds=self.settings.negative_ttl_seconds,
+                clock=self.clock,
+                metrics=self.metrics,
+            ),
             freshness=self.freshness,
             staleness=self.staleness,
             ttl_policy=self.ttl_policy,

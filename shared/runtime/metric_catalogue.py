@@ -178,7 +178,7 @@ CATALOGUE: tuple[Metric, ...] = (
         DATA,
         "Cache writes",
         layer=_LAYERS,
-        outcome=("stored", "refused_older", "refused_behind", "failed"),
+        outcome=("stored", "refused_older", "refused_behind", "refused_limit", "failed"),
     ),
     _gauge("tm_cache_entries", DATA, "Entries in the L1 cache", kind=("positive", "never_created", "tombstone")),
     _counter("tm_cache_evictions_total", DATA, "Entries evicted from the L1 cache", reason=("capacity",)),

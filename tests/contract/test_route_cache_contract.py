@@ -171,3 +171,12 @@ async def test_stopped_server_is_unavailable_and_usable_after_restart(stack: Sta
     assert list(await cache.put([entry])) == [None]
     assert_same(await cache.get(entry.key), entry)
     await cache.close()
+
+
+async def test_entry_of_an_absent_route_is_not_kept_past_its_ttl(stack: Stack) -> None:
+    entry = an_entry(a_key(), 1, State.ABSENT, remaining=10)
+    cache, client = redis_cache(stack.urls.redis), connect(stack.urls.redis, 2.0)
+    await cache.put([entry])
+    assert 0 < await client.pttl(f"route:{entry.key}") / 1000 <= 10
+    await cache.close()
+    await client.aclose()

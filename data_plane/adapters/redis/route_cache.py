@@ -66,7 +66,10 @@ class RedisRouteCache:
     """
 
     def __init__(self, client: Redis, *, guard: Guard, clock: Clock, metrics: Metrics, keep_seconds: float) -> None:
-        """`keep_seconds`: time for which an entry is kept past its TTL."""
+        """`keep_seconds`: time for which an entry is kept past its TTL.
+
+        The entry of a route that was never created is not kept past it: callers can name any number of such routes.
+        """
         self._client = client
         self._guard = guard
         self._clock = clock
@@ -129,7 +132,7 @@ class RedisRouteCache:
             math.floor(remaining * 1000),
             math.ceil(age * 1000),
             math.floor(sent_at * 1000),
-            self._keep_ms,
+            0 if entry.state is State.ABSENT else self._keep_ms,
             math.floor(entry.proven_at * 1000) if math.isfinite(entry.proven_at) else 0,
             entry.tenant_revision,
         )

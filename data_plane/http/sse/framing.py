@@ -23,7 +23,8 @@ CONTENT_TYPE = "text/event-stream"
 RETRY_MS = (500, 3000)
 """Range of the delay before a client reconnects, random so that the clients of a stopped instance do not all return at once."""
 ROUTES_PER_CHUNK = 500
-MAX_CACHED_EVENTS = 128
+MAX_CACHED_EVENT_BYTES = 32 * 1024 * 1024
+"""More than any single event has: an event on Kafka has at most 4 MiB."""
 
 _NEXT_LINE = b"\ndata: "
 _encode = msgspec.json.Encoder().encode
@@ -77,13 +78,20 @@ def time_text(moment: PrimaryTime) -> str | None:
 class ChangeEventCache:
     """The last encoded change events, so that one event is encoded once for all watches of a tenant."""
 
-    def __init__(self) -> None:
-        self._encoded: FIFOCache[UUID, bytes] = FIFOCache(MAX_CACHED_EVENTS)
+    def __init__(self, max_bytes: int = MAX_CACHED_EVENT_BYTES) -> None:
+        self._encoded: FIFOCache[UUID, bytes] = FIFOCache(max_bytes, getsizeof=len)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the cached events."""
+        return int(self._encoded.currsize)
 
     def encode(self, event: RouteChanged) -> bytes:
         encoded = self._encoded.get(event.event_id)
         if encoded is None:
-            encoded = self._encoded[event.event_id] = change_event(event)
+            encoded = change_event(event)
+            if len(encoded) <= self._encoded.maxsize:
+                self._encoded[event.event_id] = encoded
         return encoded
 
 

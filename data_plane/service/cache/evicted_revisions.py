@@ -8,7 +8,8 @@ class EvictedRevisions:
     that of any older entry was already served.
 
     Keys are `tenant/service/env/version`. At most `capacity` keys; beyond that, the oldest ones become one revision for
-    all keys of their tenant, which is stricter than needed.
+    all keys of their tenant, which is stricter than needed. Revision 0, of a tenant that does not exist, demands nothing
+    and is not recorded: callers can name any number of such tenants.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -18,6 +19,8 @@ class EvictedRevisions:
 
     def record(self, path: bytes, revision: int) -> None:
         """The entry with this revision was evicted."""
+        if not revision:
+            return
         self._by_path[path] = max(revision, self._by_path.get(path, 0))
         self._by_path.move_to_end(path)
         if len(self._by_path) > self._capacity:

@@ -113,7 +113,10 @@ class L1Cache:
             self._newest_revisions[tenant] = entry.revision
 
     def _shared_object(self, tenant: str, tenant_revision: int) -> int:
-        # Most entries of a tenant have the same tenant revision: one int object for all of them saves memory.
+        # Most entries of a tenant have the same tenant revision: one int object for all of them saves memory. A tenant that
+        # does not exist has revision 0, and gets no item: callers can name any number of such tenants.
+        if not tenant_revision:
+            return 0
         if self._shared_revisions.get(tenant) != tenant_revision:
             self._shared_revisions[tenant] = tenant_revision
         return self._shared_revisions[tenant]

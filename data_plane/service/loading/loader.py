@@ -10,6 +10,7 @@ from data_plane.domain.entry import Entry, TtlPolicy
 from data_plane.domain.read_consistency import ANY, ReadConsistency
 from data_plane.domain.reading import Reading
 from data_plane.ports import RouteSource
+from data_plane.service.cache.absent_keys import AbsentKeyLimit
 from data_plane.service.cache.freshness import Freshness
 from data_plane.service.cache.l1 import L1Cache
 from data_plane.service.cache.l2 import L2Cache
@@ -44,6 +45,7 @@ class RouteLoader:
         *,
         l1: L1Cache,
         l2: L2Cache,
+        absent_keys: AbsentKeyLimit,
         freshness: Freshness,
         staleness: StalenessBounds,
         ttl_policy: TtlPolicy,
@@ -52,6 +54,7 @@ class RouteLoader:
         self._chain = chain
         self._l1 = l1
         self._l2 = l2
+        self._absent_keys = absent_keys
         self._freshness = freshness
         self._staleness = staleness
         self._ttl_policy = ttl_policy
@@ -97,7 +100,10 @@ class RouteLoader:
         return self._chain.verdict(Layer.REPLICA, reading).usable and self._is_fresh(self._entry(reading))
 
     async def _store(self, reading: Reading, layer: Layer, started_at: LocalTime) -> LoadResult | None:
-        entry = self._l1.store(self._entry(reading))
+        offered = self._entry(reading)
+        if not self._may_store(offered):
+            return _result(self._unless_behind(offered), layer, started_at)
+        entry = self._l1.store(offered)
         if entry is None or not self._is_fresh(entry):
             return _result(entry, layer, started_at)
         newer = await self._l2.fill(entry)
@@ -110,7 +116,15 @@ class RouteLoader:
         if not self._chain.verdict(Layer.REPLICA, reading).usable:
             until = LocalTime(self._clock.monotonic() + LAGGING_TTL_SECONDS)
             entry = replace(entry, expires_at=min(entry.expires_at, until))
-        return _result(self._l1.store(entry), Layer.REPLICA, started_at)
+        stored = self._l1.store(entry) if self._may_store(entry) else self._unless_behind(entry)
+        return _result(stored, Layer.REPLICA, started_at)
+
+    def _may_store(self, entry: Entry) -> bool:
+        return self._l1.peek(entry.key) is not None or self._absent_keys.admit(entry)
+
+    def _unless_behind(self, entry: Entry) -> Entry | None:
+        """The entry, unless a newer one may have been evicted from L1."""
+        return None if entry.tenant_revision < self._l1.min_revision(entry.key) else entry
 
     def _entry(self, reading: Reading) -> Entry:
         return reading.entry(self._ttl_policy, self._clock.monotonic())

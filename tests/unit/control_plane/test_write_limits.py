@@ -6,12 +6,12 @@ import httpx2
 import pytest
 
 from control_plane.domain.routes import Tenant
-from control_plane.domain.token_buckets import Rate
 from control_plane.errors import TooManyWrites
 from control_plane.service.write_limits import WriteLimits
 from control_plane.settings import ControlPlaneSettings
 from shared.runtime.metrics import Metrics
 from shared.runtime.service import Service
+from shared.runtime.token_buckets import Rate
 from tests.fakes.control_plane_registry import FakeRegistry
 from tests.support.clocks import MovableClock
 

@@ -160,19 +160,26 @@ async def test_waiting_call_is_not_made_when_the_breaker_opens_before_its_slot_i
     guarded = guard(MovableClock(), timeout=60)
     for _ in range(4):
         await fail(guarded)
-    is_called = False
+    is_called, is_queued = False, asyncio.Event()
+
+    async def fail_last() -> None:
+        async with guarded.call():
+            await is_queued.wait()
+            raise ConnectionError("refused")
 
     async def call() -> None:
         nonlocal is_called
+        is_queued.set()
         async with guarded.call():
             is_called = True
 
     async with AsyncExitStack() as calls:
         for _ in range(CONCURRENCY - 1):
             await calls.enter_async_context(guarded.call())
-        failing = asyncio.create_task(fail(guarded))
+        failing = asyncio.create_task(fail_last())
         waiting = asyncio.create_task(call())
-        await failing
+        with pytest.raises(DependencyUnavailable, match="refused"):
+            await failing
         with pytest.raises(DependencyUnavailable, match="not called"):
             await waiting
     assert not is_called

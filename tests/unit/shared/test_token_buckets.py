@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control_plane.domain.token_buckets import Rate, TokenBuckets
+from shared.runtime.token_buckets import Rate, TokenBuckets
 
 rates = st.builds(Rate, st.floats(0.1, 1000), st.integers(1, 100))
 pauses = st.lists(st.floats(0, 5), max_size=60)

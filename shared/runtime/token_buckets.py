@@ -21,7 +21,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A bucket's level: whole tokens, seconds until the bucket is full, and seconds until it has one token (0: now)."""
+    """A bucket's level: whole tokens (negative: a debt), seconds until the bucket is full, and seconds until it has one token (0: now)."""
 
     remaining: int
     full_after_seconds: float
@@ -52,6 +52,6 @@ class TokenBuckets:
         remaining = math.floor(tokens + 1e-6)
         return Level(remaining, full_after, 0.0 if remaining >= 1 else (1 - tokens) * self._interval_seconds)
 
-    def take(self, name: str, now: float) -> None:
-        """Take one token; the caller has checked with `level` that there is one."""
-        self._full_at[name] = max(now, self._full_at.get(name, now)) + self._interval_seconds
+    def take(self, name: str, now: float, tokens: int = 1) -> None:
+        """Take tokens. The caller has checked with `level` that there is one; more than there are become a debt."""
+        self._full_at[name] = max(now, self._full_at.get(name, now)) + tokens * self._interval_seconds
