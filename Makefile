@@ -133,7 +133,7 @@ switch: $(INSTALLED) ## Blue-green: make switch SLOT=green OVERLAY=prod-blue-gre
 	@$(RELEASE) switch "$(or $(OVERLAY),prod-blue-green)" "$(SLOT)"
 
 .PHONY: switch-back
-switch-back: $(INSTALLED) ## Blue-green: select the slot of before the last switch
+switch-back: $(INSTALLED) ## Blue-green: select the previous slot
 	@$(RELEASE) switch-back "$(or $(OVERLAY),prod-blue-green)"
 
 .PHONY: canary-verdict

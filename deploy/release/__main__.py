@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     switch = command("switch", _switch, "let the Service select a slot")
     switch.add_argument("overlay")
     switch.add_argument("slot")
-    command("switch-back", _switch_back, "let the Service select the slot of before").add_argument("overlay")
+    command("switch-back", _switch_back, "let the Service select the previous slot").add_argument("overlay")
     command("dev-secrets", _dev_secrets, "make the Secrets of the dev overlay")
     judge = command("canary-verdict", _canary_verdict, "say promote (0), abort (1) or wait (3), with the numbers")
     judge.add_argument("--prometheus", required=True, help="its URL")

@@ -1,4 +1,4 @@
-"""Whether a canary is as good as the resolvers beside it, by what Prometheus knows of both."""
+"""Compares the canary's error ratio and latency with those of the stable resolvers, from Prometheus."""
 
 import math
 from collections.abc import Mapping

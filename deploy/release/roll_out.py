@@ -33,7 +33,7 @@ class RollOut:
         keep_slot(documents, self._kubectl, namespace)
         rest = [each for each in documents if each["kind"] not in (*manifests.WORKLOADS, "Job")]
         self._kubectl.apply(rest)
-        self._say(f"{len(rest)} objects beside the workloads are applied in {namespace}")
+        self._say(f"{len(rest)} objects other than workloads are applied in {namespace}")
         self._roll_out(manifests.of_kind(documents, "StatefulSet"), namespace)
         self._run_jobs(manifests.jobs(documents, after_roll_out=False), namespace)
         self._roll_out(manifests.of_kind(documents, "Deployment"), namespace)
@@ -69,7 +69,7 @@ class RollOut:
     def _run_jobs(self, jobs: Sequence[Document], namespace: str) -> None:
         for job in jobs:
             name = name_of(job)
-            # A Job's template cannot be changed: an earlier run under this name makes way. Each can be repeated.
+            # A Job's template is immutable, so an earlier run under this name is deleted. Every Job may run again.
             self._kubectl.delete("job", name, namespace)
             self._kubectl.apply([job])
             self._explained(

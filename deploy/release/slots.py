@@ -27,13 +27,13 @@ def switch(kubectl: Kubectl, namespace: str, slot: str) -> str:
 
 
 def switch_back(kubectl: Kubectl, namespace: str) -> tuple[str, str]:
-    """Let the Service select the slot of before the last switch. Returns the slots before and after.
+    """Let the Service select the previous slot. Returns the slots before and after.
 
     Raises ReleaseError when there was no switch, or that slot is not ready for traffic.
     """
     previous = _service(kubectl, namespace)["metadata"].get("annotations", {}).get(PREVIOUS)
     if previous is None:
-        raise ReleaseError(f"Service {SERVICE} in {namespace} was never switched: there is no slot to go back to")
+        raise ReleaseError(f"Service {SERVICE} in {namespace} was never switched: there is no previous slot")
     return switch(kubectl, namespace, previous), previous
 
 

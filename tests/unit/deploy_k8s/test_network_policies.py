@@ -30,7 +30,7 @@ def test_service_is_entered_from_labelled_namespaces_only(service: str) -> None:
 @pytest.mark.parametrize("policy", of_kind("NetworkPolicy"), ids=lambda each: each["metadata"]["name"])
 def test_no_policy_names_one_service_as_the_peer_of_another(policy: Document) -> None:
     if policy["metadata"]["name"] in ("sample-catalogue", "control-plane-from-sample-catalogue"):
-        return  # a Job of the dev overlay, which is a caller
+        return  # a Job of the dev overlay, which calls the control plane
     rules = [*policy["spec"].get("ingress", []), *policy["spec"].get("egress", [])]
     peers = [peer for rule in rules for peer in [*rule.get("from", []), *rule.get("to", [])]]
     names = {peer.get("podSelector", {}).get("matchLabels", {}).get("app.kubernetes.io/name") for peer in peers}

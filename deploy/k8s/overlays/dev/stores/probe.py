@@ -1,6 +1,6 @@
 """A store's health over HTTP, for the kubelet: `/live` when its port takes connections, `/ready` when it answers.
 
-Runs beside each store of the dev overlay, from the services' image: `probe.py NAME URL`.
+A sidecar of each store of the dev overlay, on the services' image: `probe.py NAME URL`.
 """
 
 import asyncio
@@ -68,7 +68,7 @@ def main(name: str, url: str) -> None:
             self.end_headers()
 
         def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-            """Nothing: the kubelet asks twice a second."""
+            """Log nothing: the kubelet sends several requests a minute."""
 
     ThreadingHTTPServer(("", PORT), Handler).serve_forever()  # the kubelet comes by the pod's address
 
