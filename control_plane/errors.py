@@ -168,6 +168,19 @@ class TooManyChanges(Exception):
         )
 
 
+class EventTooLarge(Exception):
+    """A change set whose event Kafka would refuse. Nothing was written. `size` and `limit` are bytes."""
+
+    def __init__(self, tenant: str, changes: int, size: int, limit: int) -> None:
+        super().__init__(
+            f"The {changes} changes of tenant {tenant} make an event of {size} bytes, with their names, their URLs before "
+            f"and after, and the reason; the limit is {limit} bytes. Nothing was changed. Send the changes in several "
+            "requests, or shorten the URLs."
+        )
+        self.size = size
+        self.limit = limit
+
+
 class NotPublished(Exception):
     """Kafka did not acknowledge every record. `reason` is one of a closed set, for metrics."""
 

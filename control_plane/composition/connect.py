@@ -54,6 +54,7 @@ def new_health() -> Health:
             "postgres_reads": DependencyHealth(required=False),
             "outbox_relay": DependencyHealth(required=False),
             "kafka": DependencyHealth(required=False),
+            "kafka_revocations": DependencyHealth(required=False),
         }
     )
 
@@ -87,9 +88,11 @@ def connect(settings: ControlPlaneSettings) -> Connections:
     # A guard of its own: failing requests must not cost the relay its lock, nor the other way round.
     relay_guard = guard("outbox_relay", _RELAY_CALL_SECONDS, POSTGRES_UNAVAILABLE)
     kafka_guard = guard("kafka", _PUBLISH_SECONDS, KAFKA_FAILURES)
+    # A guard of its own: failing change events must not open the breaker that revocations of access keys pass.
+    revocations_guard = guard("kafka_revocations", _PUBLISH_SECONDS, KAFKA_FAILURES)
     bootstrap, instance = settings.kafka_bootstrap, settings.instance_id
     events = KafkaEventLog(bootstrap, instance, kafka_guard)
-    revocations = KafkaEventLog(bootstrap, f"{instance}-revocations", kafka_guard)
+    revocations = KafkaEventLog(bootstrap, f"{instance}-revocations", revocations_guard)
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[None]:

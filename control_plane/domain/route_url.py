@@ -1,4 +1,7 @@
-"""The URL of a route: the accepted URLs and their stored form. No part of the product ever fetches one."""
+"""The URL of a route: the accepted URLs and their stored form. No part of the product ever fetches one.
+
+Every client parses the URLs that it resolves, so a route has only URLs that RFC 3986 defines; docs/adr/0029 has the reasons.
+"""
 
 import re
 from dataclasses import dataclass
@@ -10,6 +13,8 @@ MAX_LENGTH = 2048
 _SHAPE = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<rest>[^#]*)(?P<fragment>#.*)?")
 _HOST_AND_PORT = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*)(?::(?P<port>.*))?")
 _PORT = re.compile(r"[0-9]{1,5}")
+# RFC 3986, sections 3.3 and 3.4: the path has pchar and "/", the query these and "?".
+_NOT_IN_REST = re.compile(r"[^A-Za-z0-9._~!$&'()*+,;=:@/?%-]|%(?![0-9A-Fa-f]{2})")
 _FORBIDDEN = re.compile(r"[\s\x00-\x20\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]")
 
 
@@ -35,8 +40,7 @@ class UrlRules:
             raise RefusedUrl(f"must be absolute and begin with {' or '.join(f'{each}://' for each in self.schemes)}")
         if shape["fragment"] is not None:
             raise RefusedUrl("must not have a fragment (the part after #)")
-        if not shape["rest"].isascii():
-            raise RefusedUrl("must be ASCII after the host; percent-encode other characters")
+        _refuse_invalid_rest(text, shape.start("rest"))
         url = f"{shape['scheme'].lower()}://{self._accept_authority(shape['authority'])}{shape['rest']}"
         if len(url) > MAX_LENGTH:
             raise RefusedUrl(f"must have at most {MAX_LENGTH} characters; this one has {len(url)} as ASCII")
@@ -63,6 +67,24 @@ def _refuse_characters(text: str) -> None:
         raise RefusedUrl("must not hold whitespace, control or invisible characters")
     if "\\" in text:
         raise RefusedUrl("must not hold a backslash")
+
+
+def _refuse_invalid_rest(text: str, start: int) -> None:
+    """Raises RefusedUrl for the first character after the host that RFC 3986 does not allow there."""
+    found = _NOT_IN_REST.search(text, start)
+    if found is None:
+        return
+    character, place = found[0], found.start() + 1
+    if character == "%":
+        raise RefusedUrl(
+            f"must have two hexadecimal digits after each %; got {text[found.start() : found.start() + 3]!r} at character "
+            f"{place}: write a literal % as %25"
+        )
+    encoded = "".join(f"%{byte:02X}" for byte in character.encode(errors="replace"))
+    raise RefusedUrl(
+        f"must hold only characters that RFC 3986 allows; got {character!r} at character {place}: percent-encode it as "
+        f"{encoded}"
+    )
 
 
 def _accept_port(text: str) -> int:

@@ -39,8 +39,11 @@ class ChangeSetTransaction(TenantReader, Protocol):
         """
         ...
 
-    async def write_change_set(self, event: RouteChanged, headers: Mapping[str, str]) -> None:
-        """Store the routes, the history, the tenant's new revision and the event, which carries `headers` to Kafka."""
+    async def write_change_set(self, event: RouteChanged, payload: bytes, headers: Mapping[str, str]) -> None:
+        """Store the routes, the history, the tenant's new revision, and the outbox record.
+
+        `payload`: the encoded event, which the record carries to Kafka with `headers`.
+        """
         ...
 
     async def record_response(self, key: IdempotencyKey[Any], response: RecordedResponse, at: datetime) -> None:

@@ -9,6 +9,7 @@ import structlog
 from control_plane.domain.plans import Plan, TenantState, make_plan
 from control_plane.domain.requests import ChangeRequest, RecordedResponse
 from control_plane.errors import (
+    EventTooLarge,
     HistoryPurged,
     KeyReused,
     NoSuchRevision,
@@ -20,10 +21,8 @@ from control_plane.errors import (
     TooManyChanges,
 )
 from control_plane.ports.change_sets import ChangeSets, ChangeSetTransaction
-from shared.runtime import tracing
-from shared.runtime.ids import new_id
+from control_plane.service.change_events import encode_event, event_headers
 from shared.runtime.metrics import Metrics
-from shared.schemas.events import CORRELATION_ID_HEADER, TRACEPARENT_HEADER, RouteChanged
 from shared.schemas.validation import InvalidInput
 
 _log = structlog.get_logger(__name__)
@@ -34,6 +33,7 @@ _REJECTIONS = (
     HistoryPurged,
     RouteQuotaReached,
     TooManyChanges,
+    EventTooLarge,
     InvalidInput,
 )
 _CONFLICTS = (PlanRefused, PreconditionFailed, KeyReused)
@@ -42,7 +42,7 @@ _CONFLICTS = (PlanRefused, PreconditionFailed, KeyReused)
 class ChangeSetService:
     """Plans change sets, and applies each in one transaction.
 
-    Every call raises what `make_plan` and the ChangeSets port raise, and TimeoutError after the deadline.
+    Every call raises what `make_plan` and the ChangeSets port raise, EventTooLarge, and TimeoutError after the deadline.
     """
 
     def __init__(
@@ -82,7 +82,11 @@ class ChangeSetService:
 
     async def _preview(self, request: ChangeRequest) -> Plan:
         async with self._change_sets.snapshot(request.intent.tenant) as tenant:
-            return self._plan(request, await tenant.read_state(request.intent))
+            state = await tenant.read_state(request.intent)
+            plan = self._plan(request, state)
+            if plan.changes:
+                encode_event(plan.as_committed(), request.attribution, state.now)  # refuses what `_apply` would
+            return plan
 
     async def _apply(self, request: ChangeRequest) -> Plan | RecordedResponse:
         key = request.idempotency_key
@@ -125,30 +129,11 @@ class ChangeSetService:
 async def _write(transaction: ChangeSetTransaction, plan: Plan, request: ChangeRequest, state: TenantState) -> None:
     """Store a plan that changes something, and the response of a request with an idempotency key."""
     if plan.committed:
-        await transaction.write_change_set(_event(plan, request, state), _event_headers(request))
+        event, payload = encode_event(plan, request.attribution, state.now)
+        await transaction.write_change_set(event, payload, event_headers(request.attribution))
     key = request.idempotency_key
     if key is not None:
         await transaction.record_response(key, key.make_response(plan), state.now)
-
-
-def _event(plan: Plan, request: ChangeRequest, state: TenantState) -> RouteChanged:
-    attribution = request.attribution
-    return RouteChanged(
-        event_id=new_id(),
-        tenant=plan.tenant,
-        revision=plan.revision,
-        changes=plan.changes,
-        changed_by=attribution.changed_by,
-        reason=attribution.reason,
-        occurred_at=state.now,
-        correlation_id=attribution.correlation_id,
-    )
-
-
-def _event_headers(request: ChangeRequest) -> dict[str, str]:
-    headers = {CORRELATION_ID_HEADER: request.attribution.correlation_id}
-    traceparent = tracing.traceparent()
-    return {**headers, TRACEPARENT_HEADER: traceparent} if traceparent else headers
 
 
 def _log_commit(plan: Plan, request: ChangeRequest) -> None:

@@ -7,7 +7,9 @@ from types import MappingProxyType
 HOUR_MS = 3600 * 1000
 DAY_MS = 24 * HOUR_MS
 MAX_RECORD_BYTES = 4 * 1024 * 1024
-"""Bytes. The largest legal change set (500 changes, long URLs) is about 3 MB; brokers and clients have this limit."""
+"""Bytes. The largest legal change set (500 changes, long URLs) is about 2.3 MB; brokers and clients have this limit."""
+MAX_EVENT_BYTES = MAX_RECORD_BYTES - 16 * 1024
+"""Bytes of an encoded event. The rest is for the record's key and headers (below 1 KB) and Kafka's own format."""
 DEAD_LETTER_RECORD_BYTES = MAX_RECORD_BYTES + 64 * 1024
 """Bytes. A dead letter is the received record plus headers with the reason, and must fit whenever the record did."""
 

@@ -69,7 +69,7 @@ class FakeTransaction:
         undone = past.changes_of(intent.revision) if isinstance(intent, Revert) else past.first_after(intent.revision)
         return replace(state, changes_to_undo=undone)
 
-    async def write_change_set(self, event: RouteChanged, headers: Mapping[str, str]) -> None:
+    async def write_change_set(self, event: RouteChanged, payload: bytes, headers: Mapping[str, str]) -> None:
         self._writes.append(lambda: self._store_change_set(event, headers))
 
     async def record_response(self, key: IdempotencyKey[Any], response: RecordedResponse, at: datetime) -> None:

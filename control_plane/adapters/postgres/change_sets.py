@@ -22,7 +22,7 @@ from control_plane.domain.plans import TenantState
 from control_plane.domain.requests import IdempotencyKey, RecordedResponse
 from control_plane.errors import TenantBusy
 from shared.runtime.metrics import Metrics
-from shared.schemas.events import Action, RouteChanged, encode
+from shared.schemas.events import Action, RouteChanged
 from shared.schemas.topics import ROUTE_EVENTS
 
 
@@ -83,7 +83,7 @@ class PostgresChangeSetTransaction:
     async def read_state(self, intent: Intent) -> TenantState:
         return await read_state(self._connection, self._tenant, intent)
 
-    async def write_change_set(self, event: RouteChanged, headers: Mapping[str, str]) -> None:
+    async def write_change_set(self, event: RouteChanged, payload: bytes, headers: Mapping[str, str]) -> None:
         changes = event.changes
         await self._connection.execute(
             WRITE,
@@ -96,7 +96,7 @@ class PostgresChangeSetTransaction:
             ROUTE_EVENTS.name,
             event.tenant,
             msgspec.json.encode(headers).decode(),
-            encode(event),
+            payload,
             sum(each.action is Action.CREATED for each in changes),
             *parameters_of(changes),
         )

@@ -1,6 +1,7 @@
 """The problem type of each of the control plane's errors."""
 
 from control_plane.errors import (
+    EventTooLarge,
     HistoryPurged,
     KeyReused,
     MassDeactivation,
@@ -35,6 +36,7 @@ PROBLEM_TYPES: dict[type[Exception], ProblemType] = {
     HistoryPurged: ProblemType(410, "history-purged", "History purged"),
     PreconditionFailed: ProblemType(412, "precondition-failed", "Precondition failed"),
     TooManyChanges: ProblemType(413, "too-many-changes", "Too many changes"),
+    EventTooLarge: ProblemType(413, "event-too-large", "Change set too large"),
     KeyReused: ProblemType(422, "idempotency-key-reused", "Idempotency key reused"),
     TooManyWrites: ProblemType(429, "too-many-writes", "Write rate limit exceeded", 1),
     TenantBusy: ProblemType(503, "tenant-busy", "Tenant busy", 1),
