@@ -52,4 +52,4 @@ async def _access_keys(settings: ControlPlaneSettings) -> AsyncIterator[Postgres
         at_once=1,
     )
     async with Primary(settings.postgres_url, size=1, deadline_seconds=_SECONDS, guard=guard) as primary:
-        yield PostgresAccessKeys(primary)
+        yield PostgresAccessKeys(primary, recorded_bytes=settings.tenant_recorded_bytes)

@@ -149,6 +149,17 @@ class KeyReused(Exception):
         )
 
 
+class RecordedResponsesFull(Exception):
+    """The recorded responses of a tenant, or of the platform, hold as many bytes as they may."""
+
+    def __init__(self, recorded: int, limit: int) -> None:
+        super().__init__(
+            f"The responses recorded here under idempotency keys hold {recorded} of at most {limit} bytes "
+            "(TM_TENANT_RECORDED_BYTES), and this one does not fit. Nothing was changed. Responses are removed after 24 hours. "
+            "Send the request again later, or without Idempotency-Key."
+        )
+
+
 class TenantBusy(Exception):
     """Other change sets held the tenant's lock for too long."""
 

@@ -49,6 +49,11 @@ class ControlPlaneSettings(ServiceSettings):
         ge=1,
         description="Maximum number of routes of a tenant, active and inactive; 409 above it.",
     )
+    tenant_recorded_bytes: int = Field(
+        default=256 * 1024 * 1024,
+        ge=1,
+        description="Maximum bytes of the responses recorded for one tenant's idempotency keys in 24 hours; 429 above it.",
+    )
     propagation_wait_seconds: float = Field(
         default=30.0,
         ge=0,

@@ -105,9 +105,9 @@ def connect(settings: ControlPlaneSettings) -> Connections:
     ports = Ports(
         tenants=PostgresTenants(primary),
         routes=PostgresRoutes(primary),
-        change_sets=PostgresChangeSets(primary, metrics),
+        change_sets=PostgresChangeSets(primary, metrics, recorded_bytes=settings.tenant_recorded_bytes),
         history=PostgresHistory(primary),
-        access_keys=PostgresAccessKeys(primary),
+        access_keys=PostgresAccessKeys(primary, recorded_bytes=settings.tenant_recorded_bytes),
         outbox=PostgresOutbox(primary, url, relay_guard),
         events=events,
         revocations=revocations,

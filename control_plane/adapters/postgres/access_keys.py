@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import asyncpg
 import msgspec
 
-from control_plane.adapters.postgres.idempotency import record_response, recorded_response
+from control_plane.adapters.postgres.idempotency import MAX_RECORDED_BYTES, record_response, recorded_response
 from control_plane.adapters.postgres.primary import Connection, Primary
 from control_plane.domain.access_keys import ChangedKeys, NewKey, StoredKey
 from control_plane.domain.requests import IdempotencyKey
@@ -60,8 +60,10 @@ _PUBLISH = "INSERT INTO outbox (topic, key, headers, payload, created_at) VALUES
 class PostgresAccessKeys:
     """The AccessKeys port on the primary."""
 
-    def __init__(self, primary: Primary) -> None:
+    def __init__(self, primary: Primary, *, recorded_bytes: int = MAX_RECORDED_BYTES) -> None:
+        """`recorded_bytes`: of the responses recorded for one tenant, or for the platform."""
         self._primary = primary
+        self._recorded_bytes = recorded_bytes
 
     async def create(self, new: NewKey, idempotency_key: IdempotencyKey[StoredKey] | None = None) -> StoredKey:
         async with self._of(new.tenant) as connection:
@@ -72,7 +74,7 @@ class PostgresAccessKeys:
             except (asyncpg.CheckViolationError, asyncpg.InsufficientPrivilegeError) as error:
                 # The tenant does not exist: the subselect for its id yields null.
                 raise NoSuchTenant(str(new.tenant)) from error
-            return await _published(connection, new.tenant, new.key_id, idempotency_key)
+            return await _published(connection, new.tenant, new.key_id, idempotency_key, self._recorded_bytes)
 
     async def page(self, tenant: str | None, after: str | None, limit: int) -> Sequence[StoredKey]:
         async with self._primary.read(tenant) as connection:
@@ -93,7 +95,7 @@ class PostgresAccessKeys:
             await _lock_live(connection, tenant, key_id)
             if await connection.fetchval(_ROTATE, key_id, sha256, grace) is None:
                 raise NoSuchKey(key_id)  # it has expired, and a new secret would have expired, too
-            return await _published(connection, tenant, key_id, idempotency_key)
+            return await _published(connection, tenant, key_id, idempotency_key, self._recorded_bytes)
 
     async def revoke(self, tenant: str | None, key_id: str) -> None:
         async with self._of(tenant) as connection:
@@ -143,7 +145,11 @@ async def _lock_live(connection: Connection, tenant: str | None, key_id: str) ->
 
 
 async def _published(
-    connection: Connection, tenant: str | None, key_id: str, idempotency_key: IdempotencyKey[StoredKey] | None
+    connection: Connection,
+    tenant: str | None,
+    key_id: str,
+    idempotency_key: IdempotencyKey[StoredKey] | None,
+    recorded_bytes: int,
 ) -> StoredKey:
     row = await connection.fetchrow(_GET, tenant, key_id)
     assert row is not None  # noqa: S101 - written in this transaction
@@ -152,7 +158,8 @@ async def _published(
     if idempotency_key is not None:
         at = stored.rotated_at or stored.created_at
         response = idempotency_key.make_response(stored)
-        await record_response(connection, await _id_of(connection, tenant), idempotency_key, response, at)
+        tenant_id = await _id_of(connection, tenant)
+        await record_response(connection, tenant_id, idempotency_key, response, at, max_bytes=recorded_bytes)
     return stored
 
 

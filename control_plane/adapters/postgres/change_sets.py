@@ -29,8 +29,12 @@ from shared.schemas.topics import ROUTE_EVENTS
 class PostgresChangeSets:
     """The ChangeSets port. Change sets of one tenant run one after another, those of different tenants in parallel."""
 
-    def __init__(self, primary: Primary, metrics: Metrics) -> None:
+    def __init__(
+        self, primary: Primary, metrics: Metrics, *, recorded_bytes: int = idempotency.MAX_RECORDED_BYTES
+    ) -> None:
+        """`recorded_bytes`: of the responses recorded for one tenant."""
         self._primary = primary
+        self._recorded_bytes = recorded_bytes
         # A tenant's writers wait here before they wait in the database: together they hold one connection of the pool.
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._durations = metrics.histogram("tm_commit_duration_seconds")
@@ -45,7 +49,7 @@ class PostgresChangeSets:
         async with self._locks.setdefault(tenant, asyncio.Lock()):
             started = time.perf_counter()
             async with self._primary.transaction(tenant) as connection:
-                transaction = PostgresChangeSetTransaction(connection, tenant)
+                transaction = PostgresChangeSetTransaction(connection, tenant, self._recorded_bytes)
                 yield transaction
             if transaction.has_written:
                 self._durations.observe(time.perf_counter() - started)
@@ -65,9 +69,10 @@ class PostgresTenantReader:
 class PostgresChangeSetTransaction:
     """The ChangeSetTransaction port on one connection."""
 
-    def __init__(self, connection: Connection, tenant: str) -> None:
+    def __init__(self, connection: Connection, tenant: str, recorded_bytes: int) -> None:
         self._connection = connection
         self._name = tenant
+        self._recorded_bytes = recorded_bytes
         self._locked: KnownTenant | None = None
         self.has_written = False
 
@@ -103,7 +108,9 @@ class PostgresChangeSetTransaction:
         self.has_written = True
 
     async def record_response(self, key: IdempotencyKey[Any], response: RecordedResponse, at: datetime) -> None:
-        await idempotency.record_response(self._connection, self._tenant.id, key, response, at)
+        await idempotency.record_response(
+            self._connection, self._tenant.id, key, response, at, max_bytes=self._recorded_bytes
+        )
 
     @property
     def _tenant(self) -> KnownTenant:

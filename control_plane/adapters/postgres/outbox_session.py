@@ -70,11 +70,16 @@ WITH old AS (
 )
 DELETE FROM change_sets USING old WHERE change_sets.tenant_id = old.tenant_id AND change_sets.revision <= old.revision
 """
+# By the row's place: the platform's rows have no tenant_id, and no comparison finds a null. A row that is recorded anew
+# meanwhile has moved, and stays.
 _PURGE_RESPONSES = """
-DELETE FROM idempotency_keys WHERE (tenant_id, key) IN (
-    SELECT tenant_id, key FROM idempotency_keys
-    WHERE created_at < clock_timestamp() - $2::interval ORDER BY created_at LIMIT $1
+WITH counted AS (
+    DELETE FROM recorded_bytes WHERE hour < clock_timestamp() - $2::interval - interval '1 hour'
 )
+DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM idempotency_keys
+    WHERE created_at < clock_timestamp() - $2::interval ORDER BY created_at LIMIT $1
+))
 """
 
 _Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"

@@ -82,14 +82,9 @@ class Primary:
         }
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
-        """A connection for one guarded call. Raises DependencyUnavailable."""
-        async with self._connection(self._guard) as connection:
-            yield connection
-
-    @asynccontextmanager
-    async def _connection(self, guard: Guard) -> AsyncIterator[Connection]:
-        async with guard.call():
+    async def connection(self, *, reads: bool = False) -> AsyncIterator[Connection]:
+        """A connection for one guarded call; `reads`: one of those for reads. Raises DependencyUnavailable."""
+        async with (self._read_guard if reads else self._guard).call():
             if self._pool is None:
                 raise asyncpg.InterfaceError("the pool is not open")
             connection = await self._pool.acquire()
@@ -109,29 +104,29 @@ class Primary:
         """
         # A generic plan, because the best plan for a change does not depend on its parameters, and planning takes as long
         # as running it. Sent with BEGIN, the setting costs no round trip.
-        return self._begun(f"BEGIN; SET LOCAL plan_cache_mode = force_generic_plan; {_set_tenant(tenant)}", self._guard)
+        return self._begun(f"BEGIN; SET LOCAL plan_cache_mode = force_generic_plan; {_set_tenant(tenant)}")
 
     def read(self, tenant: str | None) -> AbstractAsyncContextManager[Connection]:
         """As `transaction` (None: as `platform`), but read-only, and in the connections for reads."""
         plan = "SET LOCAL plan_cache_mode = force_generic_plan"
         visible = "SET LOCAL ROLE tm_platform" if tenant is None else f"{plan}; {_set_tenant(tenant)}"
-        return self._begun(f"BEGIN READ ONLY; {visible}", self._read_guard)
+        return self._begun(f"BEGIN READ ONLY; {visible}", reads=True)
 
     def snapshot(self, tenant: str) -> AbstractAsyncContextManager[Connection]:
         """As `read`, but with all statements on one snapshot."""
         begin = f"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; {_set_tenant(tenant)}"
-        return self._begun(begin, self._read_guard)
+        return self._begun(begin, reads=True)
 
     def platform(
         self, role: Literal["tm_platform", "tm_relay"] = "tm_platform"
     ) -> AbstractAsyncContextManager[Connection]:
         """A transaction on all tenants, in a role that may read or write them. Raises DependencyUnavailable."""
-        return self._begun(f"BEGIN; SET LOCAL ROLE {role}", self._guard)
+        return self._begun(f"BEGIN; SET LOCAL ROLE {role}")
 
     @asynccontextmanager
-    async def _begun(self, begin: str, guard: Guard) -> AsyncIterator[Connection]:
+    async def _begun(self, begin: str, *, reads: bool = False) -> AsyncIterator[Connection]:
         # Without asyncpg's own transaction, which would wait without end for a frozen server to roll back.
-        async with self._connection(guard) as connection:
+        async with self.connection(reads=reads) as connection:
             await connection.execute(begin)
             try:
                 yield connection

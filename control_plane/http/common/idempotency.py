@@ -42,7 +42,10 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 def read_idempotency_key(
     request: AnyRequest, body: bytes, make_response: Callable[[_D], RecordedResponse]
 ) -> tuple[IdempotencyKey[_D] | None, list[FieldError]]:
-    """The request's idempotency key, None without the header. Method, path, query and body identify the request.
+    """The request's idempotency key, None without the header.
+
+    Method, path, query, preconditions and body identify the request: a repetition that demands something else is another
+    request, and must not get the response of one whose demand was met.
 
     `make_response`: makes the response to record.
     """
@@ -52,8 +55,16 @@ def read_idempotency_key(
     if not _KEY.fullmatch(key):
         return None, [FieldError(f"/{_KEY_HEADER}", "must be 1 to 255 printable ASCII characters without spaces")]
     request_line = f"{request.method} {request.url.path}?{request.url.query}"
-    fingerprint = hashlib.sha256(request_line.encode() + b"\0" + body).digest()
+    fingerprint = hashlib.sha256(request_line.encode() + _preconditions(request) + b"\0" + body).digest()
     return IdempotencyKey(key, fingerprint, make_response), []
+
+
+def _preconditions(request: AnyRequest) -> bytes:
+    """The request's precondition headers. Empty without any, as in the fingerprints of earlier releases."""
+    lines = (
+        f"\n{name}: {value}" for name in ("If-Match", "If-None-Match") for value in request.headers.getall(name, [])
+    )
+    return "".join(lines).encode()
 
 
 def replayed_response(recorded: RecordedResponse) -> Response[bytes]:

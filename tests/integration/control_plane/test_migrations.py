@@ -22,6 +22,7 @@ TABLES = {
     "change_sets",
     "changes",
     "idempotency_keys",
+    "recorded_bytes",
     "access_keys",
     "outbox",
     "relay_heartbeat",

@@ -28,8 +28,8 @@ class CountingPrimary(Primary):
     statements = 0
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
-        async with super().connection() as connection:
+    async def connection(self, *, reads: bool = False) -> AsyncIterator[Connection]:
+        async with super().connection(reads=reads) as connection:
             with connection.query_logger(self._count):
                 yield connection
 

@@ -68,3 +68,29 @@ async def test_key_with_spaces_or_beyond_255_characters_is_refused(client: httpx
     response = await client.post(CHANGES, json={"changes": [CHANGE]}, headers={"Idempotency-Key": key})
     assert response.status_code == 400
     assert [each["pointer"] for each in response.json()["errors"]] == ["/Idempotency-Key"]
+
+
+async def test_repeated_request_that_changed_nothing_gets_its_recorded_response(
+    client: httpx2.AsyncClient, registry: FakeRegistry
+) -> None:
+    await client.put(ROUTE, json=ONE)
+    key = {"Idempotency-Key": "k1"}
+    first = await client.post(f"{ROUTE}/activate", headers=key)
+    assert "Idempotency-Replayed" not in first.headers
+    await client.post(f"{ROUTE}/deactivate")
+    committed = len(registry.committed)
+    second = await client.post(f"{ROUTE}/activate", headers=key)
+    assert (second.content, second.headers["Idempotency-Replayed"]) == (first.content, "true")
+    assert len(registry.committed) == committed
+
+
+@pytest.mark.parametrize("header", ["If-Match", "If-None-Match"])
+async def test_key_is_refused_for_a_request_with_another_precondition(client: httpx2.AsyncClient, header: str) -> None:
+    await client.put(ROUTE, json=ONE)
+    key = {"Idempotency-Key": "k1"}
+    assert (await client.post(f"{ROUTE}/deactivate", headers={**key, "If-Match": '"1"'})).status_code == 200
+    repeated = await client.post(f"{ROUTE}/deactivate", headers={**key, "If-Match": '"1"'})
+    assert repeated.headers["Idempotency-Replayed"] == "true"
+    for other in ({}, {"If-Match": '"7"'}, {"If-Match": '"1"', "If-None-Match": "*"}, {header: "*"}):
+        response = await client.post(f"{ROUTE}/deactivate", headers={**key, **other})
+        assert (response.status_code, response.json()["type"].rsplit(":", 1)[-1]) == (422, "idempotency-key-reused")
