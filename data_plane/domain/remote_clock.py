@@ -52,6 +52,8 @@ class RemoteClock(Generic[_Local, _Remote]):
         self._trip: RoundTrip[_Local, _Remote] | None = None
         self.set_at = cast("_Local", -math.inf)
         """Local time at which a round trip last showed that the remote clock had been set."""
+        self.ambiguous_until = cast("_Remote", -math.inf)
+        """Remote times before this one may be from before the clock was set back, and then date something else."""
         self.changes = 0
         """Grows whenever the estimate changes to another round trip."""
 
@@ -59,7 +61,7 @@ class RemoteClock(Generic[_Local, _Remote]):
         """Record a round trip. The one with the smaller error now is kept; if the clock was set, the new one is."""
         new, old = RoundTrip(sent, received, remote), self._trip
         if old is not None and not _agree(old, new, received):
-            self.set_at = received
+            self._note_set(old, received)
         elif old is not None and new.error(received) > old.error(received):
             return
         self._trip = new
@@ -73,7 +75,7 @@ class RemoteClock(Generic[_Local, _Remote]):
         known = self._trip
         is_contradicted = known is not None and not _agree(trip, known, at)
         if is_contradicted:
-            self.set_at = at
+            self._note_set(trip, at)
         elif known is None or trip.error(at) < known.error(at):
             self._trip = trip
         else:
@@ -112,6 +114,12 @@ class RemoteClock(Generic[_Local, _Remote]):
         """The earliest local time at which the remote clock can have shown `remote`, estimated at local `at`."""
         age = self.age(remote, at)
         return None if age is None else cast("_Local", at - age)
+
+    def _note_set(self, before: RoundTrip[_Local, _Remote], at: _Local) -> None:
+        """The clock was set after this round trip, and no later than local `at`."""
+        self.set_at = at
+        # Set ahead, it has passed this time already.
+        self.ambiguous_until = max(self.ambiguous_until, before.latest(at))
 
 
 PrimaryClock: TypeAlias = RemoteClock[LocalTime, PrimaryTime]

@@ -1,4 +1,4 @@
-"""One true time, and clocks of hosts that show it wrongly."""
+"""The true time, a primary whose clock drifts and is set, and clocks of hosts that drift."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,21 +6,28 @@ from data_plane.domain.remote_clock import PrimaryTime
 from shared.runtime.clock import BootTime, LocalTime
 
 EPOCH = 1_700_000_000.0
-PRIMARY_DRIFT = 70e-6
 
 
 class TrueTime:
-    """Seconds since the simulation began; only `pass_by` moves it."""
+    """Seconds since the simulation began; only `pass_by` moves it. The primary's clock runs faster by `primary_drift`."""
 
-    def __init__(self) -> None:
+    def __init__(self, primary_drift: float = 70e-6) -> None:
         self.now = 0.0
+        self._primary_rate = 1 + primary_drift
+        self._primary_set: list[tuple[float, float]] = []
 
     def pass_by(self, seconds: float) -> None:
         self.now += seconds
 
+    def set_primary(self, by_seconds: float) -> None:
+        """Sets the primary's clock ahead, or back if negative, from now on."""
+        self._primary_set.append((self.now, by_seconds))
+
     def primary(self, moment: float | None = None) -> PrimaryTime:
-        """What the primary's clock shows at a true moment, in POSIX seconds."""
-        return PrimaryTime(EPOCH + (self.now if moment is None else moment) * (1 + PRIMARY_DRIFT))
+        """The time of the primary's clock at a true moment, in POSIX seconds."""
+        true = self.now if moment is None else moment
+        ahead = sum(by_seconds for since, by_seconds in self._primary_set if since <= true)
+        return PrimaryTime(EPOCH + true * self._primary_rate + ahead)
 
 
 class HostClock:

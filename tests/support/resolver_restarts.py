@@ -4,13 +4,13 @@ from tests.fakes.data_plane_world import KEY, Instance, World
 
 
 async def restarted(
-    world: World, *, after: float = 1.0, knows_the_time: bool = True, elsewhere: bool = False
+    world: World, *, after: float = 1.0, knows_the_time: bool = True, elsewhere: bool = False, **settings: object
 ) -> Instance:
     """An instance that has restored the snapshot that another one wrote some seconds ago; `elsewhere`: on another boot."""
     world.clock.advance(after)
     if elsewhere:
         world.clock.reboot()
-    instance = world.instance(knows_the_time=knows_the_time)
+    instance = world.instance(knows_the_time=knows_the_time, **settings)
     await instance.snapshots.read()
     return instance
 

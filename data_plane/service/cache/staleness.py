@@ -78,7 +78,7 @@ class StalenessBounds:
         return bound is not None and bound <= consistency.max_age
 
     def proven_at_if_clock_unchanged(self, evidence: Evidence, tenant: str, min_revision: int) -> PrimaryTime | None:
-        """The primary's time up to which an entry of the tenant is known to be right; None if that clock was set since.
+        """The primary's time up to which an entry of the tenant is known to be right; None if the clock may have been set since.
 
         Valid until the primary's clock or the stream coverage changes.
         """
@@ -86,6 +86,8 @@ class StalenessBounds:
             return None
         # The entry's own proof, or the last heartbeat applied, unless a change between the two may be missing.
         own, heartbeat = evidence.proven_at, self._stream_coverage.until
+        if own < self._primary_clock.ambiguous_until:
+            return None
         if heartbeat <= own or evidence.tenant_revision < min_revision:
             return own
         covered_from = self._primary_clock.latest(self._stream_coverage.since(tenant))
@@ -98,5 +100,6 @@ class StalenessBounds:
         return age if age is not None and 0 <= age < math.inf else None
 
     def _stream_age(self) -> float:
-        age = self._primary_clock.age(self._stream_coverage.until, self._clock.monotonic())
-        return math.inf if age is None else max(0.0, age)
+        until = self._stream_coverage.until
+        age = None if until < self._primary_clock.ambiguous_until else self.age(until, self._clock.monotonic())
+        return math.inf if age is None else age

@@ -88,12 +88,13 @@ class EventApplier:
     def _entry(self, event: RouteChanged, key: RouteKey, change: RouteChange) -> Entry:
         """Right since `occurred_at`: the tenant was locked from then until the commit.
 
-        While the primary's time is unknown, so is the age of the change. The entry then has no TTL: the next request
-        loads the key again, and no older entry is accepted.
+        While the primary's time is unknown, or may be from before its clock was set back, so is the age of the change. The
+        entry then has no TTL: the next request loads the key again, and no older entry is accepted.
         """
         now, value = self._clock.monotonic(), ActiveValue.of(change.value)
         occurred_at = PrimaryTime(event.occurred_at.timestamp())
-        read_at = self._primary_clock.local_time_of(occurred_at, at=now)
+        is_dated = occurred_at >= self._primary_clock.ambiguous_until
+        read_at = self._primary_clock.local_time_of(occurred_at, at=now) if is_dated else None
         return self._ttl_policy.entry(
             key,
             State.INACTIVE if value is None else State.ACTIVE,

@@ -58,6 +58,58 @@ async def test_bound_is_unknown_until_older_entries_expire_after_the_primary_clo
     assert await bound_of(instance) is None
 
 
+@pytest.fixture
+async def set_back_by_a_minute(world: World) -> Instance:
+    """An instance of which the last heartbeat and an event are from before the primary's clock was set back.
+
+    The fakes date everything by the world's clock, which is the primary's after it was set back.
+    """
+    instance = world.instance(knows_the_time=False)
+    now = world.clock.monotonic()
+    instance.primary_clock.observe(sent=now, received=now, remote=world.primary_time(60))
+    instance.hear_heartbeat(now + 60)
+    world.clock.advance(1)
+    now = world.clock.monotonic()
+    instance.primary_clock.observe(sent=now, received=now, remote=world.primary_time())
+    world.clock.advance(1)
+    return instance
+
+
+async def test_bound_is_unknown_while_the_last_heartbeat_is_in_the_future(world: World) -> None:
+    instance = world.instance()
+    instance.hear_heartbeat(world.clock.monotonic() + 60)
+    assert await bound_of(instance) is None
+    assert b"tm_staleness_bound_seconds +Inf" in instance.metrics.exposition()
+
+
+async def test_heartbeat_from_before_the_clock_was_set_back_never_renews_an_entry(
+    world: World, set_back_by_a_minute: Instance
+) -> None:
+    instance = set_back_by_a_minute
+    world.database.commit(KEY, "https://v1")
+    assert await bound_of(instance) is None
+    world.clock.advance(58)  # The clock has almost passed the heartbeat again.
+    assert await bound_of(instance) is None
+    world.clock.advance(4)
+    assert await bound_of(instance) == 0, "the entry was loaded again, after the ambiguous time"
+    world.clock.advance(20)
+    assert await bound_of(instance) == 20
+    instance.hear_heartbeat()
+    assert await bound_of(instance) == 0
+
+
+async def test_event_from_before_the_clock_was_set_back_has_no_ttl(
+    world: World, set_back_by_a_minute: Instance
+) -> None:
+    event = world.database.commit(KEY, "https://v1")
+    assert event.occurred_at.timestamp() < set_back_by_a_minute.primary_clock.ambiguous_until
+    await set_back_by_a_minute.core.applier.apply([event])
+    assert told(await set_back_by_a_minute.resolve()) == "https://v1 replica"
+    world.clock.advance(62)
+    await set_back_by_a_minute.core.applier.apply([world.database.commit(KEY, "https://v2")])
+    assert told(await set_back_by_a_minute.resolve()) == "https://v2 l1"
+
+
 async def test_entry_from_a_replica_behind_the_subscription_is_not_renewed(world: World) -> None:
     world.database.commit(KEY, "https://v1")
     world.replica.stop_here()
