@@ -1,6 +1,7 @@
 """The RouteCache port: the fake and Redis."""
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict, dataclass
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -8,7 +9,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from data_plane.adapters.redis.route_cache import connect
-from data_plane.domain.entry import Entry, State
+from data_plane.domain.entry import Entry, State, newest
+from data_plane.domain.remote_clock import UNPROVEN, PrimaryTime
 from data_plane.errors import UnreadableEntry
 from data_plane.ports import RouteCache
 from deploy.local.stack import Stack
@@ -17,8 +19,20 @@ from tests.fakes.data_plane_cache import FakeRouteCache
 from tests.support.active_values import url_of
 from tests.support.resolver_adapters import a_key, an_entry, redis_cache
 
+PROVEN_AT = PrimaryTime(1_700_000_000.0)
 TOLERANCE = 0.1
 """Seconds. Round trips shorten the remaining TTL; rounding does not matter."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """The values of an entry for `an_entry`."""
+
+    revision: int
+    remaining: int
+    age: int
+    proven_at: PrimaryTime
+    tenant_revision: int
 
 
 @pytest.fixture(params=["fake", "real"])
@@ -99,20 +113,71 @@ async def test_put_stores_many_entries(cache: RouteCache) -> None:
     assert_same(await cache.get(others[60].key), others[60])
 
 
+@pytest.mark.parametrize("proven_at", [UNPROVEN, PROVEN_AT])
+async def test_entry_is_found_with_what_proves_it(cache: RouteCache, proven_at: PrimaryTime) -> None:
+    entry = an_entry(a_key(), 3, proven_at=proven_at, tenant_revision=9)
+    await cache.put([entry])
+    found = await cache.get(entry.key)
+    assert found is not None
+    assert (found.proven_at, found.tenant_revision) == (proven_at, 9)
+
+
+@pytest.mark.parametrize("first_proven_at", [UNPROVEN, PROVEN_AT])
+async def test_entry_that_expires_later_does_not_lower_what_is_proven(
+    cache: RouteCache, first_proven_at: PrimaryTime
+) -> None:
+    proven = an_entry(a_key(), 7, remaining=20, age=1, proven_at=first_proven_at, tenant_revision=9)
+    longer = replace(an_entry(proven.key, 7, remaining=50, age=9), tenant_revision=8)
+    await cache.put([proven])
+    assert list(await cache.put([longer])) == [None]
+    found = await cache.get(proven.key)
+    assert_same(found, replace(proven, expires_at=longer.expires_at))
+    assert found is not None
+    assert (found.proven_at, found.tenant_revision) == (first_proven_at, 9)
+
+
+async def test_entry_with_another_value_of_the_same_revision_inherits_no_proof(cache: RouteCache) -> None:
+    inactive = an_entry(a_key(), 7, State.INACTIVE, remaining=5, proven_at=PROVEN_AT, tenant_revision=9)
+    active = an_entry(inactive.key, 7, remaining=50, age=9)
+    await cache.put([inactive])
+    await cache.put([active])
+    found = await cache.get(inactive.key)
+    assert_same(found, active)
+    assert found is not None
+    assert (found.proven_at, found.tenant_revision) == (UNPROVEN, 7)
+
+
+_writes = st.lists(
+    st.builds(
+        _Write,
+        revision=st.integers(0, 3),
+        remaining=st.integers(-20, 60),
+        age=st.integers(0, 60),
+        proven_at=st.just(UNPROVEN) | st.integers(0, 100).map(lambda seconds: PrimaryTime(PROVEN_AT + seconds)),
+        tenant_revision=st.integers(0, 9),
+    ),
+    min_size=1,
+    max_size=12,
+    unique_by=lambda each: each.remaining,  # Redis stores milliseconds: equal times need not compare as here.
+)
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(writes=st.lists(st.tuples(st.integers(0, 5), st.integers(-20, 60)), min_size=1, max_size=12))
-async def test_compare_and_set_keeps_highest_revision_then_latest_expiry(
-    cache: RouteCache, writes: Sequence[tuple[int, int]]
+@given(writes=_writes)
+async def test_cache_keeps_the_highest_revision_then_the_latest_expiry_and_every_proof(
+    cache: RouteCache, writes: Sequence[_Write]
 ) -> None:
     key = a_key()
-    entries = [an_entry(key, revision, remaining=remaining) for revision, remaining in writes]
+    entries = [an_entry(key, **asdict(each)) for each in writes]
+    expected = entries[0]
     for entry in entries:
         await cache.put([entry])
+        if (entry.revision, entry.expires_at) > (expected.revision, expected.expires_at):
+            expected = newest(expected, entry)
     found = await cache.get(key)
+    assert_same(found, expected)
     assert found is not None
-    expected = max(entries, key=lambda entry: (entry.revision, entry.expires_at))
-    assert found.revision == expected.revision
-    assert abs(found.expires_at - expected.expires_at) < TOLERANCE
+    assert (found.proven_at, found.tenant_revision) == (expected.proven_at, expected.tenant_revision)
 
 
 async def test_unreadable_value_raises_and_can_be_overwritten(stack: Stack) -> None:

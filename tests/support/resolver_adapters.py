@@ -8,7 +8,7 @@ from typing import Protocol
 from data_plane.adapters.postgres.route_source import POSTGRES_FAILURES, PostgresRouteSource
 from data_plane.adapters.redis.route_cache import REDIS_FAILURES, RedisRouteCache, connect
 from data_plane.domain.entry import Entry, State
-from data_plane.domain.remote_clock import PrimaryClock
+from data_plane.domain.remote_clock import UNPROVEN, PrimaryClock, PrimaryTime
 from shared.runtime.clock import LocalTime, SystemClock
 from shared.runtime.health import DependencyHealth
 from shared.runtime.metrics import Metrics
@@ -29,11 +29,20 @@ def a_key(tenant: str | None = None) -> RouteKey:
 
 
 def an_entry(
-    key: RouteKey, revision: int, state: State = State.ACTIVE, *, remaining: float = 60, age: float = 0
+    key: RouteKey,
+    revision: int,
+    state: State = State.ACTIVE,
+    *,
+    remaining: float = 60,
+    age: float = 0,
+    proven_at: PrimaryTime = UNPROVEN,
+    tenant_revision: int = 0,
 ) -> Entry:
+    """An entry that expires in `remaining` seconds and was right `age` seconds ago."""
     now = CLOCK.monotonic()
     url = f"https://example.com/{revision}" if state is State.ACTIVE else None
-    return Entry(key, state, a_value(url), revision, LocalTime(now - age), LocalTime(now + remaining))
+    read_at, expires_at = LocalTime(now - age), LocalTime(now + remaining)
+    return Entry(key, state, a_value(url), revision, read_at, expires_at, proven_at, max(revision, tenant_revision))
 
 
 def redis_cache(url: str, timeout_seconds: float = 2.0) -> RedisRouteCache:

@@ -1,10 +1,12 @@
 """Steps of tests that restart a resolver from its snapshot."""
 
+from typing import Any
+
 from tests.fakes.data_plane_world import KEY, Instance, World
 
 
 async def restarted(
-    world: World, *, after: float = 1.0, knows_the_time: bool = True, elsewhere: bool = False, **settings: object
+    world: World, *, after: float = 1.0, knows_the_time: bool = True, elsewhere: bool = False, **settings: Any
 ) -> Instance:
     """An instance that has restored the snapshot that another one wrote some seconds ago; `elsewhere`: on another boot."""
     world.clock.advance(after)

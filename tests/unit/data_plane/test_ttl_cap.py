@@ -1,13 +1,16 @@
 """An instance applies its own TTL to every entry that another instance or an earlier process stored with a longer one."""
 
+from typing import Any
+
 import pytest
 
 from data_plane.domain.entry import Entry, State, TtlPolicy
 from shared.runtime.clock import LocalTime
 from tests.fakes.data_plane_world import KEY, Instance, World, told
+from tests.support.active_values import a_value
 from tests.support.resolver_restarts import instance_that_knows, restarted
 
-SHORT = {"positive_ttl_seconds": 20, "negative_ttl_seconds": 3}
+SHORT: dict[str, Any] = {"positive_ttl_seconds": 20, "negative_ttl_seconds": 3}
 
 
 @pytest.fixture
@@ -18,10 +21,10 @@ def world() -> World:
 @pytest.mark.parametrize(("state", "ttl"), [(State.ACTIVE, 20), (State.INACTIVE, 3), (State.ABSENT, 3)])
 def test_cap_limits_the_ttl_of_each_state(state: State, ttl: float) -> None:
     policy = TtlPolicy(positive_seconds=20, negative_seconds=3)
-    url = "https://v1" if state is State.ACTIVE else None
-    entry = Entry(KEY, state, url, 1, read_at=LocalTime(100), expires_at=LocalTime(100 + ttl))
+    value = a_value("https://v1" if state is State.ACTIVE else None)
+    entry = Entry(KEY, state, value, 1, read_at=LocalTime(100), expires_at=LocalTime(100 + ttl))
     assert policy.cap(entry) is entry
-    longer = Entry(KEY, state, url, 1, read_at=LocalTime(100), expires_at=LocalTime(100.5 + ttl))
+    longer = Entry(KEY, state, value, 1, read_at=LocalTime(100), expires_at=LocalTime(100.5 + ttl))
     assert policy.cap(longer) == entry
 
 
@@ -70,7 +73,7 @@ async def test_never_created_entry_of_another_instance_expires_by_the_ttl_of_the
 async def test_newer_entry_returned_by_a_write_is_capped(world: World) -> None:
     now = world.clock.monotonic()
     world.redis.entries[KEY] = Entry(KEY, State.INACTIVE, None, 2, now, LocalTime(now + 10))
-    older = Entry(KEY, State.ACTIVE, "https://v1", 1, now, LocalTime(now + 20))
+    older = Entry(KEY, State.ACTIVE, a_value("https://v1"), 1, now, LocalTime(now + 20))
     newer = await world.instance(**SHORT).core.l2.fill(older)
     assert newer is not None
     assert (newer.revision, newer.expires_at) == (2, now + 3)
