@@ -97,6 +97,12 @@ class DataPlaneSettings(ServiceSettings):
         ge=1,
         description="Changes in the change logs of a process, over all tenants. A watch resumes from its revision while that is in the log.",
     )
+    watch_snapshot_bytes: int = Field(
+        default=512 * 1024 * 1024,
+        ge=1,
+        description="Bytes of the tenant snapshots that a process sends to new watches; 503 above it. The watches of one tenant "
+        "share a snapshot.",
+    )
     watch_progress_seconds: float = Field(
         default=10, gt=0, le=300, description="Seconds between two progress events on a watch."
     )

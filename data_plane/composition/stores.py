@@ -15,6 +15,7 @@ from data_plane.adapters.snapshot.file import SnapshotFile
 from data_plane.composition.dependencies import Dependencies
 from data_plane.domain.remote_clock import PrimaryClock
 from data_plane.domain.stream_coverage import StreamCoverage
+from data_plane.http.sse.framing import snapshot_event
 from data_plane.service.core import Ports
 from data_plane.service.loading.replica_pool import ReplicaPool
 from data_plane.settings import DataPlaneSettings
@@ -71,6 +72,7 @@ class Stores:
             self._primary_clock,
             coverage,
             tenants=self._tenants,
+            encode_snapshot=snapshot_event,
             local_replicas={
                 each.name
                 for each, zone in zip(self._replicas, settings.replica_zones, strict=False)

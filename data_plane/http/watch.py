@@ -11,7 +11,7 @@ from litestar.openapi.spec import Example
 from data_plane.errors import RevisionGone
 from data_plane.http.openapi import OLDEST_REVISION, STREAM_HEADERS, LastEventId, Since, Tenant
 from data_plane.http.request_headers import revision_of
-from data_plane.http.sse.framing import CONTENT_TYPE, ChangeEventCache, snapshot_event
+from data_plane.http.sse.framing import CONTENT_TYPE, ChangeEventCache
 from data_plane.http.sse.stream import StreamTiming, WatchResponse, WatchStream
 from data_plane.http.tenant_concealment import valid_tenant
 from data_plane.service.watch.hub import WatchHub
@@ -95,8 +95,8 @@ def watch_handler(hub: WatchHub, authenticator: Authenticator, timing: StreamTim
         valid_tenant(tenant)
         revision = _resume_revision(last_event_id, since)
         if revision is None:
-            reading, subscription = await hub.begin(tenant)
-            return stream(request, subscription, snapshot_event(reading))
+            snapshot, subscription = await hub.begin(tenant)
+            return stream(request, subscription, snapshot.chunks())
         try:
             subscription = await hub.resume(tenant, revision)
         except RevisionGone as error:

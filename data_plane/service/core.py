@@ -26,6 +26,7 @@ from data_plane.service.resolve.l1_reader import L1Reader
 from data_plane.service.resolve.resolver import Resolver
 from data_plane.service.snapshot.persistence import SnapshotPersistence
 from data_plane.service.watch.change_log import ChangeLogs
+from data_plane.service.watch.encoded_snapshots import EncodedSnapshots, EncodeSnapshot
 from data_plane.service.watch.hub import WatchHub
 from data_plane.service.watch.tenant_snapshot import TenantSnapshots
 from data_plane.settings import DataPlaneSettings
@@ -35,7 +36,10 @@ from shared.runtime.metrics import Metrics
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The adapters or fakes. The event stream updates `stream_coverage`; a background loop updates `primary_clock`."""
+    """The adapters or fakes. The event stream updates `stream_coverage`; a background loop updates `primary_clock`.
+
+    `encode_snapshot`: makes the event with which a watch begins.
+    """
 
     cache: RouteCache
     replicas: Sequence[RouteSource]
@@ -43,6 +47,7 @@ class Ports:
     primary_clock: PrimaryClock
     stream_coverage: StreamCoverage = field(default_factory=StreamCoverage)
     tenants: Sequence[TenantSource] = ()
+    encode_snapshot: EncodeSnapshot = lambda _: ()
     local_replicas: Set[str] = frozenset()
     """Names of the replicas in the resolver's own zone."""
     snapshots: SnapshotStore | None = None
@@ -193,13 +198,18 @@ class _Wiring:
 
     def _watch_hub(self) -> WatchHub:
         return WatchHub(
-            TenantSnapshots(self.ports.tenants, self.change_logs, self.ports.stream_coverage),
+            TenantSnapshots(
+                self.ports.tenants, self.change_logs, self.ports.stream_coverage, self._encoded_snapshots()
+            ),
             self.change_logs,
             self.ports.stream_coverage,
             limit=self.settings.watch_clients,
             limit_per_tenant=self.settings.watch_clients_limit_per_tenant,
             metrics=self.metrics,
         )
+
+    def _encoded_snapshots(self) -> EncodedSnapshots:
+        return EncodedSnapshots(self.ports.encode_snapshot, self.settings.watch_snapshot_bytes, self.metrics)
 
     def _warm_up(self) -> WarmUp:
         return WarmUp(

@@ -7,6 +7,7 @@ from data_plane.domain.answer import Answer
 from data_plane.domain.read_consistency import ANY, ReadConsistency
 from data_plane.domain.remote_clock import PrimaryClock, PrimaryTime
 from data_plane.domain.stream_coverage import StreamCoverage
+from data_plane.http.sse.framing import snapshot_event
 from data_plane.ports import HotKeySource, SnapshotStore
 from data_plane.service.core import Core, Ports, build_core
 from data_plane.service.snapshot.persistence import SnapshotPersistence
@@ -101,6 +102,7 @@ class Instance:
             self.primary_clock,
             self.stream_coverage,
             tenants=tenants,
+            encode_snapshot=snapshot_event,
             snapshots=disk,
             hot_key_sources=hot_key_sources,
         )

@@ -1,9 +1,14 @@
 """Steps of watch tests on an instance, and the events of a subscription."""
 
+import asyncio
+import json
+
 import pytest
 
+from data_plane.domain.active_value import ActiveValue
 from data_plane.domain.close_reason import CloseReason, WatchEnded
-from data_plane.domain.tenant_reading import TenantReading
+from data_plane.domain.tenant_reading import ActiveRoute, TenantReading
+from data_plane.service.watch.encoded_snapshots import EncodedSnapshot
 from data_plane.service.watch.subscription import Subscription
 from shared.schemas.events import RouteChanged
 from shared.schemas.identity import RouteKey
@@ -22,7 +27,22 @@ async def change(world: World, *instances: Instance, url: str | None = "https://
 
 
 async def begin(instance: Instance, tenant: str = KEY.tenant) -> tuple[TenantReading, Subscription]:
-    return await instance.core.watch_hub.begin(tenant)
+    snapshot, subscription = await instance.core.watch_hub.begin(tenant)
+    reading = reading_of(snapshot)
+    del snapshot
+    await asyncio.sleep(0)  # The event loop drops the future that holds the snapshot; a later watch reads its own.
+    return reading, subscription
+
+
+def reading_of(snapshot: EncodedSnapshot) -> TenantReading:
+    """What a client reads from a snapshot."""
+    lines = b"".join(snapshot.chunks()).decode().splitlines()
+    body = json.loads("".join(line.removeprefix("data: ") for line in lines if line.startswith("data: ")))
+    routes = (
+        ActiveRoute(each["service"], each["env"], each["version"], ActiveValue(each["url"]), each["revision"])
+        for each in body["routes"]
+    )
+    return TenantReading(body["tenant"], body["revision"], tuple(routes), snapshot.proven_at)
 
 
 async def resume(instance: Instance, since: int) -> Subscription:

@@ -22,7 +22,7 @@ from shared.schemas.events import RouteChange, RouteChanged
 CONTENT_TYPE = "text/event-stream"
 RETRY_MS = (500, 3000)
 """Range of the delay before a client reconnects, random so that the clients of a stopped instance do not all return at once."""
-ROUTES_PER_CHUNK = 500
+ROUTES_PER_CHUNK = 200
 MAX_CACHED_EVENT_BYTES = 32 * 1024 * 1024
 """More than any single event has: an event on Kafka has at most 4 MiB."""
 

@@ -6,9 +6,9 @@ from data_plane.domain.close_reason import CloseReason
 from data_plane.domain.remote_clock import UNPROVEN, PrimaryTime
 from data_plane.domain.stream_coverage import StreamCoverage
 from data_plane.domain.tenant_change_log import TenantChangeLog
-from data_plane.domain.tenant_reading import TenantReading
 from data_plane.errors import RevisionGone, TooManyWatchers, WatchUnavailable
 from data_plane.service.watch.change_log import ChangeLogs
+from data_plane.service.watch.encoded_snapshots import EncodedSnapshot
 from data_plane.service.watch.subscription import Subscription
 from data_plane.service.watch.tenant_snapshot import TenantSnapshots
 from shared.runtime.metrics import Metrics
@@ -40,14 +40,14 @@ class WatchHub:
         gauge = metrics.gauge("tm_watch_clients")
         metrics.before_scrape(lambda: gauge.set(len(self._open)))
 
-    async def begin(self, tenant: str) -> tuple[TenantReading, Subscription]:
+    async def begin(self, tenant: str) -> tuple[EncodedSnapshot, Subscription]:
         """All routes of the tenant at one revision, and every change after it.
 
         Raises NoSuchTenant, TooManyWatchers or WatchUnavailable.
         """
         self._check_limits(tenant)
-        reading, change_log = await self._snapshots.read(tenant)
-        return reading, self._subscribe(tenant, reading.revision, reading.proven_at, change_log)
+        snapshot, change_log = await self._snapshots.snapshot(tenant)
+        return snapshot, self._subscribe(tenant, snapshot.revision, snapshot.proven_at, change_log)
 
     async def resume(self, tenant: str, since: int) -> Subscription:
         """Every change after the revision `since`, which the client has.
@@ -58,7 +58,7 @@ class WatchHub:
         change_log = self._change_logs.current(tenant)
         if change_log is None or since > change_log.newest:
             # Only a database can confirm that the tenant has this revision.
-            _, change_log = await self._snapshots.read(tenant, min_revision=since)
+            change_log = await self._snapshots.confirm(tenant, since)
         if since < change_log.oldest:
             raise RevisionGone(tenant, since, change_log.oldest)
         return self._subscribe(tenant, since, UNPROVEN, change_log)

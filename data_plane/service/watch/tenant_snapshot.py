@@ -12,12 +12,15 @@ from data_plane.domain.tenant_reading import TenantReading
 from data_plane.errors import NoSuchTenant, RevisionGone, WatchUnavailable
 from data_plane.ports import TenantSource
 from data_plane.service.watch.change_log import ChangeLogs
+from data_plane.service.watch.encoded_snapshots import EncodedSnapshot, EncodedSnapshots
 from shared.runtime.resilience import DependencyUnavailable
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 
-TenantSnapshot = tuple[TenantReading, TenantChangeLog]
+TenantSnapshot = tuple[EncodedSnapshot, TenantChangeLog]
+MAX_CATCH_UP = 100
+"""Change sets that a watch may have to send after a snapshot that another watch sends already."""
 
 
 class SingleFlight(Generic[_Key, _Value]):
@@ -55,28 +58,57 @@ class TenantSnapshots:
     """Reads the sources in turn until one is recent enough for the change log: a replica may be too far behind."""
 
     def __init__(
-        self, sources: Sequence[TenantSource], change_logs: ChangeLogs, stream_coverage: StreamCoverage
+        self,
+        sources: Sequence[TenantSource],
+        change_logs: ChangeLogs,
+        stream_coverage: StreamCoverage,
+        encoded: EncodedSnapshots,
     ) -> None:
         self._sources = tuple(sources)
         self._change_logs = change_logs
         self._stream_coverage = stream_coverage
-        self._reads: SingleFlight[tuple[str, int], TenantSnapshot] = SingleFlight()
+        self._encoded = encoded
+        self._snapshots: SingleFlight[str, TenantSnapshot] = SingleFlight()
+        self._reads: SingleFlight[tuple[str, int], TenantChangeLog] = SingleFlight()
 
-    async def read(self, tenant: str, *, min_revision: int = 0) -> TenantSnapshot:
-        """The tenant's routes at one revision, which is at least `min_revision`.
+    async def snapshot(self, tenant: str) -> TenantSnapshot:
+        """All routes of the tenant at one revision: as another watch sends them now, or from a database.
+
+        Raises NoSuchTenant, or WatchUnavailable if no source can be used or the snapshots take too much memory.
+        """
+        self._check_coverage(tenant)
+        newest, change_log = self._encoded.newest(tenant), self._change_logs.current(tenant)
+        if newest is not None and change_log is not None and _may_follow(change_log, newest):
+            return newest, change_log
+        return await self._snapshots.run(tenant, self._encode)
+
+    async def confirm(self, tenant: str, min_revision: int) -> TenantChangeLog:
+        """The change log of a tenant that has at least this revision, according to a database.
 
         Raises NoSuchTenant, RevisionGone if the tenant has no such revision, WatchUnavailable if no source can be used.
         """
-        if self._stream_coverage.since(tenant) == math.inf:
-            raise WatchUnavailable("This instance does not receive events yet; try again, or another instance.")
-        return await self._reads.run((tenant, min_revision), self._read)
+        self._check_coverage(tenant)
+        return await self._reads.run((tenant, min_revision), self._confirm)
 
     async def close(self) -> None:
         """Cancel the reads in progress."""
+        await self._snapshots.close()
         await self._reads.close()
 
-    async def _read(self, key: tuple[str, int]) -> TenantSnapshot:
-        tenant, min_revision = key
+    def _check_coverage(self, tenant: str) -> None:
+        if self._stream_coverage.since(tenant) == math.inf:
+            raise WatchUnavailable("This instance does not receive events yet; try again, or another instance.")
+
+    async def _encode(self, tenant: str) -> TenantSnapshot:
+        self._encoded.check_room(tenant)
+        reading, change_log = await self._read(tenant, 0)
+        return await self._encoded.encode(reading), change_log
+
+    async def _confirm(self, key: tuple[str, int]) -> TenantChangeLog:
+        _, change_log = await self._read(*key)
+        return change_log
+
+    async def _read(self, tenant: str, min_revision: int) -> tuple[TenantReading, TenantChangeLog]:
         has_response, exists = False, False
         for source in self._sources:
             try:
@@ -96,3 +128,8 @@ class TenantSnapshots:
         raise WatchUnavailable(
             f"No database has a snapshot of {tenant} that is recent enough for the events received here; try again."
         )
+
+
+def _may_follow(change_log: TenantChangeLog, snapshot: EncodedSnapshot) -> bool:
+    """Whether the log has every change after the snapshot, and not too many."""
+    return change_log.oldest <= snapshot.revision and change_log.newest <= snapshot.revision + MAX_CATCH_UP

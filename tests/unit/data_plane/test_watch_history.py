@@ -18,6 +18,7 @@ from data_plane.errors import NoSuchTenant, RevisionGone, WatchUnavailable
 from data_plane.service.watch.subscription import Subscription
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_world import World
+from tests.support.watch_steps import reading_of
 
 KEYS = [RouteKey("team-a", service, "prod", "v1") for service in ("one", "two")]
 FOREIGN = RouteKey("team-b", "one", "prod", "v1")
@@ -52,7 +53,8 @@ class Client:
         self._check()
 
     async def _begin(self, watch_hub: Any) -> None:
-        reading, self.watching = await watch_hub.begin("team-a")
+        snapshot, self.watching = await watch_hub.begin("team-a")
+        reading = reading_of(snapshot)
         self.revision = reading.revision
         self._routes = {RouteKey("team-a", *each[:3]): each.value.url for each in reading.routes}
 
