@@ -2,7 +2,7 @@
 
 Run on an idle local stack (`make up`): `.venv/bin/python -m bench.concealment [requests of each kind]`. One caller asks in
 turn for a route that exists and is another tenant's, for one of a tenant that was never made, and for one of its own that
-is not there. What matters is the first row beside the second: nobody may be able to tell them apart.
+does not exist. The first and the second row must be indistinguishable.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ async def _prepare(urls: LocalUrls) -> str:
             (await http.put(tenant)).raise_for_status()
         (await http.put(f"{OTHERS}/routes/{ROUTE}", json={"url": "http://others"})).raise_for_status()
         made = await http.post(f"{OWN}/access-keys", json={"subject": "bench", "role": "viewer"})
-        await asyncio.sleep(2)  # until the resolvers have heard of it
+        await asyncio.sleep(2)  # until the resolvers have applied it
         key: str = made.raise_for_status().json()["key"]
         return key
 

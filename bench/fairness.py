@@ -50,7 +50,7 @@ CASES = (
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """The quiet tenants' latency in milliseconds, how many of their writes failed, and what the noisy one was told."""
+    """The quiet tenants' latency in milliseconds, how many of their writes failed, and the responses to the noisy one."""
 
     p50: float
     p99: float
@@ -98,10 +98,10 @@ async def _measure(instance: Server, keys: Mapping[str, str], case: Case, second
     noise = await asyncio.create_subprocess_exec(*command, stdout=PIPE) if case.times else None
     await asyncio.sleep(1)  # for the noise to begin, and its bucket to be empty
     answers = await _write_quietly(instance, keys, seconds)
-    told = (await noise.communicate())[0].decode().strip() if noise else "-"
+    responses = (await noise.communicate())[0].decode().strip() if noise else "-"
     ordered = sorted(each.milliseconds for each in answers)
     failed = sum(each.status >= 300 for each in answers)
-    return Round(ordered[len(ordered) // 2], ordered[int(len(ordered) * 0.99)], failed, told)
+    return Round(ordered[len(ordered) // 2], ordered[int(len(ordered) * 0.99)], failed, responses)
 
 
 async def _write_quietly(instance: Server, keys: Mapping[str, str], seconds: float) -> list[Answer]:

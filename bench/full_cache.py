@@ -59,7 +59,7 @@ async def _fill(full: FullCache) -> None:
         if number % 1000 == 0:
             await asyncio.sleep(0)
     while True:
-        full.hear_heartbeat()
+        full.apply_heartbeat()
         await asyncio.sleep(HEARTBEAT_SECONDS)
 
 

@@ -41,7 +41,7 @@ class FullCache:
         ttl_policy, stream_coverage, primary_clock = TtlPolicy(TTL_SECONDS), StreamCoverage(), PrimaryClock()
         now = self._clock.monotonic()
         primary_clock.observe(sent=now, received=now, remote=PrimaryTime(self._clock.now().timestamp()))
-        stream_coverage.listen({0: 0}, at=now, resumed=False)
+        stream_coverage.begin({0: 0}, at=now, resumed=False)
         staleness = StalenessBounds(
             stream_coverage=stream_coverage,
             watermarks=Watermarks(),
@@ -78,9 +78,9 @@ class FullCache:
             metrics=self.metrics,
         )
 
-    def hear_heartbeat(self) -> None:
+    def apply_heartbeat(self) -> None:
         """Apply a heartbeat, as the control plane sends one every two seconds."""
-        self._stream_coverage.applied(0, 0, [Heartbeat(as_of=self._clock.now(), partitions=1)])
+        self._stream_coverage.mark_applied(0, 0, [Heartbeat(as_of=self._clock.now(), partitions=1)])
 
     def filling(self) -> Iterator[int]:
         """Store one route after the other, each with its own times and revision, as after loads."""

@@ -34,7 +34,7 @@ class Watchers:
 
     async def stay(self, connection: Connection) -> None:
         """Take whatever comes until the other side ends it."""
-        reader, _ = connection  # a writer that nobody holds closes the connection
+        reader, _ = connection  # a writer without a reference closes the connection
         self.still_there += 1
         while await reader.read(65536):
             pass

@@ -17,7 +17,7 @@ from bench.seeded import key
 from data_plane.http.fast_path.middleware import FastPath
 from shared.runtime.access.tokens import AccessKey
 
-ASKED = 100_000
+REQUESTS = 100_000
 _PAGE = 4096
 
 
@@ -29,7 +29,7 @@ def main(routes: int) -> None:
     for _ in full.filling():
         pass
     bytes_each = (_resident() - before) / routes
-    full.hear_heartbeat()
+    full.apply_heartbeat()
     took = asyncio.run(_latencies(full.behind(_left_over), routes, access))
     p50, p99 = (took[int(len(took) * share)] * 1e6 for share in (0.5, 0.99))
     sys.stdout.write(json.dumps({"bytes_per_route": bytes_each, "p50_us": p50, "p99_us": p99}) + "\n")
@@ -40,7 +40,7 @@ def _resident() -> int:
 
 
 async def _latencies(app: FastPath, routes: int, access: AccessKey) -> list[float]:
-    chosen = [random.randrange(routes) for _ in range(ASKED)]  # noqa: S311 - no secret
+    chosen = [random.randrange(routes) for _ in range(REQUESTS)]  # noqa: S311 - no secret
     took = []
     for number in chosen:
         request = _request(f"/api/v1/resolve/{str(key(number)).replace(':', '/')}".encode(), access)

@@ -101,9 +101,11 @@ async def _thawed(run: Run, services: Services, seconds: float) -> float:
 
 
 def _say(what: str, seconds: list[float]) -> None:
-    told = [round(1000 * each) for each in sorted(seconds)]
-    middle = statistics.median(told)
-    sys.stdout.write(f"{what}: {len(told)} waits ended after p50 {middle:.0f} ms, at most {told[-1]} ms\n")
+    milliseconds = [round(1000 * each) for each in sorted(seconds)]
+    middle = statistics.median(milliseconds)
+    sys.stdout.write(
+        f"{what}: {len(milliseconds)} waits ended after p50 {middle:.0f} ms, at most {milliseconds[-1]} ms\n"
+    )
 
 
 if __name__ == "__main__":

@@ -88,8 +88,8 @@ def table_of(rows: Sequence[Row]) -> Table:
 
 def write(rows: Sequence[Row], path: Path) -> None:
     """The rows for machines; goals in words, and whether they were met."""
-    told = [{**asdict(row), "goals": row.goal, "met": row.met} for row in rows]
-    path.write_text(json.dumps(told, indent=2) + "\n")
+    documents = [{**asdict(row), "goals": row.goal, "met": row.met} for row in rows]
+    path.write_text(json.dumps(documents, indent=2) + "\n")
 
 
 def _number(value: float | None) -> str:

@@ -227,7 +227,7 @@ if __name__ == "__main__":
     if not wrk.is_installed():
         sys.exit("wrk is not installed (Debian: apt-get install wrk)")
     logs.configure(service=Service.DATA_PLANE, instance="bench", level="CRITICAL", log_format=LogFormat.CONSOLE)
-    logging.disable()  # there is no Kafka, and its client would tell of that all the time
+    logging.disable()  # there is no Kafka, and its client would log that continuously
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         failed = runner.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 5))
     sys.exit(1 if failed else 0)

@@ -56,7 +56,7 @@ def _snapshots(file: SnapshotFile, routes: int, *, filled: bool) -> SnapshotPers
     )
     local, marks = L1Cache(routes, metrics), Watermarks()
     clock.observe(sent=CLOCK.monotonic(), received=CLOCK.monotonic(), remote=PrimaryTime(time.time()))
-    stream_coverage.listen({0: 0}, at=CLOCK.monotonic(), resumed=False)
+    stream_coverage.begin({0: 0}, at=CLOCK.monotonic(), resumed=False)
     if filled:
         _fill(local, routes)
     staleness = StalenessBounds(

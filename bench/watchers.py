@@ -23,7 +23,7 @@ from deploy.local.stack import open_stack
 from examples.local_urls import LocalUrls
 
 ROUNDS = 5
-NAMES = ("nobody watches", "watched")
+NAMES = ("no watches", "watched")
 
 
 async def main(watchers: int, seconds: int) -> None:

@@ -30,7 +30,7 @@ class RevisionNotReached(Exception):
         self.reached = reached
 
 
-class AnotherTenants(Exception):
+class RouteOfOtherTenant(Exception):
     """The route belongs to another tenant than the caller. It is answered like a route that does not exist."""
 
     def __init__(self, key: object) -> None:

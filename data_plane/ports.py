@@ -111,7 +111,7 @@ class StatusLog(Protocol):
 class HotKeySource(Protocol):
     """Names the keys that are likely to be requested soon."""
 
-    async def used(self, limit: int) -> Sequence[RouteKey]:
+    async def hot_keys(self, limit: int) -> Sequence[RouteKey]:
         """At most `limit` keys, the hottest first where that is known. Raises DependencyUnavailable."""
 
 

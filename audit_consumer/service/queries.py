@@ -29,7 +29,7 @@ class AuditQueries:
         end = previous.after if previous else format_time(query.end) if query.end else None
         if visible_tenant is not None and query.filters.tenant != visible_tenant:
             return Page([], None)
-        # One event more than requested tells whether there is a next page.
+        # One event more than requested shows whether there is a next page.
         found = await self._reader.find(query.filters, SortKeyRange(start, end), limit + 1)
         events = found[:limit]
         has_more = len(found) > limit

@@ -4,7 +4,14 @@ import gc
 from collections.abc import Mapping
 
 from data_plane.composition.connect import connect
-from data_plane.errors import AnotherTenants, NoSuchTenant, RouteUnknown, TooManyKeys, TooManyWatchers, WatchUnavailable
+from data_plane.errors import (
+    NoSuchTenant,
+    RouteOfOtherTenant,
+    RouteUnknown,
+    TooManyKeys,
+    TooManyWatchers,
+    WatchUnavailable,
+)
 from data_plane.http.explain import explain_handler
 from data_plane.http.fast_path.middleware import FastPath
 from data_plane.http.resolve import resolve_handler
@@ -107,7 +114,7 @@ def _problem_types(negative_ttl_seconds: float) -> Mapping[type[Exception], Prob
     return {
         RouteUnknown: ROUTE_UNKNOWN,
         TooManyKeys: TOO_MANY_KEYS,
-        AnotherTenants: concealed_route(negative_ttl_seconds),
+        RouteOfOtherTenant: concealed_route(negative_ttl_seconds),
         NoSuchTenant: NO_SUCH_TENANT,
         TooManyWatchers: TOO_MANY_WATCHERS,
         WatchUnavailable: WATCH_UNAVAILABLE,

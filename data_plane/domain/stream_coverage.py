@@ -35,7 +35,7 @@ class StreamCoverage:
         """The last heartbeat applied, by partition; UNPROVEN before the first."""
         return self._heartbeats
 
-    def listen(self, offsets: Mapping[int, int], *, at: LocalTime, resumed: bool) -> None:
+    def begin(self, offsets: Mapping[int, int], *, at: LocalTime, resumed: bool) -> None:
         """The stream was opened at these offsets, none of them after the end of its partition at local time `at`.
 
         `resumed`: it continues where it was before, so that no event in between is missing.
@@ -47,7 +47,7 @@ class StreamCoverage:
         self._offsets = dict(offsets)
         self._heartbeats = {partition: self._heartbeats.get(partition, UNPROVEN) for partition in offsets}
 
-    def applied(self, partition: int, offset: int, heartbeats: Iterable[Heartbeat] = ()) -> None:
+    def mark_applied(self, partition: int, offset: int, heartbeats: Iterable[Heartbeat] = ()) -> None:
         """Every event of the partition before `offset` is applied; these heartbeats were among them."""
         self._offsets[partition] = offset
         for each in heartbeats:
@@ -60,7 +60,7 @@ class StreamCoverage:
             self._until = until
             self.changes += 1
 
-    def missed(self, tenant: str, before: LocalTime) -> None:
+    def mark_gap(self, tenant: str, before: LocalTime) -> None:
         """Some of the tenant's events before this time were not applied."""
         self._missed[tenant] = before
         self.changes += 1

@@ -107,6 +107,6 @@ OLDEST_REVISION = _header("X-Oldest-Revision", "41", "Oldest revision from which
 ANSWER_HEADERS = (STALENESS_BOUND, _X_CACHE, _AGE, _CACHE_CONTROL)
 ROUTE_HEADERS = (*ANSWER_HEADERS, _ETAG)
 STREAM_HEADERS = (
-    _header("X-Accel-Buffering", "no", "Tells nginx to forward each event at once"),
-    _header("Cache-Control", "no-store", "Tells caches not to store the stream"),
+    _header("X-Accel-Buffering", "no", "Makes nginx forward each event at once"),
+    _header("Cache-Control", "no-store", "Forbids caches to store the stream"),
 )

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from data_plane.domain.answer import Layer
-from data_plane.errors import AnotherTenants, NoSuchTenant
+from data_plane.errors import NoSuchTenant, RouteOfOtherTenant
 from data_plane.http.responses import NO_ACTIVE_ROUTE
 from shared.runtime.http.authentication import Connection
 from shared.runtime.http.problems import ProblemType
@@ -20,7 +20,7 @@ def concealing_error(connection: Connection) -> Exception:
     """
     if set(connection.path_params) == {"tenant"}:
         return NoSuchTenant(valid_tenant(connection.path_params["tenant"]))
-    return AnotherTenants(RouteKey(**{part: connection.path_params[part] for part in _PARTS}))
+    return RouteOfOtherTenant(RouteKey(**{part: connection.path_params[part] for part in _PARTS}))
 
 
 def valid_tenant(name: str) -> str:

@@ -68,7 +68,7 @@ class DrainingServer(Granian):  # type: ignore[misc,valid-type]  # granian expor
 
     def _spawn_worker(self, idx: int, target: Any, callback_loader: Any, *more: Any) -> Any:
         worker = super()._spawn_worker(idx, target, callback_loader, *more)
-        # Granian would send SIGTERM, which a worker takes from nobody but itself.
+        # Granian would send SIGTERM, which a worker accepts from itself only.
         worker.terminate = partial(_stop, worker)
         worker.start = partial(_start, worker.start)
         if self.files is not None:

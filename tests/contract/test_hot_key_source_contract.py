@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import asyncpg
 import pytest
 
+from data_plane.adapters.redis.hot_keys import PREFIX
 from data_plane.ports import HotKeySource
 from deploy.local.stack import Stack
 from shared.runtime.resilience import DependencyUnavailable
@@ -57,10 +58,10 @@ async def test_used_routes_are_returned_up_to_the_limit(subject: Subject) -> Non
         await subject.use(key)
 
     async def are_returned() -> bool:
-        return keys <= set(await subject.source.used(100_000))
+        return keys <= set(await subject.source.hot_keys(100_000))
 
     await eventually(are_returned)
-    assert len(await subject.source.used(3)) == 3
+    assert len(await subject.source.hot_keys(3)) == 3
 
 
 async def test_redis_returns_the_last_used_routes_first(stack: Stack) -> None:
@@ -70,7 +71,7 @@ async def test_redis_returns_the_last_used_routes_first(stack: Stack) -> None:
 
     async def new_comes_first() -> bool:
         await redis.put([an_entry(new, 1)])
-        used = await redis.used(100_000)
+        used = await redis.hot_keys(100_000)
         return used.index(new) < used.index(old)
 
     await eventually(new_comes_first, within=5, every=0.3)  # Redis counts whole seconds
@@ -79,13 +80,13 @@ async def test_redis_returns_the_last_used_routes_first(stack: Stack) -> None:
 
 async def test_redis_keys_that_are_no_routes_are_left_out(stack: Stack) -> None:
     redis = redis_cache(stack.urls.redis)
-    await redis._client.set("route:malformed", "x", ex=60)  # noqa: SLF001
-    assert all(isinstance(each, RouteKey) for each in await redis.used(100_000))
+    await redis._client.set(PREFIX + b"malformed", "x", ex=60)  # noqa: SLF001
+    assert all(isinstance(each, RouteKey) for each in await redis.hot_keys(100_000))
     await redis.close()
 
 
 async def test_stopped_redis_is_unavailable() -> None:
     redis = redis_cache("redis://127.0.0.1:1/0")
     with pytest.raises(DependencyUnavailable):
-        await redis.used(10)
+        await redis.hot_keys(10)
     await redis.close()

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from data_plane.adapters.redis.hot_keys import PREFIX
 from data_plane.adapters.redis.route_cache import connect
 from data_plane.domain.entry import Entry, State, newest
 from data_plane.domain.remote_clock import UNPROVEN, PrimaryTime
@@ -184,7 +185,7 @@ async def test_unreadable_value_raises_and_can_be_overwritten(stack: Stack) -> N
     cache, client = redis_cache(stack.urls.redis), connect(stack.urls.redis, 2)
     for rubbish in (b"\x00", b"not an entry", b"\x95\x01\x02\xa0\x03\x04", b"\x95\xa1x\x02\xa0\x03\x04", b""):
         key = a_key()
-        await client.set(f"route:{key}", rubbish)
+        await client.set(PREFIX + str(key).encode(), rubbish)
         with pytest.raises(UnreadableEntry, match=str(key)):
             await cache.get(key)
         entry = an_entry(key, 2**40)
@@ -198,7 +199,7 @@ async def test_entry_is_kept_past_its_ttl_by_the_configured_time(stack: Stack) -
     cache, client = redis_cache(stack.urls.redis), connect(stack.urls.redis, 2)
     entry = an_entry(a_key(), 1, remaining=60)
     await cache.put([entry])
-    assert 3600 < await client.pttl(f"route:{entry.key}") / 1000 <= 3660
+    assert 3600 < await client.pttl(PREFIX + str(entry.key).encode()) / 1000 <= 3660
     await client.aclose()
     await cache.close()
 
@@ -242,6 +243,6 @@ async def test_entry_of_an_absent_route_is_not_kept_past_its_ttl(stack: Stack) -
     entry = an_entry(a_key(), 1, State.ABSENT, remaining=10)
     cache, client = redis_cache(stack.urls.redis), connect(stack.urls.redis, 2.0)
     await cache.put([entry])
-    assert 0 < await client.pttl(f"route:{entry.key}") / 1000 <= 10
+    assert 0 < await client.pttl(PREFIX + str(entry.key).encode()) / 1000 <= 10
     await cache.close()
     await client.aclose()

@@ -11,7 +11,7 @@ from shared.schemas.identity import RouteKey
 class FakeRouteCache:
     """Keeps the newest entry of each key, unless `is_down`. `flush` is a restart without persistence.
 
-    What is `unreadable` was written by somebody else.
+    `unreadable`: keys whose stored bytes are no entry.
     """
 
     def __init__(self) -> None:
@@ -45,12 +45,12 @@ class FakeRouteCache:
         self.entries[entry.key] = entry if held is None else newest(held, entry)
         return None
 
-    async def used(self, limit: int) -> Sequence[RouteKey]:
+    async def hot_keys(self, limit: int) -> Sequence[RouteKey]:
         self._check()
         return list(self.entries)[:limit]
 
     def flush(self) -> None:
-        """Lose everything."""
+        """Delete everything."""
         self.entries.clear()
 
     def _check(self) -> None:

@@ -1,4 +1,4 @@
-"""A primary with its history, and replicas that follow it as far as a test lets them."""
+"""A primary with its history, and replicas that follow it up to where a test stops them."""
 
 import asyncio
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ class Commit:
 
 
 class FakePrimary:
-    """Every commit that ever was. `url` None deactivates the route."""
+    """All commits. `url` None deactivates the route."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -49,7 +49,7 @@ class FakePrimary:
         return event
 
     def read(self, key: RouteKey, length: int, read_at: LocalTime) -> Reading:
-        """What stands after the first `length` commits."""
+        """The reading after the first `length` commits."""
         tenants = [each for each in self.log[:length] if each.key.tenant == key.tenant]
         tenant_revision = tenants[-1].event.revision if tenants else 0
         of_key = [each for each in tenants if each.key == key]
@@ -60,7 +60,7 @@ class FakePrimary:
         return Reading(key, state, a_value(of_key[-1].url), of_key[-1].event.revision, tenant_revision, read_at, proven)
 
     def time_at(self, moment: float) -> PrimaryTime:
-        """What the primary's clock showed then, in POSIX seconds."""
+        """The primary's clock at that local time, in POSIX seconds."""
         return PrimaryTime(self.clock.now().timestamp() - (self.clock.monotonic() - moment))
 
     def urls_since(self, key: RouteKey, moment: float) -> set[str | None]:
@@ -71,9 +71,9 @@ class FakePrimary:
 
 
 class FakeRouteSource:
-    """A server of that database: the primary itself, or a replica that was `stop_at`-ed somewhere in its history.
+    """A server of that database: the primary itself, or a replica stopped at some commit (`stop_here`).
 
-    Readings that begin while it is held wait, after their snapshot was taken, until the gate of that `hold` is opened.
+    Reads that begin during a `hold` take their snapshot, and then wait until the returned gate is opened.
     """
 
     def __init__(self, primary: FakePrimary, name: str = "replica-1") -> None:
@@ -81,7 +81,7 @@ class FakeRouteSource:
         self._primary = primary
         self._length: int | None = None
         self._gate: asyncio.Event | None = None
-        self._asked = asyncio.Event()
+        self._read_started = asyncio.Event()
         self.is_down = False
         self.lag_is_known = True
         self.reads = 0
@@ -91,12 +91,12 @@ class FakeRouteSource:
         if self.is_down:
             raise DependencyUnavailable(self.name, "it is down")
         reading = self._primary.read(key, self._position(), self._read_at())
-        self._asked.set()
+        self._read_started.set()
         if self._gate is not None:
             await self._gate.wait()
         return reading
 
-    async def used(self, limit: int) -> Sequence[RouteKey]:
+    async def hot_keys(self, limit: int) -> Sequence[RouteKey]:
         if self.is_down:
             raise DependencyUnavailable(self.name, "it is down")
         return list({each.key: None for each in self._primary.log})[:limit]
@@ -108,26 +108,26 @@ class FakeRouteSource:
         return PrimaryTime(self._primary.clock.now().timestamp())
 
     def stop_here(self) -> None:
-        """Replay nothing more for now."""
+        """Stop replaying."""
         self._length = self._position()
 
     def catch_up(self) -> None:
-        """Be as the primary is, from now on."""
+        """Follow the primary again."""
         self._length = None
 
     def hold(self) -> asyncio.Event:
-        """Let readings that begin from now on wait for the returned gate."""
+        """Make reads that begin from now on wait for the returned gate."""
         self._gate = asyncio.Event()
-        self._asked.clear()
+        self._read_started.clear()
         return self._gate
 
-    def hold_no_more(self) -> None:
-        """Let readings that begin from now on pass; those that wait go on waiting."""
+    def release(self) -> None:
+        """Let reads that begin from now on pass; those that wait continue to wait."""
         self._gate = None
 
-    async def asked(self) -> None:
-        """Return once somebody has begun a reading since `hold`."""
-        await self._asked.wait()
+    async def read_started(self) -> None:
+        """Return once a read has begun since `hold`."""
+        await self._read_started.wait()
 
     def _position(self) -> int:
         return len(self._primary.log) if self._length is None else self._length

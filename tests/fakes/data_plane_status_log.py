@@ -1,4 +1,4 @@
-"""What resolver processes told, in memory."""
+"""The status log, in memory."""
 
 from dataclasses import dataclass, field
 
@@ -8,16 +8,16 @@ from shared.schemas.resolver_status import ResolverStatus
 
 @dataclass
 class FakeStatusLog:
-    """The StatusLog port; while `is_down` it takes nothing, and counts what was tried."""
+    """The StatusLog port; while `is_down` it refuses and counts reports."""
 
-    told: list[ResolverStatus] = field(default_factory=list)
+    reports: list[ResolverStatus] = field(default_factory=list)
     withdrawn: list[str] = field(default_factory=list)
     is_down: bool = False
     refused: int = 0
 
     async def report(self, status: ResolverStatus) -> None:
         await self._take()
-        self.told.append(status)
+        self.reports.append(status)
 
     async def withdraw(self, instance: str) -> None:
         await self._take()

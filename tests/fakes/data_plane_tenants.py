@@ -1,4 +1,4 @@
-"""A server of the fake database, asked for whole tenants."""
+"""A server of the fake database that reads whole tenants."""
 
 from data_plane.domain.entry import State
 from data_plane.domain.tenant_reading import ActiveRoute, TenantReading
@@ -8,7 +8,7 @@ from tests.fakes.data_plane_database import FakePrimary
 
 
 class FakeTenantSource:
-    """The primary itself, or a replica (`is_primary` False) that was stopped somewhere in its history."""
+    """The primary itself, or a replica (`is_primary` False) stopped at some commit."""
 
     def __init__(self, database: FakePrimary, *, is_primary: bool) -> None:
         self._database = database
@@ -40,11 +40,11 @@ class FakeTenantSource:
         return TenantReading(tenant, revision, routes, proven, now if self._is_primary else NEVER)
 
     def stop_here(self) -> None:
-        """Replay nothing more for now."""
+        """Stop replaying."""
         self._length = len(self._database.log)
 
     def catch_up(self) -> None:
-        """Be as the primary is, from now on."""
+        """Follow the primary again."""
         self._length = None
 
     def _current_at(self, length: int) -> LocalTime:

@@ -1,4 +1,4 @@
-"""A resolver instance on fakes, and what tests ask of it."""
+"""A resolver instance on fakes, and what tests do with it."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ KEY = RouteKey("team-a", "payments", "prod", "v1")
 
 
 class World:
-    """The servers behind any number of resolver instances, in memory, on one clock that stands until it is moved."""
+    """The servers behind any number of resolver instances, in memory, on one clock that only moves when a test moves it."""
 
     def __init__(self) -> None:
         self.clock = MovableClock()
@@ -44,7 +44,7 @@ class World:
         return PrimaryTime(self.clock.now().timestamp() + ahead_seconds)
 
     def settings(self, **changed: object) -> DataPlaneSettings:
-        """The defaults, with a deadline that no step of a test on a standing clock comes near."""
+        """The defaults, with a deadline that no step of a test comes near."""
         return DataPlaneSettings.model_validate(
             {"replica_urls": "postgresql://unused", "resolve_deadline_seconds": 10, **changed}
         )
@@ -52,22 +52,22 @@ class World:
     def instance(
         self,
         *,
-        knows_the_time: bool = True,
-        listening: bool = True,
+        knows_primary_time: bool = True,
+        receives_events: bool = True,
         disk: SnapshotStore | None = None,
         **settings: object,
     ) -> "Instance":
-        """A resolver of its own on these servers; with a `disk` of its own where one is given."""
+        """A new resolver on these servers, with the world's disk or the given one."""
         return Instance(
             self,
             self.settings(**settings),
-            knows_the_time=knows_the_time,
-            listening=listening,
+            knows_primary_time=knows_primary_time,
+            receives_events=receives_events,
             disk=self.disk if disk is None else disk,
         )
 
     def all_databases(self, *, down: bool) -> None:
-        """Let the replica and the primary answer, or not."""
+        """Stop or start the replica and the primary."""
         self.replica.is_down = self.primary.is_down = down
 
 
@@ -79,8 +79,8 @@ class Instance:
         world: World,
         settings: DataPlaneSettings,
         *,
-        knows_the_time: bool,
-        listening: bool,
+        knows_primary_time: bool,
+        receives_events: bool,
         disk: SnapshotStore,
     ) -> None:
         self._world = world
@@ -88,11 +88,11 @@ class Instance:
         self.metrics = Metrics(Service.DATA_PLANE)
         self.notes: dict[str, str] = {}
         self.primary_clock = PrimaryClock()
-        if knows_the_time:
-            self.learn_the_time()
+        if knows_primary_time:
+            self.learn_primary_time()
         self.stream_coverage = StreamCoverage()
-        if listening:
-            self.listen()
+        if receives_events:
+            self.open_stream()
         tenants = [world.tenant_replica, world.tenant_primary]
         hot_key_sources: Mapping[str, Sequence[HotKeySource]] = {"redis": [world.redis], "replica": [world.replica]}
         ports = Ports(
@@ -108,25 +108,25 @@ class Instance:
         )
         self.core: Core = build_core(ports, settings, clock=world.clock, metrics=self.metrics, notes=self.notes)
 
-    def learn_the_time(self) -> None:
-        """A round trip to the primary that took no time."""
+    def learn_primary_time(self) -> None:
+        """Observe the primary's clock with a round trip of no duration."""
         now = self._world.clock.monotonic()
         self.primary_clock.observe(sent=now, received=now, remote=self._world.primary_time())
 
-    def listen(self) -> None:
-        """Open the stream at its present end."""
-        self.stream_coverage.listen({0: 0}, at=self._world.clock.monotonic(), resumed=False)
+    def open_stream(self) -> None:
+        """Open the stream at its end."""
+        self.stream_coverage.begin({0: 0}, at=self._world.clock.monotonic(), resumed=False)
 
     @property
     def snapshots(self) -> SnapshotPersistence:
-        """What writes and reads the world's disk."""
+        """The persistence on the world's disk."""
         assert self.core.snapshots is not None
         return self.core.snapshots
 
-    def hear_heartbeat(self, moment: float | None = None) -> None:
+    def apply_heartbeat(self, moment: float | None = None) -> None:
         """Apply a heartbeat of that moment (monotonic), or of now."""
         proven_at = self._world.database.time_at(self._world.clock.monotonic() if moment is None else moment)
-        self.stream_coverage.applied(0, 0, [Heartbeat(as_of=datetime.fromtimestamp(proven_at, UTC), partitions=1)])
+        self.stream_coverage.mark_applied(0, 0, [Heartbeat(as_of=datetime.fromtimestamp(proven_at, UTC), partitions=1)])
 
     async def resolve(
         self, key: RouteKey = KEY, *, accept_stale: bool = True, consistency: ReadConsistency = ANY
@@ -143,7 +143,7 @@ class Instance:
         raise KeyError(f"{name} {labels}")
 
 
-def told(answer: Answer) -> str:
-    """An answer in one word and its `X-Cache` terms: `https://… l1 stale`."""
+def summary_of(answer: Answer) -> str:
+    """The answer's URL or state, its layer, and whether it is stale: `https://… l1 stale`."""
     words = [url_of(answer.entry) or answer.entry.state.name.lower(), answer.layer.value]
     return " ".join([*words, "stale"] if answer.stale else words)

@@ -1,4 +1,4 @@
-"""A resolver instance on a host of its own, in simulated time; it hears Kafka as late as the simulation lets it."""
+"""A resolver instance on a host of its own, in simulated time; it reads Kafka as late as the simulation says."""
 
 from collections.abc import Callable, Sequence
 from random import Random
@@ -88,10 +88,10 @@ class SimulatedResolver:
         assert self.core.snapshots is not None
         return self.core.snapshots
 
-    async def start_again(self, clock: HostClock, *, knows_the_time: bool, offsets_are_gone: bool) -> None:
-        """Another process, maybe on another host, with the disk of this one: it hears on from the snapshot where it can."""
+    async def start_again(self, clock: HostClock, *, knows_primary_time: bool, offsets_are_gone: bool) -> None:
+        """Another process, maybe on another host, with the disk of this one. It resumes the events from the snapshot if it can."""
         self._begin(clock)
-        if knows_the_time:
+        if knows_primary_time:
             now = self._time.now
             self.primary_clock.observe(sent=clock.at(now), received=clock.at(now), remote=self._time.primary())
         offsets = await self.snapshots.read()
@@ -99,26 +99,26 @@ class SimulatedResolver:
             self.reconnect(lost=True)
             return
         self._positions = [offsets[each] for each in range(PARTITIONS)]
-        self.stream_coverage.listen(dict(enumerate(self._positions)), at=clock.monotonic(), resumed=True)
+        self.stream_coverage.begin(dict(enumerate(self._positions)), at=clock.monotonic(), resumed=True)
 
-    def ask_the_time(self, round_trip: float, random: Random) -> None:
+    def read_primary_time(self, round_trip: float, random: Random) -> None:
         """A round trip to the primary that ends now."""
-        sent, asked = self._time.now - round_trip, self._time.now - random.random() * round_trip
-        remote = self._time.primary(asked)
+        sent, read = self._time.now - round_trip, self._time.now - random.random() * round_trip
+        remote = self._time.primary(read)
         self.primary_clock.observe(sent=self.clock.at(sent), received=self.clock.monotonic(), remote=remote)
 
     def reconnect(self, *, lost: bool) -> None:
         """Open the stream again: where it was, or at its end when events are gone."""
         if lost:
             self._positions = [len(each) for each in self._kafka.partitions]
-        self.stream_coverage.listen(dict(enumerate(self._positions)), at=self.clock.monotonic(), resumed=not lost)
+        self.stream_coverage.begin(dict(enumerate(self._positions)), at=self.clock.monotonic(), resumed=not lost)
         self.core.applier.mark_all_suspect()
 
-    async def hear(self, partition: int, count: int) -> None:
+    async def apply_next(self, partition: int, count: int) -> None:
         """Apply the next records of a partition, in the order of the adapter."""
         start = self._positions[partition]
         records = self._kafka.partitions[partition][start : start + count]
         await self.core.applier.apply([each for each in records if isinstance(each, RouteChanged)])
         self._positions[partition] = start + len(records)
         beats = [each for each in records if isinstance(each, Heartbeat)]
-        self.stream_coverage.applied(partition, self._positions[partition], beats)
+        self.stream_coverage.mark_applied(partition, self._positions[partition], beats)

@@ -60,7 +60,7 @@ class Follower:
 
 
 async def send(stack: Stack, *records: AccessRecord | str | bytes) -> None:
-    """Records, the ids of keys that end, and bytes that nobody can read, onto the topic."""
+    """Records, the ids of keys that end, and unreadable bytes, sent to the topic."""
     await produce_raw(stack.urls.kafka, *map(_raw, records), topic=ACCESS_KEYS.name)
 
 

@@ -123,7 +123,7 @@ async def _responses_and_counts(
     messages = []
     for _ in range(REPEATS):
         messages += await response_messages(subject.app, request)
-        subject.instance.hear_heartbeat()
+        subject.instance.apply_heartbeat()
         subject.clock.advance(0.3)
     return _comparable(messages), subject.counts()
 

@@ -46,8 +46,8 @@ def test_what_is_written_says_the_goals_in_words_and_whether_they_were_met(tmp_p
         Row("keys", "keys/s", 6e5, goals=(Goal(Figure.VALUE, at_least=500_000),)),
     ]
     write(rows, tmp_path / "rows.json")
-    told = [(each["goals"], each["met"]) for each in json.loads((tmp_path / "rows.json").read_text())]
-    assert told == [("ratio >= 0.8, p99 ratio <= 2", False), ("value >= 500,000", True)]
+    written = [(each["goals"], each["met"]) for each in json.loads((tmp_path / "rows.json").read_text())]
+    assert written == [("ratio >= 0.8, p99 ratio <= 2", False), ("value >= 500,000", True)]
 
 
 def test_a_report_of_wrk_is_read_with_its_units() -> None:

@@ -80,7 +80,7 @@ class MongoAuditTrail:
         """`health`: of writes and checks; `reads_health`: of queries."""
         self._client = client
         self._query_seconds = query_seconds
-        # The server cancels the query before the client's deadline, so that the client can tell a slow query from an outage.
+        # The server cancels the query before the client's deadline, so that a slow query is not taken for an outage.
         self._server_query_ms = round(1000 * Deadlines(query_seconds).call_seconds)
         self._writes: AsyncIOMotorCollection[Document] = client[database].get_collection(
             COLLECTION,

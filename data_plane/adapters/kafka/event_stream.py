@@ -82,7 +82,7 @@ class KafkaEventStream:
         """Move the positions past the batch."""
         for partition, offset in batch.next_offsets.items():
             self._positions[partition] = offset
-            self._coverage.applied(partition, offset, batch.heartbeats.get(partition, ()))
+            self._coverage.mark_applied(partition, offset, batch.heartbeats.get(partition, ()))
         self._note_caught_up()
         if batch.changes:
             self._on_changes()
@@ -95,7 +95,7 @@ class KafkaEventStream:
         self._caught_up.clear()
         self._ends = tail.ends
         offsets, is_resumed = self._starting_offsets(tail)
-        self._coverage.listen(offsets, at=opened_at, resumed=is_resumed)
+        self._coverage.begin(offsets, at=opened_at, resumed=is_resumed)
         tail.start_at(offsets)
         self._positions = offsets
         self._note_caught_up()
@@ -136,7 +136,7 @@ class KafkaEventStream:
     def _note_undecodable(self, record: Any, error: UndecodableEvent) -> None:
         """The record may have been a change: later heartbeats do not prove that its tenant's entries are up to date."""
         if record.key is not None and not isinstance(error, UnknownEventType):
-            self._coverage.missed(record.key.decode(errors="replace"), self._clock.monotonic())
+            self._coverage.mark_gap(record.key.decode(errors="replace"), self._clock.monotonic())
 
 
 class KafkaEventSubscription:

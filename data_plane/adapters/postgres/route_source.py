@@ -111,7 +111,7 @@ class PostgresRouteSource:
         proven_at = ReplicationEvidence.proven_at(rows[0])
         return [_reading(key, row, read_at, proven_at) for key, row in zip(keys, rows, strict=True)]
 
-    async def used(self, limit: int) -> Sequence[RouteKey]:
+    async def hot_keys(self, limit: int) -> Sequence[RouteKey]:
         """The active routes created last, which are likely to be requested soon."""
         self._check()
         async with self._guard.call(within=HOT_KEYS_SECONDS), self._sessions.one() as session:

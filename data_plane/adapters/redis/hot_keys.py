@@ -19,7 +19,7 @@ PREFIX = b"route:" if STORED_FORMAT == 1 else b"route%d:" % STORED_FORMAT
 """Of the names of all keys. Each format has its own, so that releases with different formats share a Redis."""
 
 
-async def used_routes(client: Redis, guard: Guard, limit: int) -> Sequence[RouteKey]:
+async def recently_used(client: Redis, guard: Guard, limit: int) -> Sequence[RouteKey]:
     """The routes read or written last, at most `limit`. Raises DependencyUnavailable."""
     idle: dict[bytes, int] = {}
     cursor = 0

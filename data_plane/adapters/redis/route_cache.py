@@ -12,7 +12,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
 from data_plane.adapters.redis.compare_and_set import SCRIPT
-from data_plane.adapters.redis.hot_keys import PREFIX, used_routes
+from data_plane.adapters.redis.hot_keys import PREFIX, recently_used
 from data_plane.domain.entry import Entry, State
 from data_plane.domain.remote_clock import UNPROVEN, PrimaryTime, RemoteClock
 from data_plane.domain.route_encoding import from_text, to_text
@@ -109,9 +109,9 @@ class RedisRouteCache:
             replies = await self._compare_and_set([self._arguments(entry, sent) for entry in entries])
         return [self._current_entry(entry, reply, sent) for entry, reply in zip(entries, replies, strict=True)]
 
-    async def used(self, limit: int) -> Sequence[RouteKey]:
+    async def hot_keys(self, limit: int) -> Sequence[RouteKey]:
         """The most recently used routes."""
-        return await used_routes(self._client, self._guard, limit)
+        return await recently_used(self._client, self._guard, limit)
 
     async def close(self) -> None:
         await self._client.aclose()

@@ -111,7 +111,7 @@ class EventApplier:
         if order is RevisionOrder.GAP:
             self._gaps.inc()
             self._freshness.mark_suspect(event.tenant)
-            self._stream_coverage.missed(event.tenant, self._clock.monotonic())
+            self._stream_coverage.mark_gap(event.tenant, self._clock.monotonic())
             _log.warning("revisions of a tenant are missing", tenant=event.tenant, revision=event.revision)
         propagation = self._seconds_since(event)
         if order in (RevisionOrder.FIRST, RevisionOrder.NEXT, RevisionOrder.GAP):

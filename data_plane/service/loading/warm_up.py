@@ -88,6 +88,6 @@ class WarmUp:
 
 async def _read(source: HotKeySource, limit: int) -> Sequence[RouteKey]:
     try:
-        return await source.used(limit)
+        return await source.hot_keys(limit)
     except DependencyUnavailable:
         return ()

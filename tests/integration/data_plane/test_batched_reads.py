@@ -10,6 +10,7 @@ import pytest
 from bench.seeded import key as seeded_key
 from bench.seeded import seed
 from data_plane.adapters.postgres.route_source import POSTGRES_FAILURES, PostgresRouteSource
+from data_plane.adapters.redis.hot_keys import PREFIX
 from data_plane.adapters.redis.route_cache import REDIS_FAILURES, RedisRouteCache, connect
 from data_plane.domain.active_value import ActiveValue
 from data_plane.domain.entry import Entry, State
@@ -83,12 +84,12 @@ async def test_many_keys_share_one_redis_round_trip(stack: Stack) -> None:
     async with _redis(stack, measured) as cache:
         await _all(lambda key: cache.put([next(each for each in stored if each.key == key)]), [e.key for e in stored])
         found = await cache.get_many(keys)
-    told = [
+    values = [
         None if entry is None else (entry.key, url_of(entry))
         for entry in found
         if entry is None or isinstance(entry, Entry)
     ]
-    assert told == [(key, f"https://{key.service}") if place % 2 == 0 else None for place, key in enumerate(keys)]
+    assert values == [(key, f"https://{key.service}") if place % 2 == 0 else None for place, key in enumerate(keys)]
     assert measured.batches("redis") == 1
 
 
@@ -96,11 +97,11 @@ async def test_unreadable_entry_fails_only_its_own_key(stack: Stack) -> None:
     measured, tenant = Measured(), f"team-{secrets.token_hex(6)}"
     bad, absent = (RouteKey(tenant, name, "prod", "v1") for name in ("bad", "absent"))
     client = connect(stack.urls.redis, 10)
-    await client.set(f"route:{bad}", b"\xc1 no entry")
+    await client.set(PREFIX + str(bad).encode(), b"\xc1 no entry")
     await client.aclose()
     async with _redis(stack, measured) as cache:
-        told, nothing = await cache.get_many([bad, absent])
-        assert isinstance(told, UnreadableEntry)
+        found, nothing = await cache.get_many([bad, absent])
+        assert isinstance(found, UnreadableEntry)
         assert nothing is None
         with pytest.raises(UnreadableEntry):
             await cache.get(bad)
@@ -126,7 +127,7 @@ async def test_many_misses_share_database_queries(database: Database) -> None:
     finally:
         keeping.cancel()
         await asyncio.wait([keeping])
-    told = [(reading.key, reading.state) for reading in readings]  # type: ignore[attr-defined]
+    found = [(reading.key, reading.state) for reading in readings]  # type: ignore[attr-defined]
     states = [State.ACTIVE] * (MANY // 2) + [State.ABSENT] * (MANY // 2)
-    assert told == [(seeded_key(number), state) for number, state in enumerate(states)]
+    assert found == [(seeded_key(number), state) for number, state in enumerate(states)]
     assert measured.batches("replica") <= 2

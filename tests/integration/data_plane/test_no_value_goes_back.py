@@ -99,4 +99,4 @@ def _shuffled(events: list[RouteChanged], choice: random.Random) -> list[RouteCh
 
 async def _url(recorder: AnswerRecorder) -> str | None:
     answer = await recorder.resolve()
-    return url_of(answer.entry) if answer else "nowhere can tell"
+    return url_of(answer.entry) if answer else "route unknown"

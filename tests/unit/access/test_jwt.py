@@ -43,8 +43,8 @@ JWKS = json.dumps(
 def claims(**changed: Any) -> dict[str, Any]:
     """Good ones, unless changed; a claim that is None is left out."""
     now = int(time.time())
-    told = {"iss": ISSUER, "aud": AUDIENCE, "sub": "ada", "role": "editor", "tenant": "team-a", "exp": now + 300}
-    return {name: value for name, value in {**told, **changed}.items() if value is not None}
+    values = {"iss": ISSUER, "aud": AUDIENCE, "sub": "ada", "role": "editor", "tenant": "team-a", "exp": now + 300}
+    return {name: value for name, value in {**values, **changed}.items() if value is not None}
 
 
 def signed(payload: dict[str, Any], key: Any = RSA_KEY, algorithm: str = "RS256", kid: str = "rsa") -> str:
@@ -82,7 +82,7 @@ def test_token_signed_with_the_public_key_as_a_secret_is_refused(access: AccessF
 @pytest.mark.parametrize(
     ("key", "algorithm", "kid"),
     [
-        (OTHER_KEY, "RS256", "rsa"),  # somebody else's key
+        (OTHER_KEY, "RS256", "rsa"),  # another issuer's key
         (OTHER_KEY, "RS256", "encryption"),  # a key that is not for signatures
         (b"s" * 32, "HS256", "secret"),  # a symmetric key in the set
         (RSA_KEY, "RS512", "rsa"),  # an algorithm that is not pinned
@@ -146,8 +146,8 @@ def test_claims_are_mapped_by_settings() -> None:
     verifier = JwtVerifier(rules)
     verifier.use(JWKS)
     access = AccessFixture(clock=SystemClock(), tokens=verifier)
-    told = access.check(signed(claims(email="ada@example.com", team="team-b", tm_role="resolver")))
-    assert (told.subject, told.tenant, told.role) == ("ada@example.com", "team-b", Role.RESOLVER)
+    principal = access.check(signed(claims(email="ada@example.com", team="team-b", tm_role="resolver")))
+    assert (principal.subject, principal.tenant, principal.role) == ("ada@example.com", "team-b", Role.RESOLVER)
 
 
 async def test_flood_of_unknown_keys_causes_one_fetch(access: AccessFixture) -> None:

@@ -42,10 +42,10 @@ async def ask(
     transport = httpx2.ASGITransport(app=app)  # type: ignore[arg-type]
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as http:
         answer = await http.request(endpoint.method, path, params=query, headers=headers)
-    told: dict[str, Any] = {name: value for name, value in answer.headers.items() if name not in VOLATILE}
-    told.pop("content-length", None)
+    stable: dict[str, Any] = {name: value for name, value in answer.headers.items() if name not in VOLATILE}
+    stable.pop("content-length", None)
     body = answer.text.replace(answer.headers["x-correlation-id"], "…").replace(apart_from or tenant, "<tenant>")
-    return answer.status_code, told, body
+    return answer.status_code, stable, body
 
 
 def test_every_endpoint_has_a_row_and_every_row_an_endpoint() -> None:

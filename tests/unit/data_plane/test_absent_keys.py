@@ -10,7 +10,7 @@ from shared.runtime.clock import LocalTime
 from shared.runtime.metrics import Metrics
 from shared.runtime.service import Service
 from shared.schemas.identity import RouteKey
-from tests.fakes.data_plane_world import KEY, Instance, World, told
+from tests.fakes.data_plane_world import KEY, Instance, World, summary_of
 
 LIMIT = 5
 
@@ -32,7 +32,7 @@ def absent(tenant: str, number: int) -> RouteKey:
 
 
 async def answers(instance: Instance, *keys: RouteKey) -> list[str]:
-    return [told(await instance.resolve(key)).split(" ")[0] for key in keys]
+    return [summary_of(await instance.resolve(key)).split(" ")[0] for key in keys]
 
 
 async def test_tenant_that_names_many_absent_routes_gets_answers_and_a_bounded_part_of_the_caches(
@@ -60,7 +60,7 @@ async def test_route_that_is_created_beyond_the_limit_is_found_and_cached(world:
     key = absent("team-a", 10 * LIMIT)
     await answers(instance, *(absent("team-a", number) for number in range(10 * LIMIT)), key)
     await instance.core.applier.apply([world.database.commit(key, "https://new")])
-    assert told(await instance.resolve(key)) == "https://new l1"
+    assert summary_of(await instance.resolve(key)) == "https://new l1"
 
 
 async def test_known_absent_route_is_renewed_beyond_the_limit(world: World, instance: Instance) -> None:

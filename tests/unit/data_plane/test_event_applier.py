@@ -4,7 +4,7 @@ import pytest
 
 from data_plane.service.cache.freshness import SPREAD_SECONDS
 from shared.schemas.identity import RouteKey
-from tests.fakes.data_plane_world import KEY, Instance, World, told
+from tests.fakes.data_plane_world import KEY, Instance, World, summary_of
 from tests.support.active_values import url_of
 
 OTHER = RouteKey("team-a", "other", "prod", "v1")
@@ -19,15 +19,15 @@ async def test_applied_change_is_served_without_a_load(world: World) -> None:
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     world.all_databases(down=True)
-    assert told(await instance.resolve()) == "https://v1 l1"
-    assert told(await world.instance().resolve()) == "https://v1 redis"
+    assert summary_of(await instance.resolve()) == "https://v1 l1"
+    assert summary_of(await world.instance().resolve()) == "https://v1 redis"
 
 
 async def test_deactivated_route_is_not_resolved(world: World) -> None:
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     await instance.core.applier.apply([world.database.commit(KEY, None)])
-    assert told(await instance.resolve()) == "inactive l1"
+    assert summary_of(await instance.resolve()) == "inactive l1"
 
 
 async def test_ttl_of_an_event_counts_from_the_change(world: World) -> None:
@@ -40,12 +40,12 @@ async def test_ttl_of_an_event_counts_from_the_change(world: World) -> None:
 
 
 async def test_change_is_only_a_min_revision_and_is_loaded_again_without_the_primary_time(world: World) -> None:
-    instance = world.instance(knows_the_time=False)
+    instance = world.instance(knows_primary_time=False)
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
-    assert told(await instance.resolve()) == "https://v1 replica"
+    assert summary_of(await instance.resolve()) == "https://v1 replica"
     await instance.core.applier.apply([world.database.commit(KEY, "https://v2")])
     world.all_databases(down=True)
-    assert told(await instance.resolve()) == "https://v2 redis stale"
+    assert summary_of(await instance.resolve()) == "https://v2 redis stale"
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2, 0, 1, 1), (2, 2)])
@@ -54,7 +54,7 @@ async def test_newest_change_wins_in_any_order_of_events(world: World, order: tu
     instance = world.instance()
     for index in order:
         await instance.core.applier.apply([events[index]])
-    assert told(await instance.resolve()) == "https://v3 l1"
+    assert summary_of(await instance.resolve()) == "https://v3 l1"
     assert url_of(world.redis.entries[KEY]) == "https://v3"
 
 
@@ -62,11 +62,11 @@ async def test_redelivered_event_does_not_restore_an_evicted_entry(world: World)
     old = world.database.commit(KEY, "https://v1")
     world.database.commit(KEY, "https://v2")
     instance = world.instance(l1_entries=1)
-    assert told(await instance.resolve()) == "https://v2 replica"
+    assert summary_of(await instance.resolve()) == "https://v2 replica"
     await instance.resolve(OTHER)
     world.redis.flush()
     await instance.core.applier.apply([old])
-    assert told(await instance.resolve()) == "https://v2 replica"
+    assert summary_of(await instance.resolve()) == "https://v2 replica"
 
 
 async def test_events_are_counted_by_outcome(world: World) -> None:
@@ -95,7 +95,7 @@ async def _with_a_gap(world: World) -> Instance:
 async def test_entries_of_a_tenant_are_revalidated_soon_after_a_gap(world: World) -> None:
     instance = await _with_a_gap(world)
     world.clock.advance(SPREAD_SECONDS)
-    assert told(await instance.resolve()) == "https://v2 replica"
+    assert summary_of(await instance.resolve()) == "https://v2 replica"
 
 
 async def test_gap_of_one_tenant_does_not_affect_others(world: World) -> None:
@@ -107,7 +107,7 @@ async def test_gap_of_one_tenant_does_not_affect_others(world: World) -> None:
         if revision != 2:
             await instance.core.applier.apply([event])
     world.clock.advance(SPREAD_SECONDS)
-    assert told(await instance.resolve(foreign)) == "https://b l1"
+    assert summary_of(await instance.resolve(foreign)) == "https://b l1"
 
 
 async def test_suspect_entries_are_served_while_no_source_can_be_read(world: World) -> None:
@@ -115,7 +115,7 @@ async def test_suspect_entries_are_served_while_no_source_can_be_read(world: Wor
     world.all_databases(down=True)
     world.redis.is_down = True
     world.clock.advance(SPREAD_SECONDS)
-    assert told(await instance.resolve()) == "https://v1 l1 stale"
+    assert summary_of(await instance.resolve()) == "https://v1 l1 stale"
 
 
 async def test_all_entries_including_redis_are_revalidated_after_an_interruption(world: World) -> None:
@@ -125,7 +125,7 @@ async def test_all_entries_including_redis_are_revalidated_after_an_interruption
     world.database.commit(KEY, "https://v2")
     instance.core.applier.mark_all_suspect()
     world.clock.advance(SPREAD_SECONDS)
-    assert told(await instance.resolve()) == "https://v2 replica"
+    assert summary_of(await instance.resolve()) == "https://v2 replica"
     assert b"tm_suspect_tenants 1.0" in instance.metrics.exposition()
 
 

@@ -1,4 +1,4 @@
-"""Why a route is answered as it is, told without changing anything."""
+"""Explanations of answers; explaining changes no cache."""
 
 import pytest
 
@@ -44,7 +44,7 @@ async def test_heartbeat_does_not_date_an_entry_older_than_an_applied_change(wor
     await instance.core.applier.apply([world.database.commit(KEY, "https://v2")])
     world.redis.entries[KEY] = older  # a restart, and a slow instance's write
     world.clock.advance(5)
-    instance.hear_heartbeat()
+    instance.apply_heartbeat()
     held, in_redis, *_ = (await instance.core.explainer.explain(KEY)).views
     assert [round(each.bound or 0, 1) for each in (held, in_redis)] == [0, 25]
 
@@ -63,7 +63,7 @@ async def test_failed_layer_is_noted(world: World) -> None:
 async def test_explanation_is_served_over_http(world: World) -> None:
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
-    instance.hear_heartbeat()
+    instance.apply_heartbeat()
     world.clock.advance(2)
     async with client_of(instance) as client:
         body = (await client.get(f"{PATH}/explain")).json()

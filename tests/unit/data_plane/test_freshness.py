@@ -1,4 +1,4 @@
-"""When doubted entries are read again: each within moments of the first doubt, not all at once."""
+"""When suspect entries are loaded again: each soon after the first mark, and not all at once."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ from tests.support.clocks import MovableClock
 STEP, TENTH = 0.05, 0.1
 KEYS = [RouteKey("team-a", f"s{number}", "prod", "v1") for number in range(1000)]
 FOREIGN = RouteKey("team-b", "payments", "prod", "v1")
-Doubting = Callable[[Freshness], None]
+SuspectMark = Callable[[Freshness], None]
 
 
 def of_the_tenant(freshness: Freshness) -> None:
@@ -47,12 +47,12 @@ def a_freshness(clock: MovableClock) -> Freshness:
 
 
 def read(key: RouteKey, clock: MovableClock) -> Entry:
-    """An entry that is right now, and of which only doubt can make an end."""
+    """An entry without an expiry, which only a suspect mark ends."""
     return Entry(key, State.ACTIVE, ActiveValue("https://v1"), 1, clock.monotonic(), LocalTime(float("inf")))
 
 
 @pytest.mark.parametrize("mark_suspect", [of_the_tenant, of_all])
-def test_suspect_entries_do_not_expire_at_once(clock: MovableClock, mark_suspect: Doubting) -> None:
+def test_suspect_entries_do_not_expire_at_once(clock: MovableClock, mark_suspect: SuspectMark) -> None:
     freshness = a_freshness(clock)
     waiting = [read(key, clock) for key in KEYS]
     mark_suspect(freshness)
@@ -67,7 +67,7 @@ def test_suspect_entries_do_not_expire_at_once(clock: MovableClock, mark_suspect
 @pytest.mark.parametrize("mark_suspect", [of_the_tenant, of_all])
 @pytest.mark.parametrize("steps_between", [1, 20])
 def test_repeated_marks_do_not_postpone_the_expiry(
-    clock: MovableClock, mark_suspect: Doubting, steps_between: int
+    clock: MovableClock, mark_suspect: SuspectMark, steps_between: int
 ) -> None:
     freshness = a_freshness(clock)
     held = {key: read(key, clock) for key in KEYS}
@@ -76,7 +76,7 @@ def test_repeated_marks_do_not_postpone_the_expiry(
             mark_suspect(freshness)
         now = clock.monotonic()
         held |= {key: read(key, clock) for key, entry in held.items() if not freshness.is_fresh(entry, now)}
-        # The first doubt of each came so many steps after it was read, at most.
+        # The first mark of each came at most so many steps after it was read.
         assert now - min(entry.read_at for entry in held.values()) <= steps_between * STEP + SPREAD_SECONDS + STEP
         clock.advance(STEP)
 
@@ -89,26 +89,26 @@ _steps = st.tuples(
 
 @given(st.lists(_steps, max_size=60))
 def test_entry_stays_fresh_until_shortly_after_its_first_mark(
-    steps: list[tuple[float, Doubting]],
+    steps: list[tuple[float, SuspectMark]],
 ) -> None:
     clock = MovableClock()
     freshness = a_freshness(clock)
     read_so_far: list[Entry] = []
-    doubts: list[tuple[float, Doubting]] = []
+    marks: list[tuple[float, SuspectMark]] = []
     for seconds, mark_suspect in steps:
         clock.advance(seconds)
         read_so_far += [read(key, clock) for key in (*KEYS[:5], FOREIGN)]
         mark_suspect(freshness)
-        doubts.append((clock.monotonic(), mark_suspect))
+        marks.append((clock.monotonic(), mark_suspect))
         for entry in read_so_far:
-            first = _first_doubt(entry, doubts)
+            first = _first_mark(entry, marks)
             is_fresh = freshness.is_fresh(entry, clock.monotonic())
-            assert is_fresh or first is not None, f"{entry} was never doubted in {doubts}"
-            assert not is_fresh or first is None or clock.monotonic() < first + SPREAD_SECONDS, f"{entry} in {doubts}"
+            assert is_fresh or first is not None, f"{entry} was never suspect in {marks}"
+            assert not is_fresh or first is None or clock.monotonic() < first + SPREAD_SECONDS, f"{entry} in {marks}"
 
 
-def _first_doubt(entry: Entry, doubts: list[tuple[float, Doubting]]) -> float | None:
+def _first_mark(entry: Entry, marks: list[tuple[float, SuspectMark]]) -> float | None:
     concerning = {of_all, of_another if entry.key == FOREIGN else of_the_tenant}
     return next(
-        (moment for moment, mark_suspect in doubts if mark_suspect in concerning and moment >= entry.read_at), None
+        (moment for moment, mark_suspect in marks if mark_suspect in concerning and moment >= entry.read_at), None
     )

@@ -28,8 +28,8 @@ ROUNDING = 1e-5
 _R = TypeVar("_R")
 
 
-class Told:
-    """What one instance has answered, checked against the database's history as it is given."""
+class AnswerChecker:
+    """Checks each answer of one instance against the history of the database."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -60,7 +60,7 @@ class ResolverHistory(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.world = World()
         self.instances = [self.world.instance(), self.world.instance(l1_entries=1)]
-        self.told = [Told(self.world), Told(self.world)]
+        self.checkers = [AnswerChecker(self.world), AnswerChecker(self.world)]
         self.stream_coverage = [0, 0]
         self.waiting: list[tuple[int, asyncio.Event, asyncio.Task[Answer | None]]] = []
 
@@ -83,8 +83,8 @@ class ResolverHistory(RuleBasedStateMachine):
 
     @rule(which=_which)
     def hear_a_heartbeat(self, which: int) -> None:
-        unheard = self.world.database.log[self.stream_coverage[which] :]
-        self.instances[which].hear_heartbeat(unheard[0].at if unheard else None)
+        pending = self.world.database.log[self.stream_coverage[which] :]
+        self.instances[which].apply_heartbeat(pending[0].at if pending else None)
 
     @precondition(lambda self: self.world.database.log)
     @rule(which=_which, back=st.integers(1, 4))
@@ -96,7 +96,7 @@ class ResolverHistory(RuleBasedStateMachine):
     def lose_events(self, which: int) -> None:
         self.stream_coverage[which] = len(self.world.database.log)
         self.instances[which].core.applier.mark_all_suspect()
-        self.instances[which].listen()
+        self.instances[which].open_stream()
 
     @rule(which=_which, keys=st.permutations([*KEYS, FOREIGN]), accept_stale=st.booleans())
     def resolve(self, which: int, keys: list[RouteKey], accept_stale: bool) -> None:
@@ -111,7 +111,7 @@ class ResolverHistory(RuleBasedStateMachine):
         gate = source.hold()
         task = self.loop.create_task(self._ask(which, key))
         self.run(_a_few_turns())
-        source.hold_no_more()
+        source.release()
         self.waiting.append((which, gate, task))
 
     @rule(which=_which)
@@ -172,7 +172,7 @@ class ResolverHistory(RuleBasedStateMachine):
             answer = await self.instances[which].resolve(key, accept_stale=accept_stale)
         except RouteUnknown:
             return None
-        self.told[which].check(answer)
+        self.checkers[which].check(answer)
         return answer
 
 

@@ -30,7 +30,7 @@ async def test_every_answer_has_a_staleness_bound(world: World) -> None:
 
 
 async def test_staleness_bound_is_unknown_without_the_primary_time(world: World) -> None:
-    async with client_of(world.instance(knows_the_time=False)) as client:
+    async with client_of(world.instance(knows_primary_time=False)) as client:
         assert (await client.get(PATH)).headers["X-Staleness-Bound"] == "unknown"
 
 

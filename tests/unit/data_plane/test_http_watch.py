@@ -80,14 +80,14 @@ async def test_snapshot_with_many_routes_is_one_event(server: WatchServer) -> No
 
 
 async def test_idle_stream_sends_progress_events_with_the_covered_time(quick: WatchServer) -> None:
-    quick.instance.hear_heartbeat()
+    quick.instance.apply_heartbeat()
     async with quick.watch() as answer:
         await answer.event()
         first, second = await answer.event(), await answer.event()
         assert {(each.name, each.id) for each in (first, second)} == {("progress", None)}
         assert first.data == {"revision": 1, "as_of": "2026-01-01T00:00:00.010Z"}
         quick.world.clock.advance(2)
-        quick.instance.hear_heartbeat()
+        quick.instance.apply_heartbeat()
 
         async def is_covered() -> bool:
             return str((await answer.event()).data["as_of"]) == "2026-01-01T00:00:02.010Z"

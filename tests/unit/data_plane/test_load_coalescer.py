@@ -19,7 +19,7 @@ from shared.schemas.identity import RouteKey
 
 FIRST, SECOND = (RouteKey("team-a", name, "prod", "v1") for name in ("first", "second"))
 PICKY = ReadConsistency(min_revision=7)
-CALLER = ContextVar("caller", default="nobody in particular")
+CALLER = ContextVar("caller", default="no caller")
 
 
 class Servers:
@@ -34,13 +34,13 @@ class Servers:
         self.databases_know = True
         self.error: Exception | None = None
         self.mistake: Exception | None = None
-        self.asked_for: list[str] = []
+        self.requested_for: list[str] = []
         self.redis.set()
         self.databases.set()
 
     async def look_up(self, keys: Sequence[RouteKey]) -> Sequence[LoadResult | None]:
         self.looks.append(list(keys))
-        self.asked_for.append(CALLER.get())
+        self.requested_for.append(CALLER.get())
         await self.redis.wait()
         if self.error:
             raise self.error
@@ -54,7 +54,7 @@ class Servers:
     async def read(self, key: RouteKey, consistency: ReadConsistency) -> LoadResult | None:
         self.reads.append((key, consistency))
         self.reading += 1
-        self.asked_for.append(CALLER.get())
+        self.requested_for.append(CALLER.get())
         try:
             await self.databases.wait()
         finally:
@@ -206,7 +206,7 @@ async def test_load_runs_outside_the_context_of_its_first_caller(servers: Server
     loads = loads_from(servers)
     CALLER.set("the first")
     await asyncio.wait([loads.load(FIRST), loads.load(SECOND)])
-    assert servers.asked_for == ["nobody in particular"] * 3
+    assert servers.requested_for == ["no caller"] * 3
 
 
 async def test_close_waits_for_loads_that_were_just_cancelled(servers: Servers) -> None:

@@ -8,7 +8,7 @@ from data_plane.domain.read_consistency import ReadConsistency
 from data_plane.errors import NotFreshEnough, RevisionNotReached, RouteUnknown
 from data_plane.service.resolve.resolver import RETRY_SECONDS
 from shared.schemas.identity import RouteKey
-from tests.fakes.data_plane_world import KEY, World, told
+from tests.fakes.data_plane_world import KEY, World, summary_of
 from tests.support.active_values import url_of
 from tests.support.waiting import eventually
 
@@ -25,18 +25,18 @@ async def test_max_age_is_met_from_a_fresher_source(world: World) -> None:
     instance = world.instance()
     await instance.resolve()
     world.clock.advance(30)
-    assert told(await instance.resolve(consistency=ReadConsistency(max_age=31))) == "https://v1 l1"
-    assert told(await instance.resolve(consistency=ReadConsistency(max_age=5))) == "https://v1 replica"
+    assert summary_of(await instance.resolve(consistency=ReadConsistency(max_age=31))) == "https://v1 l1"
+    assert summary_of(await instance.resolve(consistency=ReadConsistency(max_age=5))) == "https://v1 replica"
     world.replica.stop_here()
     world.database.commit(OTHER, "https://other")
     world.clock.advance(30)
-    assert told(await instance.resolve(consistency=ReadConsistency(max_age=5))) == "https://v1 primary"
+    assert summary_of(await instance.resolve(consistency=ReadConsistency(max_age=5))) == "https://v1 primary"
 
 
 async def test_max_age_of_zero_is_met_from_the_primary(world: World) -> None:
     world.database.commit(KEY, "https://v1")
     assert (
-        told(await world.instance(knows_the_time=False).resolve(consistency=ReadConsistency(max_age=0)))
+        summary_of(await world.instance(knows_primary_time=False).resolve(consistency=ReadConsistency(max_age=0)))
         == "https://v1 primary"
     )
 
@@ -58,8 +58,8 @@ async def test_write_is_read_from_a_replica_before_its_event_arrives(world: Worl
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     world.database.commit(KEY, "https://v2")
-    assert told(await instance.resolve()) == "https://v1 l1"
-    assert told(await instance.resolve(consistency=ReadConsistency(min_revision=2))) == "https://v2 replica"
+    assert summary_of(await instance.resolve()) == "https://v1 l1"
+    assert summary_of(await instance.resolve(consistency=ReadConsistency(min_revision=2))) == "https://v2 replica"
 
 
 async def test_min_revision_is_met_from_the_primary_when_the_replica_lags(world: World) -> None:
@@ -67,7 +67,7 @@ async def test_min_revision_is_met_from_the_primary_when_the_replica_lags(world:
     world.database.commit(KEY, "https://v1")
     world.replica.stop_here()
     world.database.commit(KEY, "https://v2")
-    assert told(await instance.resolve(consistency=ReadConsistency(min_revision=2))) == "https://v2 primary"
+    assert summary_of(await instance.resolve(consistency=ReadConsistency(min_revision=2))) == "https://v2 primary"
 
 
 async def test_request_waits_for_a_min_revision_that_no_database_has(world: World) -> None:
@@ -93,7 +93,7 @@ async def test_request_waits_for_a_revision_while_no_source_can_be_read(world: W
     await eventually(lambda: _has_read(world, times=2))
     assert not waiting.done()
     await instance.core.applier.apply([event])
-    assert told(await waiting) == "https://v2 l1"
+    assert summary_of(await waiting) == "https://v2 l1"
 
 
 async def test_request_for_an_unknown_route_waits_for_its_revision(world: World) -> None:
@@ -104,7 +104,7 @@ async def test_request_for_an_unknown_route_waits_for_its_revision(world: World)
     waiting = asyncio.create_task(instance.resolve(consistency=ReadConsistency(min_revision=1)))
     await eventually(lambda: _has_read(world, times=2))
     await instance.core.applier.apply([event])
-    assert told(await waiting) == "https://v1 l1"
+    assert summary_of(await waiting) == "https://v1 l1"
 
 
 async def test_min_revision_that_an_event_has_reached_is_met_while_every_source_fails(world: World) -> None:
@@ -161,7 +161,7 @@ async def test_hundred_callers_with_the_same_read_consistency_share_one_load(wor
     gate = world.replica.hold()
     instance = world.instance()
     callers = [asyncio.create_task(instance.resolve(consistency=ReadConsistency(min_revision=1))) for _ in range(100)]
-    await world.replica.asked()
+    await world.replica.read_started()
     gate.set()
-    assert {told(await each) for each in callers} == {"https://v1 replica"}
+    assert {summary_of(await each) for each in callers} == {"https://v1 replica"}
     assert world.replica.reads == 1

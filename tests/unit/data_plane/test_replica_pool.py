@@ -15,7 +15,7 @@ from shared.runtime.metrics import Metrics
 from shared.runtime.service import Service
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_database import FakePrimary, FakeRouteSource
-from tests.fakes.data_plane_world import KEY, World, told
+from tests.fakes.data_plane_world import KEY, World, summary_of
 from tests.support.clocks import MovableClock
 
 BEHIND = EJECT_SECONDS + 1
@@ -134,13 +134,13 @@ async def test_lagging_replica_is_read_only_if_the_primary_fails() -> None:
     world.database.commit(KEY, "https://v1")
     instance = world.instance()
     instance.core.replicas.observe("replica-1", BEHIND)
-    assert told(await instance.resolve()) == "https://v1 primary"
+    assert summary_of(await instance.resolve()) == "https://v1 primary"
     assert world.replica.reads == 0
     world.redis.flush()
     world.primary.is_down = True
     other = world.instance()
     other.core.replicas.observe("replica-1", BEHIND)
-    assert told(await other.resolve()) == "https://v1 replica"
+    assert summary_of(await other.resolve()) == "https://v1 replica"
     assert KEY in world.redis.entries
 
 
@@ -154,6 +154,6 @@ async def test_reading_behind_the_applied_events_has_a_short_ttl() -> None:
     await instance.core.applier.apply([event])
     instance.core.replicas.observe("replica-1", BEHIND)
     world.primary.is_down = True
-    assert told(await instance.resolve(other)) == "absent replica"
+    assert summary_of(await instance.resolve(other)) == "absent replica"
     assert other not in world.redis.entries
-    assert told(await instance.resolve()) == "https://v2 l1"
+    assert summary_of(await instance.resolve()) == "https://v2 l1"

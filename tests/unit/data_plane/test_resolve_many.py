@@ -138,7 +138,7 @@ async def test_staleness_bound_covers_every_answer(world: World) -> None:
     await instance.core.applier.apply([world.database.commit(other, "https://v1")])
     assert await _bound(instance, other) == pytest.approx(0, abs=0.1)
     assert await _bound(instance, KEY, other) == pytest.approx(20, abs=0.1)
-    instance.hear_heartbeat()
+    instance.apply_heartbeat()
     world.clock.advance(2)
     assert await _bound(instance, KEY, other) == pytest.approx(2, abs=0.1)
 
@@ -155,7 +155,7 @@ async def test_staleness_bound_is_at_least_that_of_each_answer(world: World) -> 
 
 
 async def test_one_unknown_staleness_bound_makes_the_total_unknown(world: World) -> None:
-    instance = world.instance(knows_the_time=False)
+    instance = world.instance(knows_primary_time=False)
     world.database.commit(KEY, "https://v1")
     assert await _bound(instance, KEY) is None
     assert await _bound(instance, KEY) is None  # from L1

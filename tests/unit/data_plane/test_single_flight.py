@@ -8,7 +8,7 @@ from data_plane.service.watch.tenant_snapshot import SingleFlight
 
 
 class SlowLoad:
-    """Counts its runs; each ends when it is told to."""
+    """Counts its runs; each ends when the test says so."""
 
     def __init__(self) -> None:
         self.runs = 0

@@ -1,4 +1,4 @@
-"""What a process knows of the times in a snapshot, with nobody to ask: by the clock of the host, as long as it is up."""
+"""The times in a snapshot, for a process without servers: they are known by the host's clock until it reboots."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ from data_plane.domain.remote_clock import PrimaryTime
 from data_plane.domain.snapshot import Snapshot
 from data_plane.errors import RouteUnknown
 from shared.runtime.clock import BootTime, SystemClock
-from tests.fakes.data_plane_world import KEY, Instance, World, told
+from tests.fakes.data_plane_world import KEY, Instance, World, summary_of
 from tests.support.resolver_restarts import instance_that_knows, restarted
 
 LIFE, MAX_STALE = 60.0, 3600.0
@@ -26,12 +26,12 @@ async def in_the_dark(world: World, *, after: float = 1.0, elsewhere: bool = Fal
     """A process that has nothing but the snapshot."""
     world.redis.flush()
     world.all_databases(down=True)
-    return await restarted(world, after=after, knows_the_time=False, elsewhere=elsewhere)
+    return await restarted(world, after=after, knows_primary_time=False, elsewhere=elsewhere)
 
 
 async def is_answered(instance: Instance) -> bool:
     try:
-        return told(await instance.resolve()) == "https://v1 l1 stale"
+        return summary_of(await instance.resolve()) == "https://v1 l1 stale"
     except RouteUnknown:
         return False
 
@@ -40,7 +40,7 @@ async def is_answered(instance: Instance) -> bool:
 async def test_age_and_bound_are_right_on_the_same_boot_without_any_source(world: World, after: float) -> None:
     await instance_that_knows(world)
     answer = await (await in_the_dark(world, after=after)).resolve()
-    assert told(answer) == "https://v1 l1 stale"
+    assert summary_of(answer) == "https://v1 l1 stale"
     assert answer.age == pytest.approx(after)
     assert answer.bound == pytest.approx(after, abs=0.1)
 
@@ -53,9 +53,9 @@ async def test_proof_survives_two_restarts(world: World) -> None:
     assert answer.bound == pytest.approx(40, abs=0.1)
 
 
-@pytest.mark.parametrize("knows_the_time", [True, False])
-async def test_restarts_on_one_boot_do_not_extend_stale_if_error(world: World, knows_the_time: bool) -> None:
-    await instance_that_knows(world, knows_the_time=knows_the_time)
+@pytest.mark.parametrize("knows_primary_time", [True, False])
+async def test_restarts_on_one_boot_do_not_extend_stale_if_error(world: World, knows_primary_time: bool) -> None:
+    await instance_that_knows(world, knows_primary_time=knows_primary_time)
     for _ in range(6):
         process = await in_the_dark(world, after=600)
         await process.snapshots.write(pause_seconds=0)
@@ -115,9 +115,9 @@ async def test_process_whose_host_was_suspended_writes_no_dates(
     await instance.snapshots.write(pause_seconds=0)
     process = await in_the_dark(world)
     answer = await process.resolve()
-    assert (told(answer), answer.bound) == ("https://v1 l1 stale", None)
+    assert (summary_of(answer), answer.bound) == ("https://v1 l1 stale", None)
     assert answer.age >= LIFE
-    process.learn_the_time()
+    process.learn_primary_time()
     assert (await process.resolve()).bound is None
 
 
@@ -140,10 +140,10 @@ async def test_small_clock_divergence_never_makes_dates_later(world: World) -> N
 
 
 async def after_a_clock_was_set(world: World, by: float) -> Instance:
-    """A process that the primary tells a time by so much other than what its predecessor has kept."""
+    """A process that reads a time from the primary that differs by so much from its predecessor's."""
     await instance_that_knows(world)
     world.clock.advance(20)
-    after = world.instance(knows_the_time=False)
+    after = world.instance(knows_primary_time=False)
     now = world.clock.monotonic()
     after.primary_clock.observe(sent=now, received=now, remote=world.primary_time(by))
     await after.snapshots.read()
@@ -156,7 +156,7 @@ async def test_no_bound_after_the_primarys_clock_was_set_between_processes(world
     world.redis.flush()
     world.all_databases(down=True)
     answer = await after.resolve()
-    assert (told(answer), answer.bound) == ("https://v1 l1 stale", None)
+    assert (summary_of(answer), answer.bound) == ("https://v1 l1 stale", None)
     assert answer.age == pytest.approx(20)
 
 
@@ -164,7 +164,7 @@ async def test_no_bound_after_the_primarys_clock_was_set_between_processes(world
 async def test_contradicting_clocks_leave_no_ttl(world: World, by: float) -> None:
     after = await after_a_clock_was_set(world, by)
     world.redis.flush()
-    assert told(await after.resolve()) == "https://v1 replica"
+    assert summary_of(await after.resolve()) == "https://v1 replica"
 
 
 async def test_set_clock_is_detected_when_the_primary_is_back(world: World) -> None:
@@ -199,7 +199,7 @@ async def test_host_clock_dates_nothing_on_another_or_unknown_boot(world: World,
     await instance_that_knows(world)
     world.clock.reboot("" if boot == "" else "this boot")
     answer = await (await in_the_dark(world)).resolve()
-    assert (told(answer), answer.bound) == ("https://v1 l1 stale", None)
+    assert (summary_of(answer), answer.bound) == ("https://v1 l1 stale", None)
     assert answer.age >= LIFE
 
 
@@ -214,14 +214,14 @@ async def test_host_restored_to_an_earlier_state_counts_as_another_boot(world: W
 
 def test_two_processes_of_a_host_read_the_same_clock() -> None:
     clock = SystemClock()
-    tell = "from shared.runtime.clock import SystemClock as C; print(C().boot(), C().since_boot(), sep='|')"
+    program = "from shared.runtime.clock import SystemClock as C; print(C().boot(), C().since_boot(), sep='|')"
     before = clock.since_boot()
-    told = subprocess.run(  # noqa: S603 - our own words
-        [sys.executable, "-c", tell], capture_output=True, text=True, check=True
+    completed = subprocess.run(  # noqa: S603 - our own words
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
     ).stdout
-    boot, seconds = told.rsplit("|", 1)
+    boot, seconds = completed.rsplit("|", 1)
     assert boot == clock.boot()
-    # A kernel without time namespaces does not say whether a container's clock was moved: then nobody can tell.
+    # A kernel without time namespaces does not say whether a container's clock was moved: then it is unknown.
     if Path("/proc/self/timens_offsets").exists():
         assert Path("/proc/sys/kernel/random/boot_id").read_text().strip() in boot
     else:

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from data_plane.adapters.snapshot.file import MAX_BYTES, SnapshotFile
-from data_plane.adapters.snapshot.format import END, MAGIC, encode_head, encode_routes, parse
+from data_plane.adapters.snapshot.format import END, MAGIC, VERSION, encode_head, encode_routes, parse
 from data_plane.domain.entry import State
 from data_plane.domain.remote_clock import UNPROVEN, PrimaryTime, RoundTrip
 from data_plane.domain.snapshot import HostTime, KeptRoute, Snapshot, SnapshotHead
@@ -143,7 +143,7 @@ def test_every_truncation_is_refused() -> None:
 @example(encode_head(HEAD)[len(MAGIC) + 2 :] + b"\x00\x00\x10\x00" + b"\x91" * 4096 + END)
 def test_arbitrary_bytes_with_a_valid_checksum_are_refused(body: bytes) -> None:
     with pytest.raises(SnapshotRefused):
-        parse(sealed(MAGIC + b"\x00\x02" + body))
+        parse(sealed(MAGIC + VERSION.to_bytes(2, "big") + body))
 
 
 _TEXT = st.text(max_size=5)
@@ -167,7 +167,7 @@ def test_route_with_arbitrary_fields_is_read_or_refused(values: list[object]) ->
 def test_other_format_version_is_refused(version: int) -> None:
     another = bytearray(content(a_route()))
     another[len(MAGIC) + 1] = version
-    with pytest.raises(SnapshotRefused, match=f"version {version}, and this release reads version 2"):
+    with pytest.raises(SnapshotRefused, match=f"version {version}, and this release reads version {VERSION}"):
         parse(bytes(another))
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.fakes.data_plane_world import KEY, Instance, World, told
+from tests.fakes.data_plane_world import KEY, Instance, World, summary_of
 
 
 @pytest.fixture
@@ -11,7 +11,7 @@ def world() -> World:
 
 
 async def told_of_deactivation(world: World) -> Instance:
-    """An instance that has heard that the route was deactivated; its Redis and its replica have not."""
+    """An instance that has applied the deactivation of the route; its Redis and its replica lack it."""
     world.database.commit(KEY, "https://v1")
     world.replica.stop_here()
     await world.instance().resolve()
@@ -29,16 +29,16 @@ async def test_expired_tombstone_wins_against_older_values(world: World, replica
     world.replica.is_down = replica_is_down
     for _ in range(3):
         world.clock.advance(1000)
-        assert told(await instance.resolve()).startswith("inactive ")
+        assert summary_of(await instance.resolve()).startswith("inactive ")
 
 
 async def test_tombstone_in_redis_wins_over_the_value_in_l1(world: World) -> None:
     world.database.commit(KEY, "https://v1")
-    deaf = world.instance()
-    await deaf.resolve()
+    without_events = world.instance()
+    await without_events.resolve()
     await world.instance().core.applier.apply([world.database.commit(KEY, None)])
     world.clock.advance(61)
     world.all_databases(down=True)
-    assert told(await deaf.resolve()) == "inactive redis stale"
+    assert summary_of(await without_events.resolve()) == "inactive redis stale"
     world.redis.is_down = True
-    assert told(await deaf.resolve()) == "inactive l1 stale"
+    assert summary_of(await without_events.resolve()) == "inactive l1 stale"

@@ -1,10 +1,10 @@
-"""How old an answer may be, and which revision it reflects, by what was heard and read."""
+"""The staleness bound and the tenant revision of answers, from applied events and from loads."""
 
 import pytest
 
 from data_plane.domain.read_consistency import ReadConsistency
 from shared.schemas.identity import RouteKey
-from tests.fakes.data_plane_world import KEY, Instance, World, told
+from tests.fakes.data_plane_world import KEY, Instance, World, summary_of
 from tests.support.active_values import url_of
 
 OTHER = RouteKey("team-a", "other", "prod", "v1")
@@ -27,7 +27,7 @@ async def test_heartbeat_renews_entries_read_before_it(world: World) -> None:
     await instance.resolve()
     world.clock.advance(30)
     assert await bound_of(instance) == 30
-    instance.hear_heartbeat()
+    instance.apply_heartbeat()
     world.clock.advance(2)
     assert await bound_of(instance) == 2
 
@@ -36,16 +36,16 @@ async def test_late_heartbeat_does_not_lower_the_proven_time(world: World) -> No
     instance = world.instance()
     long_ago = world.clock.monotonic()
     world.clock.advance(20)
-    instance.hear_heartbeat()
-    instance.hear_heartbeat(long_ago)
+    instance.apply_heartbeat()
+    instance.apply_heartbeat(long_ago)
     await instance.resolve()
     world.clock.advance(1)
     assert await bound_of(instance) == 1
 
 
 async def test_bound_is_unknown_without_the_primary_time(world: World) -> None:
-    instance = world.instance(knows_the_time=False)
-    instance.hear_heartbeat()
+    instance = world.instance(knows_primary_time=False)
+    instance.apply_heartbeat()
     assert await bound_of(instance) is None
 
 
@@ -114,11 +114,11 @@ async def test_entry_from_a_replica_behind_the_subscription_is_not_renewed(world
     world.database.commit(KEY, "https://v1")
     world.replica.stop_here()
     world.clock.advance(1)
-    world.database.commit(KEY, "https://unheard")
+    world.database.commit(KEY, "https://not-applied")
     world.clock.advance(20)
     instance = world.instance()
-    instance.hear_heartbeat()
-    assert told(await instance.resolve()) == "https://v1 replica"
+    instance.apply_heartbeat()
+    assert summary_of(await instance.resolve()) == "https://v1 replica"
     assert await bound_of(instance) == 20
 
 
@@ -129,10 +129,10 @@ async def test_redis_entry_older_than_an_evicted_change_is_rejected(world: World
     world.clock.advance(20)
     older = world.redis.entries[KEY]
     await instance.core.applier.apply([world.database.commit(KEY, "https://v2")])
-    instance.hear_heartbeat()
+    instance.apply_heartbeat()
     await instance.resolve(RouteKey("team-b", "other", "prod", "v1"))
     world.redis.entries[KEY] = older  # a restart, and a slow instance's fill
-    assert told(await instance.resolve()) == "https://v2 replica"
+    assert summary_of(await instance.resolve()) == "https://v2 replica"
 
 
 async def test_heartbeat_renews_held_entries_when_other_keys_of_the_tenant_were_evicted(world: World) -> None:
@@ -143,7 +143,7 @@ async def test_heartbeat_renews_held_entries_when_other_keys_of_the_tenant_were_
     await instance.resolve(RouteKey("team-b", "other", "prod", "v1"))
     assert instance.count("tm_cache_evictions_total", reason="capacity") == 1
     world.clock.advance(30)
-    instance.hear_heartbeat()
+    instance.apply_heartbeat()
     world.clock.advance(2)
     assert await bound_of(instance) == 2
 
@@ -152,29 +152,29 @@ async def test_entries_are_not_renewed_between_a_gap_and_their_next_load(world: 
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     world.clock.advance(1)
-    world.database.commit(KEY, "https://unheard")
+    world.database.commit(KEY, "https://not-applied")
     await instance.core.applier.apply([world.database.commit(OTHER, "https://other")])
-    instance.hear_heartbeat()
+    instance.apply_heartbeat()
     answer = await instance.resolve()
-    assert url_of(answer.entry) == "https://unheard" or round(answer.bound or 0, 1) == 1
+    assert url_of(answer.entry) == "https://not-applied" or round(answer.bound or 0, 1) == 1
 
 
 async def test_heartbeat_for_fewer_partitions_than_are_read_is_ignored(world: World) -> None:
     instance = world.instance()
     await instance.resolve()
     world.clock.advance(5)
-    instance.stream_coverage.listen({0: 0, 1: 0}, at=world.clock.monotonic(), resumed=True)
-    instance.hear_heartbeat()
+    instance.stream_coverage.begin({0: 0, 1: 0}, at=world.clock.monotonic(), resumed=True)
+    instance.apply_heartbeat()
     assert await bound_of(instance) == 5
 
 
 async def test_bound_follows_the_heartbeat_of_the_slowest_partition(world: World) -> None:
     instance = world.instance()
     assert instance.stream_coverage.until == float("-inf")
-    instance.hear_heartbeat()
+    instance.apply_heartbeat()
     assert instance.stream_coverage.until == world.clock.now().timestamp()
-    instance.stream_coverage.listen({0: 0, 1: 0}, at=world.clock.monotonic(), resumed=True)
-    instance.stream_coverage.applied(0, 1)
+    instance.stream_coverage.begin({0: 0, 1: 0}, at=world.clock.monotonic(), resumed=True)
+    instance.stream_coverage.mark_applied(0, 1)
     assert instance.stream_coverage.until == float("-inf")
 
 
@@ -184,12 +184,14 @@ async def test_answer_has_the_tenant_revision_of_the_last_applied_event_of_any_r
     await instance.core.applier.apply([world.database.commit(OTHER, "https://other")])
     world.all_databases(down=True)
     answer = await instance.resolve(consistency=ReadConsistency(min_revision=2))
-    assert (told(answer), answer.entry.revision, answer.tenant_revision) == ("https://v1 l1", 1, 2)
+    assert (summary_of(answer), answer.entry.revision, answer.tenant_revision) == ("https://v1 l1", 1, 2)
 
 
 async def test_entry_from_before_a_gap_does_not_gain_later_revisions(world: World) -> None:
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
-    world.database.commit(KEY, "https://unheard")
+    world.database.commit(KEY, "https://not-applied")
     await instance.core.applier.apply([world.database.commit(OTHER, "https://other")])
-    assert told(await instance.resolve(consistency=ReadConsistency(min_revision=3))) == "https://unheard replica"
+    assert (
+        summary_of(await instance.resolve(consistency=ReadConsistency(min_revision=3))) == "https://not-applied replica"
+    )

@@ -119,7 +119,7 @@ class Simulation:
         if self.time.now - self._asked_time > 10:
             self._asked_time = self.time.now
             for each in self.resolvers:
-                each.ask_the_time(self.random.choice([0.0004, 0.003, 0.3]), self.random)
+                each.read_primary_time(self.random.choice([0.0004, 0.003, 0.3]), self.random)
 
     def _set_the_primary_clock(self) -> None:
         """Ahead or back. If ahead, every instance reads the time at once: before, a bound may be too low."""
@@ -154,7 +154,7 @@ class Simulation:
             return
         await resolver.start_again(
             resolver.clock if self.random.random() < 0.5 else self._another_host(),
-            knows_the_time=self.random.random() < 0.8,
+            knows_primary_time=self.random.random() < 0.8,
             offsets_are_gone=self.random.random() < 0.2,
         )
         self.restored += resolver.disk.kept is not None
@@ -170,7 +170,7 @@ class Simulation:
         resolver.clock.was_asleep_since(began)
         await resolver.snapshots.write(pause_seconds=0)
         self.time.pass_by(1)
-        await resolver.start_again(resolver.clock, knows_the_time=False, offsets_are_gone=False)
+        await resolver.start_again(resolver.clock, knows_primary_time=False, offsets_are_gone=False)
         self.redis.is_down = resolver.primary.is_down = resolver.replica.is_down = True
 
     def _another_host(self) -> HostClock:
@@ -186,7 +186,7 @@ class Simulation:
             resolver.reconnect(lost=self.random.random() < 0.7)
         for partition in range(PARTITIONS):
             if not self._happens(faults, "delay"):
-                await resolver.hear(partition, self.random.choice([1, 3, 10_000]))
+                await resolver.apply_next(partition, self.random.choice([1, 3, 10_000]))
         await resolver.core.l2.flush_pending()
 
     def _relay(self, *, paused: bool, freezes: bool) -> None:

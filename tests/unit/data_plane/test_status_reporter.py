@@ -1,4 +1,4 @@
-"""What a resolver process tells of itself, and how often."""
+"""What a resolver process reports, and how often."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,7 +24,7 @@ class Process:
     def __init__(self, *, change_seconds: float = 0.0, idle_seconds: float = NEVER) -> None:
         self.log = FakeStatusLog()
         self.stream_coverage = StreamCoverage()
-        self.stream_coverage.listen({0: 10, 1: 20}, at=LocalTime(0), resumed=False)
+        self.stream_coverage.begin({0: 10, 1: 20}, at=LocalTime(0), resumed=False)
         self.reporter = StatusReporter(
             self.log,
             self.stream_coverage,
@@ -36,18 +36,18 @@ class Process:
 
     def apply(self, offset: int) -> None:
         """Changes of partition 0 are applied up to this offset."""
-        self.stream_coverage.applied(0, offset)
+        self.stream_coverage.mark_applied(0, offset)
         self.reporter.note_change()
 
-    async def tells(self, offset: int) -> bool:
-        return bool(self.log.told) and self.log.told[-1].partitions[0].next_offset == offset
+    async def has_reported(self, offset: int) -> bool:
+        return bool(self.log.reports) and self.log.reports[-1].partitions[0].next_offset == offset
 
     @asynccontextmanager
     async def reporting(self) -> AsyncIterator[None]:
         """It reports while the block runs, and has done so once before."""
         task = asyncio.create_task(self.reporter.run())
         try:
-            await eventually(lambda: self.tells(10))
+            await eventually(lambda: self.has_reported(10))
             yield
         finally:
             task.cancel()
@@ -57,7 +57,7 @@ class Process:
 
 def test_status_has_the_applied_offset_of_each_partition() -> None:
     process = Process()
-    process.stream_coverage.applied(1, 25, [Heartbeat(as_of=AS_OF, partitions=2)])
+    process.stream_coverage.mark_applied(1, 25, [Heartbeat(as_of=AS_OF, partitions=2)])
     status = process.reporter.status()
     assert (status.instance, status.version) == ("resolver-1-1b9c0e", VERSION)
     assert status.partitions == (
@@ -68,7 +68,7 @@ def test_status_has_the_applied_offset_of_each_partition() -> None:
 
 def test_process_without_a_subscription_reports_no_partitions() -> None:
     process = Process()
-    process.stream_coverage.listen({}, at=LocalTime(0), resumed=False)
+    process.stream_coverage.begin({}, at=LocalTime(0), resumed=False)
     assert process.reporter.status().partitions == ()
 
 
@@ -76,7 +76,7 @@ async def test_change_after_a_quiet_time_is_reported_at_once() -> None:
     process = Process(change_seconds=NEVER)
     async with process.reporting():
         process.apply(11)
-        await eventually(lambda: process.tells(11))
+        await eventually(lambda: process.has_reported(11))
 
 
 async def test_burst_of_changes_makes_two_reports_and_a_later_one() -> None:
@@ -85,15 +85,15 @@ async def test_burst_of_changes_makes_two_reports_and_a_later_one() -> None:
         for offset in range(11, 50):
             process.apply(offset)
             await asyncio.sleep(0)
-        await eventually(lambda: process.tells(49))
-        assert 3 <= len(process.log.told) <= 4
+        await eventually(lambda: process.has_reported(49))
+        assert 3 <= len(process.log.reports) <= 4
 
 
 async def test_idle_process_reports_at_an_interval() -> None:
     process = Process(idle_seconds=0.01)
 
     async def has_told_thrice() -> bool:
-        return len(process.log.told) >= 3
+        return len(process.log.reports) >= 3
 
     async with process.reporting():
         await eventually(has_told_thrice)
@@ -110,10 +110,10 @@ async def test_failed_report_is_replaced_by_the_newest_one() -> None:
         for offset in (11, 12, 13):
             process.apply(offset)
         await eventually(was_refused)
-        told = len(process.log.told)
+        reported = len(process.log.reports)
         process.log.is_down = False
-        await eventually(lambda: process.tells(13))
-        assert [each.partitions[0].next_offset for each in process.log.told[told:]] == [13]
+        await eventually(lambda: process.has_reported(13))
+        assert [each.partitions[0].next_offset for each in process.log.reports[reported:]] == [13]
 
 
 async def test_process_withdraws_when_it_stops_if_kafka_responds() -> None:

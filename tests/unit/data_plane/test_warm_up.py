@@ -7,7 +7,7 @@ import pytest
 
 from data_plane.service.loading.warm_up import BATCH_SIZE
 from shared.schemas.identity import RouteKey
-from tests.fakes.data_plane_world import KEY, Instance, World, told
+from tests.fakes.data_plane_world import KEY, Instance, World, summary_of
 
 FAST: dict[str, Any] = {"warmup_per_second": 1_000_000}
 
@@ -35,7 +35,7 @@ async def test_warm_up_loads_the_hot_keys_of_redis(world: World) -> None:
     await instance.core.warm_up.run(10)
     world.redis.is_down = True
     world.all_databases(down=True)
-    assert told(await instance.resolve()) == "https://v1 l1"
+    assert summary_of(await instance.resolve()) == "https://v1 l1"
     assert booted_from(instance) == ["redis"]
 
 
@@ -45,7 +45,7 @@ async def test_replica_names_the_hot_keys_if_redis_fails(world: World, redis_is_
     world.redis.is_down = redis_is_down
     instance = world.instance(**FAST)
     await instance.core.warm_up.run(10)
-    assert told(await instance.resolve()) == "https://v1 l1"
+    assert summary_of(await instance.resolve()) == "https://v1 l1"
     assert booted_from(instance) == ["replica"]
 
 
@@ -65,7 +65,7 @@ async def test_only_expired_entries_of_a_snapshot_are_loaded(world: World) -> No
     await instance.snapshots.read()
     await instance.core.warm_up.run(10)
     assert world.replica.reads - reads == 2
-    assert {told(await instance.resolve(key)) for key in keys(3)} == {"https://v1 l1"}
+    assert {summary_of(await instance.resolve(key)) for key in keys(3)} == {"https://v1 l1"}
     assert booted_from(instance) == ["snapshot"]
 
 

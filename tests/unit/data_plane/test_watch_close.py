@@ -35,7 +35,7 @@ async def test_watch_is_closed_when_the_stream_cannot_resume(world: World) -> No
     _, watching = await begin(instance)
     await change(world)
     world.clock.advance(1)
-    instance.listen()
+    instance.open_stream()
     assert await ending_of(watching) is CloseReason.GAP
     with pytest.raises(RevisionGone):
         await resume(instance, 1)
@@ -46,7 +46,7 @@ async def test_redelivered_event_does_not_hide_earlier_lost_events(world: World)
     instance = world.instance()
     first = await change(world, instance)
     await change(world)
-    instance.listen()
+    instance.open_stream()
     await instance.core.applier.apply([first])
     with pytest.raises(RevisionGone):
         await resume(instance, 1)
@@ -155,10 +155,10 @@ async def test_proven_time_advances_with_heartbeats_and_never_decreases(world: W
     reading, watching = await begin(instance)
     begun = watching.proven_at
     assert begun == reading.proven_at
-    instance.hear_heartbeat(world.clock.monotonic() - 1)
+    instance.apply_heartbeat(world.clock.monotonic() - 1)
     assert watching.proven_at == begun
     world.clock.advance(2)
-    instance.hear_heartbeat()
+    instance.apply_heartbeat()
     now = datetime.fromtimestamp(watching.proven_at, UTC)
     assert now == world.clock.now()
 

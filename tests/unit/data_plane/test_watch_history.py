@@ -1,7 +1,7 @@
 """A client that watches one of two instances, whatever it and they go through.
 
 Its routes are always what the database held at the revision it has: no change was left out, repeated, or given in
-another order. And where it was told that everything up to some time was given, it was.
+another order. If a progress event says that every change before a time was sent, it was.
 """
 
 import asyncio
@@ -87,7 +87,7 @@ class Client:
         if math.isfinite(proven_at):
             log = [each for each in self._world.database.log if each.key.tenant == "team-a"]
             given = [each for each in log if self._world.database.time_at(each.at) < proven_at - ROUNDING]
-            assert len(given) <= (self.revision or 0), "a change before the time it was told of was not given"
+            assert len(given) <= (self.revision or 0), "a change before the time of a progress event was not sent"
 
 
 class WatchHistory(RuleBasedStateMachine):
@@ -126,22 +126,22 @@ class WatchHistory(RuleBasedStateMachine):
 
     @rule(which=_which)
     def hear_a_heartbeat(self, which: int) -> None:
-        unheard = self.world.database.log[self.stream_coverage[which] :]
-        self.instances[which].hear_heartbeat(unheard[0].at if unheard else None)
+        pending = self.world.database.log[self.stream_coverage[which] :]
+        self.instances[which].apply_heartbeat(pending[0].at if pending else None)
 
     @rule(which=_which)
     def lose_events(self, which: int) -> None:
         self.stream_coverage[which] = len(self.world.database.log)
         self.world.clock.advance(0.01)
-        self.instances[which].listen()
+        self.instances[which].open_stream()
 
     @rule(which=_which)
     def lose_events_silently(self, which: int) -> None:
-        """Nobody knows before the next event: until then there is nothing to be told."""
+        """The loss is detected by the next event; until then no progress is sent."""
         if self.stream_coverage[which] < len(self.world.database.log):
             event = self.world.database.log[self.stream_coverage[which]].event
             self.stream_coverage[which] += 1
-            self.instances[which].stream_coverage.missed(event.tenant, self.world.clock.monotonic())
+            self.instances[which].stream_coverage.mark_gap(event.tenant, self.world.clock.monotonic())
             self.world.clock.advance(0.01)
 
     @rule(which=_which)

@@ -85,7 +85,7 @@ async def test_watch_is_refused_while_no_database_is_recent_enough(world: World)
 
 async def test_watch_is_refused_before_the_stream_is_open(world: World) -> None:
     await change(world)
-    instance = world.instance(listening=False)
+    instance = world.instance(receives_events=False)
     with pytest.raises(WatchUnavailable, match="does not receive events yet"):
         await begin(instance)
 
@@ -114,9 +114,9 @@ async def test_watch_resumes_in_an_instance_without_events_if_none_is_missing(wo
 async def test_watch_resumes_at_a_lagging_instance_without_repetition(world: World) -> None:
     instance = world.instance()
     await change(world, instance)
-    unheard = [await change(world) for _ in range(2)]
+    pending = [await change(world) for _ in range(2)]
     watching = await resume(instance, 3)
-    await instance.core.applier.apply(unheard)
+    await instance.core.applier.apply(pending)
     assert await given(watching) == []
     await change(world, instance)
     assert await given(watching) == [4]
@@ -160,7 +160,7 @@ async def test_event_redelivered_after_lost_events_begins_no_change_log(world: W
     await change(world, instance)
     echoed = await change(world)
     await change(world)
-    instance.listen()  # anew, after the end: both went unheard
+    instance.open_stream()  # again, at the end: both events were missed
     await instance.core.applier.apply([echoed])
     with pytest.raises(RevisionGone) as gone:
         await resume(instance, 1)

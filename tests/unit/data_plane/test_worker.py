@@ -15,7 +15,7 @@ from shared.runtime.background import in_background
 from shared.runtime.health import DependencyHealth
 from shared.schemas.events import RouteChanged
 from tests.fakes.data_plane_events import FakeEventStream
-from tests.fakes.data_plane_world import KEY, Instance, World, told
+from tests.fakes.data_plane_world import KEY, Instance, World, summary_of
 from tests.support.waiting import eventually
 
 
@@ -51,7 +51,7 @@ class Listening:
 
     async def until_told(self, expected: str) -> None:
         async def is_told() -> bool:
-            return told(await self.instance.resolve()) == expected
+            return summary_of(await self.instance.resolve()) == expected
 
         await eventually(is_told)
 
@@ -118,7 +118,7 @@ async def test_pending_writes_reach_redis_when_it_is_back() -> None:
 
 async def test_primary_time_is_known_after_its_first_response() -> None:
     world = World()
-    instance = world.instance(knows_the_time=False)
+    instance = world.instance(knows_primary_time=False)
     world.primary.is_down = True
     task = asyncio.create_task(keep_primary_time(world.primary, instance.primary_clock, world.clock))
     await asyncio.sleep(0)
