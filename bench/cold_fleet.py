@@ -1,8 +1,7 @@
 """A fleet that starts with empty caches and an empty Redis, under three times its usual load for a minute.
 
-Run on an idle local stack (`make up`): `.venv/bin/python -m bench.cold_fleet [seconds of the surge]`. Two resolvers of its
-own, 500 requests a second as usual, Zipf-distributed over 10,000 routes and as many that were never created. It empties
-the local Redis twice. Shown are the share of good answers (200 or 404) within 2 s, latencies, and the most queries that
+Run on an idle local stack (`make up`): `.venv/bin/python -m bench.cold_fleet [seconds of the surge]`. It starts two resolvers; the usual load is 500 requests per second, Zipf-distributed over 10,000 routes and as many that were never created. It empties
+the local Redis twice. It prints the share of good answers (200 or 404) within 2 s, latencies, and the most queries that
 each database worked on at the same time.
 """
 
@@ -34,7 +33,7 @@ USUAL_SECONDS, AFTER_SECONDS = 10, 15
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """What one phase of the load came to."""
+    """The result of one phase of the load."""
 
     name: str
     rate: float
@@ -44,7 +43,7 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Who is asked for what, and by whom."""
+    """The instances, the routes and the caller of the load."""
 
     stack: Stack
     fleet: Sequence[Server]
@@ -52,7 +51,7 @@ class Load:
     authorization: str
 
     async def phase(self, name: str, rate: float, seconds: int) -> Phase:
-        """Ask at this rate for so long, and look into the databases meanwhile."""
+        """Resolve at this rate for so long, and sample the databases meanwhile."""
         asked, urls = zipf(self.keys, int(rate * seconds), seed=len(name)), [each.urls[0] for each in self.fleet]
         databases = {"replica": self.stack.urls.replicas[0], "primary": self.stack.urls.postgres}
         async with watching(databases) as seen:
@@ -94,7 +93,7 @@ async def _start_cold(stack: Stack, fleet: Sequence[Server]) -> None:
 
 
 async def _write_routes(control_plane: str, admin: Mapping[str, str]) -> list[str]:
-    """The routes, and beside each one that was never created."""
+    """The routes, and for each one a key that was never created."""
     async with httpx2.AsyncClient(
         base_url=f"{control_plane}/api/v1/tenants/{TENANT}", headers=admin, timeout=30
     ) as http:
@@ -110,7 +109,7 @@ async def _write_routes(control_plane: str, admin: Mapping[str, str]) -> list[st
 
 
 def _recovered(answers: Sequence[Answer]) -> int | None:
-    """The first second from which on every second was good; None when the last was not."""
+    """The first second after which every second was good; None if the last was not."""
     good = [share_of_good(answers, second, second + 1) >= 0.99 for second in range(AFTER_SECONDS)]
     return next((second for second in range(AFTER_SECONDS) if all(good[second:])), None)
 
@@ -133,7 +132,7 @@ def _table(phases: Sequence[Phase]) -> Table:
 
 
 def _others(answers: Sequence[Answer]) -> str:
-    """How many had which other status; 0 is none in time."""
+    """The number of answers by other status; 0: no answer in time."""
     statuses = Counter(each.status for each in answers if each.status not in (200, 404))
     return " ".join(f"{status}:{count}" for status, count in sorted(statuses.items()))
 

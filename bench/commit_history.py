@@ -1,6 +1,6 @@
 """The history of commits, and whether an answer is consistent with it.
 
-Times are seconds of one monotonic clock, that of the process which writes and asks.
+Times are seconds of one monotonic clock: that of the process that writes and resolves.
 """
 
 import math
@@ -20,36 +20,36 @@ class Write:
 
 
 class CommitHistory:
-    """Every write of every route. A route's next write begins only when the one before was acknowledged."""
+    """Every write of every route. A route's next write begins after the previous one was acknowledged."""
 
     def __init__(self) -> None:
         self._writes: dict[int, list[Write]] = defaultdict(list)
         self._places: dict[tuple[int, str | None], list[int]] = defaultdict(list)
 
     def begin(self, route: int, url: str | None, at: float) -> Write:
-        """Note a write before it is sent. Set its `acknowledged` when it is."""
+        """Record a write before it is sent. The caller sets `acknowledged` afterwards."""
         writes = self._writes[route]
         self._places[route, url].append(len(writes))
         writes.append(Write(url, at))
         return writes[-1]
 
     def places(self, route: int, url: str | None, *, begun_by: float) -> list[int]:
-        """Where in the route's history this was written, oldest first; a URL once, None as often as it was deactivated."""
+        """The indexes in the route's history at which this was written, oldest first: one for a URL, any number for None."""
         writes = self._writes[route]
         return [place for place in self._places.get((route, url), ()) if writes[place].begun <= begun_by]
 
     def wrong_for(self, route: int, place: int, *, asked: float) -> float:
-        """For how long, at least, the write at this place had been replaced when the question was asked."""
+        """The least time for which the write at this index had been replaced when the request was sent."""
         newer = self._writes[route][place + 1 : place + 2]
         return max(0.0, asked - newer[0].acknowledged) if newer else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """What an instance answered. Status 0: nothing. `bound` in seconds; None: it is not known.
+    """The answer of an instance. Status 0: none. `bound` in seconds; None: unknown.
 
-    `asked` is when the question was sent, which an answer's staleness counts from. `due` is when it should have been sent, which
-    its latency counts from: an answer that keeps the next question waiting is slow for both. None: when it was asked.
+    `asked`: when the request was sent; the answer's staleness counts from it. `due`: when it should have been sent; the latency
+    counts from it, so that a slow answer that delays the next request counts for both. None: equal to `asked`.
     """
 
     instance: str
@@ -64,13 +64,13 @@ class Resolved:
 
     @property
     def took(self) -> float:
-        """Seconds from when the question was due to the end of the answer."""
+        """Seconds from when the request was due to the end of the answer."""
         return self.answered - (self.asked if self.due is None else self.due)
 
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """How old an answer may be that is not marked stale, in seconds."""
+    """The greatest staleness of an answer that is not marked stale, in seconds."""
 
     positive: float = 60.0
     negative: float = 10.0
@@ -78,9 +78,9 @@ class Promise:
 
 @dataclass
 class Judge:
-    """Counts answers, and writes down each that breaks a promise. Every route is known to every instance.
+    """Counts answers, and records each violation. Every instance has loaded every route.
 
-    `unknown`: answers whose bound was not known, so that it promised nothing.
+    `unknown`: answers without a bound.
     """
 
     history: CommitHistory
@@ -95,7 +95,7 @@ class Judge:
     _shown: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def note(self, answer: Resolved) -> None:
-        """Look at one answer; those of one instance and route in the order they were asked for, one at a time."""
+        """Check one answer. Those of one instance and route are passed one at a time, in the order of the requests."""
         self.statuses[answer.status] += 1
         self.stale += answer.stale
         self.seconds.append(answer.took)
@@ -124,7 +124,7 @@ class Judge:
         return None
 
     def _went_back(self, answer: Resolved, places: Sequence[int]) -> str | None:
-        """An answer may show any of these places. What was shown before is taken for as old as it can have been."""
+        """The answer may be any of these writes. Each earlier answer is assumed to be the oldest possible one."""
         who = answer.instance, answer.route
         shown = self._shown.get(who, 0)
         if places[-1] < shown:

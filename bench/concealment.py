@@ -1,7 +1,7 @@
 """Whether the response time reveals that another tenant's route exists.
 
-Run on an idle local stack (`make up`): `.venv/bin/python -m bench.concealment [requests of each kind]`. One caller asks in
-turn for a route that exists and is another tenant's, for one of a tenant that was never made, and for one of its own that
+Run on an idle local stack (`make up`): `.venv/bin/python -m bench.concealment [requests of each kind]`. One caller
+requests in turn another tenant's route, a route of a tenant that does not exist, and a route of its own tenant that
 does not exist. The first and the second row must be indistinguishable.
 """
 

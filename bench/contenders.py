@@ -17,7 +17,7 @@ FILL_SECONDS = 300.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contender:
-    """A server to drive over HTTP, `routes` of which are asked for."""
+    """A server under load over HTTP, with this number of `routes`."""
 
     name: str
     module: str
@@ -46,7 +46,7 @@ def instance_of(services: Services, contender: Contender, shared: Mapping[str, s
 
 
 async def until_known(url: str, contender: Contender, key: str) -> None:
-    """Wait until the last of the routes is there."""
+    """Wait until the last route is found."""
     path = str(seeded.key(contender.routes - 1)).replace(":", "/")
     async with (
         httpx2.AsyncClient(timeout=10, headers={"Authorization": f"Bearer {key}"}) as http,
@@ -57,7 +57,7 @@ async def until_known(url: str, contender: Contender, key: str) -> None:
 
 
 async def all_are_found(url: str, contender: Contender, key: str) -> None:
-    """Ask for all of its routes in one request. Raises RuntimeError when one of them is not found."""
+    """Request all of its routes at once. Raises RuntimeError if one is not found."""
     body = {"keys": [str(seeded.key(number)) for number in range(contender.routes)]}
     async with httpx2.AsyncClient(timeout=10, headers={"Authorization": f"Bearer {key}"}) as http:
         answers = (await http.post(f"{url}/api/v1/resolve", json=body)).raise_for_status().json()["answers"]

@@ -12,7 +12,7 @@ _ACTIVE = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'data_
 
 @asynccontextmanager
 async def watching(urls: Mapping[str, str]) -> AsyncIterator[Mapping[str, list[int]]]:
-    """By name of the server, what was seen in each look, a hundred times a second."""
+    """The samples by name of the server, a hundred per second."""
     seen: dict[str, list[int]] = {name: [] for name in urls}
     looking = [asyncio.create_task(_look(url, seen[name])) for name, url in urls.items()]
     try:

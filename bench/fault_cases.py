@@ -14,7 +14,7 @@ FLAP_SECONDS = 0.4
 
 
 class Fault(StrEnum):
-    """What becomes of a server for a while."""
+    """The effect on a server for a while."""
 
     KILLED = "killed"
     FROZEN = "frozen"
@@ -35,7 +35,7 @@ class FaultCase:
         return f"{self.server} {self.fault}"
 
     async def happen(self, stack: Stack, seconds: float) -> None:
-        """Break the server for so long, and mend it, whatever happens."""
+        """Break the server for so long, and repair it in any case."""
         server: Server = getattr(stack, self.server)
         await _FAULTS[self.fault](server, seconds)
 

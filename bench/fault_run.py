@@ -41,7 +41,7 @@ class FaultRun:
         self.judge = Judge(self._history, promise)
 
     async def prepare(self) -> None:
-        """Write every route once, and let every instance answer it once."""
+        """Write every route once, and resolve it once at every instance."""
         for start in range(0, self._routes, AT_ONCE):
             some = range(start, min(start + AT_ONCE, self._routes))
             writes = [self._history.begin(each, f"http://first/{each}", time.monotonic()) for each in some]
@@ -54,7 +54,7 @@ class FaultRun:
 
     @asynccontextmanager
     async def going_on(self, rate: float) -> AsyncIterator[Judge]:
-        """Write, and resolve at this rate, while the block runs. The judge knows what was answered meanwhile."""
+        """Write, and resolve at this rate, while the block runs. The judge receives the answers."""
         self.judge = Judge(self._history, self._promise)
         enough = asyncio.Event()
         async with asyncio.TaskGroup() as group:
@@ -68,7 +68,7 @@ class FaultRun:
                 asking.cancel()
 
     async def recover(self) -> float:
-        """Write once more; seconds until every instance answers with it."""
+        """Write once more; returns the seconds until every instance answers with it."""
         begun, url = time.monotonic(), f"http://recovered/{next(self._numbers)}"
         await self._put(0, url)
         await self._until_answered(0, url)
@@ -85,7 +85,7 @@ class FaultRun:
             await asyncio.sleep(1 / WRITES_PER_SECOND)
 
     async def _put(self, route: int, url: str | None) -> None:
-        """Write until it is acknowledged: what failed may have been committed, and writing again changes nothing."""
+        """Write until it is acknowledged: a failed write may have been committed, and repeating it changes nothing."""
         write = self._history.begin(route, url, time.monotonic())
         while True:
             if await self._accepted({"changes": [_change(route, url)]}):

@@ -28,7 +28,7 @@ CALM_SECONDS = 10.0
 
 
 async def main(seconds: float, routes: int, rate: float) -> int:
-    """Let each fault happen in turn, and print the table. Returns how many promises were broken."""
+    """Cause each fault in turn, and print the table. Returns the number of violations."""
     urls = LocalUrls.read(DEFAULT_STATE)
     stack = open_stack(DEFAULT_STATE)
     services = Services(stack, DEFAULT_STATE)

@@ -68,7 +68,7 @@ class FullCache:
         )
 
     def behind(self, app: ASGIApp) -> FastPath:
-        """The fast path, in front of an application for all other requests."""
+        """The fast path in front of this application, which gets all other requests."""
         return FastPath(
             app,
             self._answers,

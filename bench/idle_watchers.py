@@ -14,7 +14,7 @@ Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Watchers:
-    """So many open watches of one tenant."""
+    """A number of open watches of one tenant."""
 
     def __init__(self, resolver: str, tenant: str, key: str) -> None:
         self._host, self._port = urlsplit(resolver).hostname, urlsplit(resolver).port
@@ -25,7 +25,7 @@ class Watchers:
         self.still_there = 0
 
     async def begin(self) -> Connection:
-        """Open a watch; returns with its snapshot."""
+        """Open a watch; returns once its snapshot has arrived."""
         async with self._places:
             reader, writer = await asyncio.open_connection(self._host, self._port)
             writer.write(self._request)
@@ -33,7 +33,7 @@ class Watchers:
             return reader, writer
 
     async def stay(self, connection: Connection) -> None:
-        """Take whatever comes until the other side ends it."""
+        """Receive events until the resolver ends the stream."""
         reader, _ = connection  # a writer without a reference closes the connection
         self.still_there += 1
         while await reader.read(65536):

@@ -22,7 +22,7 @@ _PAGE = 4096
 
 
 def main(routes: int) -> None:
-    """Measure, print."""
+    """Measure and print."""
     access = AccessKey.new()
     full = FullCache(routes, access)
     before = _resident()

@@ -27,14 +27,14 @@ QUIET_SECONDS, BUSY_SECONDS = 1.1, 0.02
 
 
 class Run:
-    """A tenant with one route that is written to, and one for the writes beside."""
+    """A tenant with the measured route and one for the background writes."""
 
     def __init__(self, http: httpx2.AsyncClient, urls: LocalUrls) -> None:
         self._http = http
         self._tenant = f"{urls.control_plane}/api/v1/tenants/{TENANT}"
 
     async def begin(self) -> None:
-        """Make the tenant."""
+        """Create the tenant."""
         (await self._http.put(self._tenant)).raise_for_status()
 
     async def change(self, service: str = "measured") -> str:
@@ -62,10 +62,10 @@ class Run:
             await asyncio.sleep(pause)
         return seconds
 
-    async def write_beside(self) -> None:
-        """Write all the time."""
+    async def write_in_background(self) -> None:
+        """Write continuously."""
         while True:
-            await self.change("beside")
+            await self.change("background")
             await asyncio.sleep(BUSY_SECONDS)
 
 
@@ -79,7 +79,7 @@ async def main(changes: int) -> None:
         await run.until_live(await run.change())
         await asyncio.sleep(2 * QUIET_SECONDS)
         _say("quiet", await run.timed(changes, QUIET_SECONDS))
-        newer_than = asyncio.create_task(run.write_beside())
+        newer_than = asyncio.create_task(run.write_in_background())
         _say("busy", await run.timed(changes, 0))
         newer_than.cancel()
         await asyncio.sleep(2 * QUIET_SECONDS)
@@ -87,7 +87,7 @@ async def main(changes: int) -> None:
 
 
 async def _thawed(run: Run, services: Services, seconds: float) -> float:
-    """Freeze a resolver for so long; returns how many seconds after that the wait ended."""
+    """Freeze a resolver for so long; returns the seconds from then until the wait ended."""
     frozen = services.data_planes[1]
     await frozen.freeze()
     try:

@@ -17,7 +17,7 @@ CONNECTIONS = 16
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status, and milliseconds from the moment the write was due to the end of its answer."""
+    """Status, and milliseconds from the time the write was due to the end of its response."""
 
     status: int
     milliseconds: float

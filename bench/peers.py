@@ -59,7 +59,7 @@ def nginx_constant(port: int) -> Iterator[str | None]:
 
 @contextlib.contextmanager
 def etcd_range(port: int, peer_port: int, keys: int) -> Iterator[str | None]:
-    """etcd with the bytes of `bench.constant` under the keys that `range.lua` asks for; None where there is no etcd."""
+    """etcd with the bytes of `bench.constant` under the keys that `range.lua` reads; None where there is no etcd."""
     program = shutil.which("etcd")
     if program is None:
         yield None

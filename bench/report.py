@@ -11,7 +11,7 @@ from rich.table import Table
 
 
 class Figure(StrEnum):
-    """What of a row a goal is about."""
+    """The figure of a row that a goal limits."""
 
     VALUE = "value"
     RATIO = "ratio"
@@ -37,7 +37,7 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One measurement. `ratio` is to the row named `beside`.
+    """One measurement. `ratio`: to the row named `beside`.
 
     `skipped` says why there is no value; `failed`, why there is none although there should be.
     """
@@ -55,7 +55,7 @@ class Row:
 
     @property
     def met(self) -> bool | None:
-        """Whether all its goals are met. None: it has none, or what they are about could not be measured here."""
+        """Whether all its goals are met. None: it has none, or they could not be measured."""
         if self.failed:
             return False
         figures = [getattr(self, each.figure) for each in self.goals]
@@ -65,17 +65,17 @@ class Row:
 
     @property
     def goal(self) -> str:
-        """Its goals in words."""
+        """Its goals as text."""
         return ", ".join(map(str, self.goals))
 
 
 def skipped(name: str, unit: str, why: str) -> Row:
-    """A row for what could not be measured here."""
+    """A row without a measurement, and the reason."""
     return Row(name, unit, skipped=why)
 
 
 def table_of(rows: Sequence[Row]) -> Table:
-    """The rows for people."""
+    """The rows as a table."""
     table = Table("what", "value", "unit", "p99 ms", "ratio", "p99 ratio", "beside", "goal", "met")
     for row in rows:
         value = row.skipped or row.failed or _number(row.value)
@@ -87,7 +87,7 @@ def table_of(rows: Sequence[Row]) -> Table:
 
 
 def write(rows: Sequence[Row], path: Path) -> None:
-    """The rows for machines; goals in words, and whether they were met."""
+    """Write the rows as JSON, each with its goals and whether they were met."""
     documents = [{**asdict(row), "goals": row.goal, "met": row.met} for row in rows]
     path.write_text(json.dumps(documents, indent=2) + "\n")
 

@@ -1,8 +1,8 @@
-"""How fast the resolver is, beside programs whose speed is known, all in one run.
+"""The speed of the resolver compared with well-known servers, in one run.
 
 `.venv/bin/python -m bench.resolver [seconds per HTTP run]` starts servers of its own, prints a table and writes
-`bench-resolver.json`: what was measured by then when it fails. It takes about four minutes and wants an otherwise idle
-machine; wrk has to be installed. Exit code 1 when answers of a row were not as they should be; a goal that is missed is shown.
+`bench-resolver.json`, also with partial results if it fails. It takes about four minutes and needs an otherwise idle
+machine with wrk installed. Exit code 1 if a row had unexpected responses; missed goals are only shown.
 """
 
 import asyncio
@@ -55,7 +55,7 @@ OUTPUT = Path("bench-resolver.json")
 
 
 async def main(seconds: int) -> int:
-    """Measure, print, write. Returns how many rows failed."""
+    """Measure, print, write. Returns the number of failed rows."""
     rows: list[Row] = []
     try:
         await _measure(seconds, rows)
@@ -66,7 +66,7 @@ async def main(seconds: int) -> int:
 
 
 async def _measure(seconds: int, rows: list[Row]) -> None:
-    """Start servers, add a row for all that is measured as soon as it is, stop."""
+    """Start servers, add a row after each measurement, stop."""
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as directory:
         stack = open_stack(Path(directory))
         try:
@@ -89,7 +89,7 @@ async def _measure(seconds: int, rows: list[Row]) -> None:
 
 
 async def _over_http(services: Services, shared: Mapping[str, str], seconds: int) -> list[Row]:
-    """`shared`: settings of all contenders. Access is on, and all are sent the same key."""
+    """`shared`: settings of all contenders. Access is on, and all get the same key."""
     key = shared["TM_BENCH_KEY"]
     instances = {each: instance_of(services, each, shared) for each in CONTENDERS}
     loads: dict[Contender, list[wrk.Load]] = {each: [] for each in CONTENDERS}
@@ -175,7 +175,7 @@ def _row(
     unit: str = "requests/s",
     in_each: int = 1,
 ) -> Row:
-    """The median of the rounds; `in_each`: how many of the unit a request is."""
+    """The median of the rounds; `in_each`: the number of units in one request."""
     wrong = sum(each.errors for each in loads)
     if wrong:
         return Row(name, unit, goals=goals, failed=f"{wrong} answers were not as they should be, or did not come")

@@ -1,7 +1,7 @@
-"""What writing a snapshot costs those who ask meanwhile, and how long reading it takes.
+"""The effect of writing a snapshot on concurrent requests, and the time to read it.
 
-`.venv/bin/python -m bench.snapshot [routes]`; needs no server. The event loop's turn is measured beside the writing, by a
-task that wants to run every millisecond; the same without a snapshot stands beside it.
+`.venv/bin/python -m bench.snapshot [routes]`; needs no server. The delay of the event loop is measured during the
+writing, by a task that is due every millisecond, and without a snapshot for comparison.
 """
 
 import asyncio

@@ -21,7 +21,7 @@ ROUTES = 20
 
 
 class Run:
-    """One writer, one asker per resolver, and the slack of each answer in milliseconds."""
+    """One writer, one reader per resolver, and the slack of each answer in milliseconds."""
 
     def __init__(self, http: httpx2.AsyncClient, urls: LocalUrls) -> None:
         self._http = http
@@ -42,7 +42,7 @@ class Run:
             await asyncio.sleep(0.05)
 
     async def ask(self, resolver: str) -> None:
-        """Resolve a route, over and over."""
+        """Resolve a route continuously."""
         while True:
             route = random.randrange(ROUTES)  # noqa: S311 - which one does not matter
             asked = time.monotonic()
@@ -63,7 +63,7 @@ class Run:
 
 
 async def main(seconds: float) -> None:
-    """Run for so long and print one line."""
+    """Run for so many seconds and print one line."""
     urls = LocalUrls.read(DEFAULT_STATE)
     async with httpx2.AsyncClient(timeout=10, headers=urls.admin) as http:
         (await http.put(f"{urls.control_plane}/api/v1/tenants/{TENANT}")).raise_for_status()

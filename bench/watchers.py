@@ -60,12 +60,12 @@ class Watching:
         self._command = (sys.executable, "-m", "bench.idle_watchers", url, TENANT, str(count))
 
     async def begin(self, key: str) -> None:
-        """Return once all have had their snapshot."""
+        """Return once all have received their snapshot."""
         self._process = await asyncio.create_subprocess_exec(*self._command, stdin=PIPE, stdout=PIPE)
         await self._ask(key)
 
     async def end(self) -> str:
-        """How many were still there."""
+        """The number of clients that were still connected."""
         remaining = await self._ask("enough")
         await self._process.wait()
         return remaining

@@ -1,10 +1,10 @@
-"""Writes a second with 16 clients, on 32 tenants and on one, beside pgbench inserting one row per transaction.
+"""Writes a second with 16 clients, on 32 tenants and on one, compared with pgbench inserting one row per transaction.
 
 Run on an idle local stack (`make up`), with wrk installed: `.venv/bin/python -m bench.writes [seconds per run]`.
 
 Three ways to write, on the same PostgreSQL in the same run, in interleaved rounds of which the median is shown:
 
-- pgbench, from the package of the server: a prepared INSERT of one row, nothing else. What the disk and server can do.
+- pgbench, from the package of the server: a prepared INSERT of one row, nothing else. The upper limit of the disk and server.
 - The core: the change-set adapter in this process, without HTTP, on the event loop that the service has.
 - HTTP: the running control plane, one worker, PUT of one route that changes with each request.
 """

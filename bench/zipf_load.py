@@ -17,7 +17,7 @@ ANSWER_SECONDS = 5.0
 
 
 class Zipf:
-    """Numbers below `count`, the n-th one drawn with a probability that is inverse to n."""
+    """Numbers below `count`, the n-th one with a probability proportional to 1/n."""
 
     def __init__(self, count: int, seed: int) -> None:
         self._random = random.Random(seed)  # noqa: S311 - load, not a secret
@@ -30,7 +30,7 @@ class Zipf:
 
 
 class ZipfLoad:
-    """Asks the instances in turn for routes `s-<n>/prod/v1` of a tenant, and hands on every answer."""
+    """Resolves routes `s-<n>/prod/v1` of a tenant at the instances in turn, and passes on every answer."""
 
     def __init__(
         self, instances: Sequence[str], tenant: str, key: str, routes: int, note: Callable[[Resolved], None]
@@ -42,7 +42,7 @@ class ZipfLoad:
         self._lines = {each: [_Line(each, tenant, key) for _ in range(CONNECTIONS)] for each in instances}
 
     async def url_of(self, instance: str, route: int) -> str | None:
-        """What the instance answers, not handed on."""
+        """The URL that the instance answers; this answer is not passed on."""
         line = _Line(instance, self._tenant, self._key)
         try:
             return (await line.ask(route, time.monotonic())).url
@@ -50,16 +50,16 @@ class ZipfLoad:
             line.close()
 
     async def ask_each_once(self) -> None:
-        """Ask every instance for every route, so that it knows them all."""
+        """Resolve every route at every instance, so that all are cached."""
         await self._ask((instance, route) for route in range(self._routes) for instance in self._lines)
 
     async def run(self, rate: float) -> None:
-        """So many questions a second to all instances together, until cancelled."""
+        """Send so many requests per second to all instances together, until cancelled."""
         zipf = Zipf(self._routes, seed=20251020)
         await self._ask(((instance, zipf.draw()) for instance in itertools.cycle(self._lines)), rate)
 
     async def _ask(self, questions: Iterator[tuple[str, int]], rate: float | None = None) -> None:
-        """Put each question into the queue of its line when it is due; a line that is behind keeps no other waiting."""
+        """Put each request into the queue of its connection when it is due; a slow connection delays no other."""
         queues = {line: asyncio.Queue[tuple[int, float] | None]() for lines in self._lines.values() for line in lines}
         async with asyncio.TaskGroup() as group:
             for line, queue in queues.items():
@@ -94,7 +94,7 @@ class _Line:
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def ask(self, route: int, due: float) -> Resolved:
-        """The answer to a question that was due then; it has status 0 when there was none."""
+        """The answer to a request that was due then; status 0: none."""
         asked = time.monotonic()
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
@@ -130,7 +130,7 @@ class _Line:
         )
 
     def close(self) -> None:
-        """End the connection; the next question opens another one."""
+        """Close the connection; the next request opens another one."""
         if self._streams is not None:
             with contextlib.suppress(RuntimeError):
                 self._streams[1].close()

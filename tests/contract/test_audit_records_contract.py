@@ -20,7 +20,7 @@ from tests.support.waiting import eventually
 
 @dataclass
 class Group:
-    """A group's member, a way to add records, one to replace the member by a new one, and one to take it all away."""
+    """A group's member, and functions that add records, replace the member, and remove everything."""
 
     member: RecordSource
     add: Callable[[RawRecord], Awaitable[None]]

@@ -24,7 +24,7 @@ _ids = itertools.count(1)
 
 
 @dataclass(frozen=True)
-class Landed:
+class ConsumedRecord:
     """A record as a consumer sees it."""
 
     partition: int
@@ -39,7 +39,7 @@ class Subject:
     """An event log, and its records."""
 
     events: EventLog
-    read: Callable[[], Awaitable[list[Landed]]]
+    read: Callable[[], Awaitable[list[ConsumedRecord]]]
     partitions: int
 
 
@@ -54,16 +54,16 @@ async def subject(behind: Stack | None) -> AsyncIterator[Subject]:
     if behind is None:
         fake = FakeEventLog()
 
-        async def read_fake() -> list[Landed]:
+        async def read_fake() -> list[ConsumedRecord]:
             return [_as_stored(place, each) for place, each in enumerate(fake.log)]
 
         yield Subject(fake, read_fake, 1)
         return
     bootstrap = behind.urls.kafka
 
-    async def read() -> list[Landed]:
+    async def read() -> list[ConsumedRecord]:
         return [
-            Landed(
+            ConsumedRecord(
                 each.partition,
                 each.offset,
                 each.key.decode() if each.key else None,
@@ -77,10 +77,10 @@ async def subject(behind: Stack | None) -> AsyncIterator[Subject]:
         yield Subject(events, read, ROUTE_EVENTS.partitions)
 
 
-def _as_stored(offset: int, each: OutboxRecord | Heartbeat) -> Landed:
+def _as_stored(offset: int, each: OutboxRecord | Heartbeat) -> ConsumedRecord:
     if isinstance(each, Heartbeat):
-        return Landed(0, offset, None, {}, encode(each))
-    return Landed(0, offset, each.key, dict(each.headers), each.payload or b"")
+        return ConsumedRecord(0, offset, None, {}, encode(each))
+    return ConsumedRecord(0, offset, each.key, dict(each.headers), each.payload or b"")
 
 
 def _record(key: str, revision: int) -> OutboxRecord:

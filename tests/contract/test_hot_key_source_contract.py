@@ -22,7 +22,7 @@ from tests.support.waiting import eventually
 
 @dataclass(frozen=True)
 class Subject:
-    """A source, and how a route comes into it."""
+    """A source, and a function that adds a route to it."""
 
     source: HotKeySource
     use: Callable[[RouteKey], Awaitable[object]]

@@ -30,7 +30,7 @@ WHERE application_name = 'outbox_relay' AND datname = current_database()
 
 @dataclass
 class Subject:
-    """An outbox, and what happens around it."""
+    """An outbox, and functions that change it from outside."""
 
     outbox: Outbox
     commit: Callable[[str, bytes], Awaitable[None]]

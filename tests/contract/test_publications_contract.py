@@ -31,7 +31,7 @@ ADA = Attribution("ada", "release 42", "req-1")
 
 @dataclass
 class Subject:
-    """The port, and the events that change its answers."""
+    """The port, and functions that change its answers."""
 
     publications: Publications
     tenants: Tenants

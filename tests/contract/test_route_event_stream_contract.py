@@ -24,7 +24,7 @@ from tests.support.kafka import RawRecord, end_offsets, produce, produce_raw
 
 @dataclass(frozen=True)
 class Subject:
-    """A stream, and how events get into it."""
+    """A stream, and a function that adds events to it."""
 
     stream: EventStream
     send: Callable[[RouteChanged], Awaitable[object]]
@@ -44,7 +44,7 @@ async def subject(request: pytest.FixtureRequest, stack: Stack) -> Subject:
 
 
 def kafka_stream(stack: Stack, metrics: Metrics | None = None) -> KafkaEventStream:
-    """A stream of its own, of the topic that all tests share."""
+    """A separate stream of the topic that all tests share."""
     return KafkaEventStream(
         stack.urls.kafka,
         "tests",

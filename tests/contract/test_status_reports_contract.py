@@ -42,7 +42,7 @@ def behind(request: pytest.FixtureRequest) -> Stack | None:
 
 @pytest.fixture
 def name() -> str:
-    """Of a process that no other test knows."""
+    """The name of a process that no other test uses."""
     return f"resolver-{token_hex(4)}"
 
 

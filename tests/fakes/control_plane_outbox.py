@@ -27,7 +27,7 @@ class FakeOutbox:
     _sessions: "list[FakeOutboxSession]" = field(default_factory=list)
 
     def commit(self, key: str, payload: bytes, topic: str = "route-events") -> OutboxRecord:
-        """What a committed change leaves behind, without any signal."""
+        """Add the row of a committed change, without waking the relay."""
         record = OutboxRecord(len(self.records) + 1, topic, key, {"correlation_id": "req-1"}, payload)
         self.records[record.id] = record
         return record
@@ -45,7 +45,7 @@ class FakeOutbox:
             self._forget(session)
 
     def end_sessions(self) -> None:
-        """What a restart of the database does."""
+        """End all sessions, as a restart of the database does."""
         for session in list(self._sessions):
             session.scope.reschedule(asyncio.get_running_loop().time())
             self._forget(session)

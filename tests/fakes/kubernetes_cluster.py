@@ -1,4 +1,4 @@
-"""A cluster that remembers: stands in for `kubectl`, by its command line."""
+"""A cluster in memory, which replaces `kubectl` at its command line."""
 
 import json
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from deploy.release.kubectl import Document
 
 
 class FakeCluster:
-    """Objects by kind and name, in one namespace; `calls` has what was done, in order."""
+    """Objects by kind and name, in one namespace; `calls`: the commands, in order."""
 
     def __init__(self, rendered: Sequence[Document] = ()) -> None:
         self.rendered = list(rendered)

@@ -63,7 +63,7 @@ class SimulatedPrimary:
         return self._beats[-1][1]
 
     def read(self, key: RouteKey, at: float, read_at: LocalTime, proven: PrimaryTime | None = None) -> Reading:
-        """What a snapshot of that true moment shows; `read_at` in the reader's time."""
+        """The reading of a snapshot of that true moment; `read_at` in the reader's time."""
         beats = [shown for moment, shown in self._beats[-200:] if moment <= at]
         proven = proven if proven is not None else beats[-1] if beats else UNPROVEN
         revision = sum(each.at <= at for each in self._of_tenant.get(key.tenant, ()))
@@ -81,7 +81,7 @@ class SimulatedPrimary:
 
 
 class SimulatedSource:
-    """The primary, or a replica that shows it as it was `lag` seconds ago, to one instance."""
+    """The primary, or a replica that is `lag` behind it, for one instance."""
 
     def __init__(self, primary: SimulatedPrimary, clock: HostClock, lag: "Lag | None" = None) -> None:
         self.name = "postgres" if lag is None else "replica-1"
@@ -108,7 +108,7 @@ class Lag:
 
 
 class SimulatedKafka:
-    """Partitions as lists. A tenant's changes stand in one of them."""
+    """Partitions as lists. A tenant's changes are in one of them."""
 
     def __init__(self) -> None:
         self.partitions: list[list[RouteChanged | Heartbeat]] = [[] for _ in range(PARTITIONS)]
@@ -124,7 +124,7 @@ class SimulatedKafka:
 
 
 class SimulatedRelay:
-    """What a relay does, in steps: read the clock, see what is unsent, publish it, write the heartbeat."""
+    """The steps of a relay: read the clock, read the unpublished rows, publish them, write the heartbeat."""
 
     def __init__(self, primary: SimulatedPrimary, kafka: SimulatedKafka) -> None:
         self._primary = primary
@@ -133,23 +133,23 @@ class SimulatedRelay:
         self._frozen: tuple[list[RouteChanged], PrimaryTime] | None = None
 
     def publish(self) -> None:
-        """Publish what is unsent."""
+        """Publish the unpublished rows."""
         self._kafka.publish([each.event for each in self._primary.commits[self._sent :]])
         self._sent = len(self._primary.commits)
 
     def beat(self) -> None:
-        """Publish what is unsent, and the heartbeat that was due before."""
+        """Publish the unpublished rows, and then the heartbeat of the time before."""
         as_of = self._primary.beat()
         self.publish()
         self._kafka.heartbeat(as_of)
 
     def freeze_in_the_middle(self) -> None:
-        """A leader stops between looking at the outbox and publishing; another one goes on."""
+        """The relay freezes between reading the outbox and publishing; another one takes over."""
         as_of = self._primary.beat()
         self._frozen = [each.event for each in self._primary.commits[self._sent :]], as_of
 
     def wake_up_late(self) -> None:
-        """The one that was frozen goes on where it was."""
+        """The frozen relay continues."""
         if self._frozen is not None:
             events, as_of = self._frozen
             self._kafka.publish(events)

@@ -23,7 +23,7 @@ from tests.fakes.snapshots import FakeSnapshotStore
 
 
 class RedisSeenFrom:
-    """The shared cache as one host sees it: times are its own on this side, and true ones on the other."""
+    """The shared cache for one host: converts between the host's times and true ones."""
 
     def __init__(self, shared: FakeRouteCache, clock: HostClock) -> None:
         self._shared = shared
@@ -48,7 +48,7 @@ class RedisSeenFrom:
 
 
 class SimulatedResolver:
-    """One instance: its clock, its place in each partition, and the core that answers."""
+    """One instance: its clock, its position in each partition, and its core."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class SimulatedResolver:
 
     @property
     def snapshots(self) -> SnapshotPersistence:
-        """What writes and reads its disk."""
+        """The persistence on its disk."""
         assert self.core.snapshots is not None
         return self.core.snapshots
 
@@ -108,7 +108,7 @@ class SimulatedResolver:
         self.primary_clock.observe(sent=self.clock.at(sent), received=self.clock.monotonic(), remote=remote)
 
     def reconnect(self, *, lost: bool) -> None:
-        """Open the stream again: where it was, or at its end when events are gone."""
+        """Open the stream again: at its position, or at its end if events are lost."""
         if lost:
             self._positions = [len(each) for each in self._kafka.partitions]
         self.stream_coverage.begin(dict(enumerate(self._positions)), at=self.clock.monotonic(), resumed=not lost)

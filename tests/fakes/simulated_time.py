@@ -31,8 +31,8 @@ class TrueTime:
 
 
 class HostClock:
-    """The clocks of one host: a monotonic one that drifts and stands still while the host is asleep, one since its boot that
-    does not, and a wall clock that is minutes off.
+    """The clocks of one host: a monotonic one that drifts and stops while the host is suspended, one since its boot that
+    does neither, and a wall clock that is minutes off.
     """
 
     def __init__(self, time: TrueTime, *, start: float, drift: float, skew: float) -> None:
@@ -43,14 +43,14 @@ class HostClock:
         self._slept: list[tuple[float, float]] = []
 
     def was_asleep_since(self, moment: float) -> None:
-        """From that true moment until now the host was suspended, and its monotonic clock with it."""
+        """Suspend the host, and so its monotonic clock, from that true moment until now."""
         self._slept.append((moment, self._time.now))
 
     def monotonic(self) -> LocalTime:
         return self.at(self._time.now)
 
     def at(self, moment: float) -> LocalTime:
-        """What the monotonic clock shows at a true moment."""
+        """The monotonic clock at a true moment."""
         asleep = sum(min(moment, until) - since for since, until in self._slept if since < moment)
         return LocalTime(self._start + (moment - asleep) * self._rate)
 

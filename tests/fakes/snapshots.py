@@ -1,4 +1,4 @@
-"""Snapshots without a disk."""
+"""Snapshots in memory."""
 
 import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -8,7 +8,7 @@ from data_plane.errors import SnapshotNotWritten, SnapshotRefused
 
 
 class FakeSnapshotStore:
-    """Keeps the last one written; refuses while `is_broken`. `on_write`: what happens before the first routes are taken."""
+    """Keeps the last snapshot; refuses while `is_broken`. `on_write` is called before the first routes are read."""
 
     def __init__(self) -> None:
         self.kept: Snapshot | None = None
@@ -30,5 +30,5 @@ class FakeSnapshotStore:
 
 
 def sealed(body: bytes) -> bytes:
-    """The body with the checksum that makes it a file."""
+    """The body followed by its checksum."""
     return body + hashlib.sha256(body).digest()

@@ -1,4 +1,4 @@
-"""What a change set does to a tenant's routes."""
+"""The effect of a change set on a tenant's routes."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

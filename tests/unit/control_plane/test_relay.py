@@ -1,4 +1,4 @@
-"""The relay's promises, with everything around it in memory."""
+"""The relay's guarantees, on fakes."""
 
 import asyncio
 from datetime import timedelta

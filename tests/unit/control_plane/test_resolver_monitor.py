@@ -1,4 +1,4 @@
-"""Keeping up with the resolvers' reports."""
+"""The monitor of the resolvers' status reports."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ LONG = 60.0
 
 
 class Watched:
-    """A watch over reports, while it runs."""
+    """A running monitor."""
 
     def __init__(self) -> None:
         self.reports = FakeStatusReports()

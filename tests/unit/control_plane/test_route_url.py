@@ -1,4 +1,4 @@
-"""Which URLs a route may have."""
+"""The URLs that a route may have."""
 
 # ruff: noqa: RUF001 - characters that look like others are what some of these tests are about
 

@@ -1,4 +1,4 @@
-"""How often a tenant and a credential may write."""
+"""Rate limits of writes, per tenant and per credential."""
 
 import re
 

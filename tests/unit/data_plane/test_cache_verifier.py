@@ -1,4 +1,4 @@
-"""The sampler that compares caches with the database."""
+"""The verifier that compares caches with the database."""
 
 import pytest
 from hypothesis import given
@@ -19,7 +19,7 @@ def world() -> World:
 
 
 def counts(instance: Instance, layer: str) -> tuple[float, float]:
-    """Samples of the layer, and how many of them were wrong."""
+    """Samples of the layer, and mismatches among them."""
     names = ("tm_verifier_samples_total", "tm_cache_mismatches_total")
     return instance.count(names[0], layer=layer), instance.count(names[1], layer=layer)
 

@@ -1,4 +1,4 @@
-"""Entries: which of two is newer, and their TTL."""
+"""Entries: the newer one of two, and the TTL."""
 
 import pytest
 from hypothesis import given
@@ -17,7 +17,7 @@ NOW = LocalTime(100)
 
 @st.composite
 def entries(draw: st.DrawFn) -> Entry:
-    """Entries as a database can have given them: one revision has one value."""
+    """Entries that a database can have returned: one revision has one value."""
     revision = draw(st.integers(0, 4))
     state = (State.ABSENT, State.ACTIVE, State.INACTIVE, State.ACTIVE, State.ACTIVE)[revision]
     url = f"https://example.com/{revision}" if state is State.ACTIVE else None
@@ -48,11 +48,11 @@ def test_two_reads_of_one_revision_combine() -> None:
     )
 
 
-@pytest.mark.parametrize(("state", "life"), [(State.ACTIVE, 60), (State.INACTIVE, 10), (State.ABSENT, 10)])
-def test_ttl_counts_from_when_the_entry_was_right(state: State, life: float) -> None:
+@pytest.mark.parametrize(("state", "ttl"), [(State.ACTIVE, 60), (State.INACTIVE, 10), (State.ABSENT, 10)])
+def test_ttl_counts_from_when_the_entry_was_right(state: State, ttl: float) -> None:
     url = "https://a" if state is State.ACTIVE else None
     entry = TTL_POLICY.entry(KEY, state, a_value(url), 1, read_at=LocalTime(95), now=NOW)
-    assert (entry.read_at, entry.expires_at) == (LocalTime(95), LocalTime(95 + life))
+    assert (entry.read_at, entry.expires_at) == (LocalTime(95), LocalTime(95 + ttl))
 
 
 @pytest.mark.parametrize("read_at", [30, float("-inf")])

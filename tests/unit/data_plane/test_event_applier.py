@@ -1,4 +1,4 @@
-"""Events into the caches."""
+"""Applying events to the caches."""
 
 import pytest
 
@@ -83,7 +83,7 @@ async def test_events_are_counted_by_outcome(world: World) -> None:
 
 
 async def _with_a_gap(world: World) -> Instance:
-    """An instance that has cached KEY, and then missed the change of it."""
+    """An instance that cached KEY and then missed its change."""
     instance = world.instance()
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     world.clock.advance(1)

@@ -1,8 +1,8 @@
-"""Two instances, a replica that lags, Redis that fails, events that come late, twice or in another order.
+"""Two instances with a lagging replica, a failing Redis, and events that arrive late, twice or in another order.
 
-Whatever happens, no instance answers an older revision after a newer one; what is not marked stale is at most one life
-old; no answer was wrong for longer than its bound, or lacks a revision that it claims to reflect; and once every
-event has come and every server answers, all instances answer what the database holds.
+In every case: no instance answers an older revision after a newer one; an answer without `stale` is at most one TTL old; no
+answer was wrong for longer than its bound, or lacks a change up to its tenant revision; and once every event has arrived and
+every server responds, all instances answer with the value in the database.
 """
 
 import asyncio
@@ -40,9 +40,9 @@ class AnswerChecker:
         assert entry.revision >= self._revisions.get(entry.key, 0), "an older revision after a newer one"
         self._revisions[entry.key] = entry.revision
         if not answer.stale:
-            life = 60 if entry.is_active else 10
-            recent = self._world.database.urls_since(entry.key, now - life)
-            assert url_of(entry) in recent, f"{url_of(entry)} is older than {life} s: {recent}"
+            ttl = 60 if entry.is_active else 10
+            recent = self._world.database.urls_since(entry.key, now - ttl)
+            assert url_of(entry) in recent, f"{url_of(entry)} is older than {ttl} s: {recent}"
         if answer.bound is not None:
             recent = self._world.database.urls_since(entry.key, now - answer.bound - ROUNDING)
             assert url_of(entry) in recent, f"{url_of(entry)} is older than its bound of {answer.bound} s: {recent}"
@@ -53,7 +53,7 @@ class AnswerChecker:
 
 
 class ResolverHistory(RuleBasedStateMachine):
-    """Steps in any order; the checks are in what `resolve` does with each answer, and in `teardown`."""
+    """Steps in any order. `resolve` checks each answer, and `teardown` the final state."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -157,7 +157,9 @@ class ResolverHistory(RuleBasedStateMachine):
             for key in KEYS:
                 answer = self.run(self._ask(which, key, accept_stale=False))
                 assert answer is not None
-                assert {url_of(answer.entry)} == self.world.database.urls_since(key, now), "not what the database holds"
+                assert {url_of(answer.entry)} == self.world.database.urls_since(key, now), (
+                    "not the value in the database"
+                )
             assert instance.count("tm_revision_regressions_total") == 0
 
     def _finish(self, which: int) -> None:

@@ -1,4 +1,4 @@
-"""What stays in the process's cache when it is full."""
+"""Entries that L1 keeps when it is full."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -23,7 +23,7 @@ CALLER = ContextVar("caller", default="no caller")
 
 
 class Servers:
-    """Redis knows the keys in `cached`, the databases all others. Each answers when its gate is open."""
+    """Redis knows the keys in `cached`, the databases all others. Each responds when its gate is open."""
 
     def __init__(self) -> None:
         self.cached: set[RouteKey] = set()

@@ -1,4 +1,4 @@
-"""A caller may demand a revision or an age: who is asked for it, how long it is waited for, and how it is refused."""
+"""Read consistency: a demanded revision or age, the sources that are read for it, the wait, and the refusal."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Another machine's clock: the bounds always hold the truth."""
+"""The clock of another machine: its true time is always within the bounds."""
 
 import math
 

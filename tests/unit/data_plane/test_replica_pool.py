@@ -1,4 +1,4 @@
-"""Which replicas are asked."""
+"""The choice of the replica for a load."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""What a PostgreSQL server's own evidence proves about its age."""
+"""The staleness of a PostgreSQL server, by its own evidence."""
 
 import math
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ SENT, RECEIVED = LocalTime(1000.0), LocalTime(1000.5)
 
 
 def _row(**shown: object) -> dict[str, object]:
-    """A standby that shows nothing but what is given."""
+    """A row of a standby, with only the given columns set."""
     nothing = {"heartbeat": None, "last_message_sent": None, "last_message_received": None}
     return {"is_standby": True, "server_time": _NOON, **nothing, **shown}
 

@@ -1,4 +1,4 @@
-"""Which layer answers, for how long, and what happens when sources fail."""
+"""The layer that answers, the remaining TTL, and answers while sources fail."""
 
 import pytest
 

@@ -22,8 +22,8 @@ def world() -> World:
     return World()
 
 
-async def in_the_dark(world: World, *, after: float = 1.0, elsewhere: bool = False) -> Instance:
-    """A process that has nothing but the snapshot."""
+async def without_servers(world: World, *, after: float = 1.0, elsewhere: bool = False) -> Instance:
+    """A process that can reach no server and has the snapshot."""
     world.redis.flush()
     world.all_databases(down=True)
     return await restarted(world, after=after, knows_primary_time=False, elsewhere=elsewhere)
@@ -39,7 +39,7 @@ async def is_answered(instance: Instance) -> bool:
 @pytest.mark.parametrize("after", [20.0, LIFE + 20])
 async def test_age_and_bound_are_right_on_the_same_boot_without_any_source(world: World, after: float) -> None:
     await instance_that_knows(world)
-    answer = await (await in_the_dark(world, after=after)).resolve()
+    answer = await (await without_servers(world, after=after)).resolve()
     assert summary_of(answer) == "https://v1 l1 stale"
     assert answer.age == pytest.approx(after)
     assert answer.bound == pytest.approx(after, abs=0.1)
@@ -47,9 +47,9 @@ async def test_age_and_bound_are_right_on_the_same_boot_without_any_source(world
 
 async def test_proof_survives_two_restarts(world: World) -> None:
     await instance_that_knows(world)
-    second = await in_the_dark(world, after=20)
+    second = await without_servers(world, after=20)
     await second.snapshots.write(pause_seconds=0)
-    answer = await (await in_the_dark(world, after=20)).resolve()
+    answer = await (await without_servers(world, after=20)).resolve()
     assert answer.bound == pytest.approx(40, abs=0.1)
 
 
@@ -57,7 +57,7 @@ async def test_proof_survives_two_restarts(world: World) -> None:
 async def test_restarts_on_one_boot_do_not_extend_stale_if_error(world: World, knows_primary_time: bool) -> None:
     await instance_that_knows(world, knows_primary_time=knows_primary_time)
     for _ in range(6):
-        process = await in_the_dark(world, after=600)
+        process = await without_servers(world, after=600)
         await process.snapshots.write(pause_seconds=0)
     assert await is_answered(process)
     world.clock.advance(LIFE)
@@ -68,10 +68,10 @@ async def test_restarts_do_not_extend_the_ttl_of_suspect_entries(world: World) -
     instance = await instance_that_knows(world)
     instance.core.applier.mark_all_suspect()
     await instance.snapshots.write(pause_seconds=0)
-    process = await in_the_dark(world, after=MAX_STALE - 1)
+    process = await without_servers(world, after=MAX_STALE - 1)
     assert await is_answered(process)
     await process.snapshots.write(pause_seconds=0)
-    assert not await is_answered(await in_the_dark(world, after=1))
+    assert not await is_answered(await without_servers(world, after=1))
 
 
 async def test_late_event_can_be_served_stale_from_its_arrival(world: World) -> None:
@@ -90,19 +90,19 @@ async def test_late_event_can_be_served_stale_from_its_arrival(world: World) -> 
 
 async def test_entry_without_a_date_can_be_served_stale_from_the_first_start(world: World) -> None:
     await instance_that_knows(world)
-    elsewhere = await in_the_dark(world, after=10 * MAX_STALE, elsewhere=True)
+    elsewhere = await without_servers(world, after=10 * MAX_STALE, elsewhere=True)
     assert await is_answered(elsewhere)
     await elsewhere.snapshots.write(pause_seconds=0)
-    process = await in_the_dark(world, after=MAX_STALE - 1)
+    process = await without_servers(world, after=MAX_STALE - 1)
     assert await is_answered(process)
     await process.snapshots.write(pause_seconds=0)
-    assert not await is_answered(await in_the_dark(world, after=1))
+    assert not await is_answered(await without_servers(world, after=1))
 
 
 async def test_suspension_of_the_host_between_two_processes_counts(world: World) -> None:
     await instance_that_knows(world)
     world.clock.sleep(500)
-    answer = await (await in_the_dark(world, after=20)).resolve()
+    answer = await (await without_servers(world, after=20)).resolve()
     assert answer.age == pytest.approx(520)
     assert answer.bound == pytest.approx(520, abs=0.2)
 
@@ -113,7 +113,7 @@ async def test_process_whose_host_was_suspended_writes_no_dates(
     instance = await instance_that_knows(world)
     world.clock.sleep(500)
     await instance.snapshots.write(pause_seconds=0)
-    process = await in_the_dark(world)
+    process = await without_servers(world)
     answer = await process.resolve()
     assert (summary_of(answer), answer.bound) == ("https://v1 l1 stale", None)
     assert answer.age >= LIFE
@@ -124,8 +124,8 @@ async def test_process_whose_host_was_suspended_writes_no_dates(
 async def test_process_started_after_a_suspension_writes_dates(world: World) -> None:
     await instance_that_knows(world)
     world.clock.sleep(500)
-    await (await in_the_dark(world)).snapshots.write(pause_seconds=0)
-    answer = await (await in_the_dark(world)).resolve()
+    await (await without_servers(world)).snapshots.write(pause_seconds=0)
+    answer = await (await without_servers(world)).resolve()
     assert answer.bound == pytest.approx(502, abs=0.2)
 
 
@@ -133,7 +133,7 @@ async def test_small_clock_divergence_never_makes_dates_later(world: World) -> N
     instance = await instance_that_knows(world)
     world.clock.sleep(0.008)
     await instance.snapshots.write(pause_seconds=0)
-    answer = await (await in_the_dark(world)).resolve()
+    answer = await (await without_servers(world)).resolve()
     assert 1.008 <= answer.age <= 1.01
     assert answer.bound is not None
     assert 1.008 <= answer.bound < 1.03
@@ -169,7 +169,7 @@ async def test_contradicting_clocks_leave_no_ttl(world: World, by: float) -> Non
 
 async def test_set_clock_is_detected_when_the_primary_is_back(world: World) -> None:
     await instance_that_knows(world)
-    after = await in_the_dark(world, after=20)
+    after = await without_servers(world, after=20)
     now = world.clock.monotonic()
     after.primary_clock.observe(sent=now, received=now, remote=world.primary_time(-10))
     assert (await after.resolve()).bound is None
@@ -180,7 +180,7 @@ async def test_proofs_by_the_clock_before_it_was_set_are_not_stored(world: World
     now = world.clock.monotonic()
     instance.primary_clock.observe(sent=now, received=now, remote=world.primary_time(10))
     await instance.snapshots.write(pause_seconds=0)
-    assert (await (await in_the_dark(world)).resolve()).bound is None
+    assert (await (await without_servers(world)).resolve()).bound is None
 
 
 async def test_snapshot_is_not_written_when_the_clock_changes_during_its_writing(world: World) -> None:
@@ -198,7 +198,7 @@ async def test_host_clock_dates_nothing_on_another_or_unknown_boot(world: World,
     world.clock.reboot(boot)
     await instance_that_knows(world)
     world.clock.reboot("" if boot == "" else "this boot")
-    answer = await (await in_the_dark(world)).resolve()
+    answer = await (await without_servers(world)).resolve()
     assert (summary_of(answer), answer.bound) == ("https://v1 l1 stale", None)
     assert answer.age >= LIFE
 
@@ -209,7 +209,7 @@ async def test_host_restored_to_an_earlier_state_counts_as_another_boot(world: W
     assert kept is not None
     host = replace(kept.head.host, up_for=BootTime(kept.head.host.up_for + 10))
     world.disk.kept = Snapshot(replace(kept.head, host=host), kept.routes)
-    assert (await (await in_the_dark(world, after=1)).resolve()).bound is None
+    assert (await (await without_servers(world, after=1)).resolve()).bound is None
 
 
 def test_two_processes_of_a_host_read_the_same_clock() -> None:

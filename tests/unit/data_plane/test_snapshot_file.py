@@ -1,4 +1,4 @@
-"""The snapshot's file: what is written is read again, and nothing else is believed."""
+"""The snapshot's file: a written snapshot is read back, and any other content is refused."""
 
 import asyncio
 import os

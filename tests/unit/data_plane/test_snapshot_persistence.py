@@ -1,4 +1,4 @@
-"""What a process knows again from the snapshot of the one before it."""
+"""Entries that a process restores from the snapshot of the previous one."""
 
 from collections.abc import Callable
 from pathlib import Path

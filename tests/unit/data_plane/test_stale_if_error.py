@@ -1,4 +1,4 @@
-"""What is answered past its life, and what never is."""
+"""Answers past their TTL, and entries that are never served so."""
 
 import pytest
 
@@ -10,7 +10,7 @@ def world() -> World:
     return World()
 
 
-async def told_of_deactivation(world: World) -> Instance:
+async def with_deactivation_applied(world: World) -> Instance:
     """An instance that has applied the deactivation of the route; its Redis and its replica lack it."""
     world.database.commit(KEY, "https://v1")
     world.replica.stop_here()
@@ -24,7 +24,7 @@ async def told_of_deactivation(world: World) -> Instance:
 
 @pytest.mark.parametrize("replica_is_down", [True, False])
 async def test_expired_tombstone_wins_against_older_values(world: World, replica_is_down: bool) -> None:
-    instance = await told_of_deactivation(world)
+    instance = await with_deactivation_applied(world)
     world.primary.is_down = True
     world.replica.is_down = replica_is_down
     for _ in range(3):

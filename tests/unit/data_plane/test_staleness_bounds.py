@@ -64,10 +64,10 @@ async def set_back_by_a_minute(world: World) -> Instance:
 
     The fakes date everything by the world's clock, which is the primary's after it was set back.
     """
-    instance = world.instance(knows_the_time=False)
+    instance = world.instance(knows_primary_time=False)
     now = world.clock.monotonic()
     instance.primary_clock.observe(sent=now, received=now, remote=world.primary_time(60))
-    instance.hear_heartbeat(now + 60)
+    instance.apply_heartbeat(now + 60)
     world.clock.advance(1)
     now = world.clock.monotonic()
     instance.primary_clock.observe(sent=now, received=now, remote=world.primary_time())
@@ -77,7 +77,7 @@ async def set_back_by_a_minute(world: World) -> Instance:
 
 async def test_bound_is_unknown_while_the_last_heartbeat_is_in_the_future(world: World) -> None:
     instance = world.instance()
-    instance.hear_heartbeat(world.clock.monotonic() + 60)
+    instance.apply_heartbeat(world.clock.monotonic() + 60)
     assert await bound_of(instance) is None
     assert b"tm_staleness_bound_seconds +Inf" in instance.metrics.exposition()
 
@@ -94,7 +94,7 @@ async def test_heartbeat_from_before_the_clock_was_set_back_never_renews_an_entr
     assert await bound_of(instance) == 0, "the entry was loaded again, after the ambiguous time"
     world.clock.advance(20)
     assert await bound_of(instance) == 20
-    instance.hear_heartbeat()
+    instance.apply_heartbeat()
     assert await bound_of(instance) == 0
 
 
@@ -104,10 +104,10 @@ async def test_event_from_before_the_clock_was_set_back_has_no_ttl(
     event = world.database.commit(KEY, "https://v1")
     assert event.occurred_at.timestamp() < set_back_by_a_minute.primary_clock.ambiguous_until
     await set_back_by_a_minute.core.applier.apply([event])
-    assert told(await set_back_by_a_minute.resolve()) == "https://v1 replica"
+    assert summary_of(await set_back_by_a_minute.resolve()) == "https://v1 replica"
     world.clock.advance(62)
     await set_back_by_a_minute.core.applier.apply([world.database.commit(KEY, "https://v2")])
-    assert told(await set_back_by_a_minute.resolve()) == "https://v2 l1"
+    assert summary_of(await set_back_by_a_minute.resolve()) == "https://v2 l1"
 
 
 async def test_entry_from_a_replica_behind_the_subscription_is_not_renewed(world: World) -> None:

@@ -128,7 +128,7 @@ class Simulation:
         self.time.pass_by(0.001)
         if by_seconds > 0:
             for each in self.resolvers:
-                each.ask_the_time(0.0004, self.random)
+                each.read_primary_time(0.0004, self.random)
 
     def _servers(self, faults: Mapping[str, float]) -> None:
         if not self._happens(faults, "stand"):
@@ -141,11 +141,11 @@ class Simulation:
                 database.is_down = self._broken(faults, "down", database.is_down)
 
     def _broken(self, faults: Mapping[str, float], fault: str, was: bool) -> bool:
-        """It breaks and mends at random, and stays whole where that is no fault of the phase."""
+        """Whether it is broken: at random while this fault belongs to the phase, otherwise never."""
         return fault in faults and was != self._happens(faults, fault)
 
     async def _live_on(self, resolver: SimulatedResolver, faults: Mapping[str, float]) -> None:
-        """Or die, at any time after the last snapshot, and be started again from there."""
+        """Or kill the process at any time after its last snapshot, and start the next one from there."""
         if self._happens(faults, "snapshot"):
             await resolver.snapshots.write(pause_seconds=0)
         if self._happens(faults, "sleep"):
@@ -160,9 +160,7 @@ class Simulation:
         self.restored += resolver.disk.kept is not None
 
     async def _oversleep(self, resolver: SimulatedResolver) -> None:
-        """Its host is suspended for a while, and the process, which does not know, writes a snapshot and ends. The next one
-        starts in the dark.
-        """
+        """Suspend the host for a while; its process then writes a snapshot and ends. The next one starts without servers."""
         began = self.time.now
         for _ in range(10):
             self.time.pass_by(self.random.uniform(0, 4))

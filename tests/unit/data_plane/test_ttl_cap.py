@@ -6,7 +6,7 @@ import pytest
 
 from data_plane.domain.entry import Entry, State, TtlPolicy
 from shared.runtime.clock import LocalTime
-from tests.fakes.data_plane_world import KEY, Instance, World, told
+from tests.fakes.data_plane_world import KEY, Instance, World, summary_of
 from tests.support.active_values import a_value
 from tests.support.resolver_restarts import instance_that_knows, restarted
 
@@ -31,7 +31,7 @@ def test_cap_limits_the_ttl_of_each_state(state: State, ttl: float) -> None:
 async def the_answer_is_loaded_again(instance: Instance, world: World) -> bool:
     """Whether the route, which was changed meanwhile, is loaded from a source."""
     world.database.commit(KEY, "https://changed")
-    return told(await instance.resolve()) == "https://changed replica"
+    return summary_of(await instance.resolve()) == "https://changed replica"
 
 
 @pytest.mark.parametrize(("after", "is_expired"), [(19.9, False), (20.1, True)])
@@ -57,7 +57,7 @@ async def test_entry_of_another_instance_expires_by_the_ttl_of_the_reader(
     await world.instance().resolve()
     reader = world.instance(**SHORT)
     world.clock.advance(1)
-    assert told(await reader.resolve()) == ("https://v1 redis" if url else "inactive redis")
+    assert summary_of(await reader.resolve()) == ("https://v1 redis" if url else "inactive redis")
     world.clock.advance(after - 1)
     assert await the_answer_is_loaded_again(reader, world) is is_expired
 
@@ -65,7 +65,7 @@ async def test_entry_of_another_instance_expires_by_the_ttl_of_the_reader(
 async def test_never_created_entry_of_another_instance_expires_by_the_ttl_of_the_reader(world: World) -> None:
     await world.instance().resolve()
     reader = world.instance(**SHORT)
-    assert told(await reader.resolve()) == "absent redis"
+    assert summary_of(await reader.resolve()) == "absent redis"
     world.clock.advance(3.1)
     assert await the_answer_is_loaded_again(reader, world)
 

@@ -1,4 +1,4 @@
-"""What a start reads ahead."""
+"""The keys that a starting process loads."""
 
 import asyncio
 from typing import Any

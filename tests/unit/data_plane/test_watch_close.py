@@ -1,4 +1,4 @@
-"""When a watch ends, and who is refused one."""
+"""Reasons for which a watch ends or is refused."""
 
 import asyncio
 import contextlib

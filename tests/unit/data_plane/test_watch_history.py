@@ -1,6 +1,6 @@
-"""A client that watches one of two instances, whatever it and they go through.
+"""A client that watches one of two instances, through failures of both.
 
-Its routes are always what the database held at the revision it has: no change was left out, repeated, or given in
+Its routes always equal those of the database at the client's revision: no change was left out, repeated, or sent in
 another order. If a progress event says that every change before a time was sent, it was.
 """
 
@@ -29,7 +29,7 @@ _R = TypeVar("_R")
 
 
 class Client:
-    """What a client knows by what it was given."""
+    """The routes and revision of a client, from the events that it received."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -38,7 +38,7 @@ class Client:
         self.watching: Subscription | None = None
 
     async def connect(self, watch_hub: Any) -> None:
-        """Go on from where it was; from the beginning when that is gone."""
+        """Resume from the client's revision; from a new snapshot if the change log no longer has it."""
         self.watching = None
         try:
             if self.revision is None:
@@ -59,7 +59,7 @@ class Client:
         self._routes = {RouteKey("team-a", *each[:3]): each.value.url for each in reading.routes}
 
     async def take(self) -> None:
-        """Take everything there is."""
+        """Receive all available events."""
         if self.watching is None:
             return
         try:
@@ -91,7 +91,7 @@ class Client:
 
 
 class WatchHistory(RuleBasedStateMachine):
-    """Steps in any order; the checks are in what the client does."""
+    """Steps in any order. The client checks each event."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -170,7 +170,7 @@ class WatchHistory(RuleBasedStateMachine):
             self.loop.close()
 
     def _converge(self) -> None:
-        """Once every server answers and every event has come, the client has the last revision."""
+        """Once every server responds and every event has arrived, the client has the last revision."""
         self.break_or_mend_databases(replica=False, primary=False)
         self.stop_the_replica_or_let_it_catch_up(follows=True)
         self.hear_the_next_events(0, len(self.world.database.log))

@@ -1,4 +1,4 @@
-"""Watching a tenant: from a snapshot or a revision on, every change once and in order, or an honest end."""
+"""Watches of a tenant: from a snapshot or a revision on, every change once and in order, or an end with its reason."""
 
 import asyncio
 

@@ -37,7 +37,7 @@ class FaultyApplier:
 
 
 class Listening:
-    """An instance that listens to a stream in memory."""
+    """An instance that applies the events of a stream in memory."""
 
     def __init__(self) -> None:
         self.world = World()
