@@ -1,8 +1,9 @@
 """A fleet that starts with empty caches and an empty Redis, under three times its usual load for a minute.
 
-Run on an idle local stack (`make up`): `.venv/bin/python -m bench.cold_fleet [seconds of the surge]`. It starts two resolvers; the usual load is 500 requests per second, Zipf-distributed over 10,000 routes and as many that were never created. It empties
-the local Redis twice. It prints the share of good answers (200 or 404) within 2 s, latencies, and the most queries that
-each database worked on at the same time.
+Run on an idle local stack (`make up`): `.venv/bin/python -m bench.cold_fleet [seconds of the surge]`. It starts two
+resolvers; the usual load is 500 requests per second, Zipf-distributed over 10,000 routes and as many that were never created.
+It empties the local Redis twice. It prints the share of good answers (200 or 404) within 2 s, latencies, and the most queries
+that each database worked on at the same time.
 """
 
 import asyncio
