@@ -192,6 +192,16 @@ class EventTooLarge(Exception):
         self.limit = limit
 
 
+class TooManyRoutes(Exception):
+    """A desired set beyond the limit. Nothing was read."""
+
+    def __init__(self, routes: int, limit: int) -> None:
+        super().__init__(
+            f"A desired set has at most {limit} routes, this one has {routes}. Nothing was changed. Send one service or env "
+            "at a time (?service=, ?env=), or raise TM_MAX_DESIRED_ROUTES."
+        )
+
+
 class NotPublished(Exception):
     """Kafka did not acknowledge every record. `reason` is one of a closed set, for metrics."""
 

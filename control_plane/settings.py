@@ -54,6 +54,12 @@ class ControlPlaneSettings(ServiceSettings):
         ge=1,
         description="Maximum bytes of the responses recorded for one tenant's idempotency keys in 24 hours; 429 above it.",
     )
+    max_desired_routes: int = Field(
+        default=20_000,
+        ge=1,
+        le=100_000,
+        description="Maximum number of routes in one desired set; 413 above it. A body has at most 4 MiB in any case.",
+    )
     propagation_wait_seconds: float = Field(
         default=30.0,
         ge=0,

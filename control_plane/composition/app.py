@@ -190,7 +190,7 @@ def _handlers(
     return [
         *tenant_handlers(tenants),
         *route_handlers(routes, changes, history, rules),
-        *change_handlers(changes, rules),
+        *change_handlers(changes, rules, settings.max_desired_routes),
         *history_handlers(history),
         *propagation_handlers(propagation, deadline),
         *access_key_handlers(keys),

@@ -97,7 +97,7 @@ NO_PRECONDITIONS = Preconditions()
 def make_plan(intent: Intent, preconditions: Preconditions, state: TenantState, route_quota: int) -> Plan:
     """The intent's effect on this state, for a tenant that may have `route_quota` routes. Raises what forbids it:
 
-    NoSuchRoutes, PreconditionFailed, RevisionMismatch, RevertConflict, MassDeactivation, TooManyChanges,
+    NoSuchRoutes, PreconditionFailed, TooManyChanges, RevisionMismatch, RevertConflict, MassDeactivation,
     RouteQuotaReached.
     """
     wanted = wanted_by(intent, state)
@@ -108,10 +108,13 @@ def make_plan(intent: Intent, preconditions: Preconditions, state: TenantState, 
     if isinstance(intent, DesiredSet):
         changed = tuple(each for each in outcomes if each.change)
         plan = replace(plan, outcomes=changed, unlisted=len(outcomes) - len(changed))
+    # First: the errors below carry the plan, and so must not be of any size.
+    if len(plan.changes) > MAX_CHANGES:
+        raise TooManyChanges(len(plan.changes), MAX_CHANGES)
     if preconditions.expected_revision not in (None, state.revision):
         raise RevisionMismatch(intent.tenant, preconditions.expected_revision, state.revision, plan)
     _check_intent(intent, plan, state)
-    _check_size(plan, state.route_count, route_quota)
+    _check_quota(plan, state.route_count, route_quota)
     return plan
 
 
@@ -158,9 +161,7 @@ def _changed_since(
             yield route.key, route.revision
 
 
-def _check_size(plan: Plan, route_count: int, route_quota: int) -> None:
-    if len(plan.changes) > MAX_CHANGES:
-        raise TooManyChanges(len(plan.changes), MAX_CHANGES)
+def _check_quota(plan: Plan, route_count: int, route_quota: int) -> None:
     # A plan that creates no route is never refused, even after the quota was lowered below the number of routes.
     if plan.created and route_count + plan.created > route_quota:
         raise RouteQuotaReached(plan.tenant, route_count, plan.created, route_quota, plan)

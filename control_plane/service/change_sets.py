@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import structlog
 
+from control_plane.domain.intents import DesiredSet
 from control_plane.domain.plans import Plan, TenantState, make_plan
 from control_plane.domain.requests import ChangeRequest, RecordedResponse
 from control_plane.errors import (
@@ -23,6 +25,7 @@ from control_plane.errors import (
 from control_plane.ports.change_sets import ChangeSets, ChangeSetTransaction
 from control_plane.service.change_events import encode_event, event_headers
 from shared.runtime.metrics import Metrics
+from shared.runtime.off_loop import MANY_ROUTES, off_loop
 from shared.schemas.validation import InvalidInput
 
 _log = structlog.get_logger(__name__)
@@ -83,7 +86,7 @@ class ChangeSetService:
     async def _preview(self, request: ChangeRequest) -> Plan:
         async with self._change_sets.snapshot(request.intent.tenant) as tenant:
             state = await tenant.read_state(request.intent)
-            plan = self._plan(request, state)
+            plan = await self._plan(request, state)
             if plan.changes:
                 encode_event(plan.as_committed(), request.attribution, state.now)  # refuses what `_apply` would
             return plan
@@ -95,12 +98,15 @@ class ChangeSetService:
             if key is not None and (recorded := await transaction.recorded_response(key)) is not None:
                 return recorded
             state = await transaction.read_state(request.intent)
-            plan = self._plan(request, state).as_committed()
+            plan = (await self._plan(request, state)).as_committed()
             await _write(transaction, plan, request, state)
         return plan
 
-    def _plan(self, request: ChangeRequest, state: TenantState) -> Plan:
-        return make_plan(request.intent, request.preconditions, state, self._route_quota)
+    async def _plan(self, request: ChangeRequest, state: TenantState) -> Plan:
+        intent = request.intent
+        plan = partial(make_plan, intent, request.preconditions, state, self._route_quota)
+        wanted = len(intent.routes) if isinstance(intent, DesiredSet) else 0
+        return plan() if len(state.routes) + wanted <= MANY_ROUTES else await off_loop(intent.tenant, plan)
 
     def _count(self, plan: Plan) -> None:
         for action, number in plan.counts().items():

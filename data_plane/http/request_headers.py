@@ -1,6 +1,9 @@
 """The request headers that decide what an answer may be: If-None-Match, Cache-Control (RFC 9110, RFC 9111), X-Min-Revision."""
 
 import re
+from typing import Any
+
+from litestar.datastructures import MultiDict
 
 from data_plane.domain.read_consistency import ANY, ReadConsistency
 from shared.runtime.http.payload import parse_revision
@@ -29,16 +32,22 @@ def accepts_stale(cache_control: str | None) -> bool:
 
 
 def read_consistency_of(cache_control: str | None, *min_revisions: tuple[str, str]) -> ReadConsistency:
-    """The caller's freshness demand: `max-age` of Cache-Control, and the highest minimum revision.
+    """The caller's freshness demand: the lowest `max-age` of Cache-Control, and the highest minimum revision.
 
     `min_revisions`: pairs of the parameter's name and its text, which may be empty. Raises InvalidInput for a text that is
     not a revision.
     """
-    max_age = None if cache_control is None else _MAX_AGE.search(cache_control)
+    max_ages = [] if cache_control is None else [float(each) for each in _MAX_AGE.findall(cache_control)]
     revisions = [revision_of(name, text) for name, text in min_revisions if text]
-    if max_age is None and not revisions:
+    if not max_ages and not revisions:
         return ANY
-    return ReadConsistency(None if max_age is None else float(max_age.group(1)), max(revisions, default=0))
+    return ReadConsistency(min(max_ages, default=None), max(revisions, default=0))
+
+
+def refuse_repeated(query: MultiDict[Any], name: str) -> None:
+    """Raises InvalidInput for a query parameter that is given more than once."""
+    if (count := len(query.getall(name, []))) > 1:
+        raise InvalidInput((FieldError(f"/{name}", f"is given {count} times; give it once"),))
 
 
 def revision_of(name: str, text: str) -> int:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from litestar import Response, get
+from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
@@ -24,7 +24,7 @@ from data_plane.http.openapi import (
     Tenant,
     Version,
 )
-from data_plane.http.request_headers import accepts_stale, read_consistency_of
+from data_plane.http.request_headers import accepts_stale, read_consistency_of, refuse_repeated
 from data_plane.http.responses import (
     CONSISTENCY_NOT_MET,
     NO_ACTIVE_ROUTE,
@@ -69,6 +69,7 @@ def resolve_handler(resolver: Resolver) -> HTTPRouteHandler:
         opt={"operation": OPERATION},
     )
     async def resolve(
+        request: Request[Any, Any, Any],
         tenant: Tenant,
         service: Service,
         env: Environment,
@@ -87,6 +88,7 @@ def resolve_handler(resolver: Resolver) -> HTTPRouteHandler:
         `ETag` is the revision that last changed the route. Send it as `If-None-Match` to get a 304.
         """
         key = RouteKey(tenant, service, env, version)
+        refuse_repeated(request.query_params, "min_revision")
         consistency = read_consistency_of(
             cache_control, ("X-Min-Revision", min_revision_header), ("min_revision", min_revision)
         )

@@ -10,7 +10,7 @@ from litestar.openapi.spec import Example
 
 from data_plane.errors import RevisionGone
 from data_plane.http.openapi import OLDEST_REVISION, STREAM_HEADERS, LastEventId, Since, Tenant
-from data_plane.http.request_headers import revision_of
+from data_plane.http.request_headers import refuse_repeated, revision_of
 from data_plane.http.sse.framing import CONTENT_TYPE, ChangeEventCache
 from data_plane.http.sse.stream import StreamTiming, WatchResponse, WatchStream
 from data_plane.http.tenant_concealment import valid_tenant
@@ -93,6 +93,7 @@ def watch_handler(hub: WatchHub, authenticator: Authenticator, timing: StreamTim
         too slowly is disconnected.
         """
         valid_tenant(tenant)
+        refuse_repeated(request.query_params, "since")
         revision = _resume_revision(last_event_id, since)
         if revision is None:
             snapshot, subscription = await hub.begin(tenant)

@@ -41,9 +41,16 @@ HEADERS = st.lists(
     st.one_of(
         st.tuples(st.just("if-none-match"), _tags),
         st.tuples(st.just("if-none-match"), st.text(st.characters(max_codepoint=255), max_size=12)),
-        st.tuples(st.just("cache-control"), st.sampled_from(["max-stale=0", "no-cache", "max-age=5", ""])),
+        st.tuples(st.just("cache-control"), st.sampled_from(["max-stale=0", "no-cache", "max-age=5", "max-age=0", ""])),
+        st.tuples(st.just("x-min-revision"), st.sampled_from(["0", "00", ""])),
+        st.tuples(st.just("content-encoding"), st.sampled_from(["identity", "gzip", ""])),
         st.tuples(st.just("x-correlation-id"), st.sampled_from(["abc-1", "", "a b", "x" * 128, "x" * 129, "ä"])),
-        st.tuples(st.just("host"), st.sampled_from(["localhost", "127.0.0.1:8000", "[::1]:80", "a b", "", "ä", "a_b"])),
+        st.tuples(
+            st.just("host"),
+            st.sampled_from(
+                ["localhost", "127.0.0.1:8000", "[::1]:80", "x:99999", "x:65535", "a@b", "a b", "", "ä", "a_b"]
+            ),
+        ),
         st.tuples(st.sampled_from(["accept", "user-agent", "content-type", "content-length"]), st.just("text/plain")),
     ),
     max_size=4,

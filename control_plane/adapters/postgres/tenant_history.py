@@ -1,13 +1,17 @@
 """A tenant's row and its stored history, as one transaction sees them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from control_plane.adapters.postgres.history_sql import CHANGES_OF, FIRST_CHANGES_AFTER, OLDEST, TENANT
 from control_plane.adapters.postgres.primary import Connection
 from control_plane.adapters.postgres.route_columns import change_from
 from control_plane.errors import HistoryPurged, NoSuchRevision, NoSuchTenant
+from shared.runtime.off_loop import MANY_ROUTES, off_loop
 from shared.schemas.events import RouteChange
+
+_R = TypeVar("_R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,12 @@ async def first_changes_after(connection: Connection, tenant: KnownTenant, revis
     """For each route that changed after a revision, its first change. Raises NoSuchRevision, HistoryPurged."""
     rows = await connection.fetch(FIRST_CHANGES_AFTER, tenant.id, revision)
     await require(connection, tenant, revision, least=0)
-    return [change_from(row) for row in rows]
+    return await per_row(tenant, rows, lambda: [change_from(row) for row in rows])
+
+
+async def per_row(tenant: KnownTenant, rows: Sequence[object], compute: Callable[[], _R]) -> _R:
+    """The result of a computation that visits each row: off the loop when they are many."""
+    return compute() if len(rows) <= MANY_ROUTES else await off_loop(tenant.name, compute)
 
 
 async def require(connection: Connection, tenant: KnownTenant, revision: int, *, least: int) -> None:

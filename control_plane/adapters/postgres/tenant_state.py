@@ -1,6 +1,6 @@
 """Reads the state of a tenant that an intent needs, inside the intent's transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import asyncpg
@@ -8,10 +8,11 @@ import asyncpg
 from control_plane.adapters.postgres.change_set_sql import COUNT_ACTIVE, CURRENT, IN_SCOPE
 from control_plane.adapters.postgres.primary import Connection
 from control_plane.adapters.postgres.route_columns import route_from
-from control_plane.adapters.postgres.tenant_history import KnownTenant, changes_of, first_changes_after
+from control_plane.adapters.postgres.tenant_history import KnownTenant, changes_of, first_changes_after, per_row
 from control_plane.domain.changes import WantedChangeSet
 from control_plane.domain.intents import DesiredSet, Intent, Revert, undoing
 from control_plane.domain.plans import TenantState
+from control_plane.domain.routes import Route
 from shared.schemas.events import RouteChange
 from shared.schemas.identity import RouteKey
 
@@ -24,7 +25,7 @@ async def read_state(connection: Connection, tenant: KnownTenant, intent: Intent
         return await _state_in_scope(connection, tenant, intent)
     read_changes = changes_of if isinstance(intent, Revert) else first_changes_after
     changes = await read_changes(connection, tenant, intent.revision)
-    keys = [each.key for each in undoing(tenant.name, changes)]
+    keys = await per_row(tenant, changes, lambda: [each.key for each in undoing(tenant.name, changes)])
     state = await _state_of(connection, tenant, keys, changes)
     if isinstance(intent, Revert):
         return state
@@ -42,16 +43,23 @@ async def _state_of(
         [each.version for each in keys],
     )
     now = rows[0]["now"] if rows else await connection.fetchval("SELECT clock_timestamp()")
-    routes = {key: route_from(key, row) for key, row in zip(keys, rows, strict=True) if row["revision"] is not None}
+    routes = await per_row(tenant, rows, lambda: _existing(keys, rows))
     return TenantState(tenant.revision, now, tenant.routes, routes, changes_to_undo=to_undo)
 
 
 async def _state_in_scope(connection: Connection, tenant: KnownTenant, desired: DesiredSet) -> TenantState:
     rows = await connection.fetch(IN_SCOPE, tenant.id, desired.scope.service, desired.scope.env)
-    keys = [RouteKey(tenant.name, row["service"], row["env"], row["version"]) for row in rows]
-    routes = {key: route_from(key, row) for key, row in zip(keys, rows, strict=True)}
+    routes = await per_row(tenant, rows, lambda: _existing((_key(tenant, row) for row in rows), rows))
     counted = await _count_active(connection, tenant)
     return TenantState(tenant.revision, counted["now"], tenant.routes, routes, active_count=counted["active"])
+
+
+def _existing(keys: Iterable[RouteKey], rows: Sequence[asyncpg.Record]) -> Mapping[RouteKey, Route]:
+    return {key: route_from(key, row) for key, row in zip(keys, rows, strict=True) if row["revision"] is not None}
+
+
+def _key(tenant: KnownTenant, row: asyncpg.Record) -> RouteKey:
+    return RouteKey(tenant.name, row["service"], row["env"], row["version"])
 
 
 async def _count_active(connection: Connection, tenant: KnownTenant) -> asyncpg.Record:

@@ -1,5 +1,7 @@
 """Changes of many routes together: change sets, desired sets and reverts."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from litestar import Response, post, put
@@ -36,6 +38,7 @@ from control_plane.service.change_sets import ChangeSetService
 from shared.runtime.http.openapi.operations import with_body
 from shared.runtime.http.openapi.problems import problem_responses
 from shared.runtime.http.problems import DEPENDENCY_UNAVAILABLE, INVALID_INPUT
+from shared.runtime.off_loop import LONG_BODY_BYTES, off_loop
 
 _TENANT = "/api/v1/tenants/{tenant:str}"
 _PLANNED = {
@@ -58,7 +61,7 @@ def _options(operation: str, *, repeatable: bool = True) -> dict[str, Any]:
     }
 
 
-def change_handlers(changes: ChangeSetService, rules: UrlRules) -> list[HTTPRouteHandler]:
+def change_handlers(changes: ChangeSetService, rules: UrlRules, max_desired_routes: int) -> list[HTTPRouteHandler]:
     """The handlers that apply change sets and desired sets, and revert change sets."""
 
     async def carry_out(request: AnyRequest, span: str, change: ChangeRequest) -> Response[bytes]:
@@ -84,7 +87,8 @@ def change_handlers(changes: ChangeSetService, rules: UrlRules) -> list[HTTPRout
         `dry_run` returns the plan without committing it. Send the plan's `base_revision` as `expected_revision` to commit
         exactly that plan: after a change in between the response is a 409 with the new plan.
         """
-        return await carry_out(request, "apply changes", accept_change_set(request, tenant, body, rules))
+        change = await _parsed(tenant, body, partial(accept_change_set, request, tenant, body, rules))
+        return await carry_out(request, "apply changes", change)
 
     @put(
         f"{_TENANT}/routes",
@@ -102,10 +106,11 @@ def change_handlers(changes: ChangeSetService, rules: UrlRules) -> list[HTTPRout
     async def replace_routes(request: AnyRequest, tenant: TenantName, body: RawBody) -> Response[bytes]:
         """Creates and updates the listed routes and deactivates all others, within `service` and `env` where given.
 
-        At most 500 routes may change. Deactivating more than 20 % of the tenant's active routes requires
+        A desired set has at most 20,000 routes (a setting), of which at most 500 may change. Deactivating more than 20 % of the tenant's active routes requires
         `allow_mass_deactivation`.
         """
-        return await carry_out(request, "replace routes", accept_desired_set(request, tenant, body, rules))
+        accept = partial(accept_desired_set, request, tenant, body, rules, max_desired_routes)
+        return await carry_out(request, "replace routes", await _parsed(tenant, body, accept))
 
     @post(
         f"{_TENANT}/changes/{{revision:str}}/revert",
@@ -148,3 +153,8 @@ def change_handlers(changes: ChangeSetService, rules: UrlRules) -> list[HTTPRout
         return await carry_out(request, "revert to a revision", accept_revert_to(request, tenant, revision, body))
 
     return [apply_changes, replace_routes, revert_changes, revert_to]
+
+
+async def _parsed(tenant: str, body: bytes, accept: Callable[[], ChangeRequest]) -> ChangeRequest:
+    """The change in a body. A long one is parsed off the loop."""
+    return accept() if len(body) < LONG_BODY_BYTES else await off_loop(tenant, accept)

@@ -23,7 +23,7 @@ _ExpectedRevision = Annotated[
 _DryRun = Annotated[bool, msgspec.Meta(description="Return the plan without committing it.")]
 
 
-class ChangeBody(msgspec.Struct, frozen=True, kw_only=True):
+class ChangeBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """One change. `put` sets this `url` and activates the route; `activate` and `deactivate` keep the route's URL."""
 
     op: Literal["put", "activate", "deactivate"]
@@ -47,7 +47,7 @@ class ChangeSetBody(ChangeOptions, frozen=True, kw_only=True):
     changes: Annotated[list[ChangeBody], msgspec.Meta(min_length=1, max_length=MAX_CHANGES)]
 
 
-class DesiredRouteBody(msgspec.Struct, frozen=True, kw_only=True):
+class DesiredRouteBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """The desired value of a route."""
 
     service: _Name

@@ -54,8 +54,8 @@ def read_idempotency_key(
         return None, []
     if not _KEY.fullmatch(key):
         return None, [FieldError(f"/{_KEY_HEADER}", "must be 1 to 255 printable ASCII characters without spaces")]
-    request_line = f"{request.method} {request.url.path}?{request.url.query}"
-    fingerprint = hashlib.sha256(request_line.encode() + _preconditions(request) + b"\0" + body).digest()
+    request_line = f"{request.method} {request.scope['path']}?".encode() + request.scope["query_string"]
+    fingerprint = hashlib.sha256(request_line + _preconditions(request) + b"\0" + body).digest()
     return IdempotencyKey(key, fingerprint, make_response), []
 
 

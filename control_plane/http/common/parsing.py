@@ -1,6 +1,6 @@
 """Reading requests. The helpers return errors instead of raising them, so that every error is reported at once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
@@ -12,7 +12,7 @@ from shared.runtime import correlation, tracing
 from shared.runtime.http.authentication import principal_of
 from shared.runtime.http.payload import NAME_CHECKS, Rule, parse_revision, read_query
 from shared.schemas.identity import name_errors
-from shared.schemas.validation import FieldError, InvalidInput
+from shared.schemas.validation import FieldError, FieldErrors, InvalidInput
 
 AnyRequest = Request[Any, Any, Any]
 _T = TypeVar("_T")
@@ -29,11 +29,11 @@ def attribution_of(request: AnyRequest, reason: str | None) -> Attribution:
     return Attribution(principal_of(request).subject, reason, correlation.current() or correlation.generate())
 
 
-def accepted(value: _T | None, *errors: list[FieldError]) -> _T:
+def accepted(value: _T | None, *errors: Iterable[FieldError]) -> _T:
     """The value. Raises InvalidInput with all errors, if there are any."""
-    found = [each for some in errors for each in some]
+    found = FieldErrors(*errors)
     if value is None or found:
-        raise InvalidInput(tuple(found))
+        raise InvalidInput(found)
     return value
 
 
@@ -48,7 +48,7 @@ def read_parameters(
     *,
     decode_cursor: Callable[[str], object] | None = None,
     rule: Rule | None = None,
-) -> tuple[_S | None, list[FieldError]]:
+) -> tuple[_S | None, FieldErrors]:
     """The query parameters, or None and their errors. `decode_cursor`: raises InvalidCursor."""
     checks = NAME_CHECKS if decode_cursor is None else {**NAME_CHECKS, "cursor": decode_cursor}
     return read_query(request.query_params.multi_items(), into, checks, rule)

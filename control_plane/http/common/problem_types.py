@@ -18,6 +18,7 @@ from control_plane.errors import (
     RouteQuotaReached,
     TenantBusy,
     TooManyChanges,
+    TooManyRoutes,
     TooManyWaiting,
     TooManyWrites,
 )
@@ -38,6 +39,7 @@ PROBLEM_TYPES: dict[type[Exception], ProblemType] = {
     PreconditionFailed: ProblemType(412, "precondition-failed", "Precondition failed"),
     TooManyChanges: ProblemType(413, "too-many-changes", "Too many changes"),
     EventTooLarge: ProblemType(413, "event-too-large", "Change set too large"),
+    TooManyRoutes: ProblemType(413, "too-many-routes", "Too many routes"),
     KeyReused: ProblemType(422, "idempotency-key-reused", "Idempotency key reused"),
     TooManyWrites: ProblemType(429, "too-many-writes", "Write rate limit exceeded", 1),
     RecordedResponsesFull: ProblemType(429, "recorded-responses-full", "Too many recorded responses", 3600),

@@ -1,6 +1,5 @@
 """Callers by the headers of their requests. Most callers send the same headers each time; those are parsed once."""
 
-import re
 from typing import TypeAlias
 
 from data_plane.http.fast_path.paths import PREFIX, tenant_prefix
@@ -12,6 +11,7 @@ from shared.runtime.access.permissions import Decision, authorize
 from shared.runtime.access.principal import Principal
 from shared.runtime.fifo_dict import FifoDict
 from shared.runtime.http.request_limits import RequestLimits
+from shared.runtime.http.request_syntax import is_valid_host
 
 Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
 """As ASGI has them: names in lower case."""
@@ -21,9 +21,8 @@ MAX_CALLERS = 4096
 MAX_CACHED_HEADER_BYTES = 1024
 """Callers with larger headers are not cached, which bounds the memory of the cache."""
 _IF_NONE_MATCH = b"if-none-match"
-_HANDLER_ONLY = frozenset({b"cache-control", b"x-min-revision"})
+_HANDLER_ONLY = frozenset({b"cache-control", b"x-min-revision", b"content-encoding"})
 _DIFFERENT_EACH_TIME = frozenset({CORRELATION_ID, _IF_NONE_MATCH, b"traceparent", b"x-request-id"})
-_HOST = re.compile(rb"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?")
 
 
 class CachedCaller:
@@ -69,7 +68,7 @@ class CallerCache(FifoDict[Headers, CachedCaller]):
     def authenticate(self, headers: Headers) -> CachedCaller | None:
         """The caller with these headers, cached where it pays. None if Litestar has to answer.
 
-        That is: a rejected credential, an unusual host, a repeated or oversized header, or a read-consistency demand.
+        That is: a rejected credential, a malformed host, a repeated or oversized header, or a read-consistency demand.
         """
         by_name = dict(headers)
         size = sum(map(len, by_name)) + sum(map(len, by_name.values()))
@@ -90,7 +89,7 @@ class CallerCache(FifoDict[Headers, CachedCaller]):
         return (
             len(by_name) == len(headers) <= self._limits.max_header_fields
             and _HANDLER_ONLY.isdisjoint(by_name)
-            and _HOST.fullmatch(by_name.get(b"host", b"localhost")) is not None
+            and is_valid_host(by_name.get(b"host", b""))
         )
 
 

@@ -22,14 +22,15 @@ from shared.runtime.http.authentication import (
     access_guard,
     no_such_path,
 )
+from shared.runtime.http.methods import AllowMiddleware, HeadMiddleware
 from shared.runtime.http.open_connections import SAMPLE_SECONDS, sample_open_connections
 from shared.runtime.http.openapi.problems import document_common_problems
 from shared.runtime.http.openapi.response_headers import document_response_headers
 from shared.runtime.http.openapi.security import SECURITY, SECURITY_SCHEMES, AccessDocumentation
-from shared.runtime.http.options_allow import OptionsAllowMiddleware
 from shared.runtime.http.probes import probe_handlers
 from shared.runtime.http.problems import MAX_BODY_BYTES, ProblemHandlers, ProblemType
 from shared.runtime.http.request_limits import RequestLimits, RequestLimitsMiddleware
+from shared.runtime.http.request_syntax import RequestSyntaxMiddleware
 from shared.runtime.http.telemetry import TelemetryMiddleware
 from shared.runtime.logs import CountingHandler
 from shared.runtime.metrics import Metrics
@@ -85,8 +86,8 @@ def build_application(
     )
     document_common_problems(litestar.openapi_schema, write_problem_types)
     document_response_headers(litestar)
-    authenticated = AuthenticationMiddleware(OptionsAllowMiddleware(litestar), authenticator)
-    limited = RequestLimitsMiddleware(authenticated, limits, metrics)
+    authenticated = AuthenticationMiddleware(HeadMiddleware(AllowMiddleware(litestar)), authenticator)
+    limited = RequestLimitsMiddleware(RequestSyntaxMiddleware(authenticated), limits, metrics)
     return TelemetryMiddleware(limited, health=health, metrics=metrics)
 
 

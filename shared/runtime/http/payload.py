@@ -1,5 +1,6 @@
 """JSON bodies and query strings as msgspec structs, with every wrong field reported at once; and single revisions."""
 
+import codecs
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -10,7 +11,7 @@ from typing import Any, TypeAlias, TypeVar, get_args
 import msgspec
 
 from shared.schemas.identity import name_errors
-from shared.schemas.validation import FieldError, InvalidInput
+from shared.schemas.validation import FieldError, FieldErrors, InvalidInput
 
 _S = TypeVar("_S", bound=msgspec.Struct)
 
@@ -39,6 +40,10 @@ _REVISION = re.compile(REVISION_PATTERN)
 _NO_CHECKS: Checks = MappingProxyType({})
 _MAX_QUOTED = 80
 """Maximum number of characters of a caller's text in an error."""
+_MAX_REASON = 300
+"""Maximum number of characters of a decoder's message in an error."""
+MAX_VALUES = 50_000
+"""Maximum number of values in a body that is decoded as a whole: building them blocks the event loop."""
 
 _MOMENT = (
     "must be RFC 3339 with an offset, such as 2026-01-31T12:00:00Z or 2026-01-31T12:00:00%2B01:00 "
@@ -46,52 +51,30 @@ _MOMENT = (
 )
 
 
-def read_body(body: bytes, into: type[_S], checks: Checks = _NO_CHECKS) -> tuple[_S | None, list[FieldError]]:
+def read_body(body: bytes, into: type[_S], checks: Checks = _NO_CHECKS) -> tuple[_S | None, FieldErrors]:
     """The struct in a JSON body, or None and the errors of its fields. Unknown fields are errors."""
     fields, errors = _object(body)
-    return (None, errors) if errors else _read(fields, into, checks)
+    return (None, errors) if errors else read_fields(fields, into, checks)
 
 
 def accept_body(body: bytes, into: type[_S]) -> _S:
     """The struct in a JSON body. Raises InvalidInput with every wrong field."""
     value, errors = read_body(body, into)
     if value is None:
-        raise InvalidInput(tuple(errors))
+        raise InvalidInput(errors)
     return value
 
 
-def read_list_body(
-    body: bytes, into: type[_S], list_field: str, check_length: Callable[[int], object], checks: Checks = _NO_CHECKS
-) -> tuple[_S | None, list[Any], list[FieldError]]:
-    """The struct in a JSON body, and the body's further field `list_field`, an array.
-
-    `check_length` gets the array's length before any element is read, and raises when it is too long. The elements are
-    returned as decoded: read each with `read_element`.
-    """
-    fields, errors = _object(body)
-    if errors:
-        return None, [], errors
-    elements = fields.pop(list_field, None)
-    if isinstance(elements, list):
-        check_length(len(elements))
-    else:
-        detail = "is required" if elements is None else f"must be an array; got {type(elements).__name__}"
-        errors, elements = [FieldError(f"/{list_field}", detail)], []
-    value, further = _read(fields, into, checks, list_field)
-    return value, elements, errors + further
-
-
-def read_element(element: object, into: type[_S], pointer: str) -> tuple[_S | None, list[FieldError]]:
-    """The struct in the array element at `pointer`, or None and the errors of its fields."""
-    if not isinstance(element, dict):
-        return None, [FieldError(pointer, f"must be a JSON object; got {type(element).__name__}")]
-    value, errors = _read(element, into, _NO_CHECKS)
-    return value, [FieldError(pointer + each.pointer, each.detail) for each in errors]
+def read_value(value: object, into: type[_S]) -> tuple[_S | None, FieldErrors]:
+    """The struct in a decoded JSON value, or None and the errors of its fields."""
+    if not isinstance(value, dict):
+        return None, FieldErrors([FieldError("", f"must be a JSON object; got {type(value).__name__}")])
+    return read_fields(value, into, _NO_CHECKS)
 
 
 def read_query(
     query: Iterable[tuple[str, str]], into: type[_S], checks: Checks = _NO_CHECKS, rule: Rule | None = None
-) -> tuple[_S | None, list[FieldError]]:
+) -> tuple[_S | None, FieldErrors]:
     """The struct in a query string's parameters, or None and the errors of the parameters.
 
     Unknown and repeated parameters are errors. A field of type `X | None` may be left out; the text "null" is not None.
@@ -99,17 +82,41 @@ def read_query(
     """
     given = list(query)
     known = [each.encode_name for each in msgspec.structs.fields(into)]
-    errors = [
+    errors = FieldErrors(
         FieldError(f"/{name[:_MAX_QUOTED]}", f"is given {count} times; give it once")
         for name, count in Counter(name for name, _ in given).items()
         if count > 1
-    ]
-    errors += _unknown(dict(given), known, "is not a parameter of this operation")
+    )
+    errors.extend(_unknown(dict(given), known, "is not a parameter of this operation"))
     values, wrong = _values(dict(given), into, checks, _query_value)
-    errors += wrong
+    errors.extend(wrong)
     if rule is not None:
-        errors += rule(values)
-    return (None, errors) if errors else (msgspec.convert(dict(given), into, strict=False), [])
+        errors.extend(rule(values))
+    return (None, errors) if errors else (msgspec.convert(dict(given), into, strict=False), errors)
+
+
+def decode_json(body: bytes) -> Any:
+    """Any JSON value; a byte-order mark before it is ignored (RFC 8259, section 8.1).
+
+    Raises InvalidInput for malformed or deeply nested JSON, and for more values than can be decoded in a few milliseconds.
+    """
+    body = without_bom(body)
+    if sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        raise InvalidInput([FieldError("", f"the body must have at most {MAX_VALUES} values; split the request")])
+    try:
+        return msgspec.json.decode(body)
+    except (ValueError, RecursionError) as error:  # msgspec's errors, and that of JSON nested too deeply
+        raise not_json(error) from None
+
+
+def without_bom(body: bytes) -> bytes:
+    """The body after its byte-order mark, if it has one."""
+    return body.removeprefix(codecs.BOM_UTF8)
+
+
+def not_json(error: Exception) -> InvalidInput:
+    """The error for a body that a decoder refused."""
+    return InvalidInput([FieldError("", f"the body must be JSON: {str(error)[:_MAX_REASON]}")])
 
 
 def parse_revision(text: str) -> int:
@@ -120,27 +127,29 @@ def parse_revision(text: str) -> int:
     return int(text)
 
 
-def _object(body: bytes) -> tuple[dict[str, Any], list[FieldError]]:
+def _object(body: bytes) -> tuple[dict[str, Any], FieldErrors]:
     try:
-        fields = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return {}, [FieldError("", f"the body must be JSON: {error}")]
+        fields = decode_json(body)
+    except InvalidInput as error:
+        return {}, FieldErrors(error.errors)
     if not isinstance(fields, dict):
-        return {}, [FieldError("", f"the body must be a JSON object; got {type(fields).__name__}")]
-    return fields, []
+        return {}, FieldErrors([FieldError("", f"the body must be a JSON object; got {type(fields).__name__}")])
+    return fields, FieldErrors()
 
 
-def _read(
-    fields: Mapping[str, Any], into: type[_S], checks: Checks, list_field: str | None = None
-) -> tuple[_S | None, list[FieldError]]:
-    known = [each.encode_name for each in msgspec.structs.fields(into)] + ([list_field] if list_field else [])
-    errors = _unknown(fields, known, "is not a field of this object") + _values(fields, into, checks, _body_value)[1]
-    return (None, errors) if errors else (msgspec.convert(fields, into), [])
+def read_fields(
+    fields: Mapping[str, Any], into: type[_S], checks: Checks, *further_known: str
+) -> tuple[_S | None, FieldErrors]:
+    """The struct in the fields of a decoded JSON object, or None and their errors."""
+    known = [each.encode_name for each in msgspec.structs.fields(into)] + list(further_known)
+    errors = FieldErrors(_unknown(fields, known, "is not a field of this object"))
+    errors.extend(_values(fields, into, checks, _body_value)[1])
+    return (None, errors) if errors else (msgspec.convert(fields, into), errors)
 
 
-def _unknown(fields: Iterable[str], known: list[str], detail: str) -> list[FieldError]:
+def _unknown(fields: Iterable[str], known: list[str], detail: str) -> Iterable[FieldError]:
     listed = ", ".join(known) or "none"
-    return [FieldError(f"/{name[:_MAX_QUOTED]}", f"{detail}; known: {listed}") for name in fields if name not in known]
+    return (FieldError(f"/{name[:_MAX_QUOTED]}", f"{detail}; known: {listed}") for name in fields if name not in known)
 
 
 def _values(
@@ -156,7 +165,7 @@ def _values(
                 value = convert(fields[name], each.type)
                 checks.get(name, _accept)(value)
             except ValueError as error:  # msgspec's and the checks'
-                errors.append(FieldError(f"/{name}", str(error)))
+                errors.append(FieldError(f"/{name}", str(error)[:_MAX_REASON]))
             else:
                 values[name] = value
         elif each.required:
@@ -165,7 +174,10 @@ def _values(
 
 
 def _body_value(value: Any, into: Any) -> Any:
-    return msgspec.convert(value, into)
+    converted = msgspec.convert(value, into)
+    if isinstance(converted, datetime):
+        _refuse_outside_utc(converted)
+    return converted
 
 
 def _query_value(text: str, into: Any) -> Any:
@@ -185,10 +197,18 @@ def _moment(text: str, into: Any) -> datetime:
     """Strict: otherwise msgspec reads a number as seconds since 1970. Refuses a moment without an equivalent in UTC."""
     try:
         moment: datetime = msgspec.convert(text, into)
-        moment.astimezone(UTC)
-    except (msgspec.ValidationError, OverflowError):
+        _refuse_outside_utc(moment)
+    except ValueError:
         raise ValueError(f"{_MOMENT}; got {text[:_MAX_QUOTED]!r}") from None
     return moment
+
+
+def _refuse_outside_utc(moment: datetime) -> None:
+    """Raises ValueError for a moment whose year in UTC is before 1 or after 9999: no arithmetic can be done with it."""
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must be in the years 1 to 9999 in UTC") from None
 
 
 def _accept(_: object) -> None:

@@ -1,7 +1,7 @@
 """Errors as problem details (RFC 9457): the only place where an exception becomes a status."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from litestar.types import ExceptionHandlersMap, Send
 
 from shared.runtime import correlation
 from shared.runtime.resilience import DependencyUnavailable
-from shared.schemas.validation import FieldError, InvalidInput
+from shared.schemas.validation import MAX_LISTED_ERRORS, FieldError, InvalidInput
 
 CONTENT_TYPE = "application/problem+json"
 _URN = "urn:traffic-manager:problem:"
@@ -22,7 +22,10 @@ _log = structlog.get_logger(__name__)
 
 
 class Problem(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """A problem details object. `errors`: every wrong field of an invalid request."""
+    """A problem details object. `errors`: the wrong fields of an invalid request.
+
+    At most 100 are listed, and fewer when they are long; `total_errors` counts all when some are left out.
+    """
 
     type: str
     title: str
@@ -30,6 +33,7 @@ class Problem(msgspec.Struct, omit_defaults=True, kw_only=True):
     detail: str
     correlation_id: str | None
     errors: list[FieldError] = []
+    total_errors: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,11 @@ _SHARED: Mapping[type[Exception], ProblemType] = {
 }
 MAX_BODY_BYTES = 4 * 1024 * 1024
 BODY_TOO_LARGE = ProblemType(413, "body-too-large", "Request body too large")
+_MAX_DETAIL = 2000
+"""Maximum number of characters of a detail: at most 12 KB as JSON."""
+_MAX_ERRORS_BYTES = 48 * 1024
+"""Maximum size of the listed errors of a problem, as JSON."""
+_MAX_QUOTED_PATH = 200
 _INTERNAL = ProblemType(500, "internal-error", "Internal error")
 
 
@@ -73,46 +82,68 @@ class ProblemHandlers:
         known = self._problem_types
         problem_type = next((known[base] for base in type(error).__mro__ if base in known), None)
         if problem_type is None:
-            _log.error("unexpected error", method=request.method, path=request.url.path, exc_info=error)
+            _log.error("unexpected error", method=request.method, path=request.scope["path"], exc_info=error)
             return problem_response(_INTERNAL, "The service has logged the error under this correlation id.")
         if isinstance(error, DependencyUnavailable):
             # The reason is only logged: it can contain a server's address.
-            _log.warning("dependency unavailable", dependency=error.dependency, reason=error.why, path=request.url.path)
+            _log.warning(
+                "dependency unavailable", dependency=error.dependency, reason=error.why, path=request.scope["path"]
+            )
             detail = f"{error.dependency} does not respond. Try again: repeating the request is safe."
             return problem_response(problem_type, detail)
         # An error's own `retry_after` takes precedence over its problem type's.
         problem_type = replace(problem_type, retry_after=getattr(error, "retry_after", problem_type.retry_after))
-        errors = error.errors if isinstance(error, InvalidInput) else ()
-        return problem_response(problem_type, str(error) or problem_type.title, errors)
+        errors, total = (error.errors, error.total_errors) if isinstance(error, InvalidInput) else ((), None)
+        return problem_response(problem_type, str(error) or problem_type.title, errors, total)
 
 
-def problem_response(problem_type: ProblemType, detail: str, errors: tuple[FieldError, ...] = ()) -> Response[Problem]:
-    """The response with this problem."""
+def problem_response(
+    problem_type: ProblemType, detail: str, errors: Sequence[FieldError] = (), total_errors: int | None = None
+) -> Response[Problem]:
+    """The response with this problem. `total_errors`: the number of errors, where `errors` are not all."""
     return Response(
-        problem_of(problem_type, detail, errors),
+        problem_of(problem_type, detail, errors, total_errors),
         status_code=problem_type.status,
         media_type=CONTENT_TYPE,
         headers=_headers(problem_type),
     )
 
 
-def problem_of(problem_type: ProblemType, detail: str, errors: tuple[FieldError, ...] = ()) -> Problem:
-    """The problem details object, with the current correlation id."""
+def problem_of(
+    problem_type: ProblemType, detail: str, errors: Sequence[FieldError] = (), total_errors: int | None = None
+) -> Problem:
+    """The problem details object, with the current correlation id, and no longer than 64 KB."""
+    listed = list(_listed(errors))
+    total = len(errors) if total_errors is None else total_errors
     return Problem(
         type=_URN + problem_type.slug,
         title=problem_type.title,
         status=problem_type.status,
-        detail=detail,
+        detail=detail[:_MAX_DETAIL],
         correlation_id=correlation.current(),
-        errors=list(errors),
+        errors=listed,
+        total_errors=total if total > len(listed) else None,
     )
 
 
+def _listed(errors: Sequence[FieldError]) -> Iterator[FieldError]:
+    left = _MAX_ERRORS_BYTES
+    for each in errors[:MAX_LISTED_ERRORS]:
+        left -= len(msgspec.json.encode(each))
+        if left < 0:
+            return
+        yield each
+
+
 async def send_problem(
-    send: Send, problem_type: ProblemType, detail: str, headers: Mapping[str, str] | None = None
+    send: Send,
+    problem_type: ProblemType,
+    detail: str,
+    headers: Mapping[str, str] | None = None,
+    errors: Sequence[FieldError] = (),
 ) -> None:
     """Send the same response from a layer before Litestar, with further headers."""
-    body = msgspec.json.encode(problem_of(problem_type, detail))
+    body = msgspec.json.encode(problem_of(problem_type, detail, errors))
     fields = {
         "content-type": CONTENT_TYPE,
         "content-length": str(len(body)),
@@ -135,8 +166,9 @@ def _from_litestar(request: Request[Any, Any, Any], error: HTTPException) -> Res
         detail = "Some parameters are invalid."
         return problem_response(INVALID_INPUT, detail, _parameter_errors(error))
     if isinstance(error, NotFoundException):
+        path = request.scope["path"][:_MAX_QUOTED_PATH]
         problem_type = ProblemType(404, "no-such-path", "Path not found")
-        return problem_response(problem_type, f"This service has no path {request.url.path}. /schema lists its paths.")
+        return problem_response(problem_type, f"This service has no path {path}. /schema lists its paths.")
     if error.status_code == BODY_TOO_LARGE.status:
         return problem_response(BODY_TOO_LARGE, f"The maximum is {MAX_BODY_BYTES} bytes. Split the request.")
     title = error.detail or "Request refused"

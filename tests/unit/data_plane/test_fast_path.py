@@ -35,6 +35,7 @@ _spellings = st.sampled_from(
         lambda path: path[:-1] + f"%{ord(path[-1]):02x}",
         lambda path: path.replace("/resolve", "/%72esolve"),
         lambda path: path.rsplit("/", 1)[0] + "%2F" + path.rsplit("/", 1)[1],
+        lambda path: path.replace("resolve/", "resolve%2f"),
         lambda path: path.upper(),
         lambda path: path + "/explain",
         lambda path: path + "%00",
@@ -70,13 +71,20 @@ def test_active_route_is_answered_as_by_litestar(history: History, headers: list
     assert_same(history, Request(path_of(history.key), headers=encoded_headers(headers, caller)))
 
 
+@pytest.mark.parametrize("caller", ["own", "another tenant's", "anonymous"])
+@pytest.mark.parametrize("tag", ['"1"', '"2"'])
+def test_head_is_answered_as_by_litestar(tag: str, caller: str) -> None:
+    history = History(KEY, ("https://v1", "https://v2"), age=3.0, events_lost=False, draining=False)
+    assert_same(history, Request(PATH, "HEAD", headers=encoded_headers([("if-none-match", tag)], caller)))
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     history=_histories | _active,
     other_key=st.booleans(),
     spelling=_spellings,
     method=st.sampled_from(["GET", "HEAD", "POST", "OPTIONS", "PUT"]),
-    query=st.sampled_from([b"", b"x=1", b"min_revision=0"]),
+    query=st.sampled_from([b"", b"x=1", b"min_revision=0", b"min_revision=0&min_revision=1", b"x=%ff", b"x=\xff"]),
     headers=HEADERS,
     caller=CALLERS,
 )
@@ -102,6 +110,11 @@ def test_any_request_is_answered_as_by_litestar(
         [("host", "localhost"), ("host", "localhost")],
         [("if-none-match", '"1"'), ("if-none-match", '"2"')],
         [("x-min-revision", "2")],
+        [("x-min-revision", "2"), ("x-min-revision", "0")],
+        [("cache-control", "max-stale=0"), ("cache-control", "max-age=0")],
+        [("host", "x:99999")],
+        [("content-encoding", "gzip")],
+        [("idempotency-key", "a"), ("idempotency-key", "a")],
         [("cache-control", "max-age=0")],
     ],
 )

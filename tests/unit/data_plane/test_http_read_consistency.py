@@ -46,6 +46,17 @@ async def test_unmet_max_age_gets_409_with_the_best_staleness_bound(world: World
     assert "up to 4001 ms old" in answer.json()["detail"]
 
 
+async def test_lines_of_cache_control_are_one_list(world: World) -> None:
+    instance = world.instance()
+    async with client_of(instance) as client:
+        await client.get(PATH)
+        world.all_databases(down=True)
+        world.clock.advance(4)
+        lines = [("Cache-Control", "no-cache"), ("Cache-Control", "max-age=60"), ("Cache-Control", "max-age=2")]
+        answer = await client.get(PATH, headers=lines)
+    assert answer.status_code == 409
+
+
 @pytest.mark.parametrize(
     ("header", "max_age"),
     [
@@ -57,6 +68,7 @@ async def test_unmet_max_age_gets_409_with_the_best_staleness_bound(world: World
         ("s-maxage=3", None),
         ("max-age=-1", None),
         ("max-age=1.5", None),
+        ("max-age=60, max-age=1", 1),
     ],
 )
 def test_max_age_is_parsed_as_in_rfc_9111(header: str | None, max_age: float | None) -> None:

@@ -60,7 +60,7 @@ def _first_not_after_last(values: Mapping[str, Any]) -> list[FieldError]:
 def test_query_parameters_become_the_struct() -> None:
     given = [("first", "2"), ("name", "null"), ("since", "2026-01-01T02:00:00+02:00")]
     query, errors = read_query(given, ItemQuery)
-    assert (query, errors) == (ItemQuery(first=2, name="null", since=datetime(2026, 1, 1, tzinfo=UTC)), [])
+    assert (query, list(errors)) == (ItemQuery(first=2, name="null", since=datetime(2026, 1, 1, tzinfo=UTC)), [])
 
 
 def test_every_wrong_query_parameter_is_reported_at_once() -> None:

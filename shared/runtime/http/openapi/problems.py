@@ -15,8 +15,18 @@ from litestar.openapi.spec import (
     Schema,
 )
 
-from shared.runtime.http.problems import BODY_TOO_LARGE, CONTENT_TYPE, DEADLINE_EXCEEDED, Problem, ProblemType
+from shared.runtime.http.problems import (
+    BODY_TOO_LARGE,
+    CONTENT_TYPE,
+    DEADLINE_EXCEEDED,
+    INVALID_INPUT,
+    Problem,
+    ProblemType,
+)
 from shared.runtime.http.request_limits import HEADERS_TOO_LARGE
+from shared.runtime.http.request_syntax import UNSUPPORTED_ENCODING
+
+_OF_ANY_REQUEST = (INVALID_INPUT, HEADERS_TOO_LARGE, UNSUPPORTED_ENCODING, DEADLINE_EXCEEDED)
 
 _PROBLEM = OpenAPIMediaType(schema=Reference(ref=f"#/components/schemas/{Problem.__name__}"))
 _RETRY_AFTER = OpenAPIHeader(
@@ -45,7 +55,7 @@ def document_common_problems(document: OpenAPI, write_problem_types: Sequence[Pr
         if path.startswith("/api/"):
             for operation in _operations(item):
                 of_writes = () if operation is item.get else (BODY_TOO_LARGE, *write_problem_types)
-                for problem_type in (HEADERS_TOO_LARGE, DEADLINE_EXCEEDED, *of_writes):
+                for problem_type in (*_OF_ANY_REQUEST, *of_writes):
                     _document(operation, problem_type)
 
 
