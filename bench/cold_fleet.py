@@ -96,7 +96,7 @@ async def _start_cold(stack: Stack, fleet: Sequence[Server]) -> None:
 async def _write_routes(control_plane: str, admin: Mapping[str, str]) -> list[str]:
     """The routes, and for each one a key that was never created."""
     async with httpx2.AsyncClient(
-        base_url=f"{control_plane}/api/v1/tenants/{TENANT}", headers=admin, timeout=30
+        trust_env=False, base_url=f"{control_plane}/api/v1/tenants/{TENANT}", headers=admin, timeout=30
     ) as http:
         (await http.put("")).raise_for_status()
         for start in range(0, ROUTES, AT_ONCE):

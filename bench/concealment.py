@@ -28,7 +28,7 @@ async def main(requests: int) -> None:
     """Measure both services, print the table."""
     urls = LocalUrls.read(DEFAULT_STATE)
     key = await _prepare(urls)
-    async with httpx2.AsyncClient(timeout=10, headers={"Authorization": f"Bearer {key}"}) as http:
+    async with httpx2.AsyncClient(trust_env=False, timeout=10, headers={"Authorization": f"Bearer {key}"}) as http:
         resolver, control = f"{urls.data_planes[0]}/api/v1/resolve", f"{urls.control_plane}/api/v1/tenants"
         rows = {
             "resolve": await _measure(http, requests, lambda tenant: f"{resolver}/{tenant}/{ROUTE}"),
@@ -41,7 +41,7 @@ async def main(requests: int) -> None:
 
 async def _prepare(urls: LocalUrls) -> str:
     base = f"{urls.control_plane}/api/v1/tenants/"
-    async with httpx2.AsyncClient(base_url=base, timeout=10, headers=urls.admin) as http:
+    async with httpx2.AsyncClient(trust_env=False, base_url=base, timeout=10, headers=urls.admin) as http:
         for tenant in (OWN, OTHERS):
             (await http.put(tenant)).raise_for_status()
         (await http.put(f"{OTHERS}/routes/{ROUTE}", json={"url": "http://others"})).raise_for_status()

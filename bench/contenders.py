@@ -49,7 +49,7 @@ async def until_known(url: str, contender: Contender, key: str) -> None:
     """Wait until the last route is found."""
     path = str(seeded.key(contender.routes - 1)).replace(":", "/")
     async with (
-        httpx2.AsyncClient(timeout=10, headers={"Authorization": f"Bearer {key}"}) as http,
+        httpx2.AsyncClient(trust_env=False, timeout=10, headers={"Authorization": f"Bearer {key}"}) as http,
         asyncio.timeout(FILL_SECONDS),
     ):
         while (await http.get(f"{url}/api/v1/resolve/{path}")).status_code != 200:  # noqa: ASYNC110 - another process fills it
@@ -59,7 +59,7 @@ async def until_known(url: str, contender: Contender, key: str) -> None:
 async def all_are_found(url: str, contender: Contender, key: str) -> None:
     """Request all of its routes at once. Raises RuntimeError if one is not found."""
     body = {"keys": [str(seeded.key(number)) for number in range(contender.routes)]}
-    async with httpx2.AsyncClient(timeout=10, headers={"Authorization": f"Bearer {key}"}) as http:
+    async with httpx2.AsyncClient(trust_env=False, timeout=10, headers={"Authorization": f"Bearer {key}"}) as http:
         answers = (await http.post(f"{url}/api/v1/resolve", json=body)).raise_for_status().json()["answers"]
     results = Counter(each["result"] for each in answers)
     if results != {"found": contender.routes}:

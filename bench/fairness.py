@@ -84,7 +84,7 @@ async def _prepare(services: Services) -> Mapping[str, str]:
     keys = {}
     base = f"{services.control_plane.urls[0]}/api/v1/tenants/"
     admin = {"Authorization": f"Bearer {services.admin_key.text()}"}
-    async with httpx2.AsyncClient(base_url=base, timeout=10, headers=admin) as http:
+    async with httpx2.AsyncClient(trust_env=False, base_url=base, timeout=10, headers=admin) as http:
         for tenant in (*QUIET, NOISY):
             (await http.put(tenant)).raise_for_status()
             made = await http.post(f"{tenant}/access-keys", json={"subject": "bench", "role": "editor"})

@@ -39,7 +39,7 @@ async def main(seconds: float, routes: int, rate: float) -> int:
         for each in instances:
             await each.start()
         base = f"{urls.control_plane}/api/v1/tenants/{TENANT}"
-        async with httpx2.AsyncClient(base_url=base, timeout=10, headers=urls.admin) as control:
+        async with httpx2.AsyncClient(trust_env=False, base_url=base, timeout=10, headers=urls.admin) as control:
             (await control.put("")).raise_for_status()
             addresses = [each.urls[0] for each in instances]
             run = FaultRun(control, addresses, tenant=TENANT, key=urls.admin_key, routes=routes, promise=Promise())

@@ -76,7 +76,7 @@ async def _measure(instance: Server, seconds: int, key: str) -> wrk.Load:
 async def _write_routes(control_plane: str, key: str) -> None:
     admin = {"Authorization": f"Bearer {key}"}
     base = f"{control_plane}/api/v1/tenants/{TENANT}"
-    async with httpx2.AsyncClient(base_url=base, timeout=10, headers=admin) as http:
+    async with httpx2.AsyncClient(trust_env=False, base_url=base, timeout=10, headers=admin) as http:
         (await http.put("")).raise_for_status()
         for number in range(ROUTES):
             path = f"/routes/service-{number}/prod/v1"

@@ -73,7 +73,7 @@ async def main(changes: int) -> None:
     """Run all three and print a line for each."""
     services = Services(open_stack(DEFAULT_STATE), DEFAULT_STATE)
     urls = LocalUrls.read(DEFAULT_STATE)
-    async with httpx2.AsyncClient(timeout=WAIT + 5, headers=urls.admin) as http:
+    async with httpx2.AsyncClient(trust_env=False, timeout=WAIT + 5, headers=urls.admin) as http:
         run = Run(http, urls)
         await run.begin()
         await run.until_live(await run.change())

@@ -53,7 +53,7 @@ def nginx_constant(port: int) -> Iterator[str | None]:
         config.write_text(_NGINX.format(directory=directory, port=port, body=BODY.decode()))
         with _running([program, "-c", str(config), "-e", f"{directory}/log"]):
             url = f"http://127.0.0.1:{port}"
-            _until_answered(lambda: httpx2.get(url))
+            _until_answered(lambda: httpx2.get(url, trust_env=False))
             yield url
 
 
@@ -68,7 +68,10 @@ def etcd_range(port: int, peer_port: int, keys: int) -> Iterator[str | None]:
     with tempfile.TemporaryDirectory() as directory:
         listening = ["--listen-client-urls", url, "--advertise-client-urls", url, "--listen-peer-urls", peer]
         cluster = ["--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}"]
-        with _running([program, "--data-dir", directory, *listening, *cluster]), httpx2.Client(base_url=url) as http:
+        with (
+            _running([program, "--data-dir", directory, *listening, *cluster]),
+            httpx2.Client(trust_env=False, base_url=url) as http,
+        ):
             _until_answered(lambda: http.get("/health"))
             for number in range(keys):
                 pair = {"key": _base64(f"route-{number}".encode()), "value": _base64(BODY)}

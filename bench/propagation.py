@@ -37,7 +37,7 @@ async def main(changes: int) -> None:
     urls = LocalUrls.read(DEFAULT_STATE)
     services = Services(open_stack(DEFAULT_STATE), DEFAULT_STATE)
     console = Console()
-    async with httpx2.AsyncClient(timeout=DEADLINE, headers=urls.admin) as http:
+    async with httpx2.AsyncClient(trust_env=False, timeout=DEADLINE, headers=urls.admin) as http:
         await http.put(f"{urls.control_plane}/api/v1/tenants/{TENANT}")
         await _change_and_wait(http, urls)
         started = datetime.now(UTC)

@@ -65,7 +65,7 @@ class Run:
 async def main(seconds: float) -> None:
     """Run for so many seconds and print one line."""
     urls = LocalUrls.read(DEFAULT_STATE)
-    async with httpx2.AsyncClient(timeout=10, headers=urls.admin) as http:
+    async with httpx2.AsyncClient(trust_env=False, timeout=10, headers=urls.admin) as http:
         (await http.put(f"{urls.control_plane}/api/v1/tenants/{TENANT}")).raise_for_status()
         run = Run(http, urls)
         tasks = [asyncio.create_task(each) for each in (run.write(), *map(run.ask, urls.data_planes))]

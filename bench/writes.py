@@ -74,7 +74,7 @@ async def _prepare(url: str, control_plane: str, key: str) -> None:
     await connection.execute("CREATE TABLE IF NOT EXISTS bench_rows (id bigserial PRIMARY KEY, body text NOT NULL)")
     await connection.close()
     bearer = {"Authorization": f"Bearer {key}"}
-    async with httpx2.AsyncClient(base_url=control_plane, timeout=10, headers=bearer) as http:
+    async with httpx2.AsyncClient(trust_env=False, base_url=control_plane, timeout=10, headers=bearer) as http:
         for number in range(TENANTS):
             (await http.put(f"/api/v1/tenants/{_tenant(number)}")).raise_for_status()
 

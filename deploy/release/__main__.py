@@ -49,7 +49,7 @@ def _dev_secrets(kubectl: Kubectl, _: argparse.Namespace) -> int:
 def _canary_verdict(_: Kubectl, options: argparse.Namespace) -> int:
     """0 promote, 1 abort, 3 too few requests."""
     selector = {"namespace": options.namespace} if options.namespace else {}
-    with httpx2.Client(timeout=_QUERY_SECONDS) as http:
+    with httpx2.Client(timeout=_QUERY_SECONDS, trust_env=options.prometheus.startswith("https://")) as http:
         found = canary.verdict(canary.Prometheus(options.prometheus, http), options.window, selector)
     say(str(found))
     return {True: 0, False: 1, None: 3}[found.promote]

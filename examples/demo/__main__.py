@@ -35,7 +35,7 @@ STEPS = (
 async def run(console: Console) -> None:
     """Run every step. Raises the error of the first step that fails."""
     urls = LocalUrls.read(DEFAULT_STATE)
-    async with httpx2.AsyncClient(timeout=TIMEOUT_SECONDS) as http:
+    async with httpx2.AsyncClient(trust_env=False, timeout=TIMEOUT_SECONDS) as http:
         stage = Stage(DemoClient(urls, http), console)
         for number, step in enumerate(STEPS, start=1):
             console.print(f"\n[bold]{number}. {step.__doc__}[/bold]")

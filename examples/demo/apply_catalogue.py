@@ -53,7 +53,7 @@ async def until_ready(http: httpx2.AsyncClient) -> None:
 async def main(url: str, key: str) -> None:
     """Apply all of it, and say so. `key`: an admin's access key."""
     headers = {"Authorization": f"Bearer {key}"}
-    async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=_SECONDS) as http:
+    async with httpx2.AsyncClient(trust_env=False, base_url=url, headers=headers, timeout=_SECONDS) as http:
         await until_ready(http)
         statuses = await apply(http, key.split("_")[1])
     sys.stdout.write(f"{statuses.total()} routes: {statuses[201]} created, {statuses[200]} kept or reset\n")

@@ -2,13 +2,13 @@
 
 import ipaddress
 import os
-import re
 import socket
 import sys
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -53,8 +53,6 @@ RENAMED_SETTINGS = {
     "TM_WRITE_DEADLINE_SECONDS": "TM_REQUEST_DEADLINE_SECONDS",
 }
 """Old name to new name. Every service refuses to start under an old name, because it would otherwise be ignored."""
-
-_LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost)[:/]")
 
 
 class LogFormat(StrEnum):
@@ -180,11 +178,19 @@ class ServiceSettings(BaseSettings):
             raise ValueError(
                 "needs TM_JWT_ISSUER and TM_JWT_AUDIENCE: without them, tokens issued for other applications would be accepted"
             )
-        if source.startswith("http://") and not _LOOPBACK.match(source):
+        if source.startswith("http://") and not _is_loopback(source):
             raise ValueError(
                 "must be a file or an https URL: over plain http, an attacker on the network could supply the keys"
             )
         return source
+
+
+def _is_loopback(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.username is None and parts.hostname in ("127.0.0.1", "::1", "localhost")
 
 
 _S = TypeVar("_S", bound=ServiceSettings)

@@ -25,7 +25,9 @@ async def a_page(system: System, credential: str, endpoint: str, **changed: str 
     parameters.pop("correlation_id", None)
     sent = {name: value for name, value in parameters.items() if value is not None}
     # A client of its own: that of the system sends the admin's credential.
-    async with httpx2.AsyncClient(timeout=10, headers={"Authorization": f"Bearer {credential}"}) as http:
+    async with httpx2.AsyncClient(
+        trust_env=False, timeout=10, headers={"Authorization": f"Bearer {credential}"}
+    ) as http:
         answer = await http.get(f"{system.audit_url}/api/v1/audit/{path}", params=sent)
     assert answer.status_code == 200, answer.text
     page: dict[str, Any] = answer.json()

@@ -51,7 +51,9 @@ async def resolvers(system: System) -> AsyncIterator[ResolversUnderLoad]:
     try:
         for each in instances:
             await each.start()
-        async with httpx2.AsyncClient(base_url=base, timeout=10, headers=system.http.headers) as control:
+        async with httpx2.AsyncClient(
+            trust_env=False, base_url=base, timeout=10, headers=system.http.headers
+        ) as control:
             urls = [each.urls[0] for each in instances]
             run = FaultRun(
                 control,

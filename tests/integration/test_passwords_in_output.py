@@ -54,7 +54,7 @@ async def _serving(service: str, log: Path, log_format: str) -> AsyncIterator[ht
             env=_environment({"TM_HTTP_PORT": str(port), "TM_LOG_FORMAT": log_format}),
         )
     try:
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=5) as client:
+        async with httpx2.AsyncClient(trust_env=False, base_url=f"http://127.0.0.1:{port}", timeout=5) as client:
             yield client
     finally:
         process.terminate()

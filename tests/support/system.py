@@ -124,7 +124,7 @@ async def running(stack: Stack, state: Path) -> AsyncIterator[System]:
     try:
         await services.start()
         admin = {"Authorization": f"Bearer {services.admin_key.text()}"}
-        async with httpx2.AsyncClient(timeout=10, headers=admin) as http:
+        async with httpx2.AsyncClient(trust_env=False, timeout=10, headers=admin) as http:
             yield System(services, stack, StateDirectory(state), http)
     finally:
         await services.stop()

@@ -51,7 +51,7 @@ class JwksRefresher:
         try:
             async with asyncio.timeout(FETCH_SECONDS):
                 self._verifier.use(await self._fetch())
-        except (httpx2.HTTPError, OSError, TimeoutError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever a source contains, the earlier keys stay in use
             why = f"{type(error).__name__}: {error}"
             self._notes[_NOTE] = f"the issuer's keys were not renewed: {why}"
             _log.warning("the keys that JWTs are verified with were not renewed", source=self._source, why=why)
@@ -61,7 +61,12 @@ class JwksRefresher:
     async def _fetch(self) -> bytes:
         if not self._source.startswith(("http://", "https://")):
             return await asyncio.to_thread(Path(self._source).read_bytes)
-        async with httpx2.AsyncClient() as http, http.stream("GET", self._source) as response:
+        # Over plain http, which is accepted on loopback only, a proxy or the target of a redirect could supply the keys.
+        is_authenticated = self._source.startswith("https://")
+        async with (
+            httpx2.AsyncClient(trust_env=is_authenticated, follow_redirects=False) as http,
+            http.stream("GET", self._source) as response,
+        ):
             response.raise_for_status()
             content = b""
             async for chunk in response.aiter_bytes():

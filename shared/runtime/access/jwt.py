@@ -53,9 +53,9 @@ class JwtVerifier:
         """Verify with the keys of this JSON Web Key Set from now on. Raises ValueError when it has no usable key."""
         try:
             fetched = PyJWKSet.from_json(key_set.decode()).keys
-        except (jwt.PyJWTError, ValueError, TypeError, AttributeError) as error:
-            raise ValueError(f"not a JSON Web Key Set: {error}") from error
-        keys = {each.key_id: each for each in fetched if each.key_id and _verifies(each)}
+            keys = {each.key_id: each for each in fetched if each.key_id and _verifies(each)}
+        except Exception as error:  # the libraries raise errors of many types for a malformed set
+            raise ValueError(f"not a JSON Web Key Set: {type(error).__name__}: {error}") from error
         if not keys:
             raise ValueError("no key in the set has a `kid` and an asymmetric type, and is for signatures")
         self._keys = keys

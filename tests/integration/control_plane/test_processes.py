@@ -55,7 +55,7 @@ async def _started(database: Database, stack: Stack) -> AsyncIterator[Running]:
         stdout=DEVNULL,
         start_new_session=True,
     )
-    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=5) as client:
+    async with httpx2.AsyncClient(trust_env=False, base_url=f"http://127.0.0.1:{port}/api/v1", timeout=5) as client:
         running = Running(process, client)
         try:
             await eventually(running.answers)

@@ -6,6 +6,8 @@ import hashlib
 import hmac
 import json
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +211,86 @@ async def test_invalid_key_set_leaves_the_keys_unchanged(tmp_path: Path, access:
     await eventually(lambda: _has(notes))
     refreshing.cancel()
     assert isinstance(access.check(signed(claims())), Principal)
+
+
+@asynccontextmanager
+async def _responding(response: bytes) -> AsyncIterator[tuple[str, list[bytes]]]:
+    """A server on loopback that answers everything alike: its address, and the requests that it got."""
+    requests: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        requests.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(response)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", requests
+    finally:
+        server.close()
+
+
+def _key_set_response(key_set: bytes) -> bytes:
+    return f"HTTP/1.1 200 OK\r\nContent-Length: {len(key_set)}\r\nConnection: close\r\n\r\n".encode() + key_set
+
+
+async def test_key_set_on_loopback_is_not_fetched_through_a_proxy(
+    access: AccessFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert access.tokens is not None
+    before = access.tokens.version
+    async with _responding(_key_set_response(JWKS)) as (issuer, _), _responding(b"") as (proxy, seen_by_proxy):
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy)
+        refreshing = asyncio.create_task(JwksRefresher(f"{issuer}/jwks", access.tokens, notes={}).run())
+        await eventually(lambda: _is_newer(access, before))
+        refreshing.cancel()
+    assert seen_by_proxy == []
+
+
+async def test_redirect_of_a_key_set_is_not_followed(access: AccessFixture) -> None:
+    assert access.tokens is not None
+    notes: dict[str, str] = {}
+    async with _responding(_key_set_response(JWKS)) as (target, seen_by_target):
+        moved = f"HTTP/1.1 302 Found\r\nLocation: {target}/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        async with _responding(moved.encode()) as (issuer, _):
+            refreshing = asyncio.create_task(JwksRefresher(f"{issuer}/jwks", access.tokens, notes=notes).run())
+            await eventually(lambda: _has(notes))
+            refreshing.cancel()
+    assert (seen_by_target, "302" in notes["jwks"]) == ([], True)
+
+
+@pytest.mark.parametrize(
+    "key_set",
+    [
+        b"[" * 100_000,
+        b'{"keys":' + b'[{"a":' * 50_000,
+        b'{"keys":[{"kty":"RSA","kid":"a","n":1,"e":[]}]}',
+        b'{"keys":[{"kty":"RSA","kid":["a"],"n":"AQAB","e":"AQAB"}]}',
+        b'{"keys":{"a":1}}',
+        b'{"keys":[null,5]}',
+        b'"keys"',
+        b"\xff",
+    ],
+)
+def test_odd_key_set_raises_value_error_only(key_set: bytes, access: AccessFixture) -> None:
+    assert access.tokens is not None
+    with pytest.raises(ValueError, match=r"JSON Web Key Set|no key"):
+        access.tokens.use(key_set)
+    assert isinstance(access.check(signed(claims())), Principal)
+
+
+@pytest.mark.parametrize(
+    "source", ["http://[::1", "https://a:b/", "http://127.0.0.1:99999/", "/no/such/file", "\0", "/"]
+)
+async def test_odd_source_of_keys_does_not_end_the_refresh(source: str, access: AccessFixture) -> None:
+    assert access.tokens is not None
+    notes: dict[str, str] = {}
+    refreshing = asyncio.create_task(JwksRefresher(source, access.tokens, notes=notes).run())
+    await eventually(lambda: _has(notes))
+    assert not refreshing.done()
+    refreshing.cancel()
 
 
 async def _is_newer(access: AccessFixture, version: int) -> bool:

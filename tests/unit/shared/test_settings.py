@@ -38,6 +38,28 @@ def test_old_names_and_wrong_values_are_reported_together(
     assert [line.split(":")[0].strip() for line in lines[1:]] == ["TM_REQUESTS_AT_ONCE", "TM_HTTP_PORT"]
 
 
+@pytest.mark.parametrize(
+    ("source", "is_accepted"),
+    [
+        ("http://127.0.0.1:8080/jwks", True),
+        ("http://localhost/jwks", True),
+        ("http://[::1]:8080/jwks", True),
+        ("https://id.example.com/jwks", True),
+        ("http://localhost:80@id.example.com/jwks", False),
+        ("http://127.0.0.1.example.com/jwks", False),
+        ("http://[::1", False),
+        ("http://id.example.com/jwks", False),
+    ],
+)
+def test_key_set_over_plain_http_is_accepted_from_loopback_only(source: str, is_accepted: bool) -> None:
+    given = {"jwt_issuer": "a", "jwt_audience": "b", "jwt_jwks": source}
+    if is_accepted:
+        assert ControlPlaneSettings.model_validate(given).jwt_jwks == source
+    else:
+        with pytest.raises(ValueError, match="must be a file or an https URL"):
+            ControlPlaneSettings.model_validate(given)
+
+
 def test_new_names_of_renamed_settings_exist() -> None:
     existing = {f"TM_{name.upper()}" for service in SERVICES for name in service.model_fields}
     assert set(RENAMED_SETTINGS.values()) <= existing
