@@ -248,3 +248,13 @@ class TooManyWaiting(Exception):
         super().__init__(
             f"{waiting} propagation calls are already waiting in this process. Retry without `wait`, or later."
         )
+
+
+class TooManyWaitingOfTenant(Exception):
+    """The tenant's propagation calls hold their share of the places for waiting calls; the rest is for other tenants."""
+
+    def __init__(self, tenant: str, waiting: int) -> None:
+        super().__init__(
+            f"{waiting} propagation calls for tenant {tenant} are already waiting in this process, as many as one tenant may "
+            "have now. Retry without `wait`, or later."
+        )

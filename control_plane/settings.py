@@ -67,7 +67,10 @@ class ControlPlaneSettings(ServiceSettings):
         description="Maximum seconds that a propagation request waits for a change set to be live; a longer `wait` is cut to it.",
     )
     max_concurrent_propagation_waits: int = Field(
-        default=200, ge=1, description="Propagation requests waiting in one worker process; 503 above it."
+        default=200,
+        ge=1,
+        description="Propagation requests waiting in one worker process; 503 above it. One tenant has at most nine times as many "
+        "as are free; 429 above that.",
     )
     relay_poll_seconds: float = Field(
         default=0.5, gt=0, le=5, description="Seconds between the relay's polls of the outbox when no write wakes it."

@@ -90,7 +90,8 @@ class DataPlaneSettings(ServiceSettings):
     watch_clients_per_tenant: int | None = Field(
         default=None,
         ge=0,
-        description="Maximum number of open watches of one tenant; 429 above it. Unset: nine tenths of TM_WATCH_CLIENTS.",
+        description="Maximum number of open watches of one tenant; 429 above it. Unset: nine tenths of TM_WATCH_CLIENTS. "
+        "In any case a tenant has at most nine times as many as are free, so that every other tenant finds a place.",
     )
     change_log_changes: int = Field(
         default=20_000,

@@ -6,10 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from control_plane.domain.propagation import Propagation, Publication, propagation_of
-from control_plane.errors import PropagationUnknown, TooManyWaiting
+from control_plane.errors import PropagationUnknown, TooManyWaiting, TooManyWaitingOfTenant
 from control_plane.ports.propagation import Publications
 from control_plane.service.resolver_monitor import ResolverMonitor
 from shared.runtime.clock import Clock
+from shared.runtime.fair_places import FairPlaces
 
 CHECK_SECONDS = 0.5
 """Longest pause between two checks without a report: a process becomes gone by its silence."""
@@ -45,7 +46,7 @@ class PropagationService:
         self._limits = limits
         self._is_draining = is_draining
         self._clock = clock
-        self._waiting = 0
+        self._places = FairPlaces(limits.max_concurrent)
 
     def max_wait_seconds(self, requested_seconds: float) -> float:
         """The longest wait of a call that requests this wait."""
@@ -54,10 +55,10 @@ class PropagationService:
     async def propagation(self, tenant: str, revision: int, wait_seconds: float) -> Propagation:
         """The progress of every resolver process, as soon as the change set is live everywhere or the wait is over.
 
-        Raises PropagationUnknown, TooManyWaiting, and what the Publications port raises.
+        Raises PropagationUnknown, TooManyWaiting, TooManyWaitingOfTenant, and what the Publications port raises.
         """
         until = self._clock.monotonic() + self.max_wait_seconds(wait_seconds)
-        with self._waiting_slot(wait_seconds):
+        with self._waiting_slot(tenant, wait_seconds):
             return await self._check_until(until, tenant, revision)
 
     async def _check_until(self, until: float, tenant: str, revision: int) -> Propagation:
@@ -89,11 +90,16 @@ class PropagationService:
             return await self._publications.get(tenant, revision)
 
     @contextmanager
-    def _waiting_slot(self, wait_seconds: float) -> Iterator[None]:
-        if wait_seconds > 0 and self._waiting >= self._limits.max_concurrent:
-            raise TooManyWaiting(self._waiting)
-        self._waiting += wait_seconds > 0
+    def _waiting_slot(self, tenant: str, wait_seconds: float) -> Iterator[None]:
+        if wait_seconds <= 0:
+            yield
+            return
+        if self._places.is_full:
+            raise TooManyWaiting(self._places.taken)
+        if not self._places.may_enter(tenant):
+            raise TooManyWaitingOfTenant(tenant, self._places.held(tenant))
+        self._places.enter(tenant)
         try:
             yield
         finally:
-            self._waiting -= wait_seconds > 0
+            self._places.leave(tenant)

@@ -20,6 +20,7 @@ from control_plane.errors import (
     TooManyChanges,
     TooManyRoutes,
     TooManyWaiting,
+    TooManyWaitingOfTenant,
     TooManyWrites,
 )
 from shared.runtime.http.authentication import Connection
@@ -45,6 +46,7 @@ PROBLEM_TYPES: dict[type[Exception], ProblemType] = {
     RecordedResponsesFull: ProblemType(429, "recorded-responses-full", "Too many recorded responses", 3600),
     TenantBusy: ProblemType(503, "tenant-busy", "Tenant busy", 1),
     PropagationUnknown: ProblemType(503, "propagation-unknown", "Propagation unknown", 1),
+    TooManyWaitingOfTenant: ProblemType(429, "too-many-waiting", "Too many waiting requests", 1),
     TooManyWaiting: ProblemType(503, "too-many-waiting", "Too many waiting requests", 1),
 }
 

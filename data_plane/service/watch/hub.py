@@ -1,7 +1,5 @@
 """Opens and closes watch subscriptions."""
 
-from collections import Counter
-
 from data_plane.domain.close_reason import CloseReason
 from data_plane.domain.remote_clock import UNPROVEN, PrimaryTime
 from data_plane.domain.stream_coverage import StreamCoverage
@@ -11,6 +9,7 @@ from data_plane.service.watch.change_log import ChangeLogs
 from data_plane.service.watch.encoded_snapshots import EncodedSnapshot
 from data_plane.service.watch.subscription import Subscription
 from data_plane.service.watch.tenant_snapshot import TenantSnapshots
+from shared.runtime.fair_places import FairPlaces
 from shared.runtime.metrics import Metrics
 
 
@@ -30,10 +29,9 @@ class WatchHub:
         self._snapshots = snapshots
         self._change_logs = change_logs
         self._stream_coverage = stream_coverage
-        self._limit = limit
         self._limit_per_tenant = limit_per_tenant
         self._open: set[Subscription] = set()
-        self._count_by_tenant: Counter[str] = Counter()
+        self._places = FairPlaces(limit)
         self._is_draining = False
         closed = metrics.counter("tm_watch_closed_total")
         self._closed = {reason: closed.labels(reason.value) for reason in CloseReason}
@@ -77,10 +75,13 @@ class WatchHub:
     def _check_limits(self, tenant: str) -> None:
         if self._is_draining:
             raise WatchUnavailable("This instance is shutting down; try again to reach another one.")
-        if len(self._open) >= self._limit:
-            raise WatchUnavailable(f"This instance has {self._limit} watchers, its limit; try another instance.")
-        if self._count_by_tenant[tenant] >= self._limit_per_tenant:
-            raise TooManyWatchers(tenant, self._limit_per_tenant)
+        if self._places.is_full:
+            raise WatchUnavailable(
+                f"This instance has {self._places.places} watchers, its limit; try another instance."
+            )
+        held = self._places.held(tenant)
+        if held >= self._limit_per_tenant or not self._places.may_enter(tenant):
+            raise TooManyWatchers(tenant, held)
 
     def _subscribe(
         self, tenant: str, revision: int, proven_at: PrimaryTime, change_log: TenantChangeLog
@@ -96,12 +97,10 @@ class WatchHub:
             on_end=self._note_end,
         )
         self._open.add(subscription)
-        self._count_by_tenant[tenant] += 1
+        self._places.enter(tenant)
         return subscription
 
     def _note_end(self, subscription: Subscription, reason: CloseReason) -> None:
         self._open.discard(subscription)
-        self._count_by_tenant[subscription.tenant] -= 1
-        if not self._count_by_tenant[subscription.tenant]:
-            del self._count_by_tenant[subscription.tenant]
+        self._places.leave(subscription.tenant)
         self._closed[reason].inc()

@@ -180,3 +180,24 @@ async def test_wait_is_limited_by_the_setting(client: httpx2.AsyncClient, report
     reports.report("a", 1)
     async with asyncio.timeout(LONG / 2):
         assert states(await client.get(CHANGE, params={"wait": 3600})) == {"a": "lagging"}
+
+
+class TestPlacesOfTenants:
+    """Waiting places that one tenant fills."""
+
+    @pytest.fixture
+    def settings(self) -> ControlPlaneSettings:
+        return ControlPlaneSettings(propagation_wait_seconds=LONG, max_concurrent_propagation_waits=20)
+
+    async def test_tenant_that_fills_its_waiting_places_leaves_some_to_others(
+        self, client: httpx2.AsyncClient, publications: FakePublications
+    ) -> None:
+        tasks = [await waiting(client, publications) for _ in range(18)]
+        refused = await client.get(CHANGE, params={"wait": LONG})
+        assert (refused.status_code, refused.headers["Retry-After"]) == (429, "1")
+        assert refused.json()["type"] == "urn:traffic-manager:problem:too-many-waiting"
+        assert (await client.get(CHANGE)).status_code == 200
+        other = await client.get("/tenants/team-b/changes/1/propagation", params={"wait": LONG})
+        assert other.status_code == 404
+        for task in tasks:
+            task.cancel()

@@ -8,7 +8,7 @@ import pytest
 
 from data_plane.domain.close_reason import CloseReason
 from data_plane.errors import NoSuchTenant, RevisionGone, TooManyWatchers, WatchUnavailable
-from tests.fakes.data_plane_world import World
+from tests.fakes.data_plane_world import KEY, World
 from tests.support.watch_steps import OTHER, begin, change, ending_of, given, resume
 
 
@@ -107,6 +107,21 @@ async def test_watches_of_one_tenant_leave_slots_for_others(world: World) -> Non
     await resume(instance, 1)
     with pytest.raises(TooManyWatchers):
         await begin(instance)
+
+
+async def test_tenants_that_fill_their_share_of_the_watches_leave_places_to_others(world: World) -> None:
+    instance = world.instance(watch_clients=100, watch_clients_per_tenant=100)
+    await change(world, instance)
+    world.tenant_primary.empty_tenants |= {OTHER.tenant, "team-c"}
+    counts = []
+    for tenant in (KEY.tenant, OTHER.tenant, "team-c"):
+        count = 0
+        with contextlib.suppress(TooManyWatchers, WatchUnavailable):
+            while True:
+                await begin(instance, tenant)
+                count += 1
+        counts.append(count)
+    assert counts == [90, 9, 1]
 
 
 async def test_tenant_limit_holds_for_watches_that_open_at_once(world: World) -> None:
