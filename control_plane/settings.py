@@ -84,6 +84,13 @@ class ControlPlaneSettings(ServiceSettings):
         le=60,
         description="Seconds that the relay has to finish its current batch when the service stops.",
     )
+    rotation_grace_hours: float = Field(
+        default=24.0,
+        ge=0,
+        le=30 * 24,
+        description="Hours for which the secret before a rotation of an access key stays valid, when the request has no "
+        "`grace_seconds`.",
+    )
     outbox_retention_hours: float = Field(
         default=24.0, gt=0, description="Hours that published rows stay in the outbox, with their Kafka offsets."
     )

@@ -176,7 +176,12 @@ def _handlers(
         metrics=metrics,
     )
     keys = AccessKeyService(
-        ports.access_keys, access.keyring, ports.revocations, on_commit=wake, deadline_seconds=deadline
+        ports.access_keys,
+        access.keyring,
+        ports.revocations,
+        on_commit=wake,
+        deadline_seconds=deadline,
+        default_grace=timedelta(hours=settings.rotation_grace_hours),
     )
     propagation = PropagationService(
         ports.publications,

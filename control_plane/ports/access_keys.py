@@ -27,17 +27,17 @@ class AccessKeys(Protocol):
         tenant: str | None,
         key_id: str,
         sha256: str,
-        grace: timedelta | None,
+        grace: timedelta,
         idempotency_key: IdempotencyKey[StoredKey] | None = None,
     ) -> StoredKey:
-        """Add a secret; the one before it stays valid for `grace` (None: until the next rotation).
+        """Add a secret; the one before it stays valid for `grace`, but not beyond the next rotation.
 
         Raises NoSuchKey, also for a revoked or expired key; RequestRepeated and KeyReused as `create` does.
         """
         ...
 
     async def revoke(self, tenant: str | None, key_id: str) -> None:
-        """End the key for good. Raises NoSuchKey, also for a revoked key."""
+        """End the key for good, or tell the services again that it has ended. Raises NoSuchKey."""
         ...
 
     async def changed_since(self, since: datetime | None) -> ChangedKeys:

@@ -36,8 +36,11 @@ class AccessKeyService:
         *,
         on_commit: Callable[[], None],
         deadline_seconds: float,
+        default_grace: timedelta,
     ) -> None:
-        """`keyring` gets every change at once. `on_commit` is called after every committed change.
+        """`default_grace`: how long the secret before a rotation stays valid when the request does not say.
+
+        `keyring` gets every change at once. `on_commit` is called after every committed change.
 
         A revocation is published to `events` at once and again by the relay, since PostgreSQL may fail before the relay
         reads it.
@@ -47,6 +50,7 @@ class AccessKeyService:
         self._events = events
         self._on_commit = on_commit
         self.deadline_seconds = deadline_seconds
+        self._default_grace = default_grace
 
     async def create(
         self,
@@ -79,11 +83,12 @@ class AccessKeyService:
         by: str,
         idempotency_key: IdempotencyKey[StoredKey] | None = None,
     ) -> tuple[StoredKey, AccessKey]:
-        """A second secret for the key; the older one stays valid for `grace`, or until the next rotation.
+        """A second secret for the key; the older one stays valid for `grace` (None: the default), until the next rotation.
 
         Raises NoSuchKey, also for an expired key, NoSuchTenant, RequestRepeated and KeyReused.
         """
         secret = AccessKey.new(key_id)
+        grace = self._default_grace if grace is None else grace
         async with asyncio.timeout(self.deadline_seconds):
             stored = await self._keys.rotate(tenant, key_id, secret.sha256, grace, idempotency_key)
         self._apply(stored)
@@ -91,7 +96,7 @@ class AccessKeyService:
         return stored, secret
 
     async def revoke(self, tenant: str | None, key_id: str, by: str) -> None:
-        """End the key for good. Raises NoSuchKey, NoSuchTenant."""
+        """End the key for good; a revoked key once more, because an old record of it may have come back. Raises NoSuchKey."""
         async with asyncio.timeout(self.deadline_seconds):
             await self._keys.revoke(tenant, key_id)
         if self._keyring is not None:

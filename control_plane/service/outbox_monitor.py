@@ -26,7 +26,7 @@ class OutboxMonitor:
         try:
             backlog = await self._outbox.backlog()
         except DependencyUnavailable as error:
-            self._notes["outbox"] = f"unknown: {error}"
+            self._notes["outbox"] = f"unknown: {error.dependency} is not answering"
             raise
         self._unsent.set(backlog.unsent)
         self._oldest.set(backlog.oldest_seconds)

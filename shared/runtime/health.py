@@ -13,13 +13,16 @@ class DependencyHealth:
     required: bool
     up: bool | None = None
     detail: str = "not used yet"
+    """Public: readiness shows it to every caller."""
+    reason: str = ""
+    """For logs and operators: why the dependency is down, with the addresses and names in a driver's message."""
 
     def mark_up(self) -> None:
-        self.up, self.detail = True, "answering"
+        self.up, self.detail, self.reason = True, "answering", ""
 
-    def mark_down(self, why: str) -> None:
-        """`why` is public: readiness shows it, without the passwords that a driver's message may hold."""
-        self.up, self.detail = False, redact(why)
+    def mark_down(self, reason: str) -> None:
+        """Readiness says only that the dependency is down; the caller logs the reason."""
+        self.up, self.detail, self.reason = False, "not answering; the log says why", redact(reason)
 
 
 @dataclass

@@ -10,10 +10,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from enum import IntEnum
 
+import structlog
+
 from shared.runtime.clock import Clock
 from shared.runtime.health import DependencyHealth
 from shared.runtime.metrics import Metrics
 from shared.runtime.redaction import redact
+
+_log = structlog.get_logger(__name__)
 
 WINDOW = 20
 FAILURE_RATIO = 0.5
@@ -168,7 +172,7 @@ class Guard:
 
     def _refused(self) -> DependencyUnavailable:
         self._counted["rejected"].inc()
-        return DependencyUnavailable(self.name, f"not called: {self._health.detail}")
+        return DependencyUnavailable(self.name, f"not called: {self._health.reason or self._health.detail}")
 
     def _overloaded(self, limit: float) -> DependencyUnavailable:
         # Not a failure: if the breaker opened under load, all of this dependency's load would move to the others.
@@ -185,6 +189,8 @@ class Guard:
 
     def _record_failure(self, outcome: str, why: str) -> DependencyUnavailable:
         self._breaker.record(ok=False)
+        if self._health.up is not False:
+            _log.warning("dependency is down", dependency=self.name, why=redact(why))
         self._health.mark_down(why)
         self._counted[outcome].inc()
         return DependencyUnavailable(self.name, why)

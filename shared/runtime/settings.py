@@ -133,6 +133,18 @@ class ServiceSettings(BaseSettings):
     access: Literal["on", "off"] = Field(
         default="on", description="`off` allows every request, under the name in `X-Actor`. For development only."
     )
+    access_off_for_all: bool = Field(
+        default=False,
+        validate_default=True,
+        description="`true` lets TM_ACCESS=off listen on other addresses than loopback: everybody who reaches the port may "
+        "then do everything.",
+    )
+    key_snapshot_max_age_hours: float = Field(
+        default=168.0, gt=0, description="Greatest age, in hours, at which a service starts from its key snapshot."
+    )
+    key_snapshot_privileged_max_age_hours: float = Field(
+        default=24.0, gt=0, description="The same for the keys of admins and editors, which can change something."
+    )
     jwt_issuer: str | None = Field(default=None, description="Required `iss` of JWTs. Mandatory with TM_JWT_JWKS.")
     jwt_audience: str | None = Field(default=None, description="Required `aud` of JWTs. Mandatory with TM_JWT_JWKS.")
     jwt_jwks: str | None = Field(
@@ -159,6 +171,17 @@ class ServiceSettings(BaseSettings):
             return str(ipaddress.ip_address(host))
         except ValueError:
             raise ValueError("must be an IP address, such as 127.0.0.1, 0.0.0.0 or ::, or localhost") from None
+
+    @field_validator("access_off_for_all")
+    @classmethod
+    def _is_meant(cls, for_all: bool, others: ValidationInfo) -> bool:
+        host = str(others.data.get("http_host", "127.0.0.1"))
+        if others.data.get("access") == "off" and not for_all and not ipaddress.ip_address(host).is_loopback:
+            raise ValueError(
+                f"TM_ACCESS=off with TM_HTTP_HOST={host} would let everybody who reaches the port do everything: "
+                "listen on 127.0.0.1, set TM_ACCESS=on, or set this to true if that is meant"
+            )
+        return for_all
 
     _split_algorithms = field_validator("jwt_algorithms", mode="before")(split_commas)
 

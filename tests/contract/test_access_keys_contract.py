@@ -20,6 +20,9 @@ from tests.fakes.control_plane_registry import FakeRegistry, FakeTenants
 from tests.support.control_plane import open_primary
 from tests.support.postgres import Database
 
+DAY = timedelta(days=1)
+
+
 TENANTS = ("team-a", "team-b")
 
 
@@ -67,8 +70,8 @@ async def test_rotated_key_keeps_only_its_two_newest_secrets(keys: AccessKeys) -
     assert second.rotated_at is not None
     assert second.older_until is not None
     assert timedelta(minutes=59) < second.older_until - second.rotated_at < timedelta(minutes=61)
-    third = await keys.rotate("team-a", first.key_id, AccessKey.new().sha256, None)
-    assert (third.version, third.older_sha256, third.older_until) == (3, second.sha256, None)
+    third = await keys.rotate("team-a", first.key_id, AccessKey.new().sha256, DAY)
+    assert (third.version, third.older_sha256) == (3, second.sha256)
 
 
 async def test_revoked_key_is_listed_but_cannot_be_changed(keys: AccessKeys) -> None:
@@ -77,15 +80,21 @@ async def test_revoked_key_is_listed_but_cannot_be_changed(keys: AccessKeys) -> 
     (listed,) = await keys.page("team-a", None, 10)
     assert (listed.version, listed.revoked_at is not None) == (2, True)
     with pytest.raises(NoSuchKey):
-        await keys.revoke("team-a", made.key_id)
-    with pytest.raises(NoSuchKey):
-        await keys.rotate("team-a", made.key_id, AccessKey.new().sha256, None)
+        await keys.rotate("team-a", made.key_id, AccessKey.new().sha256, DAY)
+
+
+async def test_key_can_be_revoked_again_and_stays_as_it_was(keys: AccessKeys) -> None:
+    made = await keys.create(_new())
+    await keys.revoke("team-a", made.key_id)
+    first = await keys.page("team-a", None, 10)
+    await keys.revoke("team-a", made.key_id)
+    assert await keys.page("team-a", None, 10) == first
 
 
 async def test_expired_key_cannot_be_rotated_but_can_be_revoked(keys: AccessKeys) -> None:
     made = await keys.create(_new(expires_at=datetime(2026, 1, 1, tzinfo=UTC)))
     with pytest.raises(NoSuchKey):
-        await keys.rotate("team-a", made.key_id, AccessKey.new().sha256, None)
+        await keys.rotate("team-a", made.key_id, AccessKey.new().sha256, DAY)
     assert await keys.page("team-a", None, 10) == [made]
     await keys.revoke("team-a", made.key_id)
 
@@ -102,9 +111,9 @@ async def test_repeated_idempotency_key_yields_the_recorded_response(keys: Acces
     assert [each.key_id for each in await keys.page(tenant, None, 10)] == [made.key_id]
 
     rotation: IdempotencyKey[StoredKey] = IdempotencyKey("k2", b"rotate", lambda _: RecordedResponse(200, {}, b""))
-    rotated = await keys.rotate(tenant, made.key_id, AccessKey.new().sha256, None, rotation)
+    rotated = await keys.rotate(tenant, made.key_id, AccessKey.new().sha256, DAY, rotation)
     with pytest.raises(RequestRepeated):
-        await keys.rotate(tenant, made.key_id, AccessKey.new().sha256, None, rotation)
+        await keys.rotate(tenant, made.key_id, AccessKey.new().sha256, DAY, rotation)
     assert await keys.page(tenant, None, 10) == [rotated]
     with pytest.raises(KeyReused):
         await keys.create(_new(tenant), IdempotencyKey("k2", b"another", idempotency_key.make_response))
@@ -143,7 +152,7 @@ async def test_key_of_another_tenant_does_not_exist(keys: AccessKeys) -> None:
         with pytest.raises(NoSuchKey):
             await keys.revoke(tenant, theirs.key_id)
         with pytest.raises(NoSuchKey):
-            await keys.rotate(tenant, theirs.key_id, AccessKey.new().sha256, None)
+            await keys.rotate(tenant, theirs.key_id, AccessKey.new().sha256, DAY)
 
 
 async def test_unknown_tenant_cannot_list_or_create_keys(keys: AccessKeys) -> None:

@@ -169,7 +169,7 @@ async def test_database_without_tables_is_unavailable(empty_database: Database) 
 
 
 async def _detail_has(health: DependencyHealth, word: str) -> bool:
-    return word in health.detail
+    return word in health.reason
 
 
 async def _is_available(source: RouteSource, key: RouteKey) -> bool:

@@ -48,21 +48,22 @@ class FakeAccessKeys:
         tenant: str | None,
         key_id: str,
         sha256: str,
-        grace: timedelta | None,
+        grace: timedelta,
         idempotency_key: IdempotencyKey[StoredKey] | None = None,
     ) -> StoredKey:
         self._refuse_repeated(tenant, idempotency_key)
         now, key = self._begin(tenant, known=False), self._live(tenant, key_id)
         if key.expires_at is not None and key.expires_at <= now:
             raise NoSuchKey(key_id)
-        until = None if grace is None else now + grace
+        until = now + grace
         newer = replace(key, version=key.version + 1, sha256=sha256, rotated_at=now)
         self.keys[key_id] = replace(newer, older_sha256=key.sha256, older_until=until)
         return self._recorded(self.keys[key_id], idempotency_key)
 
     async def revoke(self, tenant: str | None, key_id: str) -> None:
-        now, key = self._begin(tenant, known=False), self._live(tenant, key_id)
-        self.keys[key_id] = replace(key, version=key.version + 1, revoked_at=now)
+        now, key = self._begin(tenant, known=False), self._of(tenant, key_id)
+        if key.revoked_at is None:
+            self.keys[key_id] = replace(key, version=key.version + 1, revoked_at=now)
 
     async def changed_since(self, since: datetime | None) -> ChangedKeys:
         now = self.registry.begin()
@@ -92,8 +93,14 @@ class FakeAccessKeys:
         return key
 
     def _live(self, tenant: str | None, key_id: str) -> StoredKey:
+        key = self._of(tenant, key_id)
+        if key.revoked_at is not None:
+            raise NoSuchKey(key_id)
+        return key
+
+    def _of(self, tenant: str | None, key_id: str) -> StoredKey:
         key = self.keys.get(key_id)
-        if key is None or key.tenant != tenant or key.revoked_at is not None:
+        if key is None or key.tenant != tenant:
             raise NoSuchKey(key_id)
         return key
 

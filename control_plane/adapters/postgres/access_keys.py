@@ -48,10 +48,9 @@ SELECT {_COLUMNS} FROM access_keys LEFT JOIN tenants ON tenants.id = tenant_id
 WHERE $1::timestamptz IS NULL OR changed_at > $1
 """  # noqa: S608 - constants only
 # Locked, so that a concurrent revocation either precedes this statement or writes its record after this one.
-_LIVE = f"""
-SELECT {_COLUMNS} FROM access_keys LEFT JOIN tenants ON tenants.id = tenant_id
-WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())
-ORDER BY access_keys.id FOR UPDATE OF access_keys
+_ALL = f"""
+SELECT {_COLUMNS}, revoked_at IS NOT NULL OR coalesce(expires_at <= clock_timestamp(), false) AS ended
+FROM access_keys LEFT JOIN tenants ON tenants.id = tenant_id ORDER BY access_keys.id FOR UPDATE OF access_keys
 """  # noqa: S608 - constants only
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 _PUBLISH = "INSERT INTO outbox (topic, key, headers, payload, created_at) VALUES ($1, $2, $3, $4, clock_timestamp())"
@@ -87,7 +86,7 @@ class PostgresAccessKeys:
         tenant: str | None,
         key_id: str,
         sha256: str,
-        grace: timedelta | None,
+        grace: timedelta,
         idempotency_key: IdempotencyKey[StoredKey] | None = None,
     ) -> StoredKey:
         async with self._of(tenant) as connection:
@@ -99,8 +98,9 @@ class PostgresAccessKeys:
 
     async def revoke(self, tenant: str | None, key_id: str) -> None:
         async with self._of(tenant) as connection:
-            await _lock_live(connection, tenant, key_id)
-            await connection.execute(_REVOKE, key_id)
+            if not await _lock(connection, tenant, key_id):
+                await connection.execute(_REVOKE, key_id)
+            # Again for a revoked key: an old record of it may have come back to the topic.
             await _publish(connection, key_id, None)
 
     async def changed_since(self, since: datetime | None) -> ChangedKeys:
@@ -110,13 +110,15 @@ class PostgresAccessKeys:
         return ChangedKeys(read_at, tuple(_stored(row) for row in rows))
 
     async def republish(self) -> int:
-        """Put a record of every valid key into the outbox; returns how many."""
+        """Put a record of every key into the outbox, for an ended key the one that removes it; returns how many."""
         headers = _headers()
         async with self._primary.platform() as connection:
-            live = [_stored(row) for row in await connection.fetch(_LIVE)]
-            records = [(ACCESS_KEYS.name, each.key_id, headers, encode(each.record)) for each in live]
+            keys = [(row["ended"], _stored(row)) for row in await connection.fetch(_ALL)]
+            records = [
+                (ACCESS_KEYS.name, key.key_id, headers, None if ended else encode(key.record)) for ended, key in keys
+            ]
             await connection.executemany(_PUBLISH, records)
-        return len(live)
+        return len(keys)
 
     def _of(self, tenant: str | None) -> AbstractAsyncContextManager[Connection]:
         return self._primary.platform() if tenant is None else self._primary.transaction(tenant)
@@ -139,9 +141,16 @@ async def _id_of(connection: Connection, tenant: str | None) -> int | None:
 
 
 async def _lock_live(connection: Connection, tenant: str | None, key_id: str) -> None:
-    found = await connection.fetchrow(_LOCK, tenant, key_id)
-    if found is None or found["revoked_at"] is not None:
+    if await _lock(connection, tenant, key_id):
         raise NoSuchKey(key_id)
+
+
+async def _lock(connection: Connection, tenant: str | None, key_id: str) -> bool:
+    """Lock the key's row. Returns whether the key is revoked. Raises NoSuchKey."""
+    found = await connection.fetchrow(_LOCK, tenant, key_id)
+    if found is None:
+        raise NoSuchKey(key_id)
+    return found["revoked_at"] is not None
 
 
 async def _published(
@@ -174,4 +183,5 @@ def _headers() -> str:
 
 def _stored(row: asyncpg.Record) -> StoredKey:
     values = dict(row)
+    values.pop("ended", None)
     return StoredKey(key_id=values.pop("id"), role=Role(values.pop("role")), **values)

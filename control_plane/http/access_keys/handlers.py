@@ -138,7 +138,7 @@ def _tenant_handlers(actions: _Actions) -> list[HTTPRouteHandler]:
         **_repeatable("keys.rotate"),
     )
     async def rotate_key(request: AnyRequest, tenant: TenantName, key_id: KeyId, body: RawBody) -> Response[SecretBody]:
-        """The previous secret stays valid for `grace_seconds`, or until the next rotation."""
+        """The previous secret stays valid for `grace_seconds`, or a day if the platform has not set another default."""
         return await actions.rotate(request, tenant, key_id, body)
 
     @delete(
@@ -189,7 +189,7 @@ def _platform_handlers(actions: _Actions) -> list[HTTPRouteHandler]:
         **_repeatable("platform-keys.rotate"),
     )
     async def rotate_platform_key(request: AnyRequest, key_id: KeyId, body: RawBody) -> Response[SecretBody]:
-        """The previous secret stays valid for `grace_seconds`, or until the next rotation."""
+        """The previous secret stays valid for `grace_seconds`, or a day if the platform has not set another default."""
         return await actions.rotate(request, None, key_id, body)
 
     @delete(

@@ -49,7 +49,7 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True):
             msgspec.Meta(
                 ge=0,
                 le=MAX_GRACE_SECONDS,
-                description="Seconds for which the previous secret stays valid; without it, until the next rotation.",
+                description="Seconds for which the previous secret stays valid; without it, TM_ROTATION_GRACE_HOURS.",
             ),
         ]
         | None

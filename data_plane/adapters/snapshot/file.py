@@ -20,6 +20,9 @@ MAX_BYTES = 2 * 1024**3
 """Larger files are refused: a file is read whole, and ten million routes, the maximum of the settings, take about 1.1 GB."""
 
 
+_WRITABLE_BY_OTHERS = 0o022
+
+
 class SnapshotFile:
     """One file for all worker processes of an instance. Of two that write at the same time, one gives up."""
 
@@ -59,6 +62,11 @@ class SnapshotFile:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise SnapshotRefused("it is not a regular file")
+            # A user who can write the file decides to which URLs callers are sent.
+            if status.st_uid != os.geteuid() or status.st_mode & _WRITABLE_BY_OTHERS:
+                raise SnapshotRefused(
+                    "others than this process's user can write it; remove it, or set its owner and mode"
+                )
             magic = file.read(len(MAGIC))
             # Another kind of file can have any size.
             if magic != MAGIC:

@@ -53,7 +53,7 @@ class JwksRefresher:
                 self._verifier.use(await self._fetch())
         except Exception as error:  # noqa: BLE001 - whatever a source contains, the earlier keys stay in use
             why = f"{type(error).__name__}: {error}"
-            self._notes[_NOTE] = f"the issuer's keys were not renewed: {why}"
+            self._notes[_NOTE] = "the issuer's keys were not renewed; the log says why"
             _log.warning("the keys that JWTs are verified with were not renewed", source=self._source, why=why)
         else:
             self._notes.pop(_NOTE, None)

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from shared.runtime.access.assembly import Access
-from shared.runtime.access.key_snapshot_fallback import KeySnapshotFallback
+from shared.runtime.access.key_snapshot_fallback import NO_AGE_LIMITS, KeySnapshotFallback, SnapshotAgeLimits
 from shared.runtime.access.key_snapshot_file import KeySnapshotFile
 from shared.runtime.access.keyring import Keyring
 from shared.runtime.background import Interrupted, in_background
@@ -51,6 +51,7 @@ class AccessFeed:
         clock: Clock,
         metrics: Metrics,
         snapshot_file: KeySnapshotFile | None = None,
+        age_limits: SnapshotAgeLimits = NO_AGE_LIMITS,
     ) -> None:
         self._bootstrap = bootstrap
         self._client_id = f"{client_id}-access"
@@ -60,7 +61,9 @@ class AccessFeed:
         self._clock = clock
         self._watchdog = LagWatchdog(clock, metrics)
         self._fallback = (
-            KeySnapshotFallback(snapshot_file, keyring, health=keys_health, clock=clock) if snapshot_file else None
+            KeySnapshotFallback(snapshot_file, keyring, age_limits=age_limits, health=keys_health, clock=clock)
+            if snapshot_file
+            else None
         )
         self._active_ids: set[str] = set()
         self.backoff = Backoff(RECONNECT_SECONDS)
@@ -69,8 +72,8 @@ class AccessFeed:
         """Follow the topic until it is interrupted; to be run again, after a pause of `backoff`. Raises Interrupted."""
         try:
             await self._follow()
-        except Exception as error:
-            self._notes[_NOTE] = f"changes of access keys are not received: {error}"
+        except Exception:
+            self._notes[_NOTE] = "changes of access keys are not received; the log says why"
             if self._fallback is not None:
                 await self._fallback.start_from_snapshot()
             raise
@@ -168,6 +171,9 @@ async def following(
         clock=clock,
         metrics=metrics,
         snapshot_file=KeySnapshotFile(snapshot) if snapshot else None,
+        age_limits=SnapshotAgeLimits(
+            3600 * settings.key_snapshot_max_age_hours, 3600 * settings.key_snapshot_privileged_max_age_hours
+        ),
     )
     async with in_background(feed.run, "access keys", backoff=feed.backoff):
         yield

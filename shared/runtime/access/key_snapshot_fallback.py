@@ -1,6 +1,9 @@
 """Starts a service from the key snapshot when the access key topic cannot be read, and keeps the snapshot up to date."""
 
 import asyncio
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import structlog
 
@@ -8,18 +11,52 @@ from shared.runtime.access.key_snapshot_file import KeySnapshot, KeySnapshotFile
 from shared.runtime.access.keyring import Keyring
 from shared.runtime.clock import Clock
 from shared.runtime.health import DependencyHealth
+from shared.schemas.access import AccessRecord, Role
 
 RENEW_SECONDS = 60.0
 """Longest time between two snapshots while no key changes, so that a snapshot's age is the time this process was down."""
 
+_PRIVILEGED = (Role.ADMIN, Role.EDITOR)
+
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotAgeLimits:
+    """The greatest ages, in seconds, at which a snapshot's keys are accepted: a key may have been revoked since.
+
+    `privileged_seconds`: of keys that can change something (admin and editor).
+    """
+
+    all_seconds: float
+    privileged_seconds: float
+
+    def accepted(self, records: Sequence[AccessRecord], age_seconds: float) -> Sequence[AccessRecord]:
+        """Those of the records that are accepted at this age."""
+        if age_seconds > self.all_seconds:
+            return ()
+        if age_seconds > self.privileged_seconds:
+            return [each for each in records if each.role not in _PRIVILEGED]
+        return records
+
+
+NO_AGE_LIMITS = SnapshotAgeLimits(math.inf, math.inf)
 
 
 class KeySnapshotFallback:
     """Copies the keyring to the snapshot, and, at most once, the snapshot to the keyring."""
 
-    def __init__(self, file: KeySnapshotFile, keyring: Keyring, *, health: DependencyHealth, clock: Clock) -> None:
+    def __init__(
+        self,
+        file: KeySnapshotFile,
+        keyring: Keyring,
+        *,
+        age_limits: SnapshotAgeLimits,
+        health: DependencyHealth,
+        clock: Clock,
+    ) -> None:
         self._file = file
+        self._age_limits = age_limits
         self._keyring = keyring
         self._health = health
         self._clock = clock
@@ -39,14 +76,23 @@ class KeySnapshotFallback:
             _log.warning("no access keys until the topic can be read: there is no usable key snapshot", why=str(error))
             return
         age = age_seconds(keys, self._clock.now())
-        self._keyring.start_from(keys.records, keys.ended, age)
+        records = self._age_limits.accepted(keys.records, age)
+        if len(records) < len(keys.records):
+            _log.warning(
+                "keys of the key snapshot are too old to be accepted; they are again once the topic is read",
+                refused=len(keys.records) - len(records),
+                age_seconds=round(age),
+            )
+        if keys.records and not records:
+            return
+        self._keyring.start_from(records, keys.ended, age)
         self._health.mark_up()
         self._health.detail = (
             f"from the key snapshot of {keys.as_of.isoformat(timespec='seconds')}; later changes are not received"
         )
         _log.warning(
             "started from the key snapshot: keys revoked since then are still accepted",
-            keys=len(keys.records),
+            keys=len(records),
             age_seconds=round(age),
         )
 

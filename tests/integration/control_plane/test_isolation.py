@@ -1,6 +1,7 @@
 """Row-level security: the rows that each role sees, whatever a statement selects."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import asyncpg
 import pytest
@@ -22,6 +23,9 @@ from shared.schemas.access import Role
 from shared.schemas.identity import RouteKey
 from tests.support.control_plane import change_service, open_primary
 from tests.support.postgres import Database
+
+DAY = timedelta(days=1)
+
 
 WITHOUT_TENANTS_DATA = {"alembic_version", "relay_heartbeat"}
 
@@ -131,7 +135,7 @@ async def test_keys_of_another_tenant_do_not_exist(primary: Primary) -> None:
         with pytest.raises(NoSuchKey):
             await keys.revoke(tenant, theirs.key_id)
         with pytest.raises(NoSuchKey):
-            await keys.rotate(tenant, theirs.key_id, AccessKey.new().sha256, None)
+            await keys.rotate(tenant, theirs.key_id, AccessKey.new().sha256, DAY)
     with pytest.raises(NoSuchTenant):
         await keys.create(a_new_key("never-made"))
 

@@ -1,6 +1,7 @@
 """What an operator does with keys on the command line."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -17,6 +18,8 @@ from shared.schemas.access import Role, decode
 from tests.support.control_plane import open_primary
 from tests.support.postgres import Database
 from tests.support.waiting import eventually
+
+DAY = timedelta(days=1)
 
 
 def settings_of(database: Database) -> ControlPlaneSettings:
@@ -41,7 +44,7 @@ async def with_keys(database: Database) -> list[str]:
         for each in made:
             await keys.create(NewKey(each.key_id, each.sha256, "ci", Role.EDITOR, "team-a", "ada", None))
         await keys.revoke("team-a", made[1].key_id)
-        await keys.rotate("team-a", made[2].key_id, AccessKey.new().sha256, None)
+        await keys.rotate("team-a", made[2].key_id, AccessKey.new().sha256, DAY)
     return [each.key_id for each in made]
 
 
@@ -54,11 +57,14 @@ async def test_first_key_is_an_admin_key_and_is_sent_to_all_services(database: D
     assert key.secret not in str(payload)
 
 
-async def test_every_valid_key_is_sent_again_with_its_current_record(database: Database) -> None:
-    good, _, rotated = await with_keys(database)
+async def test_every_valid_key_is_sent_again_with_its_current_record_and_every_ended_one_as_ended(
+    database: Database,
+) -> None:
+    good, revoked, rotated = await with_keys(database)
     before = len(await sent_after(database, 0))
-    assert await republish_keys(settings_of(database)) == 2
+    assert await republish_keys(settings_of(database)) == 3
     again = dict((await sent_after(database, 0))[before:])
+    assert again.pop(revoked) is None
     assert set(again) == {good, rotated}
     records = {key_id: decode(key_id.encode(), payload or b"") for key_id, payload in again.items()}
     assert {key_id: (each.version, len(each.secrets)) for key_id, each in records.items()} == {
@@ -67,8 +73,8 @@ async def test_every_valid_key_is_sent_again_with_its_current_record(database: D
     }
 
 
-async def test_key_is_not_sent_again_after_its_concurrent_revocation(database: Database) -> None:
-    good, _, rotated = await with_keys(database)
+async def test_key_is_sent_as_ended_after_its_concurrent_revocation(database: Database) -> None:
+    good, revoked, rotated = await with_keys(database)
     before = len(await sent_after(database, 0))
     connection: Any = await asyncpg.connect(database.url)
     async with connection.transaction():
@@ -81,8 +87,18 @@ async def test_key_is_not_sent_again_after_its_concurrent_revocation(database: D
         await eventually(waits)
         assert not sending.done()
     await connection.close()
-    assert await sending == 1
-    assert [key_id for key_id, _ in (await sent_after(database, 0))[before:]] == [rotated]
+    assert await sending == 3
+    again = dict((await sent_after(database, 0))[before:])
+    assert {key_id for key_id, payload in again.items() if payload is None} == {good, revoked}
+    assert again[rotated] is not None
+
+
+async def test_a_key_that_is_revoked_again_is_sent_as_ended_again(database: Database) -> None:
+    _, revoked, _ = await with_keys(database)
+    before = len(await sent_after(database, 0))
+    async with open_primary(database.url) as primary:
+        await PostgresAccessKeys(primary).revoke("team-a", revoked)
+    assert (await sent_after(database, 0))[before:] == [(revoked, None)]
 
 
 def test_commands_report_an_unreachable_database(

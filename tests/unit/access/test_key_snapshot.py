@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.runtime.access.key_snapshot_fallback import RENEW_SECONDS, KeySnapshotFallback
+from shared.runtime.access.key_snapshot_fallback import RENEW_SECONDS, KeySnapshotFallback, SnapshotAgeLimits
 from shared.runtime.access.key_snapshot_file import KeySnapshot, KeySnapshotFile, UnusableKeySnapshot
 from shared.runtime.access.principal import Principal, Refusal
 from shared.runtime.access.tokens import AccessKey
@@ -15,6 +15,7 @@ from shared.schemas.access import Role
 from tests.support.access import AccessFixture, a_record
 from tests.support.clocks import MovableClock
 
+DAY = 24 * 3600.0
 AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -25,7 +26,8 @@ def snapshot(tmp_path: Path) -> KeySnapshotFile:
 
 def a_fallback(access: AccessFixture, snapshot: KeySnapshotFile) -> tuple[KeySnapshotFallback, DependencyHealth]:
     health = DependencyHealth(required=True, up=False)
-    return KeySnapshotFallback(snapshot, access.keyring, health=health, clock=access.clock), health
+    limits = SnapshotAgeLimits(all_seconds=7 * DAY, privileged_seconds=DAY)
+    return KeySnapshotFallback(snapshot, access.keyring, age_limits=limits, health=health, clock=access.clock), health
 
 
 def unloaded() -> AccessFixture:
@@ -94,6 +96,30 @@ async def test_start_from_the_snapshot_has_its_keys_and_their_age(snapshot: KeyS
     assert after.keyring.age_seconds() == 300
 
 
+@pytest.mark.parametrize(
+    ("age_seconds", "accepted"),
+    [
+        (DAY, {Role.RESOLVER, Role.VIEWER, Role.EDITOR, Role.ADMIN}),
+        (DAY + 1, {Role.RESOLVER, Role.VIEWER}),
+        (7 * DAY, {Role.RESOLVER, Role.VIEWER}),
+        (7 * DAY + 1, set()),
+    ],
+)
+async def test_keys_of_an_old_snapshot_are_refused_and_those_that_can_change_something_first(
+    snapshot: KeySnapshotFile, age_seconds: float, accepted: set[Role]
+) -> None:
+    before = AccessFixture()
+    keys = {role: before.admit(role) for role in Role}
+    await a_fallback(before, snapshot)[0].renew_snapshot()
+    after = unloaded()
+    assert isinstance(after.clock, MovableClock)
+    after.clock.advance(age_seconds)
+    fallback, health = a_fallback(after, snapshot)
+    await fallback.start_from_snapshot()
+    assert {role for role, key in keys.items() if isinstance(after.check(key), Principal)} == accepted
+    assert bool(health.up) is bool(accepted)
+
+
 async def test_snapshot_is_not_loaded_after_the_topic_was_read(snapshot: KeySnapshotFile) -> None:
     before = AccessFixture()
     gone = before.admit(Role.VIEWER)
@@ -134,3 +160,10 @@ async def test_failed_write_of_the_snapshot_does_not_stop_the_service(tmp_path: 
     (tmp_path / "file").write_text("")
     fallback, _ = a_fallback(AccessFixture(), KeySnapshotFile(tmp_path / "file" / "keys"))
     await fallback.renew_snapshot()
+
+
+def test_failed_write_of_the_snapshot_leaves_no_part_of_a_file(snapshot: KeySnapshotFile) -> None:
+    snapshot.path.mkdir(parents=True)  # in the way of the file that is to replace it
+    with pytest.raises(OSError, match="directory"):
+        snapshot.save(KeySnapshot(as_of=AS_OF, records=()))
+    assert [each.name for each in snapshot.path.parent.iterdir()] == [snapshot.path.name]

@@ -1,5 +1,6 @@
 """Idempotency keys on the control API's access keys."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -34,6 +35,22 @@ async def test_repeated_rotation_rotates_once(client: httpx2.AsyncClient) -> Non
     first, second = [await client.post(rotate, headers=IDEMPOTENT) for _ in range(2)]
     assert second.json() == {**first.json(), "key": None}
     assert (await client.get("/access-keys")).json()["access_keys"] == [first.json()["access_key"]]
+
+
+async def test_secret_before_a_rotation_ends_after_a_day_when_no_grace_period_is_given(
+    client: httpx2.AsyncClient,
+) -> None:
+    made = await client.post("/access-keys", json={"subject": "ada"})
+    rotated = await client.post(f"/access-keys/{made.json()['access_key']['key_id']}/rotate")
+    key = rotated.json()["access_key"]
+    grace = datetime.fromisoformat(key["older_secret_ends_at"]) - datetime.fromisoformat(key["rotated_at"])
+    assert grace == timedelta(days=1)
+
+
+async def test_a_revoked_key_can_be_revoked_again(client: httpx2.AsyncClient) -> None:
+    made = await client.post("/access-keys", json={"subject": "ada"})
+    path = f"/access-keys/{made.json()['access_key']['key_id']}"
+    assert [(await client.delete(path)).status_code for _ in range(2)] == [204, 204]
 
 
 async def test_invalid_idempotency_key_is_reported_with_the_other_errors(client: httpx2.AsyncClient) -> None:

@@ -112,6 +112,15 @@ async def test_oversized_file_is_refused_unread(tmp_path: Path) -> None:
         await SnapshotFile(path).read()
 
 
+@pytest.mark.parametrize("mode", [0o620, 0o602])
+async def test_file_that_others_can_write_is_refused(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "resolver"
+    await SnapshotFile(path).write(HEAD, of([a_route()]))
+    path.chmod(mode)
+    with pytest.raises(SnapshotRefused, match="others"):
+        await SnapshotFile(path).read()
+
+
 async def test_unwritable_folder_raises(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SnapshotNotWritten, match="was not replaced"):

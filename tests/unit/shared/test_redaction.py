@@ -69,6 +69,7 @@ def test_reason_of_an_outage_is_kept_and_shown_without_passwords() -> None:
     health = DependencyHealth(required=True)
     health.mark_down(why)
     error = DependencyUnavailable("postgres", why)
-    for text in (health.detail, error.why, str(error)):
+    for text in (health.reason, error.why, str(error)):
         assert "s3cret" not in text
         assert "postgresql://***@db/routes" in text
+    assert health.detail == "not answering; the log says why"

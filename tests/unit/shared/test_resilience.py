@@ -88,7 +88,8 @@ async def test_call_fails_at_its_timeout_and_health_has_the_reason() -> None:
     with pytest.raises(DependencyUnavailable, match=r"no response within 0.01 s"):
         async with guard(MovableClock(), health, timeout=0.01).call():
             await asyncio.sleep(10)
-    assert (health.up, health.detail) == (False, "no response within 0.01 s")
+    assert (health.up, health.reason) == (False, "no response within 0.01 s")
+    assert health.detail == "not answering; the log says why"
 
 
 async def test_domain_error_is_raised_unchanged_and_counts_as_success() -> None:

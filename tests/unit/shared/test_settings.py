@@ -69,3 +69,23 @@ def test_new_names_of_renamed_settings_exist() -> None:
 def test_right_settings_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TM_HTTP_PORT", "8123")
     assert read_settings(ControlPlaneSettings).http_port == 8123
+
+
+@pytest.mark.parametrize("host", ["10.0.0.1", "::", "192.0.2.1"])
+def test_access_can_be_off_beyond_loopback_only_if_that_is_said_twice(
+    host: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TM_ACCESS", "off")
+    monkeypatch.setenv("TM_HTTP_HOST", host)
+    with pytest.raises(SystemExit):
+        read_settings(ControlPlaneSettings)
+    assert "TM_ACCESS_OFF_FOR_ALL" in capsys.readouterr().err
+    monkeypatch.setenv("TM_ACCESS_OFF_FOR_ALL", "true")
+    assert read_settings(ControlPlaneSettings).access == "off"
+
+
+def test_access_can_be_off_on_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TM_ACCESS", "off")
+    for host in ("127.0.0.1", "localhost", "[::1]"):
+        monkeypatch.setenv("TM_HTTP_HOST", host)
+        assert read_settings(ControlPlaneSettings).access == "off"
