@@ -103,6 +103,23 @@ async def test_unsent_records_are_read_in_commit_order_until_they_are_marked(sub
     assert (backlog.unsent, backlog.oldest_seconds > 0) == (1, True)
 
 
+async def test_unsent_records_are_read_in_id_order_after_the_primary_clock_was_set_back(
+    database: Database,
+) -> None:
+    connection = await asyncpg.connect(database.url)
+    for hours_ago, payload in ((1, b"1"), (3, b"2"), (2, b"3")):
+        await connection.execute(
+            _COMMIT.replace("clock_timestamp()", "clock_timestamp() - $3::interval"),
+            "team-a",
+            payload,
+            timedelta(hours=hours_ago),
+        )
+    await connection.close()
+    async with open_outbox(database.url) as outbox, outbox.session(_unheard) as session:
+        assert await session.try_lead()
+        assert [each.payload for each in (await session.unsent()).records] == [b"1", b"2", b"3"]
+
+
 async def test_empty_outbox_has_no_backlog(subject: Subject) -> None:
     backlog = await subject.outbox.backlog()
     assert (backlog.unsent, backlog.oldest_seconds) == (0, 0)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import asyncpg
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from control_plane.domain.changes import Attribution, WantedChangeSet, WantedRoute
 from control_plane.domain.history import HistoryFilter
@@ -78,9 +78,13 @@ class ChangeHistory(RuleBasedStateMachine):
         if self.run(self._locked_revision()) > self.model.revision:
             self.model.states.append(self.model.after(operation, target))
 
-    @precondition(lambda self: self.model.revision > 0)
     @rule()
     def undone_twice_is_as_before(self) -> None:
+        # Not a precondition: whether a client that dies has committed is a race. If the choice of the next rule depended
+        # on it, a repetition of the same steps would find other rules, and Hypothesis would report that instead of the
+        # failure.
+        if self.model.revision == 0:
+            return
         before = self.model.states[-1]
         undo = Undo(0, force=False)
         for _ in range(2):

@@ -94,3 +94,15 @@ async def test_key_is_refused_for_a_request_with_another_precondition(client: ht
     for other in ({}, {"If-Match": '"7"'}, {"If-Match": '"1"', "If-None-Match": "*"}, {header: "*"}):
         response = await client.post(f"{ROUTE}/deactivate", headers={**key, **other})
         assert (response.status_code, response.json()["type"].rsplit(":", 1)[-1]) == (422, "idempotency-key-reused")
+
+
+async def test_key_of_a_request_to_another_path_is_refused(client: httpx2.AsyncClient) -> None:
+    other = ROUTE.replace("payments", "carts")
+    for path in (ROUTE, other):
+        await client.put(path, json=ONE)
+    key = {"Idempotency-Key": "k1"}
+    assert (await client.post(f"{ROUTE}/deactivate", json={"reason": "x"}, headers=key)).status_code == 200
+    for path in (f"{other}/deactivate", f"{ROUTE}/activate"):
+        response = await client.post(path, json={"reason": "x"}, headers=key)
+        assert (response.status_code, response.json()["type"].rsplit(":", 1)[-1]) == (422, "idempotency-key-reused")
+    assert (await client.get(other)).json()["is_active"] is True

@@ -29,6 +29,15 @@ async def test_revert_of_routes_that_changed_again_is_a_conflict_unless_forced(c
     assert actions(forced) == [("v1", "updated"), ("v2", "deactivated")]
 
 
+async def test_route_that_already_has_its_former_value_is_no_conflict(client: httpx2.AsyncClient) -> None:
+    await apply(client, change("put", "v1", ONE))
+    await apply(client, change("put", "v1", TWO), change("put", "v2", TWO))
+    await apply(client, change("put", "v1", ONE))
+    reverted = await client.post(f"{CHANGES}/2/revert")
+    assert reverted.status_code == 200, reverted.text
+    assert [each for each in actions(reverted) if each[1] != "unchanged"] == [("v2", "deactivated")]
+
+
 async def test_revert_to_a_revision_reverts_every_later_change(client: httpx2.AsyncClient) -> None:
     await apply(client, change("put", "v1", ONE))
     await apply(client, change("put", "v1", TWO))
