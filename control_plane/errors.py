@@ -11,6 +11,10 @@ class MigrationFailed(Exception):
     """The schema could not be migrated."""
 
 
+class SchemaChanged(Exception):
+    """A migration changed the schema under a prepared statement. Nothing was written; the next attempt prepares it anew."""
+
+
 class NoSuchTenant(Exception):
     """The tenant was never created."""
 

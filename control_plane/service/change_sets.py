@@ -20,12 +20,14 @@ from control_plane.errors import (
     PlanRefused,
     PreconditionFailed,
     RouteQuotaReached,
+    SchemaChanged,
     TooManyChanges,
 )
 from control_plane.ports.change_sets import ChangeSets, ChangeSetTransaction
 from control_plane.service.change_events import encode_event, event_headers
 from shared.runtime.metrics import Metrics
 from shared.runtime.off_loop import MANY_ROUTES, off_loop
+from shared.runtime.retries import retried_once
 from shared.schemas.validation import InvalidInput
 
 _log = structlog.get_logger(__name__)
@@ -83,6 +85,7 @@ class ChangeSetService:
                 _log_commit(done, request)
         return done
 
+    @retried_once(SchemaChanged)
     async def _preview(self, request: ChangeRequest) -> Plan:
         async with self._change_sets.snapshot(request.intent.tenant) as tenant:
             state = await tenant.read_state(request.intent)
@@ -91,6 +94,7 @@ class ChangeSetService:
                 encode_event(plan.as_committed(), request.attribution, state.now)  # refuses what `_apply` would
             return plan
 
+    @retried_once(SchemaChanged)
     async def _apply(self, request: ChangeRequest) -> Plan | RecordedResponse:
         key = request.idempotency_key
         async with self._change_sets.transaction(request.intent.tenant) as transaction:

@@ -28,6 +28,11 @@ class Deadlines:
         return 0.9 * self.outer_seconds
 
     @property
+    def statement_seconds(self) -> float:
+        """For one statement, ended by the database: a caller that gave up first would leave the statement at work."""
+        return 0.85 * self.outer_seconds
+
+    @property
     def lock_seconds(self) -> float:
         """For a lock that a call waits for."""
         return 0.75 * self.outer_seconds

@@ -111,7 +111,7 @@ class Guard:
         `at_once` is the number of connections behind the guard: more calls would wait for one within their timeout.
         """
         self.name = name
-        self._timeout = timeout
+        self.timeout_seconds = timeout
         self._failures: tuple[type[Exception], ...] = (*failures, OSError)
         self._clock = clock
         self._health = health
@@ -132,7 +132,7 @@ class Guard:
         free in time, and when the call fails, times out or may not be made. Any other error of the body is a response of
         the dependency: it is raised unchanged, and the dependency counts as up.
         """
-        limit = self._timeout if within is None else within
+        limit = self.timeout_seconds if within is None else within
         await self._take_slot(limit)
         try:
             async with self._outcome_recorded(limit):

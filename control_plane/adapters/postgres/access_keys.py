@@ -11,8 +11,9 @@ from control_plane.adapters.postgres.idempotency import MAX_RECORDED_BYTES, reco
 from control_plane.adapters.postgres.primary import Connection, Primary
 from control_plane.domain.access_keys import ChangedKeys, NewKey, StoredKey
 from control_plane.domain.requests import IdempotencyKey
-from control_plane.errors import NoSuchKey, NoSuchTenant, RequestRepeated
+from control_plane.errors import NoSuchKey, NoSuchTenant, RequestRepeated, SchemaChanged
 from shared.runtime import correlation
+from shared.runtime.retries import retried_once
 from shared.schemas.access import Role, encode
 from shared.schemas.events import CORRELATION_ID_HEADER
 from shared.schemas.topics import ACCESS_KEYS
@@ -64,6 +65,7 @@ class PostgresAccessKeys:
         self._primary = primary
         self._recorded_bytes = recorded_bytes
 
+    @retried_once(SchemaChanged)
     async def create(self, new: NewKey, idempotency_key: IdempotencyKey[StoredKey] | None = None) -> StoredKey:
         async with self._of(new.tenant) as connection:
             await _refuse_repeated(connection, new.tenant, idempotency_key)
@@ -75,12 +77,14 @@ class PostgresAccessKeys:
                 raise NoSuchTenant(str(new.tenant)) from error
             return await _published(connection, new.tenant, new.key_id, idempotency_key, self._recorded_bytes)
 
+    @retried_once(SchemaChanged)
     async def page(self, tenant: str | None, after: str | None, limit: int) -> Sequence[StoredKey]:
         async with self._primary.read(tenant) as connection:
             if tenant is not None and not await connection.fetchval("SELECT current_tenant_id()"):
                 raise NoSuchTenant(tenant)
             return [_stored(row) for row in await connection.fetch(_PAGE, tenant, after, limit)]
 
+    @retried_once(SchemaChanged)
     async def rotate(
         self,
         tenant: str | None,
@@ -96,6 +100,7 @@ class PostgresAccessKeys:
                 raise NoSuchKey(key_id)  # it has expired, and a new secret would have expired, too
             return await _published(connection, tenant, key_id, idempotency_key, self._recorded_bytes)
 
+    @retried_once(SchemaChanged)
     async def revoke(self, tenant: str | None, key_id: str) -> None:
         async with self._of(tenant) as connection:
             if not await _lock(connection, tenant, key_id):
@@ -103,12 +108,14 @@ class PostgresAccessKeys:
             # Again for a revoked key: an old record of it may have come back to the topic.
             await _publish(connection, key_id, None)
 
+    @retried_once(SchemaChanged)
     async def changed_since(self, since: datetime | None) -> ChangedKeys:
         async with self._primary.platform() as connection:
             read_at: datetime = await connection.fetchval("SELECT clock_timestamp()")
             rows = await connection.fetch(_CHANGED, since)
         return ChangedKeys(read_at, tuple(_stored(row) for row in rows))
 
+    @retried_once(SchemaChanged)
     async def republish(self) -> int:
         """Put a record of every key into the outbox, for an ended key the one that removes it; returns how many."""
         headers = _headers()

@@ -10,6 +10,8 @@ from control_plane.adapters.postgres.route_columns import previous_from, value_f
 from control_plane.adapters.postgres.tenant_history import KnownTenant, changes_of, find_tenant, require
 from control_plane.domain.history import ChangeSetSummary, CommittedChanges, HistoryFilter
 from control_plane.domain.routes import PastRoute, RouteFilter, RoutePosition
+from control_plane.errors import SchemaChanged
+from shared.runtime.retries import retried_once
 from shared.schemas.events import RouteChange
 from shared.schemas.identity import RouteKey
 
@@ -20,6 +22,7 @@ class PostgresHistory:
     def __init__(self, primary: Primary) -> None:
         self._primary = primary
 
+    @retried_once(SchemaChanged)
     async def page(
         self, tenant: str, matching: HistoryFilter, before: int | None, limit: int
     ) -> Sequence[ChangeSetSummary]:
@@ -28,6 +31,7 @@ class PostgresHistory:
             rows = await connection.fetch(sql.PAGE, known.id, matching.changed_by, matching.since, before, limit)
         return [_summary(row) for row in rows]
 
+    @retried_once(SchemaChanged)
     async def get(self, tenant: str, revision: int) -> CommittedChanges:
         async with self._primary.snapshot(tenant) as connection:
             known = await find_tenant(connection, tenant)
@@ -36,6 +40,7 @@ class PostgresHistory:
         assert row is not None  # noqa: S101 - its changes were read in the same snapshot
         return CommittedChanges(_summary(row), tuple(changes))
 
+    @retried_once(SchemaChanged)
     async def diff(
         self, tenant: str, first: int, last: int, after: RoutePosition | None, limit: int
     ) -> Sequence[RouteChange]:
@@ -46,6 +51,7 @@ class PostgresHistory:
             rows = await connection.fetch(sql.DIFF, known.id, first, last, *_start(after), limit)
         return [RouteChange.between(_key(known, row), previous_from(row), value_from(row)) for row in rows]
 
+    @retried_once(SchemaChanged)
     async def routes_at(
         self, tenant: str, revision: int, matching: RouteFilter, after: RoutePosition | None, limit: int
     ) -> Sequence[PastRoute]:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import asyncpg
 
 from control_plane.adapters.postgres.outbox_session import CHANNEL, PostgresOutboxSession
-from control_plane.adapters.postgres.primary import Primary
+from control_plane.adapters.postgres.primary import END_WITH_CLIENT, Primary
 from control_plane.domain.outbox import Backlog
 from control_plane.errors import LeadershipLost
 from shared.runtime.resilience import DependencyUnavailable, Guard
@@ -21,7 +21,8 @@ _SESSION_SETTINGS = {
     "role": "tm_relay",
     "jit": "off",
     "idle_session_timeout": "10s",
-    "statement_timeout": "5s",
+    "statement_timeout": "4500",  # before the guard gives up
+    **END_WITH_CLIENT,
     "tcp_keepalives_idle": "3",
     "tcp_keepalives_interval": "2",
     "tcp_keepalives_count": "3",

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self, TypeAlias
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from control_plane.errors import NoSuchTenant
+from control_plane.errors import NoSuchTenant, SchemaChanged
 from shared.runtime.deadlines import Deadlines
 from shared.runtime.resilience import Guard
 from shared.schemas.identity import name_errors
@@ -19,6 +19,7 @@ UNAVAILABLE: tuple[type[Exception], ...] = (
     asyncpg.InterfaceError,  # the driver's own: a connection that is closed
     asyncpg.InternalClientError,  # the driver's own: a connection that was cut in the middle of a statement
     asyncpg.PostgresConnectionError,
+    asyncpg.LockNotAvailableError,  # a migration holds a table
     asyncpg.OperatorInterventionError,  # shutting down, starting up, a statement that took too long
     asyncpg.InsufficientResourcesError,
     asyncpg.ReadOnlySQLTransactionError,  # the server is not the primary
@@ -29,6 +30,12 @@ UNAVAILABLE: tuple[type[Exception], ...] = (
     asyncpg.InvalidParameterValueError,  # the serving role does not exist: the schema is not migrated
 )
 """The driver's errors that mean "unavailable now". Any other error is a bug in this service."""
+END_WITH_CLIENT = {"client_connection_check_interval": "250"}
+"""Session settings with which a statement ends when its client's connection is closed, within so many milliseconds."""
+
+
+_OUTDATED = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
+"""The driver's errors after a migration. With them it drops the statements that it has prepared."""
 
 
 class Primary:
@@ -68,17 +75,19 @@ class Primary:
             pool.terminate()
 
     def _server_settings(self) -> dict[str, str]:
-        # The server ends a statement or transaction whose request has timed out, and so frees the tenant's lock. Waiting
-        # for that lock times out first, so that a busy tenant differs from a server that does not answer.
-        deadline = int(self._deadline * 1000)
+        # The server ends a statement before its caller gives up, and at once when the caller's connection is gone: no
+        # statement stays at work for nobody, and a tenant's lock is freed. Waiting for that lock times out first, so that
+        # a busy tenant differs from a server that does not answer.
+        deadlines = Deadlines(self._deadline)
         return {
             "application_name": "control_plane",
             # The default that RESET returns to: this role sees no row until a tenant is set.
             "role": "tm_control",
             "jit": "off",
-            "statement_timeout": str(deadline),
-            "lock_timeout": str(int(1000 * Deadlines(self._deadline).lock_seconds)),
-            "idle_in_transaction_session_timeout": str(deadline),
+            "statement_timeout": _milliseconds(deadlines.statement_seconds),
+            **END_WITH_CLIENT,
+            "lock_timeout": _milliseconds(deadlines.lock_seconds),
+            "idle_in_transaction_session_timeout": _milliseconds(self._deadline),
         }
 
     @asynccontextmanager
@@ -130,11 +139,17 @@ class Primary:
             await connection.execute(begin)
             try:
                 yield connection
-            except Exception:
+            except Exception as error:
                 if not connection.is_closed():
                     await connection.execute("ROLLBACK")
+                if isinstance(error, _OUTDATED):
+                    raise SchemaChanged(str(error)) from error
                 raise
             await connection.execute("COMMIT")
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(int(1000 * seconds))
 
 
 def _set_tenant(tenant: str) -> str:

@@ -5,6 +5,8 @@ import asyncpg
 from control_plane.adapters.postgres.primary import Primary
 from control_plane.adapters.postgres.tenant_history import KnownTenant, find_tenant, require
 from control_plane.domain.propagation import Position, Publication
+from control_plane.errors import SchemaChanged
+from shared.runtime.retries import retried_once
 
 # A change set without an outbox row was published: only sent rows are purged, and a change set from before the column
 # `outbox_id` existed was sent long ago.
@@ -24,6 +26,7 @@ class PostgresPublications:
     def __init__(self, primary: Primary) -> None:
         self._primary = primary
 
+    @retried_once(SchemaChanged)
     async def get(self, tenant: str, revision: int) -> Publication:
         async with self._primary.snapshot(tenant) as connection:
             known = await find_tenant(connection, tenant)

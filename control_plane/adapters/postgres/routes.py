@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from control_plane.adapters.postgres.primary import Primary
 from control_plane.adapters.postgres.route_columns import ROUTES, route_from
 from control_plane.domain.routes import Route, RouteFilter, RoutePosition
-from control_plane.errors import NoSuchRoute, NoSuchTenant
+from control_plane.errors import NoSuchRoute, NoSuchTenant, SchemaChanged
+from shared.runtime.retries import retried_once
 from shared.schemas.identity import RouteKey
 
 _GET = f"""
@@ -45,6 +46,7 @@ class PostgresRoutes:
     def __init__(self, primary: Primary) -> None:
         self._primary = primary
 
+    @retried_once(SchemaChanged)
     async def get(self, key: RouteKey) -> Route:
         async with self._primary.read(key.tenant) as connection:
             found = await connection.fetchrow(_GET, key.tenant, key.service, key.env, key.version)
@@ -54,6 +56,7 @@ class PostgresRoutes:
             raise NoSuchRoute(key)
         return route_from(key, found)
 
+    @retried_once(SchemaChanged)
     async def page(
         self, tenant: str, matching: RouteFilter, after: RoutePosition | None, limit: int
     ) -> Sequence[Route]:

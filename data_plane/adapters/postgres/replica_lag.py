@@ -34,7 +34,9 @@ class PostgresReplicaLag:
         self.name = name
         self._primary_clock = primary_clock
         self._clock = clock
-        self._sessions: Sessions[None] = Sessions(name, url, 1, greet=_no_memory, on_down=lambda _: None)
+        self._sessions: Sessions[None] = Sessions(
+            name, url, 1, timeout_seconds=QUERY_SECONDS, greet=_no_memory, on_down=lambda _: None
+        )
 
     async def keep_open(self) -> None:
         """Keep the connection open until cancelled."""

@@ -18,6 +18,7 @@ from data_plane.domain.entry import State
 from data_plane.domain.reading import Reading
 from data_plane.domain.remote_clock import PrimaryClock, PrimaryTime
 from shared.runtime.clock import Clock, LocalTime
+from shared.runtime.deadlines import Deadlines
 from shared.runtime.health import DependencyHealth
 from shared.runtime.metrics import Metrics
 from shared.runtime.micro_batcher import BatchedCall
@@ -28,6 +29,8 @@ MAX_BATCH_KEYS = 250
 """Keys per query: all callers of a query wait for its last row."""
 HOT_KEYS_SECONDS = 2.0
 """Timeout of the query for the newest routes. It reads no more rows than requested, in the order of the primary key."""
+
+_BEGIN_HOT_KEYS = f"BEGIN; SET LOCAL statement_timeout = {int(1000 * Deadlines(HOT_KEYS_SECONDS).statement_seconds)}"
 
 # Any error of the server: another source may have the route.
 POSTGRES_FAILURES: tuple[type[Exception], ...] = (asyncpg.PostgresError, asyncpg.InterfaceError)
@@ -80,7 +83,9 @@ class PostgresRouteSource:
         source = "primary" if name == "postgres" else "replica"
         sizes = metrics.histogram("tm_load_batch_keys").labels(source)
         self._reads = BatchedCall(self._read, max_concurrent=connections, max_size=MAX_BATCH_KEYS, sizes=sizes)
-        self._sessions = Sessions(name, url, connections, greet=self._greet, on_down=health.mark_down)
+        self._sessions = Sessions(
+            name, url, connections, timeout_seconds=guard.timeout_seconds, greet=self._greet, on_down=health.mark_down
+        )
 
     async def keep_open(self) -> None:
         """Keep the connections open until cancelled; a server that is down is retried."""
@@ -115,7 +120,7 @@ class PostgresRouteSource:
         """The active routes created last, which are likely to be requested soon."""
         self._check()
         async with self._guard.call(within=HOT_KEYS_SECONDS), self._sessions.one() as session:
-            rows = await session.connection.fetch(_NEWEST, limit)
+            rows = await _within_hot_keys_timeout(session.connection, limit)
         return [RouteKey(row["tenant"], row["service"], row["environment"], row["version"]) for row in rows]
 
     async def now(self) -> PrimaryTime:
@@ -141,6 +146,19 @@ class PostgresRouteSource:
         return ReplicationEvidence.of(
             row, sent=sent, received=self._clock.monotonic(), primary_clock=self._primary_clock
         )
+
+
+async def _within_hot_keys_timeout(connection: "asyncpg.Connection[Any]", limit: int) -> Sequence[Any]:
+    """The newest routes, with a limit that is longer than that of other queries."""
+    try:
+        # Without asyncpg's own transaction, which would wait without end for a frozen server to roll back.
+        await connection.execute(_BEGIN_HOT_KEYS)
+        rows = await connection.fetch(_NEWEST, limit)
+        await connection.execute("COMMIT")
+    except BaseException:
+        connection.terminate()
+        raise
+    return rows
 
 
 def _columns(keys: Sequence[RouteKey]) -> tuple[list[str], list[str], list[str], list[str]]:

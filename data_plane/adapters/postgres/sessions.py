@@ -10,6 +10,7 @@ import asyncpg
 import structlog
 
 from shared.runtime.backoff import Backoff
+from shared.runtime.deadlines import Deadlines
 
 CONNECT_SECONDS = 2.0
 RETRY_SECONDS = 3.0
@@ -36,7 +37,7 @@ class Session(Generic[_S]):
 class Sessions(Generic[_S]):
     """A fixed number of connections. Users take a free one, wait for one, or get NotConnected when none is open.
 
-    `greet` runs on each new connection; its result is the memory of the session.
+    `timeout_seconds`: after which users give up on a query; the server ends it before. `greet` runs on each new connection; its result is the memory of the session.
     """
 
     def __init__(
@@ -45,12 +46,14 @@ class Sessions(Generic[_S]):
         url: str,
         count: int,
         *,
+        timeout_seconds: float,
         greet: "Callable[[asyncpg.Connection[Any]], Awaitable[_S]]",
         on_down: Callable[[str], object],
     ) -> None:
         self._name = name
         self._url = url
         self._count = count
+        self._statement_seconds = Deadlines(timeout_seconds).statement_seconds
         self._greet = greet
         self._on_down = on_down
         self._free: asyncio.LifoQueue[Session[_S]] = asyncio.LifoQueue()
@@ -114,6 +117,9 @@ class Sessions(Generic[_S]):
                 "role": "tm_reader",  # may read routes, but neither access keys nor history
                 "default_transaction_read_only": "on",
                 "jit": "off",
+                # No query stays at work after its caller has given up, or its connection is closed.
+                "statement_timeout": str(int(1000 * self._statement_seconds)),
+                "client_connection_check_interval": "250",
             },
         )
         try:

@@ -41,7 +41,9 @@ class PostgresTenantSource:
         self.name = name
         self._guard = guard
         self._clock = clock
-        self._sessions = Sessions(name, url, TENANT_CONNECTIONS, greet=_no_memory, on_down=health.mark_down)
+        self._sessions = Sessions(
+            name, url, TENANT_CONNECTIONS, timeout_seconds=TENANT_SECONDS, greet=_no_memory, on_down=health.mark_down
+        )
 
     async def keep_open(self) -> None:
         """Keep the connections open until cancelled; a server that is down is retried."""
