@@ -1,5 +1,6 @@
 """Builds the control plane's application from its ports: the same for production and for tests."""
 
+import gc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -53,7 +54,10 @@ def create_app() -> TelemetryMiddleware:
         log_format=settings.log_format,
     )
     tracing.configure(service=Service.CONTROL_PLANE, instance=settings.instance_id)
-    return connected_app(settings)
+    app = connected_app(settings)
+    # All objects that exist now live as long as the process: a full collection need not visit them.
+    gc.freeze()
+    return app
 
 
 def connected_app(settings: ControlPlaneSettings) -> TelemetryMiddleware:

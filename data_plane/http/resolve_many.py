@@ -1,6 +1,6 @@
 """POST /api/v1/resolve: the URLs of up to a thousand routes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -83,6 +83,9 @@ _RESPONSES = {
     **problem_responses(INVALID_INPUT, TOO_MANY_KEYS),
 }
 _encoder = msgspec.json.Encoder()
+_LONG_BYTES = 64 * 1024
+_MAX_REASONS_BYTES = 32 * 1024
+_INVALID = KeyAnswer(result=Result.INVALID)
 
 
 def resolve_many_handler(resolver: BulkResolver) -> HTTPRouteHandler:
@@ -107,7 +110,7 @@ def resolve_many_handler(resolver: BulkResolver) -> HTTPRouteHandler:
         """Answers each key separately, in the order of the keys; the request as a whole succeeds.
 
         `found` comes with the route, `not_found` means that no route is active under the key, `invalid` that the key is
-        malformed, and `unavailable` that no source is available to decide: repeat the request for these.
+        malformed (the reasons are left out after the first ones when there are many), and `unavailable` that no source is available to decide: repeat the request for these.
         `Cache-Control` and `X-Min-Revision` apply to every key. A key for which no source meets them is `unavailable`.
         """
         keys = _key_texts(accept_body(body, ResolveManyRequest).keys)
@@ -119,9 +122,20 @@ def resolve_many_handler(resolver: BulkResolver) -> HTTPRouteHandler:
         )
         headers = {"X-Staleness-Bound": staleness_bound_text(many.bound)}
         content = _encoder.encode(_EncodedAnswers(many.answers))
+        if len(content) > _LONG_BYTES:
+            content = _encoder.encode(_EncodedAnswers(list(_with_few_reasons(many.answers))))
         return Response(content, media_type="application/json", headers=headers)
 
     return resolve_many
+
+
+def _with_few_reasons(answers: Sequence[KeyAnswer]) -> Iterator[KeyAnswer]:
+    """The answers; those to invalid keys without a reason once the reasons before them take _MAX_REASONS_BYTES."""
+    left = _MAX_REASONS_BYTES
+    for each in answers:
+        if each.result is Result.INVALID:
+            left -= len(_encoder.encode(each))
+        yield _INVALID if left < 0 and each.result is Result.INVALID else each
 
 
 def _key_texts(keys: Sequence[Any]) -> list[str]:

@@ -57,5 +57,5 @@ class RouteKey(msgspec.Struct, frozen=True, order=True, cache_hash=True, gc=Fals
         """The key printed as `tenant:service:env:version`. Raises InvalidInput."""
         parts = text.split(":")
         if len(parts) != 4:
-            raise InvalidInput((FieldError("", f"must be tenant:service:env:version; got {text[:300]!r}"),))
+            raise InvalidInput((FieldError("", f"must be tenant:service:env:version; got {text[:80]!r}"),))
         return cls(*parts)

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar, get_args
 
@@ -81,7 +82,7 @@ def read_query(
     `rule` gets the values of the valid parameters by name.
     """
     given = list(query)
-    known = [each.encode_name for each in msgspec.structs.fields(into)]
+    known = [each.encode_name for each in _fields_of(into)]
     errors = FieldErrors(
         FieldError(f"/{name[:_MAX_QUOTED]}", f"is given {count} times; give it once")
         for name, count in Counter(name for name, _ in given).items()
@@ -141,10 +142,15 @@ def read_fields(
     fields: Mapping[str, Any], into: type[_S], checks: Checks, *further_known: str
 ) -> tuple[_S | None, FieldErrors]:
     """The struct in the fields of a decoded JSON object, or None and their errors."""
-    known = [each.encode_name for each in msgspec.structs.fields(into)] + list(further_known)
+    known = [each.encode_name for each in _fields_of(into)] + list(further_known)
     errors = FieldErrors(_unknown(fields, known, "is not a field of this object"))
     errors.extend(_values(fields, into, checks, _body_value)[1])
     return (None, errors) if errors else (msgspec.convert(fields, into), errors)
+
+
+@cache
+def _fields_of(struct: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    return msgspec.structs.fields(struct)
 
 
 def _unknown(fields: Iterable[str], known: list[str], detail: str) -> Iterable[FieldError]:
@@ -158,7 +164,7 @@ def _values(
     """The values of the valid fields, and the errors of the others. `convert`: converts a value to a type."""
     values: dict[str, Any] = {}
     errors = []
-    for each in msgspec.structs.fields(into):
+    for each in _fields_of(into):
         name = each.encode_name
         if name in fields:
             try:

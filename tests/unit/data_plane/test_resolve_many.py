@@ -194,3 +194,18 @@ async def test_read_consistency_and_staleness_bound_are_headers(world: World) ->
 
 async def _bound(instance: Instance, *keys: RouteKey) -> float | None:
     return (await instance.core.bulk.resolve([str(key) for key in keys])).bound
+
+
+@pytest.mark.parametrize("key", [5, "\x01" * 200, "\ue000" * 200, "a:b:c:" + "\U0010ffff" * 200, {"tenant": "x" * 300}])
+async def test_answer_to_a_thousand_invalid_keys_is_brief(world: World, key: Any) -> None:
+    start, end = await _send(world.instance(), {"keys": [key] * 1000}, Access(OpenAccess()))
+    answers = json.loads(end["body"])["answers"]
+    assert (start["status"], {each["result"] for each in answers}, len(answers)) == (200, {"invalid"}, 1000)
+    assert "errors" in answers[0]
+    assert len(end["body"]) < 64 * 1024
+
+
+@pytest.mark.parametrize("body", [b"[" * 5000, b'{"keys":[' + b"[" * 5000, b'{"keys":[' + b"9" * 5000 + b"]}"])
+async def test_odd_json_is_a_problem(world: World, body: bytes) -> None:
+    status, problem = await _post(world.instance(), body, Access(OpenAccess()))
+    assert (status, problem["type"]) == (400, "urn:traffic-manager:problem:invalid-input")
