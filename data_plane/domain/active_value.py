@@ -1,8 +1,9 @@
 """The value of an active route: every attribute that a resolver caches and answers with.
 
 A new attribute of `shared.schemas.route_value.RouteValue` becomes a field here, named like its column in PostgreSQL and with a
-default. Everything else in the resolver passes an `ActiveValue` on as a whole, except its encodings (`route_encoding`) and the
-documented body of an explanation (`data_plane.http.explain`).
+default. Everything else in the resolver passes an `ActiveValue` on as a whole, except its row
+(`data_plane.adapters.postgres.route_value`), its encodings (`route_encoding`) and the documented body of an explanation
+(`data_plane.http.explain`).
 """
 
 from collections.abc import Mapping

@@ -12,7 +12,7 @@ from data_plane.adapters.postgres.replication_evidence import (
     WAL_RECEIVER,
     ReplicationEvidence,
 )
-from data_plane.adapters.postgres.route_value import VALUE, decode_value
+from data_plane.adapters.postgres.route_value import COLUMNS, value_from
 from data_plane.adapters.postgres.sessions import NotConnected, Sessions
 from data_plane.domain.entry import State
 from data_plane.domain.reading import Reading
@@ -37,8 +37,7 @@ POSTGRES_FAILURES: tuple[type[Exception], ...] = (asyncpg.PostgresError, asyncpg
 
 # One row per requested key, in order: $1 tenants, $2 services, $3 environments, $4 versions.
 _READ = f"""
-SELECT tenants.revision AS tenant_revision, endpoints.revision, CASE WHEN endpoints.is_active THEN {VALUE} END AS value,
-    {EVIDENCE_COLUMNS}
+SELECT tenants.revision AS tenant_revision, {COLUMNS}, endpoints.is_active, endpoints.revision, {EVIDENCE_COLUMNS}
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
      WITH ORDINALITY AS requested (tenant, service, environment, version, place)
 LEFT JOIN tenants ON tenants.name = requested.tenant
@@ -174,7 +173,6 @@ def _reading(key: RouteKey, row: Any, read_at: LocalTime, proven_at: PrimaryTime
     tenant_revision = row["tenant_revision"] or 0
     if row["revision"] is None:
         return Reading(key, State.ABSENT, None, tenant_revision, tenant_revision, read_at, proven_at)
-    if row["value"] is None:
+    if not row["is_active"]:
         return Reading(key, State.INACTIVE, None, row["revision"], tenant_revision, read_at, proven_at)
-    value = decode_value(row["value"])
-    return Reading(key, State.ACTIVE, value, row["revision"], tenant_revision, read_at, proven_at)
+    return Reading(key, State.ACTIVE, value_from(row), row["revision"], tenant_revision, read_at, proven_at)

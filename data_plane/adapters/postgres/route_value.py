@@ -1,11 +1,17 @@
-"""The value of an active route in a query: one JSON object of the columns that are named like its attributes."""
+"""The value of an active route in queries: its columns, which are named like its attributes."""
 
-import msgspec
+from typing import Any
 
 from data_plane.domain.active_value import ATTRIBUTES, ActiveValue
 
-_COLUMNS = ", ".join(f"'{name}', endpoints.{name}" for name in ATTRIBUTES)
-VALUE = f"json_build_object({_COLUMNS})"
-"""An expression over a row of `endpoints`."""
+COLUMNS = ", ".join(f"endpoints.{name}" for name in ATTRIBUTES)
+"""For a row of each route."""
 
-decode_value = msgspec.json.Decoder(ActiveValue).decode
+_PAIRS = ", ".join(f"'{name}', endpoints.{name}" for name in ATTRIBUTES)
+OBJECT = f"json_build_object({_PAIRS})"
+"""For many routes in one JSON array. The server takes a microsecond longer for it than for the columns."""
+
+
+def value_from(row: Any) -> ActiveValue:
+    """The value in a row with the columns."""
+    return ActiveValue(row["url"])

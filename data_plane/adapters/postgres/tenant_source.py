@@ -7,7 +7,7 @@ import asyncpg
 import msgspec
 
 from data_plane.adapters.postgres.replication_evidence import ReplicationEvidence
-from data_plane.adapters.postgres.route_value import VALUE
+from data_plane.adapters.postgres.route_value import OBJECT
 from data_plane.adapters.postgres.sessions import NotConnected, Sessions
 from data_plane.domain.tenant_reading import ActiveRoute, TenantReading
 from shared.runtime.clock import Clock, LocalTime
@@ -23,7 +23,7 @@ TENANT_SECONDS = 1.5
 _READ = f"""
 SELECT tenants.revision, pg_is_in_recovery() AS is_standby, transaction_timestamp() AS began,
     (SELECT as_of FROM relay_heartbeat) AS heartbeat,
-    (SELECT json_agg(json_build_array(services.name, environments.name, version, {VALUE}, endpoints.revision)
+    (SELECT json_agg(json_build_array(services.name, environments.name, version, {OBJECT}, endpoints.revision)
                      ORDER BY services.name, environments.name, version)
      FROM services
      JOIN environments ON environments.service_id = services.id
