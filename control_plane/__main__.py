@@ -1,4 +1,4 @@
-"""`python -m control_plane` serves; other commands (see `--help`) migrate the schema and manage access keys."""
+"""`python -m control_plane` serves; other commands (see `--help`) migrate the schema, manage access keys and records in quarantine."""
 
 import argparse
 import asyncio
@@ -8,7 +8,13 @@ import msgspec
 
 from control_plane.adapters.postgres.migrator import migrate
 from control_plane.adapters.postgres.schema_revision import wait_for_schema
-from control_plane.commands import create_admin_key, republish_keys
+from control_plane.commands import (
+    create_admin_key,
+    drop_quarantined,
+    quarantined_records,
+    republish_keys,
+    retry_quarantined,
+)
 from control_plane.errors import MigrationFailed
 from control_plane.settings import ControlPlaneSettings
 from shared.runtime.resilience import DependencyUnavailable
@@ -17,6 +23,14 @@ from shared.runtime.service import Service
 from shared.runtime.settings import read_settings
 from shared.schemas.access import SUBJECT_RULE, Subject
 
+_NOT_IN_QUARANTINE = {
+    "retry": "There is no event with id {} in quarantine. For an access key, run `republish-keys` instead, then drop the record.",
+    "drop": "There is no record with id {} in quarantine. `quarantine list` prints those that there are.",
+}
+_QUARANTINE_DONE = {
+    "retry": "Record {} is in the outbox again; a running control plane publishes it.",
+    "drop": "Record {} is deleted.",
+}
 _CHECK_DATABASE = "Check that it is reachable and migrated."
 
 
@@ -33,6 +47,8 @@ def main(arguments: list[str]) -> int:
         return _create_admin_key(settings, options.subject)
     if options.command == "republish-keys":
         return _republish_keys(settings)
+    if options.command == "quarantine":
+        return _quarantine(settings, options)
     serve("control_plane.composition.app:create_app", Service.CONTROL_PLANE, settings)
     return 0
 
@@ -50,6 +66,14 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser(
         "republish-keys", help="send every access key to all services again, after their topic was lost"
     )
+    quarantine = commands.add_parser(
+        "quarantine", help="list the records that Kafka refused for good, and retry or drop one"
+    ).add_subparsers(dest="action", required=True)
+    quarantine.add_parser("list", help="print a line of JSON for each record, with Kafka's reason")
+    retry = quarantine.add_parser("retry", help="publish an event again, after its cause was fixed")
+    drop = quarantine.add_parser("drop", help="delete a record for good: the audit trail will lack it")
+    for each in (retry, drop):
+        each.add_argument("id", type=int, help="the record's id, as printed by `list`")
     return parser
 
 
@@ -86,6 +110,26 @@ def _republish_keys(settings: ControlPlaneSettings) -> int:
         sys.stderr.write(f"No key was sent from the database named by TM_POSTGRES_URL: {error}. {_CHECK_DATABASE}\n")
         return 1
     sys.stdout.write(f"{count} keys are in the outbox; a running control plane publishes them.\n")
+    return 0
+
+
+def _quarantine(settings: ControlPlaneSettings, options: argparse.Namespace) -> int:
+    try:
+        if options.action == "list":
+            for record in asyncio.run(quarantined_records(settings)):
+                sys.stdout.write(f"{msgspec.json.encode(record).decode()}\n")
+            return 0
+        act = retry_quarantined if options.action == "retry" else drop_quarantined
+        is_done = asyncio.run(act(settings, options.id))
+    except DependencyUnavailable as error:
+        sys.stderr.write(
+            f"The quarantine in the database named by TM_POSTGRES_URL was not reached: {error}. {_CHECK_DATABASE}\n"
+        )
+        return 1
+    if not is_done:
+        sys.stderr.write(f"{_NOT_IN_QUARANTINE[options.action].format(options.id)}\n")
+        return 1
+    sys.stdout.write(f"{_QUARANTINE_DONE[options.action].format(options.id)}\n")
     return 0
 
 

@@ -1,11 +1,13 @@
-"""An operator's commands for access keys. Each opens the database, and closes it at its end."""
+"""An operator's commands for access keys and quarantined records. Each opens the database, and closes it at its end."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from control_plane.adapters.postgres.access_keys import PostgresAccessKeys
 from control_plane.adapters.postgres.primary import UNAVAILABLE, Primary
+from control_plane.adapters.postgres.quarantine import PostgresQuarantine
 from control_plane.domain.access_keys import NewKey
+from control_plane.domain.outbox import QuarantinedRecord
 from control_plane.settings import ControlPlaneSettings
 from shared.runtime.access.tokens import AccessKey
 from shared.runtime.clock import SystemClock
@@ -26,8 +28,8 @@ async def create_admin_key(settings: ControlPlaneSettings, subject: str) -> Acce
     secret = AccessKey.new()
     created_by = "python -m control_plane create-admin-key"
     new = NewKey(secret.key_id, secret.sha256, subject, Role.ADMIN, None, created_by, expires_at=None)
-    async with _access_keys(settings) as keys:
-        await keys.create(new)
+    async with _primary(settings) as primary:
+        await _access_keys(primary, settings).create(new)
     return secret
 
 
@@ -36,12 +38,37 @@ async def republish_keys(settings: ControlPlaneSettings) -> int:
 
     Raises DependencyUnavailable.
     """
-    async with _access_keys(settings) as keys:
-        return await keys.republish()
+    async with _primary(settings) as primary:
+        return await _access_keys(primary, settings).republish()
+
+
+async def quarantined_records(settings: ControlPlaneSettings) -> Sequence[QuarantinedRecord]:
+    """The records that Kafka refused for good. Raises DependencyUnavailable."""
+    async with _primary(settings) as primary:
+        return await PostgresQuarantine(primary).list()
+
+
+async def retry_quarantined(settings: ControlPlaneSettings, record_id: int) -> bool:
+    """Let the relay publish a quarantined event again. False if there is no event of this id.
+
+    Raises DependencyUnavailable.
+    """
+    async with _primary(settings) as primary:
+        return await PostgresQuarantine(primary).retry(record_id)
+
+
+async def drop_quarantined(settings: ControlPlaneSettings, record_id: int) -> bool:
+    """Delete a quarantined record. False if there is none of this id. Raises DependencyUnavailable."""
+    async with _primary(settings) as primary:
+        return await PostgresQuarantine(primary).drop(record_id)
+
+
+def _access_keys(primary: Primary, settings: ControlPlaneSettings) -> PostgresAccessKeys:
+    return PostgresAccessKeys(primary, recorded_bytes=settings.tenant_recorded_bytes)
 
 
 @asynccontextmanager
-async def _access_keys(settings: ControlPlaneSettings) -> AsyncIterator[PostgresAccessKeys]:
+async def _primary(settings: ControlPlaneSettings) -> AsyncIterator[Primary]:
     guard = Guard(
         "postgres",
         timeout=_SECONDS,
@@ -52,4 +79,4 @@ async def _access_keys(settings: ControlPlaneSettings) -> AsyncIterator[Postgres
         at_once=1,
     )
     async with Primary(settings.postgres_url, size=1, deadline_seconds=_SECONDS, guard=guard) as primary:
-        yield PostgresAccessKeys(primary, recorded_bytes=settings.tenant_recorded_bytes)
+        yield primary

@@ -207,9 +207,9 @@ class TooManyRoutes(Exception):
 
 
 class NotPublished(Exception):
-    """Kafka did not acknowledge every record. `reason` is one of a closed set, for metrics."""
+    """Kafka as a whole did not respond. `reason` is one of a closed set, for metrics."""
 
-    def __init__(self, reason: Literal["timeout", "unavailable", "rejected"], why: str) -> None:
+    def __init__(self, reason: Literal["timeout", "unavailable"], why: str) -> None:
         super().__init__(why)
         self.reason = reason
 

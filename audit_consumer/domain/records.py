@@ -47,6 +47,8 @@ class DeadLetterReason(StrEnum):
     MALFORMED = "malformed"
     UNSUPPORTED_SCHEMA = "unsupported_schema"
     UNSTORABLE = "unstorable"
+    WITHHELD = "withheld"
+    """The record takes the place of a change set that Kafka refused: the trail lacks it until it is retried."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,14 @@ from audit_consumer.domain.records import DeadLetter, DeadLetterReason, Record, 
 from audit_consumer.ports import AuditWriter, DeadLetters, Rejection
 from shared.runtime.clock import Clock
 from shared.runtime.metrics import Metrics
-from shared.schemas.events import MalformedEvent, RouteChanged, UnknownEventType, UnsupportedSchema, decode
+from shared.schemas.events import (
+    ChangesWithheld,
+    MalformedEvent,
+    RouteChanged,
+    UnknownEventType,
+    UnsupportedSchema,
+    decode,
+)
 
 MAX_LOGGED_CHANGES = 20
 """Changes of one write up to which each is logged at INFO. A larger write works off a backlog and logs at DEBUG."""
@@ -95,6 +102,8 @@ class Ingestion:
         if isinstance(event, RouteChanged):
             batch.events += audit_events(event, self._clock.now())
             batch.records_of[event.event_id].append(record)
+        elif isinstance(event, ChangesWithheld):
+            batch.failures.append(_Failure(record, DeadLetterReason.WITHHELD, _describe(event)))
 
     async def _store(self, events: Sequence[AuditEvent]) -> Sequence[Rejection]:
         started = self._clock.monotonic()
@@ -121,6 +130,14 @@ class Ingestion:
             reason=failure.reason,
             detail=failure.detail,
         )
+
+
+def _describe(event: ChangesWithheld) -> str:
+    revision = "a change set" if event.revision is None else f"revision {event.revision}"
+    return (
+        f"Kafka refused {revision} of tenant {event.tenant}, event {event.event_id}: the trail lacks it until it is retried "
+        "with `python -m control_plane quarantine retry`"
+    )
 
 
 def _log_stored(events: Sequence[AuditEvent]) -> None:

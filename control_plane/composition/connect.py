@@ -92,7 +92,7 @@ def connect(settings: ControlPlaneSettings) -> Connections:
     revocations_guard = guard("kafka_revocations", _PUBLISH_SECONDS, KAFKA_FAILURES)
     bootstrap, instance = settings.kafka_bootstrap, settings.instance_id
     events = KafkaEventLog(bootstrap, instance, kafka_guard)
-    revocations = KafkaEventLog(bootstrap, f"{instance}-revocations", revocations_guard)
+    revocations = KafkaEventLog(bootstrap, f"{instance}-revocations", revocations_guard, pauses_partitions=False)
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[None]:

@@ -1,11 +1,11 @@
 """Ports of the outbox relay: the outbox that it reads, and Kafka that it publishes to."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from control_plane.domain.outbox import Acknowledged, Backlog, OutboxRecord, Unsent
+from control_plane.domain.outbox import Acknowledged, Backlog, OutboxRecord, RecordKey, Unpublished, Unsent
 from shared.schemas.events import Heartbeat
 
 
@@ -23,8 +23,16 @@ class OutboxSession(Protocol):
         """
         ...
 
-    async def unsent(self) -> Unsent:
-        """The oldest unsent records: a bounded number of records and of bytes."""
+    async def unsent(self, without: Collection[RecordKey] = ()) -> Unsent:
+        """The oldest unsent records, without those of these keys: a bounded number of records and of bytes."""
+        ...
+
+    async def quarantine(self, record: OutboxRecord, why: str, marker: bytes | None) -> bool:
+        """Move an unsent record to quarantine; the marker takes its place in the outbox, where it is unsent.
+
+        A marker of None leaves no record in its place. Returns False, and changes nothing, when the record of this id is
+        in quarantine already, so that it is the marker that was refused.
+        """
         ...
 
     async def mark_sent(self, acknowledged: Sequence[Acknowledged]) -> Sequence[tuple[str, float]]:
@@ -66,13 +74,19 @@ class Outbox(Protocol):
 class EventLog(Protocol):
     """The topics in Kafka that the relay writes."""
 
-    async def publish(self, records: Sequence[OutboxRecord], acknowledged: Callable[[Acknowledged], None]) -> None:
+    async def publish(
+        self, records: Sequence[OutboxRecord], acknowledged: Callable[[Acknowledged], None]
+    ) -> Sequence[Unpublished]:
         """Publish the records, those of one key in the given order; report each when Kafka acknowledges it.
 
-        The reported records of a key are always its first ones. Raises NotPublished if any was not acknowledged.
+        The reported records of a key are always its first ones. Returns the first record of each key that was not
+        acknowledged. Raises NotPublished when Kafka as a whole does not respond.
         """
         ...
 
-    async def heartbeat(self, heartbeat: Heartbeat) -> None:
-        """Write a heartbeat to every partition. Raises NotPublished."""
+    async def heartbeat(self, heartbeat: Heartbeat, behind: Collection[RecordKey] = ()) -> None:
+        """Write a heartbeat to every partition, except to those that hold one of these keys: they lack events.
+
+        A partition that fails gets none. Raises NotPublished when Kafka as a whole does not respond.
+        """
         ...

@@ -109,9 +109,13 @@ class AccessKeyService:
         ended = OutboxRecord(0, ACCESS_KEYS.name, key_id, {}, None)
         try:
             async with asyncio.timeout(_PUBLISH_SECONDS):
-                await self._events.publish([ended], lambda _: None)
+                unpublished = await self._events.publish([ended], lambda _: None)
         except (NotPublished, TimeoutError) as error:
-            _log.info("revocation not published at once; the relay publishes it", key=key_id, reason=str(error))
+            failure = f"{type(error).__name__}: {error}"
+        else:
+            failure = "; ".join(each.why for each in unpublished)
+        if failure:
+            _log.info("revocation not published at once; the relay publishes it", key=key_id, reason=failure)
 
     def _apply(self, stored: StoredKey) -> None:
         if self._keyring is not None:

@@ -19,6 +19,7 @@ class OutboxMonitor:
         self._outbox = outbox
         self._notes = health.notes
         self._unsent = metrics.gauge("tm_outbox_unsent")
+        self._quarantined = metrics.gauge("tm_outbox_quarantined_records")
         self._oldest = metrics.gauge("tm_outbox_oldest_unsent_seconds")
 
     async def sample(self) -> None:
@@ -30,6 +31,8 @@ class OutboxMonitor:
             raise
         self._unsent.set(backlog.unsent)
         self._oldest.set(backlog.oldest_seconds)
+        self._quarantined.set(backlog.quarantined)
         self._notes["outbox"] = (
-            f"{backlog.unsent} events not in Kafka yet, the oldest for {backlog.oldest_seconds:.1f} s"
+            f"{backlog.unsent} events not in Kafka yet, the oldest for {backlog.oldest_seconds:.1f} s; "
+            f"{backlog.quarantined} in quarantine"
         )

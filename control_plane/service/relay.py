@@ -1,22 +1,20 @@
 """The outbox relay: publishes committed events to Kafka, each tenant's in revision order, from one process at a time."""
 
 import asyncio
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
 
-from control_plane.domain.outbox import Acknowledged, OutboxRecord
 from control_plane.domain.requests import RESPONSE_RETENTION
 from control_plane.errors import LeadershipLost, NotPublished
 from control_plane.ports.publishing import EventLog, Outbox, OutboxSession
+from control_plane.service.publishing import Publisher
 from shared.runtime.backoff import Backoff
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import DependencyUnavailable
 from shared.schemas.events import Heartbeat
-from shared.schemas.topics import ROUTE_EVENTS
 
 _log = structlog.get_logger(__name__)
 
@@ -43,10 +41,9 @@ class Relay:
 
     def __init__(self, outbox: Outbox, events: EventLog, *, timing: RelayTiming, metrics: Metrics) -> None:
         self._outbox = outbox
-        self._events = events
+        self._publisher = Publisher(events, metrics)
         self._timing = timing
         self._leader = metrics.gauge("tm_outbox_relay_leader")
-        self._metrics = _PublishMetrics(metrics)
         self._wake = asyncio.Event()
         self._stopping = False
         self._due_heartbeat: Heartbeat | None = None
@@ -142,35 +139,14 @@ class Relay:
                 await self._is_woken_within(self._timing.poll_seconds)
 
     def _report_failure(self, failure: NotPublished, attempt: int) -> None:
-        self._metrics.count_failure(failure)
-        # Kafka rejects the record on every retry, until an operator raises its limits to admit every legal change set.
-        log = _log.error if failure.reason == "rejected" else _log.warning
-        log("publishing failed; events stay in the outbox", reason=failure.reason, error=str(failure), attempt=attempt)
+        self._publisher.count_failure(failure)
+        _log.warning(
+            "publishing failed; events stay in the outbox", reason=failure.reason, error=str(failure), attempt=attempt
+        )
 
     async def _publish_unsent(self, session: OutboxSession) -> None:
-        """Publish all unsent events, then the heartbeat that was due before them, which promises that they precede it."""
         heartbeat, self._due_heartbeat = self._due_heartbeat, None
-        complete = False
-        while not complete:
-            unsent = await session.unsent()
-            if unsent.records:
-                await self._publish(session, unsent.records)
-            complete = unsent.complete
-        if heartbeat is not None:
-            await self._events.heartbeat(heartbeat)
-
-    async def _publish(self, session: OutboxSession, records: Sequence[OutboxRecord]) -> None:
-        acknowledged: list[Acknowledged] = []
-        failure: NotPublished | None = None
-        try:
-            await self._events.publish(records, acknowledged.append)
-        except NotPublished as error:
-            failure = error
-        if acknowledged:
-            delays = await session.mark_sent(acknowledged)
-            self._metrics.count_published(acknowledged, delays)
-        if failure is not None:
-            raise failure
+        await self._publisher.publish_unsent(session, heartbeat)
 
     async def _is_woken_within(self, seconds: float) -> bool:
         with suppress(TimeoutError):
@@ -183,22 +159,3 @@ class Relay:
     def _new_backoff(self) -> Backoff:
         shortest, longest = self._timing.shortest_pause_seconds, self._timing.longest_pause_seconds
         return Backoff(longest, first_seconds=2 * shortest, shortest_seconds=shortest)
-
-
-class _PublishMetrics:
-    """The `tm_outbox_…` metrics of publishing."""
-
-    def __init__(self, metrics: Metrics) -> None:
-        self._published = metrics.counter("tm_outbox_published_total")
-        self._failures = metrics.counter("tm_outbox_publish_failures_total")
-        self._delay = metrics.histogram("tm_outbox_publish_delay_seconds")
-
-    def count_published(self, acknowledged: Sequence[Acknowledged], delays: Sequence[tuple[str, float]]) -> None:
-        """`delays`: each record's topic, and the seconds from its commit to its acknowledgement."""
-        for each in acknowledged:
-            self._published.labels(each.record.topic).inc()
-        for topic, delay in delays:
-            self._delay.labels(topic).observe(delay)
-
-    def count_failure(self, failure: NotPublished) -> None:
-        self._failures.labels(ROUTE_EVENTS.name, failure.reason).inc()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from shared.schemas.events import Heartbeat, RouteChanged
+from shared.schemas.events import ChangesWithheld, Heartbeat, RouteChanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,3 +15,5 @@ class EventBatch:
     """By partition: the offset after the last record of the batch, including those that could not be decoded."""
     heartbeats: Mapping[int, Sequence[Heartbeat]] = field(default_factory=dict)
     """By partition, in order."""
+    withheld: Sequence[ChangesWithheld] = ()
+    """Markers of change sets that Kafka refused; each tenant's routes are to be loaded again."""

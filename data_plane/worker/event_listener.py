@@ -69,6 +69,8 @@ class EventListener:
                 batch = await subscription.poll()
                 if batch.changes:
                     await self._applier.apply(batch.changes)
+                if batch.withheld:
+                    self._applier.apply_withheld(batch.withheld)
                 subscription.mark_applied(batch)
 
     def _note_subscribed(self) -> None:

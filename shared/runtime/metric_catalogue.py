@@ -126,6 +126,18 @@ CATALOGUE: tuple[Metric, ...] = (
     _gauge("tm_outbox_unsent", CONTROL, "Committed events that are not published to Kafka yet", "livemax"),
     _gauge("tm_outbox_oldest_unsent_seconds", CONTROL, "Age of the oldest unpublished event", "livemax"),
     _gauge(
+        "tm_outbox_quarantined_records",
+        CONTROL,
+        "Records that Kafka refused for good, until they are retried or dropped",
+        "livemax",
+    ),
+    _counter(
+        "tm_outbox_quarantined_total",
+        CONTROL,
+        "Records moved to quarantine: Kafka refused them for good",
+        topic=_PUBLISHED,
+    ),
+    _gauge(
         "tm_outbox_relay_leader",
         CONTROL,
         "1 in the process that runs the active relay; the sum over all processes is 1",
@@ -204,7 +216,7 @@ CATALOGUE: tuple[Metric, ...] = (
         DATA,
         "Events consumed, by outcome",
         topic=("route-events",),
-        outcome=("applied", "duplicate", "older", "invalid"),
+        outcome=("applied", "duplicate", "older", "withheld", "invalid"),
     ),
     _counter("tm_revision_gaps_total", DATA, "Tenant revisions missing from the event stream"),
     _gauge("tm_suspect_tenants", DATA, "Tenants with suspect entries, which are being revalidated", "livemax"),
@@ -278,7 +290,7 @@ CATALOGUE: tuple[Metric, ...] = (
         "tm_dlq_records_total",
         AUDIT,
         "Records moved to the dead letter queue",
-        reason=("malformed", "unsupported_schema", "unstorable"),
+        reason=("malformed", "unsupported_schema", "unstorable", "withheld"),
     ),
     _gauge("tm_dlq_depth", AUDIT, "Records in the dead letter queue", "livemax"),
 )

@@ -125,7 +125,20 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, tag_field="event_type
     partitions: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
-RouteEvent: TypeAlias = RouteChanged | Heartbeat
+class ChangesWithheld(msgspec.Struct, frozen=True, kw_only=True, tag_field="event_type", tag="changes_withheld"):
+    """Takes the place of a tenant's event that Kafka refused for good; docs/adr/0032 has the reasons.
+
+    Readers have to read the tenant's routes again: heartbeats after this record do not prove what they hold of them.
+    `event_id` and `revision` are those of the withheld event; None when it could not be decoded.
+    """
+
+    schema: Literal[1] = 1
+    tenant: Name
+    event_id: UUID | None = None
+    revision: Revision | None = None
+
+
+RouteEvent: TypeAlias = RouteChanged | Heartbeat | ChangesWithheld
 
 
 class UndecodableEvent(ValueError):
@@ -157,7 +170,7 @@ class _Envelope(msgspec.Struct):
     event_type: str
 
 
-_KNOWN_TYPES = frozenset({"route_changed", "heartbeat"})
+_KNOWN_TYPES = frozenset({"route_changed", "heartbeat", "changes_withheld"})
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[RouteEvent] = msgspec.json.Decoder(RouteEvent)
 _envelope_decoder = msgspec.json.Decoder(_Envelope)

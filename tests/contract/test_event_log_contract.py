@@ -131,15 +131,26 @@ async def test_unacknowledged_record_is_not_reported_and_can_be_published_later(
     assert [each.record for each in acknowledged] == [first, second]
 
 
-async def test_oversized_record_does_not_delay_other_partitions(stack: Stack) -> None:
+async def test_oversized_record_is_returned_as_rejected_and_delays_only_its_own_key(subject: Subject) -> None:
     large = replace(_record(a_tenant(), 1), payload=b"x" * 5_000_000)
-    others = [_record(a_tenant(), 1) for _ in range(20)]
-    behind_it = _record(large.key, 2)
+    behind_it, other_large = _record(large.key, 2), replace(_record(a_tenant(), 1), payload=b"x" * 5_000_000)
+    others = [_record(a_tenant(), 1) for _ in range(60)]
     acknowledged: list[Acknowledged] = []
-    async with open_event_log(stack.urls.kafka) as events:
-        with pytest.raises(NotPublished) as refused:
-            await events.publish([large, *others, behind_it], acknowledged.append)
-    assert refused.value.reason == "rejected"
-    sent = {each.record.id for each in acknowledged}
-    assert not sent & {large.id, behind_it.id}
-    assert len(sent) >= 10
+    unpublished = await subject.events.publish(
+        [*others[:30], large, other_large, *others[30:], behind_it], acknowledged.append
+    )
+    assert sorted(each.record.id for each in unpublished) == sorted([large.id, other_large.id])
+    assert {each.reason for each in unpublished} == {"rejected"}
+    assert sorted(each.record.id for each in acknowledged) == sorted(each.id for each in others)
+    assert not await subject.events.publish([behind_it], acknowledged.append)
+
+
+async def test_heartbeat_is_not_written_to_partitions_that_lack_events(subject: Subject) -> None:
+    behind = _record(a_tenant(), 1)
+    acknowledged: list[Acknowledged] = []
+    await subject.events.publish([behind], acknowledged.append)
+    heartbeat = Heartbeat(as_of=datetime.now(UTC))
+    await subject.events.heartbeat(heartbeat, [behind.record_key])
+    written = encode(with_fields(heartbeat, partitions=subject.partitions))
+    found = {each.partition for each in await subject.read() if each.value == written}
+    assert found == set(range(subject.partitions)) - {acknowledged[0].partition}

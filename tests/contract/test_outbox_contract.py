@@ -137,6 +137,36 @@ async def test_long_backlog_is_read_in_bounded_batches(subject: Subject) -> None
         assert ([each.payload for each in unsent.records], unsent.complete) == ([b"500"], True)
 
 
+async def test_records_of_keys_that_are_left_out_do_not_fill_the_batch(subject: Subject) -> None:
+    for number in range(501):
+        await subject.commit("team-a", b"%d" % number)
+    await subject.commit("team-b", b"1")
+    async with subject.outbox.session(_unheard) as session:
+        await session.try_lead()
+        unsent = await session.unsent([("route-events", "team-a")])
+        assert ([(each.key, each.payload) for each in unsent.records], unsent.complete) == ([("team-b", b"1")], True)
+        assert len((await session.unsent([("access-keys", "team-a")])).records) == 500
+
+
+async def test_marker_takes_the_place_of_a_quarantined_record(subject: Subject) -> None:
+    for payload in (b"1", b"2", b"3"):
+        await subject.commit("team-a", payload)
+    async with subject.outbox.session(_unheard) as session:
+        await session.try_lead()
+        first, second, third = (await session.unsent()).records
+        assert await session.quarantine(second, "too large", b"marker")
+        assert [(each.id, each.payload) for each in (await session.unsent()).records] == [
+            (first.id, b"1"),
+            (second.id, b"marker"),
+            (third.id, b"3"),
+        ]
+        assert not await session.quarantine(second, "the marker is too large", b"marker")
+        assert await session.quarantine(third, "too large", None)
+        assert [each.payload for each in (await session.unsent()).records] == [b"1", b"marker"]
+    backlog = await subject.outbox.backlog()
+    assert (backlog.unsent, backlog.quarantined) == (2, 2)
+
+
 async def test_one_session_leads_until_it_ends(subject: Subject) -> None:
     async with AsyncExitStack() as opened:
         first = await opened.enter_async_context(subject.outbox.session(_unheard))

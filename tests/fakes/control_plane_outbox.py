@@ -1,12 +1,12 @@
 """An outbox in memory, with one lock that its sessions compete for."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from control_plane.domain.outbox import Acknowledged, Backlog, OutboxRecord, Unsent
+from control_plane.domain.outbox import Acknowledged, Backlog, OutboxRecord, RecordKey, Unsent
 from control_plane.errors import LeadershipLost
 
 BATCH = 500
@@ -14,12 +14,16 @@ BATCH = 500
 
 @dataclass
 class FakeOutbox:
-    """The Outbox port. `records` by id; `sent` has the position of each; `broken` is raised by every call."""
+    """The Outbox port. `records` by id; `sent` has the position of each; `broken` is raised by every call.
+
+    `quarantined`: the records in quarantine by id, with the reasons.
+    """
 
     records: dict[int, OutboxRecord] = field(default_factory=dict)
     sent: dict[int, Acknowledged] = field(default_factory=dict)
     beats: list[datetime] = field(default_factory=list)
     purged: list[tuple[str, timedelta]] = field(default_factory=list)
+    quarantined: dict[int, tuple[OutboxRecord, str]] = field(default_factory=dict)
     batch: int = BATCH
     broken: Exception | None = None
     looks: int = 0
@@ -64,7 +68,7 @@ class FakeOutbox:
 
     async def backlog(self) -> Backlog:
         unsent = len(self.records) - len(self.sent)
-        return Backlog(unsent, 1.0 if unsent else 0.0)
+        return Backlog(unsent, 1.0 if unsent else 0.0, len(self.quarantined))
 
     def _forget(self, session: "FakeOutboxSession") -> None:
         self._leader = None if self._leader is session else self._leader
@@ -88,12 +92,16 @@ class FakeOutboxSession:
         self._outbox.beats.append(datetime.now(UTC))
         return self._outbox.beats[-1]
 
-    async def unsent(self) -> Unsent:
+    async def unsent(self, without: Collection[RecordKey] = ()) -> Unsent:
         self._outbox.check(self)
         self._outbox.looks += 1
         if self._outbox.broken is not None:
             raise self._outbox.broken
-        unsent = [record for id_, record in self._outbox.records.items() if id_ not in self._outbox.sent]
+        unsent = [
+            record
+            for id_, record in self._outbox.records.items()
+            if id_ not in self._outbox.sent and record.record_key not in without
+        ]
         return Unsent(tuple(unsent[: self._outbox.batch]), complete=len(unsent) < self._outbox.batch)
 
     async def mark_sent(self, acknowledged: Sequence[Acknowledged]) -> Sequence[tuple[str, float]]:
@@ -101,6 +109,16 @@ class FakeOutboxSession:
         marked = [each for each in acknowledged if each.record.id not in self._outbox.sent]
         self._outbox.sent.update({each.record.id: each for each in marked})
         return [(each.record.topic, 0.001) for each in marked]
+
+    async def quarantine(self, record: OutboxRecord, why: str, marker: bytes | None) -> bool:
+        self._outbox.check(self)
+        if record.id in self._outbox.quarantined:
+            return False
+        self._outbox.quarantined[record.id] = (self._outbox.records.pop(record.id), why)
+        if marker is not None:
+            self._outbox.records[record.id] = replace(record, payload=marker)
+            self._outbox.records = dict(sorted(self._outbox.records.items()))
+        return True
 
     async def purge(self, older_than: timedelta) -> int:
         self._outbox.check(self)

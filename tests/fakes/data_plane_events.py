@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from data_plane.domain.event_batch import EventBatch
 from data_plane.errors import StreamInterrupted
-from shared.schemas.events import RouteChanged
+from shared.schemas.events import ChangesWithheld, RouteChanged
 
 
 class FakeEventStream:
@@ -16,7 +16,7 @@ class FakeEventStream:
     """
 
     def __init__(self) -> None:
-        self._log: list[RouteChanged] = []
+        self._log: list[RouteChanged | ChangesWithheld] = []
         self._applied: int | None = None
         self._news = asyncio.Event()
         self._is_interrupted = False
@@ -26,7 +26,7 @@ class FakeEventStream:
         self.opened = 0
         self.resumed_from: dict[int, int] = {}
 
-    def send(self, event: RouteChanged) -> None:
+    def send(self, event: RouteChanged | ChangesWithheld) -> None:
         self._log.append(event)
         self._news.set()
 
@@ -54,7 +54,10 @@ class FakeEventStream:
         """The event at this offset of the log, once there is one."""
         while not self._is_interrupted:
             if offset < len(self._log):
-                return EventBatch((self._log[offset],), {0: offset + 1})
+                event = self._log[offset]
+                if isinstance(event, ChangesWithheld):
+                    return EventBatch(next_offsets={0: offset + 1}, withheld=(event,))
+                return EventBatch((event,), {0: offset + 1})
             self._news.clear()
             await self._news.wait()
         raise StreamInterrupted("the broker went away")

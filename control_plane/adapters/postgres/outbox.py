@@ -31,7 +31,8 @@ _CLOSE_SECONDS = 1.0
 
 _BACKLOG = """
 SELECT count(*) AS unsent,
-       coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float8 AS oldest_seconds
+       coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float8 AS oldest_seconds,
+       (SELECT count(*) FROM quarantined_records) AS quarantined
 FROM outbox WHERE sent_at IS NULL
 """
 
@@ -73,7 +74,7 @@ class PostgresOutbox:
         async with self._primary.platform("tm_relay") as connection:
             row = await connection.fetchrow(_BACKLOG)
         assert row is not None  # noqa: S101 - an aggregate has one row
-        return Backlog(row["unsent"], max(0.0, row["oldest_seconds"]))
+        return Backlog(row["unsent"], max(0.0, row["oldest_seconds"]), row["quarantined"])
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """The outbox session of a relay, on the connection that holds its lock."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import TypeAlias
@@ -9,7 +9,8 @@ from typing import TypeAlias
 import asyncpg
 import msgspec
 
-from control_plane.domain.outbox import Acknowledged, OutboxRecord, Unsent
+from control_plane.adapters.postgres.quarantine_sql import QUARANTINE
+from control_plane.domain.outbox import Acknowledged, OutboxRecord, RecordKey, Unsent
 from control_plane.errors import LeadershipLost
 from shared.runtime.resilience import DependencyUnavailable, Guard
 from shared.schemas.topics import MAX_RECORD_BYTES
@@ -37,7 +38,9 @@ SELECT id, topic, key, headers, payload FROM (
     SELECT *, sum(bytes) OVER (ORDER BY id) - bytes AS bytes_before
     FROM (
         SELECT id, topic, key, headers, payload, coalesce(octet_length(payload), 0) AS bytes
-        FROM outbox WHERE sent_at IS NULL ORDER BY id LIMIT $1
+        FROM outbox
+        WHERE sent_at IS NULL AND (topic, key) NOT IN (SELECT * FROM unnest($3::text[], $4::text[]))
+        ORDER BY id LIMIT $1
     ) AS oldest
 ) AS measured
 WHERE bytes_before < $2
@@ -106,9 +109,10 @@ class PostgresOutboxSession:
             as_of: datetime = await connection.fetchval(_BEAT)
             return as_of
 
-    async def unsent(self) -> Unsent:
+    async def unsent(self, without: Collection[RecordKey] = ()) -> Unsent:
+        topics, keys = [topic for topic, _ in without], [key for _, key in without]
         async with self._call() as connection:
-            rows = await connection.fetch(_UNSENT, MAX_RECORDS, MAX_BYTES)
+            rows = await connection.fetch(_UNSENT, MAX_RECORDS, MAX_BYTES, topics, keys)
         records = tuple(_record(row) for row in rows)
         complete = len(records) < MAX_RECORDS and sum(len(each.payload or b"") for each in records) < MAX_BYTES
         return Unsent(records, complete)
@@ -122,6 +126,10 @@ class PostgresOutboxSession:
                 [each.offset for each in acknowledged],
             )
         return [(row["topic"], row["delay"]) for row in rows]
+
+    async def quarantine(self, record: OutboxRecord, why: str, marker: bytes | None) -> bool:
+        async with self._call() as connection:
+            return await connection.fetchval(QUARANTINE, record.id, why, marker) is not None
 
     async def purge(self, older_than: timedelta) -> int:
         return await self._delete(_PURGE, _PURGED_AT_ONCE, older_than)

@@ -15,7 +15,15 @@ from shared.runtime.clock import Clock, LocalTime
 from shared.runtime.kafka.lag_watchdog import LagWatchdog
 from shared.runtime.kafka.topic_tail import TopicTail, open_tail
 from shared.runtime.metrics import Metrics
-from shared.schemas.events import Heartbeat, RouteChanged, RouteEvent, UndecodableEvent, UnknownEventType, decode
+from shared.schemas.events import (
+    ChangesWithheld,
+    Heartbeat,
+    RouteChanged,
+    RouteEvent,
+    UndecodableEvent,
+    UnknownEventType,
+    decode,
+)
 from shared.schemas.topics import ROUTE_EVENTS
 
 _log = structlog.get_logger(__name__)
@@ -84,7 +92,7 @@ class KafkaEventStream:
             self._positions[partition] = offset
             self._coverage.mark_applied(partition, offset, batch.heartbeats.get(partition, ()))
         self._note_caught_up()
-        if batch.changes:
+        if batch.changes or batch.withheld:
             self._on_changes()
 
     def decode(self, records: Sequence[Any]) -> list[RouteEvent]:
@@ -159,6 +167,7 @@ class KafkaEventSubscription:
             [event for each in events.values() for event in each if isinstance(event, RouteChanged)],
             {number: each[-1].offset + 1 for number, each in records.items()},
             {number: [event for event in each if isinstance(event, Heartbeat)] for number, each in events.items()},
+            [event for each in events.values() for event in each if isinstance(event, ChangesWithheld)],
         )
 
     def mark_applied(self, batch: EventBatch) -> None:

@@ -16,7 +16,7 @@ from data_plane.service.cache.l2 import L2Cache
 from data_plane.service.watch.change_log import ChangeLogs
 from shared.runtime.clock import NEVER, Clock
 from shared.runtime.metrics import Metrics
-from shared.schemas.events import RouteChange, RouteChanged
+from shared.schemas.events import ChangesWithheld, RouteChange, RouteChanged
 from shared.schemas.identity import RouteKey
 
 BACKLOG_EVENTS = 20
@@ -64,6 +64,7 @@ class EventApplier:
         self._clock = clock
         events = metrics.counter("tm_events_total")
         self._events = {outcome: events.labels("route-events", outcome) for outcome in set(_OUTCOMES.values())}
+        self._withheld = events.labels("route-events", "withheld")
         self._gaps = metrics.counter("tm_revision_gaps_total")
         self._propagation = metrics.histogram("tm_propagation_seconds")
 
@@ -80,6 +81,15 @@ class EventApplier:
         for event in events:
             self._advance(event, level)
             self._change_logs.publish(event)
+
+    def apply_withheld(self, markers: Sequence[ChangesWithheld]) -> None:
+        """Change sets of these tenants are missing from the stream: their entries and watches must be read again."""
+        for each in markers:
+            self._withheld.inc()
+            self._freshness.mark_suspect(each.tenant)
+            self._stream_coverage.mark_gap(each.tenant, self._clock.monotonic())
+            self._change_logs.end(each.tenant)
+            _log.warning("a change set was withheld from the stream", tenant=each.tenant, revision=each.revision)
 
     def mark_all_suspect(self) -> None:
         """Events of any tenant may be missing."""

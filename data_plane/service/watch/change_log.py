@@ -39,13 +39,17 @@ class ChangeLogs:
         log = self.current(event.tenant)
         if log is None or event.revision > log.newest + 1:
             if not self._is_covered_from(event.tenant, PrimaryTime(event.occurred_at.timestamp())):
-                self._logs.pop(event.tenant, None)
-                self._wake_tenant(event.tenant)
+                self.end(event.tenant)
                 return
             log = self._begin(event.tenant, event.revision - 1)
         if log.add(event):
             self._count(log, event)
             self._wake_tenant(event.tenant)
+
+    def end(self, tenant: str) -> None:
+        """Drop the tenant's log, in which a change set is missing, and wake its subscriptions."""
+        self._logs.pop(tenant, None)
+        self._wake_tenant(tenant)
 
     def current(self, tenant: str) -> TenantChangeLog | None:
         """The tenant's log; None if it has no events yet, or if some may be missing since the log began."""

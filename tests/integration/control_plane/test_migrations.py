@@ -25,6 +25,7 @@ TABLES = {
     "recorded_bytes",
     "access_keys",
     "outbox",
+    "quarantined_records",
     "relay_heartbeat",
     "alembic_version",
 }

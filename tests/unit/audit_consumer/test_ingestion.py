@@ -12,7 +12,7 @@ from audit_consumer.service.ingestion import Ingestion
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import DependencyUnavailable
 from shared.runtime.service import Service
-from shared.schemas.events import MAX_CHANGES, Heartbeat, RouteChanged, RouteEvent, encode
+from shared.schemas.events import MAX_CHANGES, ChangesWithheld, Heartbeat, RouteChanged, RouteEvent, encode
 from tests.fakes.audit_dead_letters import FakeDeadLetters
 from tests.fakes.audit_trail import FakeAuditTrail
 from tests.support.audit import EPOCH, audited
@@ -100,8 +100,9 @@ async def test_heartbeats_and_unknown_event_types_are_skipped() -> None:
         (b'{"event_type": "route_changed", "x": ' + b"[" * 100_000, DeadLetterReason.MALFORMED),
         (b'{"schema": 2, "event_type": "route_changed"}', DeadLetterReason.UNSUPPORTED_SCHEMA),
         (encode(a_change_set(revision=MAX_REVISION + 1)), DeadLetterReason.UNSTORABLE),
+        (encode(ChangesWithheld(tenant="team-a", revision=7)), DeadLetterReason.WITHHELD),
     ],
-    ids=["no json", "no value", "fields missing", "nested", "later schema", "revision too large"],
+    ids=["no json", "no value", "fields missing", "nested", "later schema", "revision too large", "withheld"],
 )
 async def test_undecodable_record_goes_to_the_dead_letter_queue_and_others_are_stored(
     value: bytes | None, reason: DeadLetterReason

@@ -3,6 +3,7 @@
 import pytest
 
 from data_plane.service.cache.freshness import SPREAD_SECONDS
+from shared.schemas.events import ChangesWithheld
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_world import KEY, Instance, World, summary_of
 from tests.support.active_values import url_of
@@ -108,6 +109,19 @@ async def test_gap_of_one_tenant_does_not_affect_others(world: World) -> None:
             await instance.core.applier.apply([event])
     world.clock.advance(SPREAD_SECONDS)
     assert summary_of(await instance.resolve(foreign)) == "https://b l1"
+
+
+async def test_entries_of_a_tenant_are_revalidated_soon_after_a_change_set_was_withheld(world: World) -> None:
+    instance, foreign = world.instance(), RouteKey("team-b", "payments", "prod", "v1")
+    for key in (KEY, foreign):
+        await instance.core.applier.apply([world.database.commit(key, "https://v1")])
+    world.clock.advance(1)
+    withheld = world.database.commit(KEY, "https://v2")
+    instance.core.applier.apply_withheld([ChangesWithheld(tenant=KEY.tenant, revision=withheld.revision)])
+    world.clock.advance(SPREAD_SECONDS)
+    assert summary_of(await instance.resolve()) == "https://v2 replica"
+    assert summary_of(await instance.resolve(foreign)) == "https://v1 l1"
+    assert instance.count("tm_events_total", topic="route-events", outcome="withheld") == 1
 
 
 async def test_suspect_entries_are_served_while_no_source_can_be_read(world: World) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from data_plane.domain.read_consistency import ReadConsistency
+from shared.schemas.events import ChangesWithheld
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_world import KEY, Instance, World, summary_of
 from tests.support.active_values import url_of
@@ -157,6 +158,17 @@ async def test_entries_are_not_renewed_between_a_gap_and_their_next_load(world: 
     instance.apply_heartbeat()
     answer = await instance.resolve()
     assert url_of(answer.entry) == "https://not-applied" or round(answer.bound or 0, 1) == 1
+
+
+async def test_heartbeat_does_not_renew_entries_of_a_tenant_with_a_withheld_change_set(world: World) -> None:
+    instance = world.instance()
+    await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
+    world.clock.advance(1)
+    world.database.commit(KEY, "https://unheard")
+    instance.core.applier.apply_withheld([ChangesWithheld(tenant=KEY.tenant)])
+    instance.apply_heartbeat()
+    answer = await instance.resolve()
+    assert url_of(answer.entry) == "https://unheard" or round(answer.bound or 0, 1) == 1
 
 
 async def test_heartbeat_for_fewer_partitions_than_are_read_is_ignored(world: World) -> None:

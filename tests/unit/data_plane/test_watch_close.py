@@ -8,6 +8,7 @@ import pytest
 
 from data_plane.domain.close_reason import CloseReason
 from data_plane.errors import NoSuchTenant, RevisionGone, TooManyWatchers, WatchUnavailable
+from shared.schemas.events import ChangesWithheld
 from tests.fakes.data_plane_world import KEY, World
 from tests.support.watch_steps import OTHER, begin, change, ending_of, given, resume
 
@@ -27,6 +28,17 @@ async def test_watch_is_closed_after_a_gap(world: World) -> None:
     with pytest.raises(RevisionGone) as gone:
         await resume(instance, 1)
     assert gone.value.oldest == after.revision
+
+
+async def test_watch_is_closed_after_a_change_set_was_withheld_also_when_no_event_follows(world: World) -> None:
+    instance = world.instance()
+    await change(world, instance)
+    _, watching = await begin(instance)
+    await change(world)
+    instance.core.applier.apply_withheld([ChangesWithheld(tenant=watching.tenant, revision=2)])
+    assert await ending_of(watching) is CloseReason.GAP
+    world.clock.advance(1)
+    assert (await begin(instance))[0].revision == 2
 
 
 async def test_watch_is_closed_when_the_stream_cannot_resume(world: World) -> None:

@@ -13,7 +13,7 @@ from data_plane.worker.event_listener import EventListener
 from data_plane.worker.periodic import keep_primary_time, keep_redis_in_step
 from shared.runtime.background import in_background
 from shared.runtime.health import DependencyHealth
-from shared.schemas.events import RouteChanged
+from shared.schemas.events import ChangesWithheld, RouteChanged
 from tests.fakes.data_plane_events import FakeEventStream
 from tests.fakes.data_plane_world import KEY, Instance, World, summary_of
 from tests.support.waiting import eventually
@@ -31,6 +31,9 @@ class FaultyApplier:
             self.is_faulty = False
             raise RuntimeError("a fault")
         await self._real.apply(events)
+
+    def apply_withheld(self, markers: Sequence[ChangesWithheld]) -> None:
+        self._real.apply_withheld(markers)
 
     def mark_all_suspect(self) -> None:
         self._real.mark_all_suspect()
@@ -86,6 +89,18 @@ async def test_cached_entries_are_revalidated_after_an_interruption(listening: L
     await listening.until_told("https://v2 replica")
 
 
+async def test_cached_entries_are_revalidated_after_a_marker_of_a_withheld_change_set(listening: Listening) -> None:
+    await listening.listener.wait_caught_up(5)
+    listening.stream.send(listening.world.database.commit(KEY, "https://v1"))
+    await listening.until_told("https://v1 l1")
+    listening.world.clock.advance(1)
+    listening.world.database.commit(KEY, "https://v2")
+    listening.stream.send(ChangesWithheld(tenant=KEY.tenant, revision=2))
+    await eventually(lambda: _is(_withheld(listening.instance), 1))
+    listening.world.clock.advance(SPREAD_SECONDS)
+    await listening.until_told("https://v2 replica")
+
+
 async def test_service_starts_without_kafka_and_notes_it() -> None:
     new = Listening()
     new.stream.is_down = True
@@ -126,6 +141,10 @@ async def test_primary_time_is_known_after_its_first_response() -> None:
     world.primary.is_down = False
     await eventually(lambda: _is(instance.primary_clock.latest(world.clock.monotonic()), world.clock.now().timestamp()))
     task.cancel()
+
+
+def _withheld(instance: Instance) -> float:
+    return instance.count("tm_events_total", topic="route-events", outcome="withheld")
 
 
 async def _is(value: object, expected: object) -> bool:
