@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import structlog
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, NotFoundException, ValidationException
+from litestar.exceptions import HTTPException, InternalServerException, NotFoundException, ValidationException
 from litestar.types import ExceptionHandlersMap, Send
 
 from shared.runtime import correlation
@@ -57,6 +57,7 @@ _SHARED: Mapping[type[Exception], ProblemType] = {
 }
 MAX_BODY_BYTES = 4 * 1024 * 1024
 BODY_TOO_LARGE = ProblemType(413, "body-too-large", "Request body too large")
+BODY_INCOMPLETE = ProblemType(400, "body-incomplete", "Request body incomplete")
 _MAX_DETAIL = 2000
 """Maximum number of characters of a detail: at most 12 KB as JSON."""
 _MAX_ERRORS_BYTES = 48 * 1024
@@ -171,6 +172,9 @@ def _from_litestar(request: Request[Any, Any, Any], error: HTTPException) -> Res
         return problem_response(problem_type, f"This service has no path {path}. /schema lists its paths.")
     if error.status_code == BODY_TOO_LARGE.status:
         return problem_response(BODY_TOO_LARGE, f"The maximum is {MAX_BODY_BYTES} bytes. Split the request.")
+    if isinstance(error, InternalServerException) and "disconnected" in error.detail:
+        # The caller has left; counted as a 500 it would be an error of the service.
+        return problem_response(BODY_INCOMPLETE, "The connection was closed before the end of the body.")
     title = error.detail or "Request refused"
     response = problem_response(ProblemType(error.status_code, f"http-{error.status_code}", title), title)
     response.headers.update(error.headers or {})

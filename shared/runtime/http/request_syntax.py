@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from urllib.parse import unquote
 
 from litestar.enums import ScopeType
@@ -53,6 +54,7 @@ class RequestSyntaxMiddleware:
             await self._app(scope, receive, send)
 
 
+@lru_cache(64)  # few hosts make up nearly all requests
 def is_valid_host(host: bytes) -> bool:
     """Whether the value of a Host field is a host with an optional port from 0 to 65535 (RFC 9110, section 7.2)."""
     found = _HOST.fullmatch(host)

@@ -11,6 +11,8 @@ from control_plane.http.changes import handlers
 from control_plane.service import change_sets
 from control_plane.settings import ControlPlaneSettings
 from shared.runtime.http.problems import MAX_BODY_BYTES
+from shared.runtime.http.telemetry import TelemetryMiddleware
+from tests.support.asgi import Request
 from tests.support.control_api_requests import CHANGES, ONE, TENANT, apply, change, route
 
 pytestmark = pytest.mark.usefixtures("team_a")
@@ -97,6 +99,21 @@ async def test_long_body_is_parsed_and_many_routes_planned_off_the_loop(
     response = await client.put(f"{TENANT}/routes", content=msgspec.json.encode({"routes": routes, "dry_run": True}))
     assert response.status_code == 413
     assert threading.get_ident() not in (threads["accept_desired_set"], threads["make_plan"])
+
+
+async def test_body_that_is_cut_off_is_no_error_of_the_service(app: TelemetryMiddleware) -> None:
+    sent: list[Any] = []
+    arriving: list[Any] = [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
+
+    async def receive() -> Any:
+        return arriving.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    request = Request("/api/v1/tenants/team-a/changes", "POST", headers=[(b"content-length", b"100")])
+    await app(request.scope(), receive, send)  # type: ignore[arg-type]
+    assert (sent[0]["status"], b"body-incomplete" in sent[1]["body"]) == (400, True)
 
 
 @pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00+10:00"])
