@@ -80,6 +80,16 @@ class TooManyWatchers(Exception):
         )
 
 
+class TooManyLoads(Exception):
+    """Requests for a tenant's routes begin more loads than they may. `retry_after`: seconds until the next is admitted."""
+
+    def __init__(self, tenant: str, retry_after: float) -> None:
+        super().__init__(
+            f"More routes of {tenant} are loaded than may be, beyond those in this process's cache. Wait {retry_after:.3g} s."
+        )
+        self.retry_after = retry_after
+
+
 class SnapshotRefused(Exception):
     """The snapshot file cannot be used; the message says why."""
 

@@ -57,6 +57,15 @@ class DataPlaneSettings(ServiceSettings):
         le=10_000_000,
         description="Capacity of the L1 cache, in entries; S3-FIFO evicts the least used ones.",
     )
+    tenant_loads_per_second: float = Field(
+        default=5000,
+        ge=0,
+        description="Sustained rate of loads of one tenant's routes that L1 lacks, per process. Above it, known routes are served "
+        "stale, others get 429. 0: no limit.",
+    )
+    tenant_load_burst: int = Field(
+        default=20_000, ge=1, description="Burst of loads of one tenant's routes above the sustained rate, per process."
+    )
     tenant_absent_keys: int = Field(
         default=10_000,
         ge=1,

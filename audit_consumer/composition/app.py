@@ -17,7 +17,9 @@ from shared.runtime.health import Health
 from shared.runtime.http.application import Lifespan, build_application
 from shared.runtime.http.request_limits import request_limits_of
 from shared.runtime.http.telemetry import TelemetryMiddleware
+from shared.runtime.http.tenant_reads import limited_reads
 from shared.runtime.metrics import Metrics
+from shared.runtime.read_limits import read_limits
 from shared.runtime.service import Service
 from shared.runtime.settings import read_settings
 
@@ -82,7 +84,9 @@ def build_app(
     return build_application(
         title="Traffic Manager: audit trail",
         description="Who changed which route, when, why, and the route's value before the change.",
-        handlers=[audit_router(AuditQueries(ports.reader, clock))],
+        handlers=[
+            limited_reads([audit_router(AuditQueries(ports.reader, clock))], read_limits(settings, clock, metrics))
+        ],
         problem_types=PROBLEM_TYPES,
         health=health,
         metrics=metrics,

@@ -39,7 +39,9 @@ from shared.runtime.health import Health
 from shared.runtime.http.application import Handler, Lifespan, build_application
 from shared.runtime.http.request_limits import request_limits_of
 from shared.runtime.http.telemetry import TelemetryMiddleware
+from shared.runtime.http.tenant_reads import limited_reads
 from shared.runtime.metrics import Metrics
+from shared.runtime.read_limits import read_limits
 from shared.runtime.service import Service
 from shared.runtime.settings import read_settings
 
@@ -107,7 +109,11 @@ def build_app(
         title="Traffic Manager: control plane",
         description="Which URL serves a tenant's service, environment and version. Changes are atomic, numbered per "
         "tenant, attributed, and on their way to every resolver when they are answered.",
-        handlers=[rate_limited(handlers, write_limits(settings, clock, metrics))],
+        handlers=[
+            rate_limited(
+                [limited_reads(handlers, read_limits(settings, clock, metrics))], write_limits(settings, clock, metrics)
+            )
+        ],
         problem_types=PROBLEM_TYPES,
         write_problem_types=[PROBLEM_TYPES[TooManyWrites]],
         health=health,

@@ -9,6 +9,7 @@ from data_plane.errors import (
     RouteOfOtherTenant,
     RouteUnknown,
     TooManyKeys,
+    TooManyLoads,
     TooManyWatchers,
     WatchUnavailable,
 )
@@ -24,12 +25,15 @@ from data_plane.service.core import Core
 from data_plane.settings import DataPlaneSettings
 from shared.runtime import logs, tracing
 from shared.runtime.access.assembly import Access
+from shared.runtime.clock import SystemClock
 from shared.runtime.health import Health
 from shared.runtime.http.application import Lifespan, build_application
-from shared.runtime.http.problems import ProblemType
+from shared.runtime.http.problems import TOO_MANY_READS, ProblemType
 from shared.runtime.http.request_limits import request_limits_of
 from shared.runtime.http.telemetry import TelemetryMiddleware
+from shared.runtime.http.tenant_reads import SAFE_METHODS, limited_reads
 from shared.runtime.metrics import Metrics
+from shared.runtime.read_limits import read_limits
 from shared.runtime.service import Service
 from shared.runtime.settings import read_settings
 
@@ -96,9 +100,15 @@ def build_api(
         description="Resolves a tenant's service, environment and version to the URL that serves it now.",
         handlers=[
             resolve_handler(core.resolver),
-            resolve_many_handler(core.bulk),
-            explain_handler(core.explainer),
-            watch_handler(core.watch_hub, access.authenticator, timing),
+            limited_reads(
+                [
+                    resolve_many_handler(core.bulk),
+                    explain_handler(core.explainer),
+                    watch_handler(core.watch_hub, access.authenticator, timing),
+                ],
+                read_limits(settings, SystemClock(), metrics),
+                SAFE_METHODS | {"POST"},
+            ),
         ],
         problem_types=_problem_types(settings.negative_ttl_seconds),
         health=health,
@@ -113,6 +123,7 @@ def build_api(
 def _problem_types(negative_ttl_seconds: float) -> Mapping[type[Exception], ProblemType]:
     return {
         RouteUnknown: ROUTE_UNKNOWN,
+        TooManyLoads: TOO_MANY_READS,
         TooManyKeys: TOO_MANY_KEYS,
         RouteOfOtherTenant: concealed_route(negative_ttl_seconds),
         NoSuchTenant: NO_SUCH_TENANT,

@@ -21,7 +21,7 @@ from shared.runtime.http.authentication import principal_of
 from shared.runtime.http.openapi.operations import with_body
 from shared.runtime.http.openapi.problems import problem_responses
 from shared.runtime.http.payload import accept_body
-from shared.runtime.http.problems import INVALID_INPUT, ProblemType
+from shared.runtime.http.problems import INVALID_INPUT, TOO_MANY_READS, ProblemType
 from shared.schemas.validation import FieldError, InvalidInput
 
 TOO_MANY_KEYS = ProblemType(413, "too-many-keys", "Too many keys")
@@ -80,7 +80,7 @@ class _EncodedAnswers(msgspec.Struct):
 _EXAMPLE = Example(summary="A found, an unknown and an invalid key", value={"answers": _EXAMPLE_ANSWERS})
 _RESPONSES = {
     200: ResponseSpec(ManyAnswers, description="One answer per key", generate_examples=False, examples=[_EXAMPLE]),
-    **problem_responses(INVALID_INPUT, TOO_MANY_KEYS),
+    **problem_responses(INVALID_INPUT, TOO_MANY_KEYS, TOO_MANY_READS),
 }
 _encoder = msgspec.json.Encoder()
 _LONG_BYTES = 64 * 1024

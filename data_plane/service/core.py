@@ -15,6 +15,7 @@ from data_plane.service.cache.l2 import L2Cache
 from data_plane.service.cache.staleness import StalenessBounds
 from data_plane.service.events.applier import EventApplier
 from data_plane.service.loading.coalescer import LoadCoalescer
+from data_plane.service.loading.load_limit import LoadLimit
 from data_plane.service.loading.loader import RouteLoader
 from data_plane.service.loading.replica_pool import ReplicaPool
 from data_plane.service.loading.source_chain import SourceChain
@@ -32,6 +33,7 @@ from data_plane.service.watch.tenant_snapshot import TenantSnapshots
 from data_plane.settings import DataPlaneSettings
 from shared.runtime.clock import BootClock
 from shared.runtime.metrics import Metrics
+from shared.runtime.read_limits import rate_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,13 @@ class _Wiring:
             ttl_policy=self.ttl_policy,
             clock=self.clock,
         )
-        return LoadCoalescer(loader, deadline_seconds=self.settings.resolve_deadline_seconds, metrics=self.metrics)
+        rate = rate_of(self.settings.tenant_loads_per_second, self.settings.tenant_load_burst)
+        return LoadCoalescer(
+            loader,
+            deadline_seconds=self.settings.resolve_deadline_seconds,
+            metrics=self.metrics,
+            limit=LoadLimit(rate, clock=self.clock, metrics=self.metrics),
+        )
 
     def _resolver(self) -> Resolver:
         return Resolver(

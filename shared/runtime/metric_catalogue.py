@@ -83,7 +83,7 @@ CATALOGUE: tuple[Metric, ...] = (
         "tm_http_requests_shed_total",
         ALL,
         "Requests that were rejected, or cancelled at their deadline, to bound load",
-        reason=("rate_limited", "overloaded", "deadline"),
+        reason=("rate_limited", "tenant_reads", "overloaded", "deadline"),
     ),
     _gauge("tm_dependency_up", ALL, "0 when the last call to the dependency failed", "livemin", dependency=OPEN),
     _gauge(

@@ -118,6 +118,25 @@ class ServiceSettings(BaseSettings):
     max_concurrent_requests: int = Field(
         default=512, ge=1, description="Requests in flight in one worker process; further requests get 503 at once."
     )
+    tenant_reads_per_second: float = Field(
+        default=1000,
+        ge=0,
+        description="Sustained rate of reads by one tenant, or with one admin's credential, per worker process; 429 above it. "
+        "Resolves of single routes are not counted. 0: no limit.",
+    )
+    tenant_read_burst: int = Field(
+        default=5000, ge=1, description="Burst of reads above the sustained rate, per worker process."
+    )
+    tenant_read_bytes_per_second: float = Field(
+        default=50 * 1024 * 1024,
+        ge=0,
+        description="Sustained rate of the bytes in the responses to these reads, per worker process; 429 above it. 0: no limit.",
+    )
+    tenant_read_burst_bytes: int = Field(
+        default=1024 * 1024 * 1024,
+        ge=1,
+        description="Burst of these bytes above the sustained rate, per worker process.",
+    )
     request_deadline_seconds: float = Field(
         default=2, gt=0, le=60, description="Seconds from the request until its response begins; after that, 503."
     )

@@ -34,11 +34,12 @@ def audit_app(
     *,
     access: Access | None = None,
     metrics: Metrics | None = None,
+    settings: AuditSettings | None = None,
 ) -> TelemetryMiddleware:
     """The application on `fake_ports`. Without `access`, it allows every request."""
     return build_app(
         fake_ports(reader),
-        settings=AuditSettings(),
+        settings=settings or AuditSettings(),
         clock=clock or MovableClock(),
         health=new_health(),
         metrics=metrics or Metrics(Service.AUDIT_CONSUMER),

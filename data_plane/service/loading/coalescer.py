@@ -7,6 +7,7 @@ from typing import Protocol
 
 from data_plane.domain.entry import Entry
 from data_plane.domain.read_consistency import ANY, ReadConsistency
+from data_plane.service.loading.load_limit import LoadLimit
 from data_plane.service.loading.loader import LoadResult
 from shared.runtime.metrics import Metrics
 from shared.runtime.metrics_buffer import BufferedCounter
@@ -93,10 +94,13 @@ class LoadCoalescer:
     usable there is read from the databases, whose adapters batch again.
     """
 
-    def __init__(self, loader: Loader, *, deadline_seconds: float, metrics: Metrics) -> None:
+    def __init__(
+        self, loader: Loader, *, deadline_seconds: float, metrics: Metrics, limit: LoadLimit | None = None
+    ) -> None:
         """`deadline_seconds`: for one load, from its beginning to its result."""
         self._loader = loader
         self._deadline_seconds = deadline_seconds
+        self._limit = limit
         self._pending: dict[tuple[RouteKey, ReadConsistency], PendingLoad] = {}
         self._lookups: MicroBatcher[PendingLoad] = MicroBatcher(
             self._look_up, is_abandoned=attrgetter("is_done"), max_concurrent=1, max_size=MAX_LOOKUP_KEYS
@@ -108,14 +112,18 @@ class LoadCoalescer:
         self._coalesced = BufferedCounter(metrics, outcomes.labels("coalesced").inc)
         self._failed = BufferedCounter(metrics, outcomes.labels("failed").inc)
 
-    def load(self, key: RouteKey, consistency: ReadConsistency = ANY) -> "asyncio.Future[LoadResult | None]":
+    def load(
+        self, key: RouteKey, consistency: ReadConsistency = ANY, *, is_limited: bool = True
+    ) -> "asyncio.Future[LoadResult | None]":
         """The newest entry of the key; None if no layer could be read before the deadline.
 
         The entry may be expired, or older than demanded, if no layer has a better one. Cancelling the future does not
-        cancel the load.
+        cancel the load. Raises TooManyLoads, unless `is_limited` is false, when a new load is one too many for the tenant.
         """
         load = self._pending.get((key, consistency))
         if load is None:
+            if is_limited and self._limit is not None:
+                self._limit.admit(key.tenant)
             load = self._begin(key, consistency)
         else:
             self._coalesced.count += 1

@@ -79,7 +79,7 @@ class WarmUp:
 
     async def _load(self, keys: Sequence[RouteKey]) -> int:
         """Returns how many of the keys are fresh now. Takes at least as long as the rate demands."""
-        loads = [self._coalescer.load(key) for key in keys]
+        loads = [self._coalescer.load(key, is_limited=False) for key in keys]
         await asyncio.sleep(len(keys) / self._per_second)
         results = [await load for load in loads]
         now = self._clock.monotonic()

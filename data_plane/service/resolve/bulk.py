@@ -14,7 +14,7 @@ from data_plane.domain.read_consistency import ANY, ReadConsistency
 from data_plane.domain.remote_clock import DRIFT, PrimaryTime
 from data_plane.domain.route_encoding import encode
 from data_plane.domain.slot import Slot
-from data_plane.errors import NotFreshEnough, RevisionNotReached, RouteUnknown
+from data_plane.errors import NotFreshEnough, RevisionNotReached, RouteUnknown, TooManyLoads
 from data_plane.service.resolve.l1_reader import L1Reader
 from data_plane.service.resolve.resolver import Resolver
 from shared.runtime.clock import LocalTime
@@ -129,7 +129,7 @@ class BulkResolver:
             answer = await self._resolver.resolve(key, accept_stale=accept_stale, consistency=consistency)
         except InvalidInput as error:
             return _Resolved(_invalid(error))
-        except (RouteUnknown, NotFreshEnough, RevisionNotReached) as error:
+        except (RouteUnknown, NotFreshEnough, RevisionNotReached, TooManyLoads) as error:
             return _Resolved(KeyAnswer(result=Result.UNAVAILABLE, detail=str(error)))
         entry, max_age = answer.entry, int(answer.remaining)
         if entry.value is None:

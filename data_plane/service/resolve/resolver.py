@@ -7,7 +7,7 @@ from data_plane.domain.answer import Answer, Layer
 from data_plane.domain.entry import KnownEntry, newest
 from data_plane.domain.read_consistency import ANY, ReadConsistency
 from data_plane.domain.slot import path_of
-from data_plane.errors import NotFreshEnough, RevisionNotReached, RouteUnknown
+from data_plane.errors import NotFreshEnough, RevisionNotReached, RouteUnknown, TooManyLoads
 from data_plane.service.cache.freshness import Freshness
 from data_plane.service.cache.l1 import L1Cache
 from data_plane.service.cache.staleness import StalenessBounds
@@ -59,7 +59,7 @@ class Resolver:
     async def resolve(self, key: RouteKey, *, accept_stale: bool = True, consistency: ReadConsistency = ANY) -> Answer:
         """The answer for the key; that a route is absent or inactive is an answer as well.
 
-        Raises RouteUnknown if no source can be read and no known entry may be served; RevisionNotReached or NotFreshEnough
+        Raises TooManyLoads if the tenant's loads are limited and no known entry may be served; RouteUnknown if no source can be read and no known entry may be served; RevisionNotReached or NotFreshEnough
         if the newest entry does not satisfy the consistency when the deadline ends.
         """
         path = path_of(key)
@@ -69,12 +69,24 @@ class Resolver:
             return self._count(self._answer(known, Layer.L1, now, stale=False))
         self._lookups["miss" if known is None else "expired"].count += 1
         if consistency is ANY:
-            result = await self._coalescer.load(key)
+            result = await self._load(key, path, accept_stale=accept_stale)
             return self._count(self._answer_after_load(key, path, result, accept_stale=accept_stale))
         result = await self._load_until_satisfied(key, path, consistency, arrival=now)
         answer = self._answer_after_load(key, path, result, accept_stale=accept_stale)
         self._check(answer, consistency, is_current=result is not None and result.is_from_primary_since(now))
         return self._count(answer)
+
+    async def _load(self, key: RouteKey, path: bytes, *, accept_stale: bool) -> LoadResult | None:
+        """One load; None without a result, or if it is refused and a stale entry can be served instead."""
+        try:
+            return await self._coalescer.load(key)
+        except TooManyLoads:
+            known = self._l1.get(key, path)
+            if known is None or not accept_stale:
+                raise
+            if not self._freshness.may_serve_stale(known.entry, self._clock.monotonic()):
+                raise
+            return None
 
     def _is_served_from_l1(self, known: KnownEntry, consistency: ReadConsistency, now: LocalTime) -> bool:
         if not self._freshness.is_fresh(known.entry, now):

@@ -12,6 +12,7 @@ from litestar.exceptions import HTTPException, InternalServerException, NotFound
 from litestar.types import ExceptionHandlersMap, Send
 
 from shared.runtime import correlation
+from shared.runtime.read_limits import TooManyReads
 from shared.runtime.resilience import DependencyUnavailable
 from shared.schemas.validation import MAX_LISTED_ERRORS, FieldError, InvalidInput
 
@@ -49,11 +50,13 @@ class ProblemType:
 
 INVALID_INPUT = ProblemType(400, "invalid-input", "Invalid request")
 DEPENDENCY_UNAVAILABLE = ProblemType(503, "dependency-unavailable", "Dependency unavailable", 1)
+TOO_MANY_READS = ProblemType(429, "too-many-reads", "Read rate limit exceeded", 1)
 DEADLINE_EXCEEDED = ProblemType(503, "deadline-exceeded", "Deadline exceeded", 1)
 _SHARED: Mapping[type[Exception], ProblemType] = {
     InvalidInput: INVALID_INPUT,
     DependencyUnavailable: DEPENDENCY_UNAVAILABLE,
     TimeoutError: DEADLINE_EXCEEDED,
+    TooManyReads: TOO_MANY_READS,
 }
 MAX_BODY_BYTES = 4 * 1024 * 1024
 BODY_TOO_LARGE = ProblemType(413, "body-too-large", "Request body too large")

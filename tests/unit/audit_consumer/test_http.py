@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from audit_consumer.domain.events import AuditEvent
 from audit_consumer.errors import QueryTooSlow
+from audit_consumer.settings import AuditSettings
 from shared.schemas.events import Action
 from tests.fakes.audit_ports import audit_app
 from tests.fakes.audit_trail import FakeAuditTrail
@@ -217,3 +218,14 @@ async def test_openapi_has_every_parameter_and_an_example_response(api: Api) -> 
         assert operation["responses"]["200"]["content"]["application/json"]["examples"]
         assert operation["summary"]
         assert operation["tags"] == ["Audit"]
+
+
+@pytest.mark.parametrize(("path", "parameters"), ENDPOINTS)
+async def test_queries_beyond_the_read_limit_are_refused(path: str, parameters: dict[str, str]) -> None:
+    settings = AuditSettings(tenant_reads_per_second=0.1, tenant_read_burst=2)
+    async with client_of(audit_app(FakeAuditTrail(), MovableClock(EPOCH), settings=settings)) as client:
+        api = Api(FakeAuditTrail(), client)
+        assert [(await api.get(path, **parameters)).status_code for _ in range(2)] == [200, 200]
+        refused = await api.get(path, **parameters)
+        assert (refused.status_code, refused.headers["Retry-After"]) == (429, "10")
+        assert refused.json()["type"] == "urn:traffic-manager:problem:too-many-reads"

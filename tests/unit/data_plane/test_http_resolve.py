@@ -115,7 +115,8 @@ async def test_unavailable_sources_give_503_and_never_404(world: World, http: ht
 async def test_openapi_document_has_examples(http: httpx2.AsyncClient) -> None:
     schema = (await http.get("/schema/openapi.json")).json()
     resolve = schema["paths"]["/api/v1/resolve/{tenant}/{service}/{env}/{version}"]["get"]
-    assert set(resolve["responses"]) == {"200", "304", "400", "401", "403", "404", "409", "431", "503"}
+    expected = {"200", "304", "400", "401", "403", "404", "409", "415", "429", "431", "503"}
+    assert set(resolve["responses"]) == expected
     assert resolve["tags"] == ["Resolve"]
     assert "examples" in resolve["responses"]["200"]["content"]["application/json"]
     assert all("examples" in each for each in resolve["parameters"])

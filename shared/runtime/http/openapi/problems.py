@@ -20,6 +20,7 @@ from shared.runtime.http.problems import (
     CONTENT_TYPE,
     DEADLINE_EXCEEDED,
     INVALID_INPUT,
+    TOO_MANY_READS,
     Problem,
     ProblemType,
 )
@@ -54,8 +55,8 @@ def document_common_problems(document: OpenAPI, write_problem_types: Sequence[Pr
     for path, item in (document.paths or {}).items():
         if path.startswith("/api/"):
             for operation in _operations(item):
-                of_writes = () if operation is item.get else (BODY_TOO_LARGE, *write_problem_types)
-                for problem_type in (*_OF_ANY_REQUEST, *of_writes):
+                of_method = (TOO_MANY_READS,) if operation is item.get else (BODY_TOO_LARGE, *write_problem_types)
+                for problem_type in (*_OF_ANY_REQUEST, *of_method):
                     _document(operation, problem_type)
 
 
