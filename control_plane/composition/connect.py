@@ -22,7 +22,7 @@ from shared.runtime.clock import SystemClock
 from shared.runtime.deadlines import Deadlines
 from shared.runtime.health import DependencyHealth, Health
 from shared.runtime.http.application import Lifespan
-from shared.runtime.kafka.producer import KAFKA_FAILURES
+from shared.runtime.kafka.producer import KAFKA_FAILURES, ReplaceableProducer
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Guard
 from shared.runtime.service import Service
@@ -91,8 +91,10 @@ def connect(settings: ControlPlaneSettings) -> Connections:
     # A guard of its own: failing change events must not open the breaker that revocations of access keys pass.
     revocations_guard = guard("kafka_revocations", _PUBLISH_SECONDS, KAFKA_FAILURES)
     bootstrap, instance = settings.kafka_bootstrap, settings.instance_id
-    events = KafkaEventLog(bootstrap, instance, kafka_guard)
-    revocations = KafkaEventLog(bootstrap, f"{instance}-revocations", revocations_guard, pauses_partitions=False)
+    events = KafkaEventLog(ReplaceableProducer(bootstrap, instance, kafka_guard))
+    revocations = KafkaEventLog(
+        ReplaceableProducer(bootstrap, f"{instance}-revocations", revocations_guard), pauses_partitions=False
+    )
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[None]:

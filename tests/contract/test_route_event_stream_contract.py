@@ -15,7 +15,7 @@ from deploy.local.stack import Stack
 from shared.runtime.clock import SystemClock
 from shared.runtime.metrics import Metrics
 from shared.runtime.service import Service
-from shared.schemas.events import RouteChanged
+from shared.schemas.events import ChangesWithheld, RouteChanged
 from shared.schemas.topics import ROUTE_EVENTS
 from tests.fakes.data_plane_events import FakeEventStream
 from tests.support.factories import a_tenant, history
@@ -27,7 +27,7 @@ class Subject:
     """A stream, and a function that adds events to it."""
 
     stream: EventStream
-    send: Callable[[RouteChanged], Awaitable[object]]
+    send: Callable[[RouteChanged | ChangesWithheld], Awaitable[object]]
 
 
 @pytest.fixture(params=["fake", "real"])
@@ -36,7 +36,7 @@ async def subject(request: pytest.FixtureRequest, stack: Stack) -> Subject:
     if request.param == "fake":
         fake = FakeEventStream()
 
-        async def send(event: RouteChanged) -> None:
+        async def send(event: RouteChanged | ChangesWithheld) -> None:
             fake.send(event)
 
         return Subject(fake, send)
@@ -102,6 +102,21 @@ async def test_events_not_marked_as_applied_are_received_again(subject: Subject)
     assert await receive(subject, third) == [2, 3]
 
 
+async def test_marker_of_a_withheld_change_set_is_received_after_the_events_before_it(subject: Subject) -> None:
+    before, after = history(a_tenant(), 2)
+    marker = ChangesWithheld(tenant=before.tenant, revision=2)
+    received: list[object] = []
+    async with subject.stream.subscribe() as subscription:
+        for event in (before, marker, after):
+            await subject.send(event)
+            while event not in received:
+                batch = await subscription.poll()
+                received += [each for each in batch.changes if each.tenant == before.tenant]
+                received += [each for each in batch.withheld if each.tenant == before.tenant]
+                subscription.mark_applied(batch)
+    assert received == [before, marker, after]
+
+
 async def test_a_subscription_at_the_end_of_the_stream_has_caught_up(subject: Subject) -> None:
     async with subject.stream.subscribe(), asyncio.timeout(1):
         await subject.stream.caught_up()
@@ -148,7 +163,7 @@ async def test_a_stream_resumed_from_missing_offsets_is_interrupted_once_and_beg
 async def test_records_that_cannot_be_decoded_are_skipped_and_counted(stack: Stack) -> None:
     tenant, metrics = a_tenant(), Metrics(Service.DATA_PLANE)
 
-    async def send_after_rubbish(event: RouteChanged) -> None:
+    async def send_after_rubbish(event: RouteChanged | ChangesWithheld) -> None:
         await produce_raw(stack.urls.kafka, RawRecord(b"rubbish", tenant.encode()), RawRecord(None, tenant.encode()))
         await produce(stack.urls.kafka, event)
 

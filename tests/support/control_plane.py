@@ -27,7 +27,7 @@ from control_plane.service.change_sets import ChangeSetService
 from control_plane.settings import ControlPlaneSettings
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import DependencyHealth
-from shared.runtime.kafka.producer import KAFKA_FAILURES
+from shared.runtime.kafka.producer import KAFKA_FAILURES, ReplaceableProducer
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Guard
 from shared.runtime.service import Service
@@ -120,7 +120,7 @@ async def open_outbox(url: str, metrics: Metrics | None = None) -> AsyncIterator
 async def open_event_log(bootstrap: str, *, publish_seconds: float = 6.0) -> AsyncIterator[KafkaEventLog]:
     """The relay's event log on Kafka."""
     guard = new_guard("kafka", Metrics(Service.CONTROL_PLANE), KAFKA_FAILURES, timeout=publish_seconds)
-    events = KafkaEventLog(bootstrap, "tests", guard)
+    events = KafkaEventLog(ReplaceableProducer(bootstrap, "tests", guard))
     try:
         yield events
     finally:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
 from shared.runtime.kafka.clients import new_producer
-from shared.schemas.events import CORRELATION_ID_HEADER, Heartbeat, RouteChanged, encode
+from shared.schemas.events import CORRELATION_ID_HEADER, ChangesWithheld, Heartbeat, RouteChanged, encode
 from shared.schemas.topics import MAX_RECORD_BYTES, ROUTE_EVENTS, TOPICS
 
 _PARTITIONS = {each.name: each.partitions for each in TOPICS}
@@ -32,8 +32,8 @@ class RecordPosition:
     offset: int
 
 
-async def produce(bootstrap: str, *events: RouteChanged) -> list[RecordPosition]:
-    """Writes change sets to `route-events` as the relay does: keyed by tenant, in the given order."""
+async def produce(bootstrap: str, *events: RouteChanged | ChangesWithheld) -> list[RecordPosition]:
+    """Writes change sets and markers to `route-events` as the relay does: keyed by tenant, in the given order."""
     return await produce_raw(bootstrap, *(_record(event) for event in events))
 
 
@@ -59,8 +59,9 @@ async def produce_raw(bootstrap: str, *records: RawRecord, topic: str = ROUTE_EV
         await producer.stop()
 
 
-def _record(event: RouteChanged) -> RawRecord:
-    headers = ((CORRELATION_ID_HEADER, event.correlation_id.encode()),)
+def _record(event: RouteChanged | ChangesWithheld) -> RawRecord:
+    correlation_id = event.correlation_id if isinstance(event, RouteChanged) else "req-1"
+    headers = ((CORRELATION_ID_HEADER, correlation_id.encode()),)
     return RawRecord(encode(event), event.tenant.encode(), headers)
 
 

@@ -18,7 +18,7 @@ from control_plane.adapters.kafka.partition_sender import PartitionSender
 from control_plane.domain.outbox import Acknowledged, OutboxRecord, RecordKey, Unpublished
 from control_plane.errors import NotPublished
 from shared.runtime.kafka.producer import ReplaceableProducer
-from shared.runtime.resilience import DependencyUnavailable, Guard
+from shared.runtime.resilience import DependencyUnavailable
 from shared.schemas.events import Heartbeat, encode
 from shared.schemas.topics import ROUTE_EVENTS
 
@@ -44,10 +44,17 @@ class KafkaEventLog:
     partition does not count against the breaker, and the partition is sent nothing for a pause.
     """
 
-    def __init__(self, bootstrap: str, client_id: str, guard: Guard, *, pauses_partitions: bool = True) -> None:
+    def __init__(
+        self,
+        producer: ReplaceableProducer,
+        *,
+        pauses_partitions: bool = True,
+        partition_seconds: float = PARTITION_SECONDS,
+    ) -> None:
         """`pauses_partitions`: False for a log whose few records are urgent; each failed call then fails as a whole."""
         self._pauses_partitions = pauses_partitions
-        self._producer = ReplaceableProducer(bootstrap, client_id, guard)
+        self._partition_seconds = partition_seconds
+        self._producer = producer
         self._holds = PartitionHolds()
 
     async def publish(
@@ -126,7 +133,7 @@ class KafkaEventLog:
             producer.client.force_metadata_update()
             return _Failure(LeaderNotAvailableError(f"{topic}/{number} has no leader"), attempted=False)
         try:
-            async with asyncio.timeout(PARTITION_SECONDS):
+            async with asyncio.timeout(self._partition_seconds):
                 await send(producer)
         except (KafkaError, TimeoutError) as error:
             return _Failure(error)
