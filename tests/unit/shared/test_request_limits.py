@@ -213,5 +213,5 @@ async def test_options_lists_every_method_of_a_path() -> None:
     )
     transport = httpx2.ASGITransport(app=app)  # type: ignore[arg-type]
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
-        assert (await client.options("/item")).headers["allow"] == "GET, OPTIONS, POST"
+        assert (await client.options("/item")).headers["allow"] == "GET, HEAD, OPTIONS, POST"
         assert (await client.options("/nothing")).status_code == 404
