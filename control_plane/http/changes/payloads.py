@@ -15,7 +15,7 @@ from shared.schemas.identity import NAME_SCHEMA, VERSION_SCHEMA
 # The patterns are for the OpenAPI document only: `name_errors` checks the names.
 _Name = Annotated[str, msgspec.Meta(extra_json_schema=NAME_SCHEMA)]
 _Version = Annotated[str, msgspec.Meta(extra_json_schema=VERSION_SCHEMA)]
-_Url = Annotated[str, msgspec.Meta(description="Absolute URL, at most 2,048 characters.")]
+_Url = Annotated[str, msgspec.Meta(description="Absolute URL of RFC 3986, at most 2,048 characters.")]
 _ExpectedRevision = Annotated[
     int,
     msgspec.Meta(ge=0, description="The revision that the tenant must have. Otherwise 409."),

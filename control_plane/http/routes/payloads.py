@@ -21,7 +21,8 @@ class PutRoute(msgspec.Struct, frozen=True, kw_only=True):
     url: Annotated[
         str,
         msgspec.Meta(
-            description="Absolute URL, at most 2,048 characters; an internationalised host is stored as ASCII (IDNA).",
+            description="Absolute URL, at most 2,048 characters; an internationalised host is stored as ASCII (IDNA). After "
+            "the host only characters of RFC 3986; percent-encode all others, and write a literal % as %25.",
             examples=["https://payments-v2.prod.example.com/api"],
         ),
     ]

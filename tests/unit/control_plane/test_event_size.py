@@ -55,3 +55,9 @@ async def test_part_of_a_change_set_that_is_too_large_is_applied(client: httpx2.
     _, path, body = REQUESTS[0]
     applied = await client.post(path, json={"changes": body["changes"][:200]})
     assert applied.status_code == 200
+
+
+async def test_stored_url_that_the_rules_refuse_today_stays_readable(client: httpx2.AsyncClient) -> None:
+    key = KEYS[0]
+    read = await client.get(f"{TENANT}/routes/{key.service}/{key.env}/{key.version}")
+    assert (read.status_code, read.json()["url"]) == (200, STORED.url)
