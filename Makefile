@@ -54,6 +54,11 @@ test: $(INSTALLED) ## Run the whole test suite, on real servers that it starts
 unit: $(INSTALLED) ## Run the tests that need no server
 	$(BIN)/pytest tests/unit
 
+.PHONY: mutants
+mutants: $(INSTALLED) ## Run mutation tests, or some: make mutants ONLY="staleness access"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/mutants.txt
+	@$(BIN)/python -m tests.mutation $(ONLY)
+
 .PHONY: up
 up: $(INSTALLED) ## Start the servers and the three services
 	@$(LOCAL) up

@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 uv=${UV:-.venv/bin/uv}
-groups=(control-plane data-plane audit-consumer servers dev bench bootstrap)
+groups=(control-plane data-plane audit-consumer servers dev bench mutants bootstrap)
 every=$(mktemp)
 trap 'rm -f "$every"' EXIT
 options=(--quiet --universal --python-version 3.11 --no-emit-index-url --no-annotate --custom-compile-command "make lock")

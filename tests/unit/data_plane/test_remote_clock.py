@@ -131,3 +131,10 @@ def test_times_of_a_recalled_clock_that_was_set_back_are_ambiguous() -> None:
     clock.observe(sent=10, received=10, remote=500)
     assert clock.recall(RoundTrip(1.0, 1.0, 900.0), at=11.0) is True
     assert 910 < clock.ambiguous_until < 911
+
+
+def test_clock_may_drift_from_the_first_moment_on() -> None:
+    trip = RoundTrip(10.0, 10.0, 500.0)
+    for at, sign in ((10.5, 1), (9.5, -1)):
+        assert trip.latest(at) == pytest.approx(500 + sign * 0.5 + 0.5 * DRIFT, abs=1e-9, rel=0)
+        assert trip.earliest(at) == pytest.approx(500 + sign * 0.5 - 0.5 * DRIFT, abs=1e-9, rel=0)

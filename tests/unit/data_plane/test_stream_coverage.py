@@ -110,3 +110,19 @@ def test_missing_events_concern_their_tenant_only_and_never_extend_the_coverage(
     assert coverage.changes == changes + 1
     coverage.mark_gap(TENANT, LocalTime(50))
     assert coverage.since(TENANT) == 100.0
+
+
+def test_every_change_of_the_covered_time_is_counted_once() -> None:
+    coverage = a_coverage({0: 0})
+    changes = coverage.changes
+    for number in (1, 2):
+        coverage.mark_applied(0, number, [a_heartbeat(500 + number, partitions=1)])
+        assert coverage.changes == changes + number
+
+
+def test_partition_that_was_not_among_the_first_offsets_counts() -> None:
+    coverage = a_coverage({})
+    coverage.mark_applied(0, 1)
+    assert coverage.until == UNPROVEN
+    coverage.mark_applied(0, 2, [a_heartbeat(500, partitions=1)])
+    assert coverage.until == 500.0
