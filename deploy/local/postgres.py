@@ -66,6 +66,7 @@ class Primary(Recipe):
         data = self._home.data(self.name)
         if not data.exists():
             await self._initialise(data)
+        await self._home.end_leftovers(data)
         self._home.configure(data, self.settings)
         return self._home.server(data)
 
@@ -125,6 +126,7 @@ class Replica(Recipe):
         data = self._home.data(self.name)
         if not data.exists():
             await self._copy_primary(data)
+        await self._home.end_leftovers(data)
         self._home.configure(data, self.settings)
         return self._home.server(data)
 

@@ -18,6 +18,7 @@ from shared.runtime.atomic_file import replace_file
 ROLE = "traffic_manager"
 SETTINGS_FILE = "local.conf"
 _COMMAND_SECONDS = 60.0
+_LEFTOVER_SECONDS = 5.0
 
 
 class PostgresHome:
@@ -78,6 +79,10 @@ class PostgresHome:
         """Create an empty file that this account owns."""
         path.touch(mode=0o600)
         self.own(path)
+
+    async def end_leftovers(self, data: Path) -> None:
+        """End the processes that still hold a data directory although their parent was killed: a server refuses to start."""
+        await process.end_in(data.resolve(), _LEFTOVER_SECONDS)
 
     def configure(self, data: Path, settings: Mapping[str, str]) -> None:
         """Write the settings file that `postgresql.conf` includes."""

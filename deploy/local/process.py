@@ -106,6 +106,13 @@ async def end_marked(mark: str, seconds: float) -> None:
             await stop(process, signal.SIGTERM, seconds)
 
 
+async def end_in(directory: Path, seconds: float) -> None:
+    """End every process whose working directory is `directory`. PostgreSQL's children overwrite their environment."""
+    for process in [found for found in psutil.process_iter() if _directory_of(found) == str(directory)]:
+        if _exists(process):
+            await stop(process, signal.SIGTERM, seconds)
+
+
 def marks_with_prefix(prefix: str) -> set[str]:
     """The marks of all processes that start with `prefix`."""
     return {mark for mark in map(_mark_of, psutil.process_iter()) if mark.startswith(prefix)}
@@ -190,6 +197,12 @@ def _reap(pid: int) -> None:
 def _mark_of(process: psutil.Process) -> str:
     with contextlib.suppress(psutil.Error, OSError):
         return process.environ().get(MARK, "")
+    return ""
+
+
+def _directory_of(process: psutil.Process) -> str:
+    with contextlib.suppress(psutil.Error, OSError):
+        return process.cwd()
     return ""
 
 

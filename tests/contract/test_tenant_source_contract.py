@@ -30,9 +30,9 @@ from tests.support.waiting import eventually
 
 
 @asynccontextmanager
-async def tenant_source(url: str) -> AsyncIterator[PostgresTenantSource]:
+async def tenant_source(url: str, health: DependencyHealth | None = None) -> AsyncIterator[PostgresTenantSource]:
     """A source that connects."""
-    metrics, health = Metrics(Service.DATA_PLANE), DependencyHealth(required=False)
+    metrics, health = Metrics(Service.DATA_PLANE), health or DependencyHealth(required=False)
     guard = Guard("tenants", timeout=5.0, failures=POSTGRES_FAILURES, clock=CLOCK, health=health, metrics=metrics)
     source = PostgresTenantSource("tenants", url, guard=guard, health=health, clock=CLOCK)
     keeping = asyncio.create_task(source.keep_open())
@@ -132,3 +132,30 @@ async def test_unreachable_source_is_unavailable() -> None:
     async with tenant_source("postgresql://127.0.0.1:1/none") as source:
         with pytest.raises(DependencyUnavailable):
             await source.read_tenant("team-a")
+
+
+async def test_source_that_is_not_used_is_up_again_once_its_connections_are_back(database: Database) -> None:
+    health = DependencyHealth(required=False)
+    seen: list[bool | None] = []
+    health.mark_down = lambda why: (DependencyHealth.mark_down(health, why), seen.append(health.up))  # type: ignore[method-assign,assignment,func-returns-value]
+    connection: asyncpg.Connection[Any] = await asyncpg.connect(database.url, timeout=5)
+    async with tenant_source(database.url, health) as source:
+        await eventually(lambda: _can_read(source))
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'data_plane' AND datname = current_database()"
+        )
+        await eventually(lambda: _is_up_after(health, seen), within=15)
+    await connection.close()
+
+
+async def _can_read(source: TenantSource) -> bool:
+    try:
+        await source.read_tenant(a_tenant())
+    except DependencyUnavailable:
+        return False
+    return True
+
+
+async def _is_up_after(health: DependencyHealth, seen: list[bool | None]) -> bool:
+    return seen != [] and health.up is True

@@ -113,6 +113,23 @@ async def test_killed_server_leaves_no_children_and_restarts_on_its_port(stack: 
     assert stack.urls == urls
 
 
+@pytest.mark.parametrize("name", ["postgres", "replica"])
+async def test_server_starts_although_children_of_its_killed_parent_hold_its_data(stack: Stack, name: str) -> None:
+    server: Server = getattr(stack, name)
+    parent, *children = members(server)
+    # A frozen child cannot notice that its parent is gone.
+    children[0].suspend()
+    parent.kill()
+    await eventually(lambda: _is_ended(server))
+    assert alive(children)
+    await server.start()
+    assert not alive(children)
+
+
+async def _is_ended(server: Server) -> bool:
+    return await server.condition() == "ended"
+
+
 @pytest.mark.parametrize("name", NAMES)
 async def test_frozen_server_and_its_children_stop_until_thawed(stack: Stack, name: str) -> None:
     server: Server = getattr(stack, name)

@@ -83,7 +83,13 @@ class PostgresRouteSource:
         sizes = metrics.histogram("tm_load_batch_keys").labels(source)
         self._reads = BatchedCall(self._read, max_concurrent=connections, max_size=MAX_BATCH_KEYS, sizes=sizes)
         self._sessions = Sessions(
-            name, url, connections, timeout_seconds=guard.timeout_seconds, greet=self._greet, on_down=health.mark_down
+            name,
+            url,
+            connections,
+            timeout_seconds=guard.timeout_seconds,
+            greet=self._greet,
+            on_down=health.mark_down,
+            on_up=health.mark_up,
         )
 
     async def keep_open(self) -> None:

@@ -37,7 +37,8 @@ class Session(Generic[_S]):
 class Sessions(Generic[_S]):
     """A fixed number of connections. Users take a free one, wait for one, or get NotConnected when none is open.
 
-    `timeout_seconds`: after which users give up on a query; the server ends it before. `greet` runs on each new connection; its result is the memory of the session.
+    `timeout_seconds`: after which users give up on a query; the server ends it before. `greet` runs on each new connection;
+    its result is the memory of the session.
     """
 
     def __init__(
@@ -49,17 +50,21 @@ class Sessions(Generic[_S]):
         timeout_seconds: float,
         greet: "Callable[[asyncpg.Connection[Any]], Awaitable[_S]]",
         on_down: Callable[[str], object],
+        on_up: Callable[[], object],
     ) -> None:
+        """`on_down` is called with the reason while no connection is open, `on_up` when one is open again."""
         self._name = name
         self._url = url
         self._count = count
         self._statement_seconds = Deadlines(timeout_seconds).statement_seconds
         self._greet = greet
         self._on_down = on_down
+        self._on_up = on_up
         self._free: asyncio.LifoQueue[Session[_S]] = asyncio.LifoQueue()
         self._open = 0
         self._why = "not connected yet"
         self._is_down_logged = False
+        self._is_down_reported = False
         self.connected = asyncio.Event()
         """Set by the first connection, and never cleared."""
 
@@ -132,6 +137,10 @@ class Sessions(Generic[_S]):
     async def _hold(self, session: Session[_S]) -> None:
         self._open += 1
         self._is_down_logged = False
+        if self._is_down_reported:
+            # Connections that are seldom used would otherwise seem down until their next query.
+            self._is_down_reported = False
+            self._on_up()
         self._free.put_nowait(session)
         self.connected.set()
         try:
@@ -147,5 +156,5 @@ class Sessions(Generic[_S]):
             # Every connection notices the loss and retries: it is logged as a warning once.
             level = logging.DEBUG if self._is_down_logged else logging.WARNING
             _log.log(level, "database not reachable", dependency=self._name, why=why)
-            self._is_down_logged = True
+            self._is_down_logged = self._is_down_reported = True
             self._on_down(why)

@@ -42,7 +42,13 @@ class PostgresTenantSource:
         self._guard = guard
         self._clock = clock
         self._sessions = Sessions(
-            name, url, TENANT_CONNECTIONS, timeout_seconds=TENANT_SECONDS, greet=_no_memory, on_down=health.mark_down
+            name,
+            url,
+            TENANT_CONNECTIONS,
+            timeout_seconds=TENANT_SECONDS,
+            greet=_no_memory,
+            on_down=health.mark_down,
+            on_up=health.mark_up,
         )
 
     async def keep_open(self) -> None:
