@@ -86,7 +86,7 @@ def _subject(text: str) -> str:
 
 def _migrate(settings: ControlPlaneSettings) -> int:
     try:
-        asyncio.run(migrate(settings.postgres_url))
+        asyncio.run(migrate(settings.postgres_url, report=lambda wait: sys.stderr.write(f"Waiting: {wait}\n")))
     except MigrationFailed as error:
         sys.stderr.write(f"Migrating the database named by TM_POSTGRES_URL failed: {error}\n")
         return 1

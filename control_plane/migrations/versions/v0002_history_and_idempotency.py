@@ -2,17 +2,25 @@
 
 from alembic import op
 
+from control_plane.migrations.preparation import ConcurrentIndex
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
+
+PREPARATION = (
+    ConcurrentIndex(
+        "change_sets_by_time",
+        "CREATE INDEX CONCURRENTLY IF NOT EXISTS change_sets_by_time ON change_sets (committed_at)",
+    ),
+)
 
 # `size` is 0 for older change sets: their changes were never stored, so that the history begins after them.
 # `changes` has no foreign key: its rows are written and purged in the statements that write and purge their change set,
 # so that a check for every row would add only cost.
 _STATEMENTS = (
     "ALTER TABLE change_sets ADD COLUMN size integer NOT NULL DEFAULT 0",
-    "CREATE INDEX change_sets_by_time ON change_sets (committed_at)",
     """
     CREATE TABLE changes (
         tenant_id bigint NOT NULL,

@@ -8,10 +8,12 @@ Four roles without login own nothing. A process connects with a login that is a 
 - `tm_reader` resolves routes of all tenants: it reads routes, and cannot see keys, change sets or events.
 
 Row-level security is forced, so that it also applies to the tables' owner, unless that is a superuser. A later migration
-that changes rows of these tables must suspend it in its transaction (`ALTER TABLE … NO FORCE ROW LEVEL SECURITY`).
+that changes rows of these tables needs a policy of its own meanwhile, as 0006 has.
 """
 
 from alembic import op
+
+from control_plane.migrations.preparation import Batches, ConcurrentIndex, Statements, absent
 
 revision = "0005"
 down_revision = "0004"
@@ -73,27 +75,82 @@ _ACCESS_KEYS = (
 )
 
 # Every row of a tenant has its id: a policy that read parent rows would not see those that the same statement adds.
+_CURRENT_TENANT = """
+CREATE FUNCTION current_tenant_id() RETURNS bigint LANGUAGE sql STABLE
+RETURN (SELECT id FROM tenants WHERE name = current_setting('tm.tenant', true))
+"""
+_FILL_ENVIRONMENTS = Batches(
+    "environments",
+    (
+        """
+        UPDATE environments SET tenant_id = services.tenant_id FROM services
+        WHERE services.id = service_id AND environments.tenant_id IS NULL AND environments.id BETWEEN $1 AND $2
+        """,
+    ),
+)
+_FILL_ENDPOINTS = Batches(
+    "endpoints",
+    (
+        """
+        UPDATE endpoints SET tenant_id = environments.tenant_id FROM environments
+        WHERE environments.id = environment_id AND endpoints.tenant_id IS NULL AND endpoints.id BETWEEN $1 AND $2
+        """,
+    ),
+)
+
+
+def _unique(table: str) -> ConcurrentIndex:
+    name = f"{table}_tenant_id_id_key"
+    return ConcurrentIndex(name, f"CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS {name} ON {table} (tenant_id, id)")
+
+
+def _use_unique(table: str) -> str:
+    name = f"{table}_tenant_id_id_key"
+    return f"ALTER TABLE {table} ADD CONSTRAINT {name} UNIQUE USING INDEX {name}"
+
+
+def _parent(table: str, column: str, parent: str) -> tuple[Statements, ...]:
+    """The foreign key of (tenant_id, column), and a check that every row has its tenant; both without a long lock."""
+    foreign_key, check = f"{table}_tenant_id_{column}_fkey", f"{table}_has_tenant"
+    return (
+        Statements(
+            (
+                absent(foreign_key, table),
+                f"ALTER TABLE {table} ADD CONSTRAINT {foreign_key} FOREIGN KEY (tenant_id, {column}) "
+                f"REFERENCES {parent} (tenant_id, id) NOT VALID",
+            )
+        ),
+        Statements((f"ALTER TABLE {table} VALIDATE CONSTRAINT {foreign_key}",)),
+        Statements(
+            (
+                absent(check, table),
+                f"ALTER TABLE {table} ADD CONSTRAINT {check} CHECK (tenant_id IS NOT NULL) NOT VALID",
+            )
+        ),
+    )
+
+
+PREPARATION = (
+    _unique("services"),
+    Statements(("ALTER TABLE environments ADD COLUMN IF NOT EXISTS tenant_id bigint",)),
+    Statements(("ALTER TABLE endpoints ADD COLUMN IF NOT EXISTS tenant_id bigint",)),
+    _FILL_ENVIRONMENTS,
+    _FILL_ENDPOINTS,
+    _unique("environments"),
+    *_parent("environments", "service_id", "services"),
+    *_parent("endpoints", "environment_id", "environments"),
+    # Rows that were added between the first pass and the checks.
+    _FILL_ENVIRONMENTS,
+    _FILL_ENDPOINTS,
+    Statements(("ALTER TABLE environments VALIDATE CONSTRAINT environments_has_tenant",)),
+    Statements(("ALTER TABLE endpoints VALIDATE CONSTRAINT endpoints_has_tenant",)),
+)
+# A validated check spares SET NOT NULL the scan.
 _TENANT_IN_EVERY_ROW = (
-    """
-    CREATE FUNCTION current_tenant_id() RETURNS bigint LANGUAGE sql STABLE
-    RETURN (SELECT id FROM tenants WHERE name = current_setting('tm.tenant', true))
-    """,
-    "ALTER TABLE services ADD UNIQUE (tenant_id, id)",
-    "ALTER TABLE environments ADD COLUMN tenant_id bigint",
-    "UPDATE environments SET tenant_id = services.tenant_id FROM services WHERE services.id = service_id",
-    """
-    ALTER TABLE environments
-        ALTER COLUMN tenant_id SET NOT NULL,
-        ADD UNIQUE (tenant_id, id),
-        ADD FOREIGN KEY (tenant_id, service_id) REFERENCES services (tenant_id, id)
-    """,
-    "ALTER TABLE endpoints ADD COLUMN tenant_id bigint",
-    "UPDATE endpoints SET tenant_id = environments.tenant_id FROM environments WHERE environments.id = environment_id",
-    """
-    ALTER TABLE endpoints
-        ALTER COLUMN tenant_id SET NOT NULL,
-        ADD FOREIGN KEY (tenant_id, environment_id) REFERENCES environments (tenant_id, id)
-    """,
+    _CURRENT_TENANT,
+    *(f"ALTER TABLE {table} ALTER COLUMN tenant_id SET NOT NULL" for table in ("environments", "endpoints")),
+    *(f"ALTER TABLE {table} DROP CONSTRAINT {table}_has_tenant" for table in ("environments", "endpoints")),
+    *(_use_unique(table) for table in ("services", "environments")),
 )
 
 _TENANTS_TABLES = (

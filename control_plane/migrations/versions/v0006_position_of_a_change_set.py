@@ -2,19 +2,36 @@
 
 from alembic import op
 
+from control_plane.migrations.preparation import Batches, Statements
+
 revision = "0006"
 down_revision = "0005"
 branch_labels = None
 depends_on = None
 
 # Outbox rows are purged before change sets; a change set without its row was published long ago.
-_COLUMN = "ALTER TABLE change_sets ADD COLUMN outbox_id bigint"
+_COLUMN = "ALTER TABLE change_sets ADD COLUMN IF NOT EXISTS outbox_id bigint"
 LINK = """
 UPDATE change_sets SET outbox_id = outbox.id
 FROM outbox JOIN tenants ON tenants.name = outbox.key
-WHERE outbox.topic = 'route-events' AND change_sets.tenant_id = tenants.id
-  AND change_sets.committed_at = outbox.created_at
+WHERE outbox.id BETWEEN $1 AND $2 AND outbox.topic = 'route-events' AND change_sets.tenant_id = tenants.id
+  AND change_sets.committed_at = outbox.created_at AND change_sets.outbox_id IS NULL
 """
+# Row-level security also applies to the owner. Services set a role at once, so that this policy is the migration's alone.
+_READ = ("tenants", "change_sets", "outbox")
+PREPARATION = (
+    Statements((_COLUMN,)),
+    *(
+        Statements(
+            (
+                f"DROP POLICY IF EXISTS migrating ON {table}",
+                f"CREATE POLICY migrating ON {table} TO CURRENT_USER USING (true)",
+            )
+        )
+        for table in _READ
+    ),
+    Batches("outbox", (LINK,)),
+)
 # `tm_control` sees the positions of the tenant's events, but neither their payloads nor other tenants' events.
 _LET_TENANTS_SEE = (
     """
@@ -23,15 +40,10 @@ _LET_TENANTS_SEE = (
     """,
     "GRANT SELECT (id, topic, key, sent_at, kafka_partition, kafka_offset) ON outbox TO tm_control",
 )
-_FORCED = ("tenants", "change_sets", "outbox")
 
 
 def upgrade() -> None:
-    op.execute(_COLUMN)
-    for table in _FORCED:
-        op.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")
-    op.execute(LINK)
-    for table in _FORCED:
-        op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
+    for table in _READ:
+        op.execute(f"DROP POLICY migrating ON {table}")
     for statement in _LET_TENANTS_SEE:
         op.execute(statement)

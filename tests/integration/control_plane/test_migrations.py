@@ -113,7 +113,7 @@ async def test_older_change_sets_are_linked_to_their_remaining_outbox_rows(datab
         linked = await connection.fetch(links)
         assert [row["outbox_id"] for row in linked] == [1, 2, 3, 4]
         await connection.execute("UPDATE change_sets SET outbox_id = NULL; DELETE FROM outbox WHERE id = 1")
-        await connection.execute(LINK)
+        await connection.execute(LINK, 0, 100)
         assert [row["outbox_id"] for row in await connection.fetch(links)] == [None, 2, 3, 4]
     finally:
         await connection.close()
