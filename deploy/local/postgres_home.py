@@ -82,7 +82,7 @@ class PostgresHome:
 
     async def end_leftovers(self, data: Path) -> None:
         """End the processes that still hold a data directory although their parent was killed: a server refuses to start."""
-        await process.end_in(data.resolve(), _LEFTOVER_SECONDS)
+        await process.end_in(data, _LEFTOVER_SECONDS)
 
     def configure(self, data: Path, settings: Mapping[str, str]) -> None:
         """Write the settings file that `postgresql.conf` includes."""

@@ -84,12 +84,18 @@ async def _alone(connect: Connect) -> AsyncIterator["asyncpg.Connection[Any]"]:
     """A connection that holds the lock of migrations."""
     connection = await connect()
     try:
-        # Polled: a statement that waits has a snapshot, which the concurrent build of an index would wait for.
-        while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
-            await asyncio.sleep(_LOCK_POLL_SECONDS)
+        await _lock(connection)
         yield connection
     finally:
         connection.terminate()
+
+
+async def _lock(connection: "asyncpg.Connection[Any]") -> None:
+    # Polled: a statement that waits has a snapshot, which the concurrent build of an index would wait for.
+    while True:
+        if await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
+            return
+        await asyncio.sleep(_LOCK_POLL_SECONDS)
 
 
 async def _pending(engine: AsyncEngine, target: str) -> Sequence[Script]:
@@ -97,15 +103,10 @@ async def _pending(engine: AsyncEngine, target: str) -> Sequence[Script]:
     scripts = ScriptDirectory.from_config(_config())
     async with engine.connect() as connection:
         current = await connection.run_sync(lambda each: MigrationContext.configure(each).get_current_revision())
-    if current is not None and current >= _last(scripts, target):
+    last = scripts.get_revision(target)
+    if last is None or (current or "") >= last.revision:
         return ()  # migrations only add what earlier releases do not use
     return [*scripts.iterate_revisions(target, current or "base")][::-1]
-
-
-def _last(scripts: ScriptDirectory, target: str) -> str:
-    script = scripts.get_revision(target)
-    assert script is not None
-    return script.revision
 
 
 async def _apply(engine: AsyncEngine, revision: str) -> None:

@@ -9,7 +9,7 @@ depends_on = None
 
 # Writes of every release lock their tenant's row first: the count is of a snapshot taken after the lock.
 _LOCK = "SELECT id FROM tenants WHERE id BETWEEN $1 AND $2 ORDER BY id FOR UPDATE"
-_COUNT = """
+COUNT = """
 UPDATE tenants SET routes = (
     SELECT count(*)
     FROM services
@@ -28,7 +28,7 @@ PREPARATION = (
         )
     ),
     Statements(("ALTER TABLE tenants VALIDATE CONSTRAINT tenants_routes_check",)),
-    Batches("tenants", (_LOCK, _COUNT), rows=10),
+    Batches("tenants", (_LOCK, COUNT), rows=10),
 )
 
 

@@ -35,7 +35,7 @@ class PostgresReplicaLag:
         self._primary_clock = primary_clock
         self._clock = clock
         self._sessions: Sessions[None] = Sessions(
-            name, url, 1, timeout_seconds=QUERY_SECONDS, greet=_no_memory, on_down=lambda _: None
+            name, url, 1, timeout_seconds=QUERY_SECONDS, greet=_no_memory, on_down=lambda _: None, on_up=lambda: None
         )
 
     async def keep_open(self) -> None:

@@ -109,9 +109,7 @@ async def _has_written(writer: Writer, times: int) -> bool:
     return writer.written >= times
 
 
-async def test_rows_of_the_first_revision_are_brought_up_to_date(
-    used_database: Database, database: Database
-) -> None:
+async def test_rows_of_the_first_revision_are_brought_up_to_date(used_database: Database, database: Database) -> None:
     await migrate(used_database.url)
     async with connected(used_database) as connection:
         assert {row[0] for row in await connection.fetch("SELECT routes FROM tenants")} == {ENDPOINTS // TENANTS}
@@ -194,4 +192,6 @@ async def test_owner_that_is_no_superuser_migrates_rows_under_row_level_security
             assert await superuser.fetchval("SELECT count(*) FROM pg_policies WHERE policyname = 'migrating'") == 0
         finally:
             await superuser.execute(f"ALTER DATABASE {name} OWNER TO CURRENT_USER")
-            await superuser.execute(f"REASSIGN OWNED BY {owner} TO CURRENT_USER; DROP OWNED BY {owner}; DROP ROLE {owner}")
+            await superuser.execute(
+                f"REASSIGN OWNED BY {owner} TO CURRENT_USER; DROP OWNED BY {owner}; DROP ROLE {owner}"
+            )

@@ -82,9 +82,7 @@ def offences(statements: list[str]) -> list[str]:
         if _CREATED.search(each) or (table is not None and table[1] in created):
             continue
         wrong = [
-            what
-            for what, pattern in LONG_UNDER_A_LOCK.items()
-            if re.search(pattern, each, re.IGNORECASE | re.DOTALL)
+            what for what, pattern in LONG_UNDER_A_LOCK.items() if re.search(pattern, each, re.IGNORECASE | re.DOTALL)
         ]
         if any(found_column not in checked for found_column in SET_NOT_NULL.findall(each)):
             wrong.append("reads the table for NOT NULL: validate a check first")
