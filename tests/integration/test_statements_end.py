@@ -39,7 +39,9 @@ async def a_primary(url: str, guard_seconds: float) -> AsyncIterator[Primary]:
 
 @asynccontextmanager
 async def a_session(url: str, timeout_seconds: float) -> AsyncIterator[Sessions[None]]:
-    sessions = Sessions("postgres", url, 1, timeout_seconds=timeout_seconds, greet=_greet, on_down=lambda _: None)
+    sessions = Sessions(
+        "postgres", url, 1, timeout_seconds=timeout_seconds, greet=_greet, on_up=lambda: None, on_down=lambda _: None
+    )
     keeping = asyncio.create_task(sessions.keep_open())
     try:
         async with asyncio.timeout(10):
