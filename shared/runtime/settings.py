@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import re
 import socket
 import sys
 from collections.abc import Iterable
@@ -11,8 +12,9 @@ from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode
 
+from shared.runtime.checked_settings import CheckedSettings
 from shared.runtime.redaction import redact_output
 from shared.runtime.server_urls import kafka_bootstrap, server_url
 
@@ -55,6 +57,9 @@ RENAMED_SETTINGS = {
 """Old name to new name. Every service refuses to start under an old name, because it would otherwise be ignored."""
 
 
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
 class LogFormat(StrEnum):
     """How log lines are rendered; `auto` is console on a terminal and JSON elsewhere."""
 
@@ -63,13 +68,11 @@ class LogFormat(StrEnum):
     CONSOLE = "console"
 
 
-class ServiceSettings(BaseSettings):
+class ServiceSettings(CheckedSettings):
     """The settings that all three services share; each service adds its own.
 
     Raises pydantic's ValidationError, which names every wrong variable.
     """
-
-    model_config = SettingsConfigDict(env_prefix="TM_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     http_host: str = Field(default="127.0.0.1", description="Address the HTTP server listens on.")
     http_port: int = Field(default=8000, ge=1, le=65535, description="Port the HTTP server listens on.")
@@ -95,6 +98,7 @@ class ServiceSettings(BaseSettings):
     )
     instance_id: str = Field(
         default_factory=socket.gethostname,
+        max_length=200,
         description="Name of this instance in logs, health and status reports. Unique per process.",
     )
     log_level: str = Field(
@@ -220,6 +224,8 @@ class ServiceSettings(BaseSettings):
             raise ValueError(
                 "needs TM_JWT_ISSUER and TM_JWT_AUDIENCE: without them, tokens issued for other applications would be accepted"
             )
+        if _SCHEME.match(source) and not source.startswith(("http://", "https://")):
+            raise ValueError("must be a file or an https URL")
         if source.startswith("http://") and not _is_loopback(source):
             raise ValueError(
                 "must be a file or an https URL: over plain http, an attacker on the network could supply the keys"

@@ -155,7 +155,7 @@ async def test_interrupted_index_is_built_again(used_database: Database, databas
 
 async def test_no_write_fails_while_a_snapshot_delays_an_index(used_database: Database) -> None:
     writer, waits = Writer(used_database), asyncio.Queue[str]()
-    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks, connected(used_database) as reader:
+    async with asyncio.timeout(120), asyncio.TaskGroup() as tasks, connected(used_database) as reader:
         reading = reader.transaction(isolation="repeatable_read")
         await reading.start()
         await reader.execute(_READ.format("tenants"))
