@@ -25,6 +25,7 @@ GROUPS = {
         (
             f"{_DATA}/test_remote_clock.py",
             f"{_DATA}/test_stream_coverage.py",
+            f"{_DATA}/test_entry_bounds.py",
             f"{_DATA}/test_staleness_bounds.py",
             f"{_DATA}/test_read_consistency.py",
             f"{_DATA}/test_snapshot_dating.py",
