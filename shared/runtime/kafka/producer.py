@@ -80,6 +80,8 @@ async def _abandon(producer: AIOKafkaProducer) -> None:
             await asyncio.wait([sender], timeout=0.05)
     pending = producer._message_accumulator  # noqa: SLF001
     batches = [batch for queue in pending._batches.values() for batch in queue]  # noqa: SLF001
+    # A batch to be sent again is in no set of pending ones, from which its callback removes it: asyncio logs a KeyError.
+    pending._pending_batches.update(batches)  # noqa: SLF001
     pending.fail_all(ProducerClosed())
     for batch in batches:
         for future in (batch.future, batch._drain_waiter):  # noqa: SLF001
