@@ -13,9 +13,10 @@ class NotFreshEnough(Exception):
     """The staleness bound of the best answer is higher than the caller accepts. `bound` in seconds; None: unknown."""
 
     def __init__(self, key: object, max_age: float, bound: float | None) -> None:
-        best = "of unknown age" if bound is None else f"up to {bound * 1000:.0f} ms old"
+        best = "unknown" if bound is None else f"{bound * 1000:.0f} ms"
         super().__init__(
-            f"The best answer for {key} is {best}; asked for {max_age:g} s. Try again, or accept an older one."
+            f"The staleness bound of the best answer for {key} is {best}, and the request accepts {max_age * 1000:.0f} ms. "
+            "Try again, or accept an older answer."
         )
         self.bound = bound
 
@@ -25,7 +26,8 @@ class RevisionNotReached(Exception):
 
     def __init__(self, key: Any, wanted: int, reached: int) -> None:
         super().__init__(
-            f"Tenant {key.tenant} is known here up to revision {reached}, not {wanted}. If {wanted} was committed, try again."
+            f"This resolver process has revision {reached} of tenant {key.tenant}, and the request demands {wanted}. "
+            f"If {wanted} was committed, try again."
         )
         self.reached = reached
 
@@ -38,7 +40,7 @@ class RouteOfOtherTenant(Exception):
 
 
 class UnreadableEntry(Exception):
-    """The shared cache holds something under the key that is not an entry. It counts as a miss."""
+    """The value in Redis cannot be decoded as an entry. It counts as a miss."""
 
 
 class StreamInterrupted(Interrupted):
@@ -70,12 +72,12 @@ class WatchUnavailable(Exception):
     """This instance cannot open a watch now; the message says why."""
 
 
-class TooManyWatchers(Exception):
-    """The tenant has reached its limit of watchers in this instance."""
+class TooManyWatches(Exception):
+    """The tenant has reached its limit of watches in this instance."""
 
     def __init__(self, tenant: str, at_most: int) -> None:
         super().__init__(
-            f"{tenant} has {at_most} watchers in this instance, the limit for one tenant. Close those that are not needed, "
+            f"{tenant} has {at_most} watches in this instance, the limit for one tenant. Close those that are not needed, "
             "or try another instance."
         )
 

@@ -10,7 +10,7 @@ from data_plane.errors import (
     RouteUnknown,
     TooManyKeys,
     TooManyLoads,
-    TooManyWatchers,
+    TooManyWatches,
     WatchUnavailable,
 )
 from data_plane.http.explain import explain_handler
@@ -19,8 +19,8 @@ from data_plane.http.resolve import resolve_handler
 from data_plane.http.resolve_many import TOO_MANY_KEYS, resolve_many_handler
 from data_plane.http.responses import ROUTE_UNKNOWN
 from data_plane.http.sse.stream import StreamTiming
-from data_plane.http.tenant_concealment import concealed_route, concealing_error
-from data_plane.http.watch import NO_SUCH_TENANT, TOO_MANY_WATCHERS, WATCH_UNAVAILABLE, watch_handler
+from data_plane.http.tenant_concealment import concealed_route_problem, concealing_error
+from data_plane.http.watch import NO_SUCH_TENANT, TOO_MANY_WATCHES, WATCH_UNAVAILABLE, watch_handler
 from data_plane.service.core import Core
 from data_plane.settings import DataPlaneSettings
 from shared.runtime import logs, tracing
@@ -125,8 +125,8 @@ def _problem_types(negative_ttl_seconds: float) -> Mapping[type[Exception], Prob
         RouteUnknown: ROUTE_UNKNOWN,
         TooManyLoads: TOO_MANY_READS,
         TooManyKeys: TOO_MANY_KEYS,
-        RouteOfOtherTenant: concealed_route(negative_ttl_seconds),
+        RouteOfOtherTenant: concealed_route_problem(negative_ttl_seconds),
         NoSuchTenant: NO_SUCH_TENANT,
-        TooManyWatchers: TOO_MANY_WATCHERS,
+        TooManyWatches: TOO_MANY_WATCHES,
         WatchUnavailable: WATCH_UNAVAILABLE,
     }

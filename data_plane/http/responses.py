@@ -1,4 +1,9 @@
-"""Responses of the resolve API: the route, 304, and the problems that answer instead."""
+"""Responses of the resolve API: the route, 304, and the error responses.
+
+A 404 for a route is built in three places, which must send the same headers: here, in `fast_path/not_found.py` (from L1),
+and in `tenant_concealment.py` (for a route of another tenant). There, no header may depend on that tenant. A watch of a
+tenant that does not exist (`NoSuchTenant`) and an unknown path get 404s of their own.
+"""
 
 import math
 from typing import Any
@@ -40,7 +45,7 @@ def not_fresh_enough_response(error: NotFreshEnough) -> Response[Any]:
 
 
 def revision_not_reached_response(error: RevisionNotReached) -> Response[Any]:
-    """409 with the newest known tenant revision in a header."""
+    """409 with the newest revision of the tenant that this process has, loaded or applied, in `X-Revision-Reached`."""
     response = problem_response(REVISION_NOT_REACHED, str(error))
     response.headers["X-Revision-Reached"] = str(error.reached)
     return response

@@ -14,7 +14,7 @@ _PARTS = ("tenant", "service", "env", "version")
 
 
 def concealing_error(connection: Connection) -> Exception:
-    """The error for a path that names another tenant: the same as if nothing existed under it.
+    """The error for a path that names another tenant: the same as for a route or tenant that does not exist.
 
     Raises InvalidInput for a malformed path, as for every caller.
     """
@@ -30,7 +30,7 @@ def valid_tenant(name: str) -> str:
     return name
 
 
-def concealed_route(negative_ttl_seconds: float) -> ProblemType:
+def concealed_route_problem(negative_ttl_seconds: float) -> ProblemType:
     """A 404 with the headers of a negative entry that was just loaded: concealment must not show in them."""
     headers = {
         "Cache-Control": f"max-age={int(negative_ttl_seconds)}",

@@ -24,7 +24,7 @@ from shared.runtime.http.problems import INVALID_INPUT, ProblemType, problem_res
 
 NO_SUCH_TENANT = ProblemType(404, "no-such-tenant", "Tenant not found")
 REVISION_GONE = ProblemType(410, "revision-gone", "Revision gone")
-TOO_MANY_WATCHERS = ProblemType(429, "too-many-watchers", "Too many watches", retry_after=5)
+TOO_MANY_WATCHES = ProblemType(429, "too-many-watchers", "Too many watches", retry_after=5)
 WATCH_UNAVAILABLE = ProblemType(503, "watch-unavailable", "Watch unavailable", retry_after=1)
 
 _STREAM_EXAMPLE = """: watching team-a
@@ -53,7 +53,7 @@ _RESPONSES = {
         generate_examples=False,
         examples=[Example(summary="A snapshot, a change and a progress event", value=_STREAM_EXAMPLE)],
     ),
-    **problem_responses(INVALID_INPUT, NO_SUCH_TENANT, REVISION_GONE, TOO_MANY_WATCHERS, WATCH_UNAVAILABLE),
+    **problem_responses(INVALID_INPUT, NO_SUCH_TENANT, REVISION_GONE, TOO_MANY_WATCHES, WATCH_UNAVAILABLE),
 }
 
 

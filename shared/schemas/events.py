@@ -126,7 +126,7 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, tag_field="event_type
 
 
 class ChangesWithheld(msgspec.Struct, frozen=True, kw_only=True, tag_field="event_type", tag="changes_withheld"):
-    """Takes the place of a tenant's event that Kafka refused for good; docs/adr/0032 has the reasons.
+    """Takes the place of a tenant's event that Kafka refused for good; docs/adr/0034 has the reasons.
 
     Readers have to read the tenant's routes again: heartbeats after this record do not prove what they hold of them.
     `event_id` and `revision` are those of the withheld event; None when it could not be decoded.

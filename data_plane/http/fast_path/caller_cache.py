@@ -66,7 +66,7 @@ class CallerCache(FifoDict[Headers, CachedCaller]):
         self._responses = responses
 
     def authenticate(self, headers: Headers) -> CachedCaller | None:
-        """The caller with these headers, cached where it pays. None if Litestar has to answer.
+        """The caller with these headers, cached unless its headers are large or differ in each request. None if Litestar has to answer.
 
         That is: a rejected credential, a malformed host, a repeated or oversized header, or a read-consistency demand.
         """
@@ -94,7 +94,7 @@ class CallerCache(FifoDict[Headers, CachedCaller]):
 
 
 def _may_resolve(principal: Principal) -> bool:
-    """Whether the principal may resolve the routes it can see. An admin has no tenant: any name serves as one."""
+    """Whether the principal may resolve the routes it can see. An admin has no tenant, so the check passes the empty name."""
     return authorize(principal, OPERATION, principal.tenant or "") is Decision.ALLOWED
 
 

@@ -24,7 +24,7 @@ from data_plane.http.fast_path.headers import (
 )
 from data_plane.http.fast_path.paths import TEMPLATE, route_in
 from data_plane.http.responses import NO_ACTIVE_ROUTE, no_active_route_detail
-from data_plane.http.tenant_concealment import concealed_route
+from data_plane.http.tenant_concealment import concealed_route_problem
 from data_plane.service.resolve.l1_reader import L1Reader
 from shared.runtime import correlation
 from shared.runtime.access.authenticator import Authenticator
@@ -56,7 +56,7 @@ class NotFoundResponses:
         self._l1_reader = l1_reader
         self._concealed_headers = [
             (name.lower().encode(), value.encode())
-            for name, value in concealed_route(negative_ttl_seconds).headers.items()
+            for name, value in concealed_route_problem(negative_ttl_seconds).headers.items()
         ]
         self._health = health
         self._ids = correlation.ids()

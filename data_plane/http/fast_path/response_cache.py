@@ -1,4 +1,4 @@
-"""Encoded responses of the most used routes, complete but for the headers that differ between requests."""
+"""Encoded responses of the most used routes, complete except for the headers that differ between requests."""
 
 from collections import deque
 from typing import Any, TypeAlias
@@ -14,7 +14,7 @@ from shared.runtime.clock import LocalTime
 
 MAX_RESPONSES = 4096
 ADMIT_ONE_IN = 16
-"""When the cache is full, one in so many new paths replaces the oldest. A client that scans many paths would otherwise
+"""When the cache is full, one of every ADMIT_ONE_IN new paths replaces the oldest. A client that scans many paths would otherwise
 replace every response before its next use, at the cost of a replacement per request.
 """
 
@@ -76,7 +76,7 @@ class ResponseCache:
         return self._by_tenant.setdefault(tenant, {})
 
     def renew(self, responses: ResponsesByPath, path: bytes, slot: Slot, now: LocalTime) -> CachedResponse:
-        """The response of the slot, encoded anew, and cached among `responses` if the slot is much used."""
+        """The response of the slot, encoded anew, and cached among `responses` if the slot has the most uses that are counted."""
         response = CachedResponse.of(path[len(PREFIX) :], slot, self._l1_reader, now)
         if slot.uses == MAX_USES and (path in responses or self._admit(responses, path)):
             responses[path] = response

@@ -4,7 +4,7 @@ from data_plane.domain.close_reason import CloseReason
 from data_plane.domain.remote_clock import UNPROVEN, PrimaryTime
 from data_plane.domain.stream_coverage import StreamCoverage
 from data_plane.domain.tenant_change_log import TenantChangeLog
-from data_plane.errors import RevisionGone, TooManyWatchers, WatchUnavailable
+from data_plane.errors import RevisionGone, TooManyWatches, WatchUnavailable
 from data_plane.service.watch.change_log import ChangeLogs
 from data_plane.service.watch.encoded_snapshots import EncodedSnapshot
 from data_plane.service.watch.subscription import Subscription
@@ -76,12 +76,10 @@ class WatchHub:
         if self._is_draining:
             raise WatchUnavailable("This instance is shutting down; try again to reach another one.")
         if self._places.is_full:
-            raise WatchUnavailable(
-                f"This instance has {self._places.places} watchers, its limit; try another instance."
-            )
+            raise WatchUnavailable(f"This instance has {self._places.places} watches, its limit; try another instance.")
         held = self._places.held(tenant)
         if held >= self._limit_per_tenant or not self._places.may_enter(tenant):
-            raise TooManyWatchers(tenant, held)
+            raise TooManyWatches(tenant, held)
 
     def _subscribe(
         self, tenant: str, revision: int, proven_at: PrimaryTime, change_log: TenantChangeLog

@@ -43,7 +43,7 @@ async def test_unmet_max_age_gets_409_with_the_best_staleness_bound(world: World
         answer = await client.get(PATH, headers={"Cache-Control": "max-age=2"})
     assert (answer.status_code, answer.headers["content-type"]) == (409, "application/problem+json")
     assert answer.headers["X-Staleness-Bound"] == "4001"
-    assert "up to 4001 ms old" in answer.json()["detail"]
+    assert "is 4001 ms, and the request accepts 2000 ms" in answer.json()["detail"]
 
 
 async def test_lines_of_cache_control_are_one_list(world: World) -> None:
@@ -88,7 +88,7 @@ async def test_min_revision_works_as_header_and_as_query_parameter(world: World,
         world.database.commit(KEY, "https://v2")
         assert (await client.get(PATH, **ask)).json()["url"] == "https://v2"
     assert (refused.status_code, refused.headers["X-Revision-Reached"]) == (409, "1")
-    assert "up to revision 1, not 2" in refused.json()["detail"]
+    assert "revision 1 of tenant team-a, and the request demands 2" in refused.json()["detail"]
 
 
 async def test_malformed_min_revision_gets_400_naming_the_header(world: World) -> None:

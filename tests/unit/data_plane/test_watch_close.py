@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from data_plane.domain.close_reason import CloseReason
-from data_plane.errors import NoSuchTenant, RevisionGone, TooManyWatchers, WatchUnavailable
+from data_plane.errors import NoSuchTenant, RevisionGone, TooManyWatches, WatchUnavailable
 from shared.schemas.events import ChangesWithheld
 from tests.fakes.data_plane_world import KEY, World
 from tests.support.watch_steps import OTHER, begin, change, ending_of, given, resume
@@ -95,7 +95,7 @@ async def test_drain_closes_every_watch_and_rejects_new_ones(world: World) -> No
         await resume(instance, 1)
 
 
-async def test_watchers_are_limited_and_a_closed_one_frees_its_slot(world: World) -> None:
+async def test_watches_are_limited_and_a_closed_one_frees_its_slot(world: World) -> None:
     instance = world.instance(watch_clients=1)
     await change(world, instance)
     _, watching = await begin(instance)
@@ -110,14 +110,14 @@ async def test_watches_of_one_tenant_leave_slots_for_others(world: World) -> Non
     await change(world, instance)
     await instance.core.applier.apply([world.database.commit(OTHER, "https://other")])
     _, watching = await begin(instance)
-    with pytest.raises(TooManyWatchers, match="team-a has 1 watchers in this instance"):
+    with pytest.raises(TooManyWatches, match="team-a has 1 watches in this instance"):
         await begin(instance)
-    with pytest.raises(TooManyWatchers):
+    with pytest.raises(TooManyWatches):
         await resume(instance, 1)
     await begin(instance, OTHER.tenant)
     watching.end(CloseReason.CLIENT)
     await resume(instance, 1)
-    with pytest.raises(TooManyWatchers):
+    with pytest.raises(TooManyWatches):
         await begin(instance)
 
 
@@ -128,7 +128,7 @@ async def test_tenants_that_fill_their_share_of_the_watches_leave_places_to_othe
     counts = []
     for tenant in (KEY.tenant, OTHER.tenant, "team-c"):
         count = 0
-        with contextlib.suppress(TooManyWatchers, WatchUnavailable):
+        with contextlib.suppress(TooManyWatches, WatchUnavailable):
             while True:
                 await begin(instance, tenant)
                 count += 1
@@ -142,7 +142,7 @@ async def test_tenant_limit_holds_for_watches_that_open_at_once(world: World) ->
     begun = []
 
     async def begin_if_there_is_a_place() -> None:
-        with contextlib.suppress(TooManyWatchers):
+        with contextlib.suppress(TooManyWatches):
             begun.append(await begin(instance))
 
     async with asyncio.TaskGroup() as group:
