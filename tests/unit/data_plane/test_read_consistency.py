@@ -47,7 +47,7 @@ async def test_refusal_names_the_best_known_bound(world: World) -> None:
     await instance.resolve()
     world.all_databases(down=True)
     world.clock.advance(30)
-    with pytest.raises(NotFreshEnough, match=r"up to 300.. ms old; asked for 5 s") as refused:
+    with pytest.raises(NotFreshEnough, match=r"is 300.. ms, and the request accepts 5000 ms") as refused:
         await instance.resolve(consistency=ReadConsistency(max_age=5))
     assert round(refused.value.bound or 0, 1) == 30
     with pytest.raises(RouteUnknown):
@@ -132,7 +132,7 @@ async def test_refusal_at_the_deadline_names_the_revision_reached(world: World) 
     await instance.core.applier.apply([world.database.commit(KEY, "https://v1")])
     world.redis.is_down = True
     world.all_databases(down=True)
-    with pytest.raises(RevisionNotReached, match="up to revision 1, not 2"):
+    with pytest.raises(RevisionNotReached, match="revision 1 of tenant team-a, and the request demands 2"):
         await instance.resolve(consistency=ReadConsistency(min_revision=2))
     assert 2 <= world.replica.reads <= 6
 
@@ -151,7 +151,7 @@ async def test_request_does_not_wait_for_an_unknown_age(world: World) -> None:
 async def test_min_revision_that_does_not_arrive_is_rejected_with_the_reached_revision(world: World) -> None:
     instance = world.instance(resolve_deadline_seconds=0.1)
     world.database.commit(KEY, "https://v1")
-    with pytest.raises(RevisionNotReached, match="up to revision 1, not 2") as refused:
+    with pytest.raises(RevisionNotReached, match="revision 1 of tenant team-a, and the request demands 2") as refused:
         await instance.resolve(consistency=ReadConsistency(min_revision=2))
     assert refused.value.reached == 1
 

@@ -168,7 +168,7 @@ async def test_read_consistency_applies_to_each_key(world: World) -> None:
     [reached] = (await resolve([str(KEY)], consistency=ReadConsistency(min_revision=1))).answers
     [missed] = (await resolve([str(KEY)], consistency=ReadConsistency(min_revision=2))).answers
     assert (reached.result, missed.result) == (Result.FOUND, Result.UNAVAILABLE)
-    assert "up to revision 1, not 2" in missed.detail
+    assert "revision 1 of tenant team-a, and the request demands 2" in missed.detail
 
 
 async def test_max_stale_zero_refuses_stale_answers(world: World) -> None:
