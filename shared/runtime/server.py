@@ -81,11 +81,11 @@ class DrainingServer(Granian):  # type: ignore[misc,valid-type]  # granian expor
 
     def _respawn_workers(self, workers: Sequence[int], *args: Any, **kwargs: Any) -> None:
         """Start each anew: after a failure, with a growing pause, and on SIGHUP one after the other."""
-        if self._draining:
-            return
         for idx in workers:
-            if not self.wrks[idx].is_alive():
+            if not self._draining and not self.wrks[idx].is_alive():
                 time.sleep(self._failures[idx].pause_after(self.wrks[idx].birth))
+            if self._draining:
+                return  # a signal during the pause, or during the end of the worker before
             super()._respawn_workers([idx], *args, **kwargs)
             if self._failures[idx].count < _MAX_SHORT_LIVES:
                 # Granian ends the server when one worker fails twice within seconds.
