@@ -138,3 +138,6 @@ def test_clock_may_drift_from_the_first_moment_on() -> None:
     for at, sign in ((10.5, 1), (9.5, -1)):
         assert trip.latest(at) == pytest.approx(500 + sign * 0.5 + 0.5 * DRIFT, abs=1e-9, rel=0)
         assert trip.earliest(at) == pytest.approx(500 + sign * 0.5 - 0.5 * DRIFT, abs=1e-9, rel=0)
+        clock: RemoteClock[float, float] = RemoteClock()
+        clock.observe(sent=trip.sent, received=trip.received, remote=trip.remote)
+        assert (clock.latest(at), clock.age(0, at)) == (trip.latest(at), trip.latest(at))
