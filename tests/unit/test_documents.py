@@ -8,7 +8,7 @@ import pytest
 
 from docs.reference import PAGES
 from shared.runtime.metric_catalogue import CATALOGUE
-from shared.runtime.settings import RENAMED_SETTINGS
+from shared.runtime.renamed_settings import RENAMED_SETTINGS
 
 ROOT = Path(__file__).parents[2]
 FORBIDDEN_LABELS = {"tenant", "service", "env", "version", "key", "subject", "id"}

@@ -5,7 +5,8 @@ import pytest
 from audit_consumer.settings import AuditSettings
 from control_plane.settings import ControlPlaneSettings
 from data_plane.settings import DataPlaneSettings
-from shared.runtime.settings import RENAMED_SETTINGS, ServiceSettings, read_settings
+from shared.runtime.renamed_settings import RENAMED_SETTINGS
+from shared.runtime.settings import ServiceSettings, read_settings
 
 SERVICES = (AuditSettings, ControlPlaneSettings, DataPlaneSettings)
 
