@@ -55,6 +55,40 @@ def test_request_with_two_credentials_is_refused(access: AccessFixture) -> None:
     assert access.authenticator.check([header, header]) is Refusal.INVALID
 
 
+def test_secret_before_a_rotation_ends_with_its_grace_period_and_not_with_the_key(
+    access: AccessFixture, clock: MovableClock
+) -> None:
+    older = AccessKey.new()
+    newer = AccessKey.new(older.key_id)
+    record = a_record(newer, older, version=2, expires_at=clock.now() + timedelta(days=30))
+    secrets = (record.secrets[0], LiveSecret(sha256=older.sha256, until=clock.now() + timedelta(seconds=30)))
+    access.keyring.put(replace(record, secrets=secrets))
+    assert isinstance(access.check(older), Principal)
+    clock.advance(30)
+    assert access.check(older) is Refusal.EXPIRED
+    assert isinstance(access.check(newer), Principal)
+
+
+def test_secret_before_a_rotation_ends_with_the_key_if_that_is_earlier(
+    access: AccessFixture, clock: MovableClock
+) -> None:
+    older = AccessKey.new()
+    newer = AccessKey.new(older.key_id)
+    record = a_record(newer, older, version=2, expires_at=clock.now() + timedelta(seconds=30))
+    secrets = (record.secrets[0], LiveSecret(sha256=older.sha256, until=clock.now() + timedelta(days=1)))
+    access.keyring.put(replace(record, secrets=secrets))
+    clock.advance(30)
+    assert access.check(older) is Refusal.EXPIRED
+
+
+def test_accepted_key_that_is_no_longer_kept_is_refused_at_once(access: AccessFixture) -> None:
+    kept, removed = access.admit(Role.VIEWER), access.admit(Role.VIEWER)
+    assert isinstance(access.check(removed), Principal)
+    access.keyring.keep_only([kept.key_id])
+    assert access.check(removed) is Refusal.INVALID
+    assert isinstance(access.check(kept), Principal)
+
+
 def test_well_formed_key_with_another_secret_is_refused(access: AccessFixture) -> None:
     known = access.admit(Role.VIEWER)
     assert access.check(AccessKey.new(known.key_id)) is Refusal.INVALID

@@ -67,6 +67,19 @@ def test_token_of_the_issuer_identifies_its_subject(access: AccessFixture) -> No
     assert access.check(signed(claims(role="admin", tenant=None))).role is Role.ADMIN
 
 
+@pytest.mark.parametrize(("configured", "accepted"), [(("RS256",), {"RS256"}), (("ES256",), {"ES256"})])
+def test_only_configured_algorithms_are_accepted(configured: tuple[str, ...], accepted: set[str]) -> None:
+    verifier = JwtVerifier(JwtRules(ISSUER, AUDIENCE, configured))
+    verifier.use(JWKS)
+    access = AccessFixture(clock=SystemClock(), tokens=verifier)
+    tokens = {
+        "RS256": signed(claims()),
+        "RS512": signed(claims(), algorithm="RS512"),
+        "ES256": signed(claims(), EC_KEY, "ES256", "ec"),
+    }
+    assert {name for name, token in tokens.items() if isinstance(access.check(token), Principal)} == accepted
+
+
 def test_token_without_a_signature_is_refused(access: AccessFixture) -> None:
     assert access.check(jwt.encode(claims(), "", algorithm="none", headers={"kid": "rsa"})) is Refusal.INVALID
     assert access.check(signed(claims()).rsplit(".", 1)[0] + ".") is Refusal.INVALID
