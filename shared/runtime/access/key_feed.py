@@ -32,6 +32,10 @@ _NOTE = "access"
 _log = structlog.get_logger(__name__)
 
 
+class TopicLost(Interrupted):
+    """The topic was made anew. The message says what to do and may be shown to every caller."""
+
+
 class AccessFeed:
     """Keeps a keyring equal to the topic. Every connection reads the topic from its beginning: compaction may remove the
     record of a revoked key while this process is not connected.
@@ -72,8 +76,10 @@ class AccessFeed:
         """Follow the topic until it is interrupted; to be run again, after a pause of `backoff`. Raises Interrupted."""
         try:
             await self._follow()
-        except Exception:
-            self._notes[_NOTE] = "changes of access keys are not received; the log says why"
+        except Exception as error:
+            # Readiness shows notes to every caller; a driver's message has addresses.
+            why = str(error) if isinstance(error, TopicLost) else "the log says why"
+            self._notes[_NOTE] = f"changes of access keys are not received: {why}"
             if self._fallback is not None:
                 await self._fallback.start_from_snapshot()
             raise
@@ -105,7 +111,7 @@ class AccessFeed:
 
     def _refuse_lost_topic(self, tail: TopicTail) -> None:
         if not any(tail.ends.values()) and not self._keyring.is_empty:
-            raise Interrupted(
+            raise TopicLost(
                 f"the topic {ACCESS_KEYS.name} was lost: it is new and empty. Keys stay as they are. Send them again with "
                 "`python -m control_plane republish-keys`"
             )

@@ -28,6 +28,7 @@ MERGED: Mapping[str, float] = {
     "tm_http_connections_open": HIGHEST,  # Each worker counts all connections of the port.
     "tm_http_requests_in_flight": SUM,
     "tm_outbox_oldest_unsent_seconds": HIGHEST,
+    "tm_outbox_quarantined_records": HIGHEST,
     "tm_outbox_relay_leader": SUM,
     "tm_outbox_unsent": HIGHEST,
     "tm_ready": LOWEST,
@@ -40,6 +41,7 @@ MERGED: Mapping[str, float] = {
     "tm_suspect_tenants": HIGHEST,
     "tm_warm_start_source_info": HIGHEST,
     "tm_watch_clients": SUM,
+    "tm_watch_snapshot_bytes": SUM,
 }
 
 
