@@ -10,7 +10,6 @@ Three ways to write, on the same PostgreSQL in the same run, in interleaved roun
 """
 
 import asyncio
-import itertools
 import re
 import statistics
 import subprocess
@@ -27,22 +26,11 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import wrk
-from control_plane.adapters.postgres.change_sets import PostgresChangeSets
-from control_plane.adapters.postgres.primary import UNAVAILABLE, Primary
-from control_plane.domain.changes import Attribution, WantedChangeSet, WantedRoute
-from control_plane.domain.requests import ChangeRequest
-from control_plane.service.change_sets import ChangeSetService
+from bench.change_writer import CLIENTS, change_writer, postgres_url
 from deploy.local.server_programs import postgres_package
 from deploy.local.settings import DEFAULT_STATE
 from examples.local_urls import LocalUrls
-from shared.runtime.clock import SystemClock
-from shared.runtime.health import DependencyHealth
-from shared.runtime.metrics import Metrics
-from shared.runtime.resilience import Guard
-from shared.runtime.service import Service
-from shared.schemas.identity import RouteKey
 
-CLIENTS = 16
 TENANTS = 32
 ROUNDS = 3
 SCRIPT = "\\set n random(1, 1000000)\nINSERT INTO bench_rows (body) VALUES (:n);\n"
@@ -51,7 +39,7 @@ WRITES = Path(__file__).with_name("writes.lua")
 
 async def main(seconds: int, state: Path) -> None:
     """Measure in rounds, print the table."""
-    url = _postgres_url(state)
+    url = postgres_url(state)
     local = LocalUrls.read(state)
     control_plane, key = local.control_plane, local.admin_key
     await _prepare(url, control_plane, key)
@@ -97,35 +85,10 @@ def _pgbench(url: str, seconds: int) -> float:
 
 
 async def _core(url: str, tenants: int, seconds: int) -> float:
-    metrics = Metrics(Service.CONTROL_PLANE)
-    health = DependencyHealth(required=True)
-    guard = Guard("postgres", timeout=5, failures=UNAVAILABLE, clock=SystemClock(), health=health, metrics=metrics)
-    async with Primary(url, size=CLIENTS, deadline_seconds=5, guard=guard) as primary:
-        changes = ChangeSetService(
-            PostgresChangeSets(primary, metrics),
-            route_quota=sys.maxsize,
-            on_commit=lambda: None,
-            deadline_seconds=5,
-            metrics=metrics,
-        )
-        numbers = itertools.count(time.time_ns())
+    async with change_writer(url) as writer:
         until = time.perf_counter() + seconds
-        by = Attribution("bench", None, "bench-1")
-
-        async def write(client: int) -> int:
-            done = 0
-            while time.perf_counter() < until:
-                number = next(numbers)
-                tenant = _tenant((client + done * CLIENTS) % tenants)
-                key = RouteKey(tenant, f"service-{number % 100}", "prod", "v1")
-                wanted = WantedRoute(key, is_active=True, url=f"http://bench/{number}")
-                await changes.carry_out(ChangeRequest(WantedChangeSet(tenant, (wanted,)), by))
-                done += 1
-            return done
-
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(write(client)) for client in range(CLIENTS)]
-    return sum(each.result() for each in tasks) / seconds
+        names = [_tenant(number) for number in range(tenants)]
+        return await writer.write(names, lambda _begun: time.perf_counter() < until) / seconds
 
 
 def _http(control_plane: str, key: str, tenants: int, seconds: int) -> float:
@@ -142,11 +105,6 @@ def _table(rates: dict[str, list[float]]) -> Table:
         median = statistics.median(values)
         table.add_row(name, f"{median:,.0f}", f"{min(values):,.0f}", f"{max(values):,.0f}", f"{median / base:.2f}")
     return table
-
-
-def _postgres_url(state: Path) -> str:
-    lines = (state / "env").read_text().splitlines()
-    return next(line.partition("=")[2] for line in lines if line.startswith("TM_POSTGRES_URL="))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,9 @@ def primary_plan(image: str, primary: Primary) -> Plan:
         "POSTGRES_USER": ROLE,
         "POSTGRES_PASSWORD": primary.password,
         "POSTGRES_DB": DATABASE,
-        "POSTGRES_INITDB_ARGS": "--auth-host=scram-sha-256 --locale-provider=builtin --builtin-locale=C.UTF-8",
+        "POSTGRES_INITDB_ARGS": (
+            "--auth-host=scram-sha-256 --encoding=UTF8 --locale=C --locale-provider=builtin --builtin-locale=C.UTF-8"
+        ),
     }
     return Plan(image, _POSTGRES_DATA, _postgres_command(primary.settings), environment)
 

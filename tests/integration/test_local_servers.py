@@ -32,8 +32,8 @@ async def connected(url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Recor
 
 
 def members(server: Server) -> list[psutil.Process]:
-    assert server.pid is not None
-    return family(psutil.Process(server.pid))
+    """The processes of a server that runs as a local process. A container's belong to its engine: none."""
+    return [] if server.pid is None else family(psutil.Process(server.pid))
 
 
 def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
@@ -116,6 +116,8 @@ async def test_killed_server_leaves_no_children_and_restarts_on_its_port(stack: 
 @pytest.mark.parametrize("name", ["postgres", "replica"])
 async def test_server_starts_although_children_of_its_killed_parent_hold_its_data(stack: Stack, name: str) -> None:
     server: Server = getattr(stack, name)
+    if server.pid is None:
+        pytest.skip("a container's processes end with it")
     parent, *children = members(server)
     # A frozen child cannot notice that its parent is gone.
     children[0].suspend()
@@ -134,7 +136,7 @@ async def _is_ended(server: Server) -> bool:
 async def test_frozen_server_and_its_children_stop_until_thawed(stack: Stack, name: str) -> None:
     server: Server = getattr(stack, name)
     await server.freeze()
-    assert {process.status() for process in members(server)} == {psutil.STATUS_STOPPED}
+    assert {process.status() for process in members(server)} <= {psutil.STATUS_STOPPED}
     assert await server.condition() == "frozen"
     assert await server.is_running()
     await server.thaw()
