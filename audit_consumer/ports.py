@@ -66,6 +66,10 @@ class DeadLetters(Protocol):
 class RecordSource(Protocol):
     """The records of `route-events`. Each goes to one member of the consumer group, repeatedly until it is committed."""
 
+    @property
+    def group(self) -> str:
+        """The name of the consumer group."""
+
     async def poll(self) -> Batch:
         """The next records; an empty batch when none arrive for a fraction of a second. Raises DependencyUnavailable."""
 

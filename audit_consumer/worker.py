@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 
+from audit_consumer.domain.records import Batch
 from audit_consumer.errors import AssignmentLost
 from audit_consumer.ports import AuditStore, RecordSource
 from audit_consumer.service.ingestion import Ingestion
@@ -12,6 +13,8 @@ from shared.runtime.background import in_background
 from shared.runtime.backoff import Backoff
 from shared.runtime.health import Health
 from shared.runtime.kafka.lag_watchdog import STALLED_AFTER_SECONDS
+from shared.runtime.tracing.messaging import batch_span
+from shared.schemas.topics import ROUTE_EVENTS
 
 STORE_CHECK_SECONDS = 1.0
 LAG_CHECK_SECONDS = 2.0
@@ -65,8 +68,7 @@ class AuditWorker:
         if not batch.records:
             return
         try:
-            await self._ingestion.ingest(batch.records)
-            await self._source.commit(batch)
+            await self._store_and_commit(batch)
         except AssignmentLost as lost:
             _log.info("batch dropped: its partitions were assigned to another member of the group", why=str(lost))
         except BaseException:
@@ -74,6 +76,11 @@ class AuditWorker:
             # attempts, so that it stays a member of its group however long the outage lasts.
             self._source.rewind(batch)
             raise
+
+    async def _store_and_commit(self, batch: Batch) -> None:
+        with batch_span("process", ROUTE_EVENTS.name, batch.traced, len(batch.records), group=self._source.group):
+            await self._ingestion.ingest(batch.records)
+            await self._source.commit(batch)
 
     async def _measure_lag(self) -> None:
         stalled = await self._source.measure_lag()

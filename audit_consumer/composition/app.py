@@ -10,7 +10,7 @@ from audit_consumer.service.ingestion import Ingestion
 from audit_consumer.service.queries import AuditQueries
 from audit_consumer.settings import AuditSettings
 from audit_consumer.worker import AuditWorker
-from shared.runtime import logs, tracing
+from shared.runtime import logs
 from shared.runtime.access.assembly import Access
 from shared.runtime.clock import Clock
 from shared.runtime.health import Health
@@ -22,6 +22,7 @@ from shared.runtime.metrics import Metrics
 from shared.runtime.read_limits import read_limits
 from shared.runtime.service import Service
 from shared.runtime.settings import read_settings
+from shared.runtime.tracing.setup import configure as configure_tracing
 
 
 def create_app() -> TelemetryMiddleware:
@@ -33,7 +34,7 @@ def create_app() -> TelemetryMiddleware:
         level=settings.log_level,
         log_format=settings.log_format,
     )
-    tracing.configure(service=Service.AUDIT_CONSUMER, instance=settings.instance_id)
+    configure_tracing(service=Service.AUDIT_CONSUMER, instance=settings.instance_id)
     return connected_app(settings)
 
 

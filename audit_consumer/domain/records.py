@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from shared.runtime.tracing.messaging import TracedRecord
+
 
 @dataclass(frozen=True, slots=True)
 class RecordPosition:
@@ -32,13 +34,14 @@ class Record:
 class Batch:
     """Records of one poll. `first_offsets` and `next_offsets` are by partition.
 
-    `generation` counts the rebalances of this consumer. A batch of an earlier generation can no longer be committed.
+    `traced`: the records that belong to a trace. `generation` counts the rebalances of this consumer. A batch of an earlier generation can no longer be committed.
     """
 
     records: Sequence[Record]
     next_offsets: Mapping[int, int]
     first_offsets: Mapping[int, int]
     generation: int
+    traced: Sequence[TracedRecord] = ()
 
 
 class DeadLetterReason(StrEnum):

@@ -30,7 +30,7 @@ from control_plane.service.routes import RouteService
 from control_plane.service.tenants import TenantService
 from control_plane.service.write_limits import write_limits
 from control_plane.settings import ControlPlaneSettings
-from shared.runtime import logs, tracing
+from shared.runtime import logs
 from shared.runtime.access.assembly import Access
 from shared.runtime.background import in_background
 from shared.runtime.clock import Clock, SystemClock
@@ -44,6 +44,7 @@ from shared.runtime.metrics import Metrics
 from shared.runtime.read_limits import read_limits
 from shared.runtime.service import Service
 from shared.runtime.settings import read_settings
+from shared.runtime.tracing.setup import configure as configure_tracing
 
 
 def create_app() -> TelemetryMiddleware:
@@ -55,7 +56,7 @@ def create_app() -> TelemetryMiddleware:
         level=settings.log_level,
         log_format=settings.log_format,
     )
-    tracing.configure(service=Service.CONTROL_PLANE, instance=settings.instance_id)
+    configure_tracing(service=Service.CONTROL_PLANE, instance=settings.instance_id)
     app = connected_app(settings)
     # All objects that exist now live as long as the process: a full collection need not visit them.
     gc.freeze()

@@ -5,8 +5,8 @@ from datetime import datetime
 from control_plane.domain.changes import Attribution
 from control_plane.domain.plans import Plan
 from control_plane.errors import EventTooLarge
-from shared.runtime import tracing
 from shared.runtime.ids import new_id
+from shared.runtime.tracing.trace_context import current_traceparent
 from shared.schemas.events import CORRELATION_ID_HEADER, TRACEPARENT_HEADER, RouteChanged, encode
 from shared.schemas.topics import MAX_EVENT_BYTES
 
@@ -35,5 +35,5 @@ def encode_event(plan: Plan, attribution: Attribution, occurred_at: datetime) ->
 def event_headers(attribution: Attribution) -> dict[str, str]:
     """The headers of the event's record: the correlation id, and the trace if there is one."""
     headers = {CORRELATION_ID_HEADER: attribution.correlation_id}
-    traceparent = tracing.traceparent()
+    traceparent = current_traceparent()
     return {**headers, TRACEPARENT_HEADER: traceparent} if traceparent else headers

@@ -28,6 +28,8 @@ from control_plane.service.change_events import encode_event, event_headers
 from shared.runtime.metrics import Metrics
 from shared.runtime.off_loop import MANY_ROUTES, off_loop
 from shared.runtime.retries import retried_once
+from shared.runtime.tracing.messaging import creating
+from shared.schemas.topics import ROUTE_EVENTS
 from shared.schemas.validation import InvalidInput
 
 _log = structlog.get_logger(__name__)
@@ -139,8 +141,9 @@ class ChangeSetService:
 async def _write(transaction: ChangeSetTransaction, plan: Plan, request: ChangeRequest, state: TenantState) -> None:
     """Store a plan that changes something, and the response of a request with an idempotency key."""
     if plan.committed:
-        event, payload = encode_event(plan, request.attribution, state.now)
-        await transaction.write_change_set(event, payload, event_headers(request.attribution))
+        with creating(ROUTE_EVENTS.name):
+            event, payload = encode_event(plan, request.attribution, state.now)
+            await transaction.write_change_set(event, payload, event_headers(request.attribution))
     key = request.idempotency_key
     if key is not None:
         await transaction.record_response(key, key.make_response(plan), state.now)

@@ -8,7 +8,17 @@ from control_plane.domain.outbox import Acknowledged, OutboxRecord, RecordKey, U
 from control_plane.errors import NotPublished
 from control_plane.ports.publishing import EventLog, OutboxSession
 from shared.runtime.metrics import Metrics
-from shared.schemas.events import ChangesWithheld, Heartbeat, RouteChanged, UndecodableEvent, decode, encode
+from shared.runtime.tracing.messaging import TracedRecord, batch_span, note_positions
+from shared.runtime.tracing.spans import mark_failed
+from shared.schemas.events import (
+    TRACEPARENT_HEADER,
+    ChangesWithheld,
+    Heartbeat,
+    RouteChanged,
+    UndecodableEvent,
+    decode,
+    encode,
+)
 from shared.schemas.topics import ROUTE_EVENTS
 
 _log = structlog.get_logger(__name__)
@@ -45,11 +55,25 @@ class Publisher:
     async def _publish(self, session: OutboxSession, records: Sequence[OutboxRecord]) -> Sequence[Unpublished]:
         acknowledged: list[Acknowledged] = []
         try:
-            return await self._events.publish(records, acknowledged.append)
+            return await self._send(records, acknowledged)
         finally:
             if acknowledged:
                 delays = await session.mark_sent(acknowledged)
                 self._metrics.count_published(acknowledged, delays)
+
+    async def _send(self, records: Sequence[OutboxRecord], acknowledged: list[Acknowledged]) -> Sequence[Unpublished]:
+        """Send the records in one span, and append those that Kafka acknowledges to `acknowledged`."""
+        events = [each for each in records if each.topic == ROUTE_EVENTS.name]
+        traced = (TracedRecord(each.headers.get(TRACEPARENT_HEADER)) for each in events)
+        with batch_span("send", ROUTE_EVENTS.name, traced, len(events)) as batch:
+            unpublished = await self._events.publish(records, acknowledged.append)
+            note_positions(
+                batch,
+                [(each.partition, each.offset) for each in acknowledged if each.record.topic == ROUTE_EVENTS.name],
+            )
+            if unpublished:
+                mark_failed(batch, unpublished[0].reason)
+            return unpublished
 
     async def _set_aside(self, session: OutboxSession, unpublished: Unpublished) -> bool:
         """Move a refused record to quarantine. Returns whether it is there now.

@@ -23,7 +23,7 @@ from data_plane.http.tenant_concealment import concealed_route_problem, conceali
 from data_plane.http.watch import NO_SUCH_TENANT, TOO_MANY_WATCHES, WATCH_UNAVAILABLE, watch_handler
 from data_plane.service.core import Core
 from data_plane.settings import DataPlaneSettings
-from shared.runtime import logs, tracing
+from shared.runtime import logs
 from shared.runtime.access.assembly import Access
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import Health
@@ -36,6 +36,7 @@ from shared.runtime.metrics import Metrics
 from shared.runtime.read_limits import read_limits
 from shared.runtime.service import Service
 from shared.runtime.settings import read_settings
+from shared.runtime.tracing.setup import configure as configure_tracing
 
 
 def create_app() -> FastPath:
@@ -47,7 +48,7 @@ def create_app() -> FastPath:
         level=settings.log_level,
         log_format=settings.log_format,
     )
-    tracing.configure(service=Service.DATA_PLANE, instance=settings.instance_id)
+    configure_tracing(service=Service.DATA_PLANE, instance=settings.instance_id)
     process = connect(settings)
     app = build_app(
         process.core,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from shared.runtime.tracing.messaging import TracedRecord
 from shared.schemas.events import ChangesWithheld, Heartbeat, RouteChanged
 
 
@@ -17,3 +18,5 @@ class EventBatch:
     """By partition, in order."""
     withheld: Sequence[ChangesWithheld] = ()
     """Markers of change sets that Kafka refused; each tenant's routes are to be loaded again."""
+    traced: Sequence[TracedRecord] = ()
+    """The records that belong to a trace."""

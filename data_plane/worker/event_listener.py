@@ -5,11 +5,14 @@ from collections.abc import MutableMapping
 
 import structlog
 
+from data_plane.domain.event_batch import EventBatch
 from data_plane.errors import StreamInterrupted
 from data_plane.ports import EventStream
 from data_plane.service.events.applier import EventApplier
 from shared.runtime.backoff import Backoff
 from shared.runtime.health import DependencyHealth
+from shared.runtime.tracing.messaging import batch_span
+from shared.schemas.topics import ROUTE_EVENTS
 
 RECONNECT_SECONDS = 5.0
 """Longest pause before the next subscription."""
@@ -67,11 +70,17 @@ class EventListener:
             self._note_subscribed()
             while True:
                 batch = await subscription.poll()
-                if batch.changes:
-                    await self._applier.apply(batch.changes)
-                if batch.withheld:
-                    self._applier.apply_withheld(batch.withheld)
+                if batch.changes or batch.withheld:
+                    await self._apply(batch)
                 subscription.mark_applied(batch)
+
+    async def _apply(self, batch: EventBatch) -> None:
+        message_count = len(batch.changes) + len(batch.withheld)
+        with batch_span("process", ROUTE_EVENTS.name, batch.traced, message_count):
+            if batch.changes:
+                await self._applier.apply(batch.changes)
+            if batch.withheld:
+                self._applier.apply_withheld(batch.withheld)
 
     def _note_subscribed(self) -> None:
         if self._interrupted:

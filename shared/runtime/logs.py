@@ -11,12 +11,22 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from shared.runtime import correlation
 from shared.runtime.settings import LogFormat
+from shared.runtime.tracing.trace_context import sampled_ids
 
 
 def _add_correlation_id(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     current = correlation.current()
     if current is not None:
         event.setdefault("correlation_id", current)
+    return event
+
+
+def _add_trace(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Trace and span id, if the trace is sampled: the ids of any other would lead to nothing."""
+    ids = sampled_ids()
+    if ids is not None:
+        event.setdefault("trace_id", ids[0])
+        event.setdefault("span_id", ids[1])
     return event
 
 
@@ -61,6 +71,7 @@ def _shared(service: str, instance: str) -> list[Processor]:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_correlation_id,
+        _add_trace,
         add_origin,
     ]
 
@@ -88,5 +99,8 @@ def logging_config(*, service: str, instance: str, level: str, log_format: LogFo
             "aiokafka": {"level": "ERROR"},
             "pymongo": {"level": "ERROR"},
             "_granian": {"level": "WARNING"},
+            # The exporter logs each batch that it loses, and headers that it cannot parse, which hold credentials.
+            "opentelemetry": {"level": "CRITICAL"},
+            "urllib3": {"level": "WARNING"},
         },
     }

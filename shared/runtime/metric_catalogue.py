@@ -99,6 +99,9 @@ CATALOGUE: tuple[Metric, ...] = (
     ),
     _gauge("tm_http_connections_open", ALL, "Open connections to the HTTP port, idle ones included", "livemax"),
     _histogram("tm_event_loop_lag_seconds", ALL, "Delay of a timer of the event loop", LATENCY),
+    _counter(
+        "tm_spans_dropped_total", ALL, "Spans that were not exported: the queue was full, or the collector failed"
+    ),
     _counter("tm_log_records_total", ALL, "Log records written", level=_LEVELS),
     _counter(
         "tm_auth_total",

@@ -29,6 +29,8 @@ class FakeTopic:
 class FakeRecords:
     """The only member of the group. `lose_assignment` simulates a rebalance that assigns every partition to it again."""
 
+    group = "audit-consumer"
+
     def __init__(self, topic: FakeTopic, *, max_records: int = 500) -> None:
         self._topic = topic
         self._max_records = max_records

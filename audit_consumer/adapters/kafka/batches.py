@@ -7,6 +7,7 @@ from typing import TypeAlias
 from aiokafka import ConsumerRecord, TopicPartition
 
 from audit_consumer.domain.records import Batch, Record, RecordPosition
+from shared.runtime.kafka.traced_records import traced_records
 from shared.schemas.topics import MAX_RECORD_BYTES
 
 MAX_BATCH_BYTES = 2 * MAX_RECORD_BYTES
@@ -49,6 +50,7 @@ def batch_of(fetched: Fetched, generation: int) -> Batch:
         first_offsets={partition.partition: records[0].offset for partition, records in fetched.items()},
         next_offsets={partition.partition: records[-1].offset + 1 for partition, records in fetched.items()},
         generation=generation,
+        traced=traced_records(each for records in fetched.values() for each in records),
     )
 
 

@@ -53,7 +53,7 @@ class KafkaRecords:
         """`max_records` per batch."""
         self._bootstrap = bootstrap
         self._client_id = client_id
-        self._group = group
+        self.group = group
         self._max_records = max_records
         self._guard = guard
         self._watchdog = watchdog
@@ -129,7 +129,7 @@ class KafkaRecords:
             await stop_consumer(consumer, within_seconds=CLOSE_SECONDS)
 
     async def _join(self) -> AIOKafkaConsumer:
-        consumer = new_consumer(self._bootstrap, self._client_id, group=self._group, from_start=True)
+        consumer = new_consumer(self._bootstrap, self._client_id, group=self.group, from_start=True)
         consumer.subscribe([ROUTE_EVENTS.name], listener=_Rebalances(self))
         try:
             async with self._guard.call(within=JOIN_SECONDS):

@@ -29,9 +29,11 @@ from shared.runtime.deadlines import Deadlines
 from shared.runtime.health import DependencyHealth
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import DependencyUnavailable, Guard
+from shared.runtime.tracing.database import database_call
 
 NAME, READS = "mongo", "mongo_reads"
 COLLECTION = "events"
+_SYSTEM = "mongodb"
 MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 MAX_CONCURRENT_READS = 4
 """motor runs each call in a thread of a small pool, and slow queries must leave threads for the ingestion."""
@@ -79,6 +81,7 @@ class MongoAuditTrail:
     ) -> None:
         """`health`: of writes and checks; `reads_health`: of queries."""
         self._client = client
+        self._database = database
         self._query_seconds = query_seconds
         # The server cancels the query before the client's deadline, so that a slow query is not taken for an outage.
         self._server_query_ms = round(1000 * Deadlines(query_seconds).call_seconds)
@@ -132,8 +135,9 @@ class MongoAuditTrail:
         documents, sent, rejected = _encode(events)
         errors: Sequence[Document] = ()
         if documents:
-            async with self._call(self._guard):
-                errors = await self._insert(documents)
+            with database_call(_SYSTEM, self._database, "insert", COLLECTION):
+                async with self._call(self._guard):
+                    errors = await self._insert(documents)
         rejected += [Rejection(sent[each["index"]], each["errmsg"]) for each in errors if _is_permanent(each)]
         failed = {each["index"] for each in errors}
         stored = [event for index, event in enumerate(sent) if index not in failed]
@@ -156,6 +160,11 @@ class MongoAuditTrail:
 
     async def find(self, filters: Filters, keys: SortKeyRange, limit: int) -> Sequence[AuditEvent]:
         """At most `limit` matching events, newest first."""
+        with database_call(_SYSTEM, self._database, "find", COLLECTION):
+            documents = await self._find(filters, keys, limit)
+        return [from_document(each) for each in documents]
+
+    async def _find(self, filters: Filters, keys: SortKeyRange, limit: int) -> Sequence[Document]:
         async with self._call(self._read_guard):
             found = (
                 self._reads.find(filter_document(filters, keys))
@@ -164,10 +173,10 @@ class MongoAuditTrail:
                 .limit(limit)
             )
             try:
-                documents = await found.max_time_ms(self._server_query_ms).to_list(limit)
+                documents: list[Document] = await found.max_time_ms(self._server_query_ms).to_list(limit)
             except ExecutionTimeout as error:
                 raise QueryTooSlow(self._query_seconds) from error
-        return [from_document(each) for each in documents]
+        return documents
 
     async def close(self) -> None:
         """Close every connection."""

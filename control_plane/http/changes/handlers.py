@@ -29,7 +29,7 @@ from control_plane.http.changes.payloads import (
     plan_response,
 )
 from control_plane.http.common.idempotency import IDEMPOTENCY_PARAMETERS, REPLAYED
-from control_plane.http.common.parsing import AnyRequest, traced
+from control_plane.http.common.parsing import AnyRequest
 from control_plane.http.common.problem_details import PLAN_PROBLEM_HANDLERS, PlanProblem, PurgedProblem
 from control_plane.http.common.problem_types import KEY_REUSED, NOT_FOUND, PROBLEM_TYPES, TOO_LARGE
 from control_plane.http.common.request_fields import RevisionNumber, TenantName
@@ -64,9 +64,8 @@ def _options(operation: str, *, repeatable: bool = True) -> dict[str, Any]:
 def change_handlers(changes: ChangeSetService, rules: UrlRules, max_desired_routes: int) -> list[HTTPRouteHandler]:
     """The handlers that apply change sets and desired sets, and revert change sets."""
 
-    async def carry_out(request: AnyRequest, span: str, change: ChangeRequest) -> Response[bytes]:
-        with traced(request, span):
-            return respond_to_change(await changes.carry_out(change), plan_response)
+    async def carry_out(change: ChangeRequest) -> Response[bytes]:
+        return respond_to_change(await changes.carry_out(change), plan_response)
 
     @post(
         f"{_TENANT}/changes",
@@ -88,7 +87,7 @@ def change_handlers(changes: ChangeSetService, rules: UrlRules, max_desired_rout
         exactly that plan: after a change in between the response is a 409 with the new plan.
         """
         change = await _parsed(tenant, body, partial(accept_change_set, request, tenant, body, rules))
-        return await carry_out(request, "apply changes", change)
+        return await carry_out(change)
 
     @put(
         f"{_TENANT}/routes",
@@ -110,7 +109,7 @@ def change_handlers(changes: ChangeSetService, rules: UrlRules, max_desired_rout
         `allow_mass_deactivation`.
         """
         accept = partial(accept_desired_set, request, tenant, body, rules, max_desired_routes)
-        return await carry_out(request, "replace routes", await _parsed(tenant, body, accept))
+        return await carry_out(await _parsed(tenant, body, accept))
 
     @post(
         f"{_TENANT}/changes/{{revision:str}}/revert",
@@ -128,7 +127,7 @@ def change_handlers(changes: ChangeSetService, rules: UrlRules, max_desired_rout
 
         A 409 lists the routes that changed again after it; `force` overwrites them.
         """
-        return await carry_out(request, "revert changes", accept_revert(request, tenant, revision, body))
+        return await carry_out(accept_revert(request, tenant, revision, body))
 
     @post(
         f"{_TENANT}/revert-to/{{revision:str}}",
@@ -150,7 +149,7 @@ def change_handlers(changes: ChangeSetService, rules: UrlRules, max_desired_rout
 
         Deactivating more than 20 % of the tenant's active routes requires `allow_mass_deactivation`.
         """
-        return await carry_out(request, "revert to a revision", accept_revert_to(request, tenant, revision, body))
+        return await carry_out(accept_revert_to(request, tenant, revision, body))
 
     return [apply_changes, replace_routes, revert_changes, revert_to]
 

@@ -1,14 +1,13 @@
 """Reading requests. The helpers return errors instead of raising them, so that every error is reported at once."""
 
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request
 
 from control_plane.domain.changes import Attribution
-from shared.runtime import correlation, tracing
+from shared.runtime import correlation
 from shared.runtime.http.authentication import principal_of
 from shared.runtime.http.payload import NAME_CHECKS, Rule, parse_revision, read_query
 from shared.schemas.identity import name_errors
@@ -17,11 +16,6 @@ from shared.schemas.validation import FieldError, FieldErrors, InvalidInput
 AnyRequest = Request[Any, Any, Any]
 _T = TypeVar("_T")
 _S = TypeVar("_S", bound=msgspec.Struct)
-
-
-def traced(request: AnyRequest, name: str) -> AbstractContextManager[None]:
-    """A span of this name in the caller's trace."""
-    return tracing.span(name, request.headers.get("traceparent"))
 
 
 def attribution_of(request: AnyRequest, reason: str | None) -> Attribution:

@@ -11,7 +11,7 @@ from control_plane.domain.route_url import UrlRules
 from control_plane.errors import HistoryPurged
 from control_plane.http.common.cursors import encode_route, next_cursor
 from control_plane.http.common.idempotency import IDEMPOTENCY_PARAMETERS, REPLAYED
-from control_plane.http.common.parsing import AnyRequest, traced
+from control_plane.http.common.parsing import AnyRequest
 from control_plane.http.common.preconditions import PRECONDITION_PARAMETERS
 from control_plane.http.common.problem_details import HISTORY_PROBLEM_HANDLERS, PurgedProblem
 from control_plane.http.common.problem_types import KEY_REUSED, NOT_FOUND, PRECONDITION, PROBLEM_TYPES, QUOTA_REACHED
@@ -86,9 +86,8 @@ def route_handlers(
 
 
 def _single_route_handlers(routes: RouteService, changes: ChangeSetService, rules: UrlRules) -> list[HTTPRouteHandler]:
-    async def carry_out(request: AnyRequest, span: str, change: ChangeRequest) -> Response[bytes]:
-        with traced(request, span):
-            return respond_to_change(await changes.carry_out(change), route_change_response)
+    async def carry_out(change: ChangeRequest) -> Response[bytes]:
+        return respond_to_change(await changes.carry_out(change), route_change_response)
 
     @put(
         _ONE,
@@ -111,7 +110,7 @@ def _single_route_handlers(routes: RouteService, changes: ChangeSetService, rule
 
         An inactive route becomes active unless `is_active` is false.
         """
-        return await carry_out(request, "put route", accept_put(request, (tenant, service, env, version), body, rules))
+        return await carry_out(accept_put(request, (tenant, service, env, version), body, rules))
 
     @get(
         _ONE,
@@ -132,7 +131,7 @@ def _single_route_handlers(routes: RouteService, changes: ChangeSetService, rule
         """Resolvers return the route again, with the URL that it has. Idempotent."""
         path = (tenant, service, env, version)
         change = accept_state_change(request, path, body, is_active=True, make_response=route_change_response)
-        return await carry_out(request, "activate route", change)
+        return await carry_out(change)
 
     @post(_ONE + "/deactivate", summary="Deactivate a route", **_state_change("routes.deactivate", repeatable=True))
     async def deactivate_route(
@@ -141,7 +140,7 @@ def _single_route_handlers(routes: RouteService, changes: ChangeSetService, rule
         """Resolvers no longer return the route. It is kept, and can be activated again. Idempotent."""
         path = (tenant, service, env, version)
         change = accept_state_change(request, path, body, is_active=False, make_response=route_change_response)
-        return await carry_out(request, "deactivate route", change)
+        return await carry_out(change)
 
     @delete(
         _ONE, summary="Deactivate a route (the same operation)", **_state_change("routes.deactivate", repeatable=False)
@@ -151,7 +150,7 @@ def _single_route_handlers(routes: RouteService, changes: ChangeSetService, rule
     ) -> Response[bytes]:
         """Deactivates the route and deletes nothing."""
         path: Path = (tenant, service, env, version)
-        return await carry_out(request, "deactivate route", accept_state_change(request, path, body, is_active=False))
+        return await carry_out(accept_state_change(request, path, body, is_active=False))
 
     return [put_route, show_route, activate_route, deactivate_route, delete_route]
 

@@ -14,6 +14,7 @@ from data_plane.errors import StreamInterrupted
 from shared.runtime.clock import Clock, LocalTime
 from shared.runtime.kafka.lag_watchdog import LagWatchdog
 from shared.runtime.kafka.topic_tail import TopicTail, open_tail
+from shared.runtime.kafka.traced_records import traced_records
 from shared.runtime.metrics import Metrics
 from shared.schemas.events import (
     ChangesWithheld,
@@ -168,6 +169,7 @@ class KafkaEventSubscription:
             {number: each[-1].offset + 1 for number, each in records.items()},
             {number: [event for event in each if isinstance(event, Heartbeat)] for number, each in events.items()},
             [event for each in events.values() for event in each if isinstance(event, ChangesWithheld)],
+            traced_records(record for each in records.values() for record in each),
         )
 
     def mark_applied(self, batch: EventBatch) -> None:

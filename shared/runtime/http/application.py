@@ -34,6 +34,7 @@ from shared.runtime.http.request_syntax import RequestSyntaxMiddleware
 from shared.runtime.http.telemetry import TelemetryMiddleware
 from shared.runtime.logs import CountingHandler
 from shared.runtime.metrics import Metrics
+from shared.runtime.tracing.setup import exporting
 from shared.runtime.version import VERSION
 from shared.runtime.worker_signals import obeying_parent
 
@@ -97,6 +98,8 @@ async def _serving(health: Health, metrics: Metrics, lifespan: Lifespan, port: i
     logging.getLogger().addHandler(log_counter)
     try:
         async with AsyncExitStack() as opened:
+            # Closes last: everything else ends spans while it closes.
+            await opened.enter_async_context(exporting(metrics))
             await opened.enter_async_context(obeying_parent(partial(_drain, health)))
             await opened.enter_async_context(in_background(partial(_sample, metrics), "event loop and gauge sampling"))
             if port is not None:

@@ -1,4 +1,4 @@
-"""The outermost ASGI layer: correlation id, request metrics, and `Connection: close` while draining."""
+"""The outermost ASGI layer: correlation id, span, request metrics, and `Connection: close` while draining."""
 
 import time
 from collections.abc import Iterable
@@ -9,14 +9,14 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.runtime import correlation
 from shared.runtime.health import Health
+from shared.runtime.http.request_span import METHODS, request_span
 from shared.runtime.metrics import Metrics
 
 _HEADER = correlation.HEADER.lower().encode()
-_METHODS = frozenset({"GET", "HEAD", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"})
 
 
 class TelemetryMiddleware:
-    """Gives every request a correlation id, counts it and measures its duration."""
+    """Gives every request a correlation id and a span, counts it and measures its duration."""
 
     def __init__(self, app: ASGIApp, *, health: Health, metrics: Metrics) -> None:
         self._app = app
@@ -45,13 +45,15 @@ class TelemetryMiddleware:
             await send(message)
 
         self._in_flight.inc()
-        try:
-            await self._app(scope, receive, send_with_correlation_id)
-        finally:
-            self._in_flight.dec()
-            count, duration = self._metrics_for(scope, status)
-            count.inc()
-            duration.observe(time.perf_counter() - started)
+        with request_span(scope, request_id) as note_response:
+            try:
+                await self._app(scope, receive, send_with_correlation_id)
+            finally:
+                self._in_flight.dec()
+                count, duration = self._metrics_for(scope, status)
+                count.inc()
+                duration.observe(time.perf_counter() - started)
+                note_response(status)
 
     def _connection_headers(self) -> Iterable[tuple[bytes, bytes]]:
         # Without it, a client on a kept-alive connection notices the drain by a reset.
@@ -59,7 +61,7 @@ class TelemetryMiddleware:
 
     def _metrics_for(self, scope: Any, status: int) -> tuple[Any, Any]:
         template = scope.get("path_template") or "unmatched"
-        method = scope["method"] if scope["method"] in _METHODS else "other"
+        method = scope["method"] if scope["method"] in METHODS else "other"
         key = (template, method, status)
         labelled = self._labelled.get(key)
         if labelled is None:
