@@ -34,7 +34,17 @@ class DataPlaneSettings(ServiceSettings):
     redis_url: RedisUrl = Field(
         default="redis://127.0.0.1:6379/0",
         repr=False,
-        description="Redis, the L2 cache that all resolver instances share.",
+        description="Redis, the L2 cache that all resolver instances share: the master, which takes all writes.",
+    )
+    redis_replica_urls: Annotated[tuple[RedisUrl, ...], NoDecode] = Field(
+        default=(),
+        repr=False,
+        description="Replicas of that Redis, comma separated. The first in the resolver's own zone serves its fresh entries.",
+    )
+    redis_replica_zones: CommaSeparated = Field(
+        default=(),
+        validate_default=True,
+        description="Zone of each replica in TM_REDIS_REPLICA_URLS, in the same order, comma separated.",
     )
     positive_ttl_seconds: float = Field(
         default=60, gt=0, le=3600, description="TTL of an active route, in seconds since it was read from the database."
@@ -148,7 +158,9 @@ class DataPlaneSettings(ServiceSettings):
         description="File of the key snapshot (hashes of the access keys), used to start without Kafka. Unset: no key snapshot.",
     )
 
-    _split_replicas = field_validator("replica_urls", "replica_zones", mode="before")(split_commas)
+    _split_replicas = field_validator(
+        "replica_urls", "replica_zones", "redis_replica_urls", "redis_replica_zones", mode="before"
+    )(split_commas)
 
     @property
     def watch_clients_limit_per_tenant(self) -> int:
@@ -173,6 +185,20 @@ class DataPlaneSettings(ServiceSettings):
         if zones and replicas is not None and len(zones) != len(replicas):
             raise ValueError(f"must name one zone for each of the {len(replicas)} replicas in TM_REPLICA_URLS")
         return zones
+
+    @field_validator("redis_replica_zones")
+    @classmethod
+    def _are_as_many_as_redis_replicas(cls, zones: tuple[str, ...], others: ValidationInfo) -> tuple[str, ...]:
+        replicas = others.data.get("redis_replica_urls")
+        if replicas is not None and len(zones) != len(replicas):
+            raise ValueError(f"must name one zone for each of the {len(replicas)} replicas in TM_REDIS_REPLICA_URLS")
+        return zones
+
+    @property
+    def redis_zone_replica_url(self) -> str | None:
+        """The first Redis replica in the resolver's own zone; None if there is none, or the zone is unknown."""
+        pairs = zip(self.redis_replica_urls, self.redis_replica_zones, strict=True)
+        return next((url for url, zone in pairs if self.zone and zone == self.zone), None)
 
     @field_validator("postgres_url")
     @classmethod

@@ -11,6 +11,7 @@ from data_plane.adapters.postgres.route_source import POSTGRES_FAILURES, Postgre
 from data_plane.adapters.postgres.tenant_source import TENANT_CONNECTIONS, TENANT_SECONDS, PostgresTenantSource
 from data_plane.adapters.redis import route_cache as redis
 from data_plane.adapters.redis.route_cache import REDIS_FAILURES, RedisRouteCache
+from data_plane.adapters.redis.zone_replica import ZoneReplica
 from data_plane.adapters.snapshot.file import SnapshotFile
 from data_plane.composition.dependencies import Dependencies
 from data_plane.domain.remote_clock import PrimaryClock
@@ -117,7 +118,15 @@ class Stores:
             clock=self._clock,
             metrics=self._metrics,
             keep_seconds=self._settings.stale_if_error_seconds,
+            zone_replica=self._redis_zone_replica(),
         )
+
+    def _redis_zone_replica(self) -> ZoneReplica | None:
+        url, timeout = self._settings.redis_zone_replica_url, self._settings.redis_timeout_seconds
+        if url is None:
+            return None
+        guard = self._dependencies.guard("redis-replica", timeout, REDIS_FAILURES, at_once=64)
+        return ZoneReplica(redis.connect(url, timeout), guard)
 
     def _database(self, name: str, url: str, connections: int) -> PostgresRouteSource:
         timeout = self._settings.database_timeout_seconds

@@ -11,11 +11,13 @@ from shared.schemas.identity import RouteKey
 class FakeRouteCache:
     """Keeps the newest entry of each key, unless `is_down`. `flush` is a restart without persistence.
 
-    `unreadable`: keys whose stored bytes are no entry.
+    `unreadable`: keys whose stored bytes are no entry. While `replica` is not None, reads get the entries that it has, however
+    old, and only what it lacks from the cache itself.
     """
 
     def __init__(self) -> None:
         self.entries: dict[RouteKey, Entry] = {}
+        self.replica: dict[RouteKey, Entry] | None = None
         self.unreadable: set[RouteKey] = set()
         self.is_down = False
         self.gets = 0
@@ -26,12 +28,15 @@ class FakeRouteCache:
         self._check()
         if key in self.unreadable:
             raise UnreadableEntry(f"{key}")
-        return self.entries.get(key)
+        return self._read(key)
 
     async def get_many(self, keys: Sequence[RouteKey]) -> Sequence[Entry | UnreadableEntry | None]:
         self.gets += len(keys)
         self._check()
-        return [UnreadableEntry(f"{key}") if key in self.unreadable else self.entries.get(key) for key in keys]
+        return [UnreadableEntry(f"{key}") if key in self.unreadable else self._read(key) for key in keys]
+
+    def _read(self, key: RouteKey) -> Entry | None:
+        return (self.replica or {}).get(key) or self.entries.get(key)
 
     async def put(self, entries: Sequence[Entry]) -> Sequence[Entry | None]:
         self.puts += 1

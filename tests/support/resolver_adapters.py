@@ -7,9 +7,10 @@ from typing import Protocol
 
 from data_plane.adapters.postgres.route_source import POSTGRES_FAILURES, PostgresRouteSource
 from data_plane.adapters.redis.route_cache import REDIS_FAILURES, RedisRouteCache, connect
+from data_plane.adapters.redis.zone_replica import ZoneReplica
 from data_plane.domain.entry import Entry, State
 from data_plane.domain.remote_clock import UNPROVEN, PrimaryClock, PrimaryTime
-from shared.runtime.clock import LocalTime, SystemClock
+from shared.runtime.clock import Clock, LocalTime, SystemClock
 from shared.runtime.health import DependencyHealth
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import Guard
@@ -45,18 +46,31 @@ def an_entry(
     return Entry(key, state, a_value(url), revision, read_at, expires_at, proven_at, max(revision, tenant_revision))
 
 
-def redis_cache(url: str, timeout_seconds: float = 2.0) -> RedisRouteCache:
-    """A new client of the route cache on that server."""
+def redis_cache(
+    url: str, timeout_seconds: float = 2.0, *, zone_replica: str | None = None, clock: Clock = CLOCK
+) -> RedisRouteCache:
+    """A new client of the route cache on that server; it reads fresh entries from the replica at the other URL."""
     metrics = Metrics(Service.DATA_PLANE)
-    guard = Guard(
-        "redis",
-        timeout=timeout_seconds,
-        failures=REDIS_FAILURES,
-        clock=CLOCK,
-        health=DependencyHealth(required=False),
+
+    def guard(name: str) -> Guard:
+        return Guard(
+            name,
+            timeout=timeout_seconds,
+            failures=REDIS_FAILURES,
+            clock=clock,
+            health=DependencyHealth(required=False),
+            metrics=metrics,
+        )
+
+    replica = zone_replica and ZoneReplica(connect(zone_replica, timeout_seconds), guard("redis-replica"))
+    return RedisRouteCache(
+        connect(url, timeout_seconds),
+        guard=guard("redis"),
+        clock=clock,
         metrics=metrics,
+        keep_seconds=3600,
+        zone_replica=replica or None,
     )
-    return RedisRouteCache(connect(url, timeout_seconds), guard=guard, clock=CLOCK, metrics=metrics, keep_seconds=3600)
 
 
 class SourceWriter(Protocol):

@@ -13,14 +13,15 @@ from redis.exceptions import NoScriptError, RedisError
 
 from data_plane.adapters.redis.compare_and_set import SCRIPT
 from data_plane.adapters.redis.hot_keys import PREFIX, recently_used
+from data_plane.adapters.redis.zone_replica import MASTER_TIME_SECONDS, ZoneReplica
 from data_plane.domain.entry import Entry, State
 from data_plane.domain.remote_clock import UNPROVEN, PrimaryTime, RemoteClock
 from data_plane.domain.route_encoding import from_text, to_text
 from data_plane.errors import UnreadableEntry
-from shared.runtime.clock import Clock, LocalTime
+from shared.runtime.clock import NEVER, Clock, LocalTime
 from shared.runtime.metrics import Metrics
 from shared.runtime.micro_batcher import BatchedCall
-from shared.runtime.resilience import Guard
+from shared.runtime.resilience import DependencyUnavailable, Guard
 from shared.schemas.identity import RouteKey
 
 ScriptArguments: TypeAlias = tuple[bytes | str | int, ...]
@@ -63,18 +64,33 @@ class RedisRouteCache:
     Local clocks and Redis's may differ: each time is converted by a reading of Redis's clock from the same connection, and
     the duration of the round trip only ever shortens the remaining TTL. `proven_at` is stored unchanged, on the primary's
     clock.
+
+    "Redis" is the master: it has all writes, and its clock dates them. With a replica of the resolver's own zone, fresh
+    entries are read there. An older entry of a replica that lags does no harm: L1 has every change that this process
+    applied, and refuses what is older (docs/adr/0048).
     """
 
-    def __init__(self, client: Redis, *, guard: Guard, clock: Clock, metrics: Metrics, keep_seconds: float) -> None:
+    def __init__(
+        self,
+        client: Redis,
+        *,
+        guard: Guard,
+        clock: Clock,
+        metrics: Metrics,
+        keep_seconds: float,
+        zone_replica: ZoneReplica | None = None,
+    ) -> None:
         """`keep_seconds`: time for which an entry is kept past its TTL.
 
         The entry of a route that was never created is not kept past it: callers can name any number of such routes.
         """
         self._client = client
+        self._zone_replica = zone_replica
         self._guard = guard
         self._clock = clock
         self._keep_ms = math.ceil(keep_seconds * 1000)
         self._redis_clock: RemoteClock[LocalTime, RedisTime] = RemoteClock()
+        self._clock_read_at = NEVER
         self._sizes = metrics.histogram("tm_load_batch_keys").labels("redis")
         # One write at a time: entries added meanwhile share the next round trip.
         self._single_writes = BatchedCall(self._store, max_concurrent=1, max_size=MAX_BATCH_KEYS)
@@ -87,6 +103,11 @@ class RedisRouteCache:
 
     async def get_many(self, keys: Sequence[RouteKey]) -> Sequence[Entry | UnreadableEntry | None]:
         self._sizes.observe(len(keys))
+        if self._zone_replica is None:
+            return await self._read_master(keys)
+        return await self._read_zone(keys, self._zone_replica)
+
+    async def _read_master(self, keys: Sequence[RouteKey]) -> Sequence[Entry | UnreadableEntry | None]:
         sent = self._clock.monotonic()
         async with self._guard.call(), self._client.pipeline(transaction=False) as pipeline:
             pipeline.time()
@@ -94,6 +115,27 @@ class RedisRouteCache:
             time, values = await pipeline.execute()
         now_ms = self._observe_clock(sent, time)
         return [_entry_or_error(key, value, sent, now_ms) for key, value in zip(keys, values, strict=True)]
+
+    async def _read_zone(
+        self, keys: Sequence[RouteKey], replica: ZoneReplica
+    ) -> Sequence[Entry | UnreadableEntry | None]:
+        """Fresh entries from the replica, and all others from the master."""
+        sent = self._clock.monotonic()
+        now = self._redis_clock.latest(sent)
+        if now is None or sent >= self._clock_read_at + MASTER_TIME_SECONDS:
+            return await self._read_master(keys)
+        values = await replica.read([_name(key) for key in keys])
+        found = [_entry_or_error(key, value, sent, now * 1000) for key, value in zip(keys, values, strict=True)]
+        lacking = [place for place, each in enumerate(found) if not isinstance(each, Entry) or each.expires_at <= sent]
+        try:
+            read = await self._read_master([keys[place] for place in lacking]) if lacking else ()
+        except DependencyUnavailable:
+            if len(lacking) == len(keys):
+                raise
+            return found
+        for place, each in zip(lacking, read, strict=True):
+            found[place] = each
+        return found
 
     async def put(self, entries: Sequence[Entry]) -> Sequence[Entry | None]:
         if len(entries) == 1:
@@ -114,11 +156,14 @@ class RedisRouteCache:
         return await recently_used(self._client, self._guard, limit)
 
     async def close(self) -> None:
+        if self._zone_replica is not None:
+            await self._zone_replica.close()
         await self._client.aclose()
 
     def _observe_clock(self, sent: LocalTime, time: tuple[int, int]) -> float:
         seconds = RedisTime(time[0] + time[1] / 1e6)
         self._redis_clock.observe(sent=sent, received=self._clock.monotonic(), remote=seconds)
+        self._clock_read_at = sent
         return seconds * 1000
 
     def _arguments(self, entry: Entry, sent: LocalTime) -> ScriptArguments:

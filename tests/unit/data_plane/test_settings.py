@@ -62,3 +62,22 @@ def test_zone_that_is_empty_is_no_replicas_zone() -> None:
         {"replica_urls": "postgresql://a", "replica_zones": "zone-a", "zone": ""}
     )
     assert settings.zone not in settings.replica_zones
+
+
+def test_redis_replicas_need_a_zone_each() -> None:
+    wrong = _wrong(
+        replica_urls="postgresql://a", redis_replica_urls="redis://a,redis://b", redis_replica_zones="zone-a"
+    )
+    assert "one zone for each of the 2 replicas in TM_REDIS_REPLICA_URLS" in wrong["redis_replica_zones"]
+    assert "redis_replica_zones" in _wrong(replica_urls="postgresql://a", redis_replica_urls="redis://a")
+
+
+@pytest.mark.parametrize(
+    ("zone", "expected"), [("zone-b", "redis://b"), ("zone-a", "redis://a"), ("zone-c", None), ("", None)]
+)
+def test_redis_replica_of_the_own_zone_is_chosen(zone: str, expected: str | None) -> None:
+    urls, zones = "redis://a,redis://b,redis://second-b", "zone-a,zone-b,zone-b"
+    settings = DataPlaneSettings.model_validate(
+        {"replica_urls": "postgresql://a", "redis_replica_urls": urls, "redis_replica_zones": zones, "zone": zone}
+    )
+    assert settings.redis_zone_replica_url == expected

@@ -1,10 +1,11 @@
 """No answer is stale for longer than its bound: a hundred thousand answers, compared with the history of commits.
 
 Three instances run in simulated time, on hosts whose clocks are minutes apart and drift, in either direction. Kafka is
-delayed (by partition), paused, and loses events; the replica lags and stops; Redis is emptied and is down; databases
-do not respond; a relay freezes in the middle of a heartbeat and continues late; processes end, and others start from
-their snapshots, on the same host or on others; a host is suspended under a process that writes its snapshot after that;
-the primary's clock is set ahead and back. docs/adr/0013 and docs/adr/0021 have the argument that this tries to break.
+delayed (by partition), paused, and loses events; the replica lags and stops; Redis is emptied, is down, and is read at a
+replica that lags; databases do not respond; a relay freezes in the middle of a heartbeat and continues late; processes end,
+and others start from their snapshots, on the same host or on others; a host is suspended under a process that writes its
+snapshot after that; the primary's clock is set ahead and back. docs/adr/0013 and docs/adr/0021 have the argument that this
+tries to break.
 """
 
 from collections.abc import Mapping
@@ -40,6 +41,7 @@ PHASES: dict[str, Mapping[str, float]] = {
     "lagging": {"stand": 0.995, "delay": 0.9},
     "frozen relay": {"freeze": 0.05, "delay": 0.5},
     "caches": {"flush": 0.02, "redis": 0.02, "delay": 0.8, "stand": 0.9},
+    "lagging cache": {"cache stands": 0.97, "flush": 0.005, "delay": 0.7, "stand": 0.9},
     "restarts": {
         "snapshot": 0.1,
         "restart": 0.04,
@@ -135,6 +137,10 @@ class Simulation:
             self.lag.shown = self.time.now
         if self._happens(faults, "flush"):
             self.redis.flush()
+        if "cache stands" not in faults:
+            self.redis.replica = None
+        elif not self._happens(faults, "cache stands"):
+            self.redis.replica = dict(self.redis.entries)
         self.redis.is_down = self._broken(faults, "redis", self.redis.is_down)
         for each in self.resolvers:
             for database in (each.primary, each.replica):
