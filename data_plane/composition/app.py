@@ -36,6 +36,7 @@ from shared.runtime.metrics import Metrics
 from shared.runtime.read_limits import read_limits
 from shared.runtime.service import Service
 from shared.runtime.settings import read_settings
+from shared.runtime.tracing.otel_settings import OtelSettings
 from shared.runtime.tracing.setup import configure as configure_tracing
 
 
@@ -48,7 +49,7 @@ def create_app() -> FastPath:
         level=settings.log_level,
         log_format=settings.log_format,
     )
-    configure_tracing(service=Service.DATA_PLANE, instance=settings.instance_id)
+    otel = configure_tracing(service=Service.DATA_PLANE, instance=settings.instance_id)
     process = connect(settings)
     app = build_app(
         process.core,
@@ -57,6 +58,7 @@ def create_app() -> FastPath:
         health=process.health,
         metrics=process.metrics,
         lifespan=process.running,
+        otel=otel,
     )
     # All objects that exist now live as long as the process, the queues of the cache among them. With a million routes, a
     # full collection that visits them would stop all requests for a tenth of a second.
@@ -72,8 +74,12 @@ def build_app(
     health: Health,
     metrics: Metrics,
     lifespan: Lifespan | None = None,
+    otel: OtelSettings | None = None,
 ) -> FastPath:
-    """The application over any core: every handler, behind the fast path that answers L1 hits."""
+    """The application over any core: every handler, behind the fast path that answers L1 hits.
+
+    `otel`: which L1 hits have a span; None for none.
+    """
     return FastPath(
         build_api(core, settings, access=access, health=health, metrics=metrics, lifespan=lifespan),
         core.l1_reader,
@@ -82,6 +88,7 @@ def build_app(
         health=health,
         metrics=metrics,
         limits=request_limits_of(settings),
+        otel=otel,
     )
 
 

@@ -37,9 +37,12 @@ from data_plane.service.resolve.resolver import Resolver
 from shared.runtime.http.openapi.operations import with_response_headers
 from shared.runtime.http.openapi.problems import problem_responses
 from shared.runtime.http.problems import INVALID_INPUT
+from shared.runtime.tracing.spans import note
 from shared.schemas.identity import RouteKey
 
 OPERATION = "routes.resolve"
+CACHE_LAYER = "tm.cache.layer"
+"""The attribute of a request's span that names the layer that answered; `none` when no layer could."""
 RESOLVE_PATH = "/api/v1/resolve/{tenant:str}/{service:str}/{env:str}/{version:str}"
 _ROUTE_EXAMPLE = Example(
     summary="An active route", value={**EXAMPLE_ROUTE, "url": "https://payments.team-a.example.com/v2", "revision": 42}
@@ -92,12 +95,14 @@ def resolve_handler(resolver: Resolver) -> HTTPRouteHandler:
         consistency = read_consistency_of(
             cache_control, ("X-Min-Revision", min_revision_header), ("min_revision", min_revision)
         )
+        note(CACHE_LAYER, "none")
         try:
             answer = await resolver.resolve(key, accept_stale=accepts_stale(cache_control), consistency=consistency)
         except NotFreshEnough as error:
             return not_fresh_enough_response(error)
         except RevisionNotReached as error:
             return revision_not_reached_response(error)
+        note(CACHE_LAYER, answer.layer.value)
         return route_response(answer, if_none_match)
 
     return resolve

@@ -22,7 +22,8 @@ MAX_CACHED_HEADER_BYTES = 1024
 """Callers with larger headers are not cached, which bounds the memory of the cache."""
 _IF_NONE_MATCH = b"if-none-match"
 _HANDLER_ONLY = frozenset({b"cache-control", b"x-min-revision", b"content-encoding"})
-_DIFFERENT_EACH_TIME = frozenset({CORRELATION_ID, _IF_NONE_MATCH, b"traceparent", b"x-request-id"})
+_TRACEPARENT = b"traceparent"
+_DIFFERENT_EACH_TIME = frozenset({CORRELATION_ID, _IF_NONE_MATCH, _TRACEPARENT, b"x-request-id"})
 
 
 class CachedCaller:
@@ -37,6 +38,7 @@ class CachedCaller:
         "if_none_match",
         "is_plain",
         "responses",
+        "traceparent",
         "valid_until",
         "visible_prefix",
     )
@@ -52,6 +54,7 @@ class CachedCaller:
         self.if_none_match = _text(by_name.get(_IF_NONE_MATCH))
         self.correlation_id = _text(by_name.get(CORRELATION_ID))
         self.is_plain = self.if_none_match is None and self.correlation_id is None
+        self.traceparent = by_name.get(_TRACEPARENT)
         self.valid_until = accepted.until
         self.access_version = access_version
 

@@ -14,6 +14,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from data_plane.domain.slot import MAX_USES
 from data_plane.http.fast_path.caller_cache import CORRELATION_ID, CachedCaller, CallerCache
 from data_plane.http.fast_path.headers import CLOSE, JSON, STALENESS_BOUND, UNKNOWN_BOUND, X_CACHE_HIT, Header, Messages
+from data_plane.http.fast_path.hit_spans import HitSpans, end_span
 from data_plane.http.fast_path.not_found import NotFoundResponses
 from data_plane.http.fast_path.paths import PREFIX, TEMPLATE
 from data_plane.http.fast_path.response_cache import CachedResponse, ResponseCache
@@ -27,6 +28,7 @@ from shared.runtime.http.request_limits import RequestLimits
 from shared.runtime.metric_catalogue import LATENCY
 from shared.runtime.metrics import Metrics
 from shared.runtime.metrics_buffer import BufferedCounter, BufferedHistogram
+from shared.runtime.tracing.otel_settings import OtelSettings
 
 _EMPTY_BODY = {"type": "http.response.body", "body": b"", "more_body": False}
 
@@ -44,8 +46,9 @@ class FastPath:
         health: Health,
         metrics: Metrics,
         limits: RequestLimits | None = None,
+        otel: OtelSettings | None = None,
     ) -> None:
-        """`negative_ttl_seconds`: what the application states as the TTL of a concealed route."""
+        """`negative_ttl_seconds`: what the application states as the TTL of a concealed route. `otel`: None for no spans."""
         self._app = app
         self._now, self._age, self._changes = l1_reader.now, l1_reader.age, l1_reader.changes
         self._fresh = l1_reader.fresh
@@ -60,6 +63,7 @@ class FastPath:
         )
         self._callers = CallerCache(authenticator, limits or RequestLimits(), self._responses)
         self._ids = correlation.ids()
+        self._spans = HitSpans(otel or OtelSettings())
         self._health = health
         requests = metrics.counter("tm_http_requests_total")
         count = l1_reader.count_found, authenticator.count_accepted
@@ -77,12 +81,16 @@ class FastPath:
             await self._app(scope, receive, send)
             return
         start, body = messages
+        self._spans.hits_until_next -= 1
+        span = None if self._spans.hits_until_next > 0 else self._spans.begin(request, started_at)
         try:
             await send(start)
             await send(body)
         finally:
             # `tm_http_requests_in_flight` leaves these requests out: they await nothing but the server's `send`.
             self._durations.observe(self._now() - started_at)
+            if span is not None:
+                end_span(span, start["status"])
 
     def _answer(self, request: Any, now: LocalTime) -> Messages | None:
         """Both ASGI messages of the response, or None to pass the request on."""
@@ -92,6 +100,7 @@ class FastPath:
             caller = self._callers.authenticate(headers)
             if caller is None:
                 return None
+            self._spans.note_caller(caller.traceparent)
         cached = caller.responses.get(path)
         if (
             cached is None
