@@ -16,6 +16,7 @@ from deploy.local.stack import Stack
 from deploy.local.state import StateDirectory
 from shared.schemas.access import Role
 from shared.schemas.identity import RouteKey
+from tests.support.otlp_receiver import OtlpReceiver, otlp_receiver
 from tests.support.secrets_in_logs import files_with_secrets
 from tests.support.waiting import eventually
 
@@ -23,11 +24,20 @@ from tests.support.waiting import eventually
 class System:
     """One control plane, two resolvers and one audit consumer on the real servers."""
 
-    def __init__(self, services: Services, stack: Stack, state: StateDirectory, http: httpx2.AsyncClient) -> None:
+    def __init__(
+        self,
+        services: Services,
+        stack: Stack,
+        state: StateDirectory,
+        http: httpx2.AsyncClient,
+        receiver: OtlpReceiver,
+    ) -> None:
+        """`receiver`: where the services export their spans to."""
         self.services = services
         self.stack = stack
         self.state = state
         self.http = http
+        self.receiver = receiver
 
     @property
     def control_url(self) -> str:
@@ -120,14 +130,15 @@ class System:
 @asynccontextmanager
 async def running(stack: Stack, state: Path) -> AsyncIterator[System]:
     """Starts the three services, and always stops them at the end."""
-    services = Services(stack, state)
-    try:
-        await services.start()
-        admin = {"Authorization": f"Bearer {services.admin_key.text()}"}
-        async with httpx2.AsyncClient(trust_env=False, timeout=10, headers=admin) as http:
-            yield System(services, stack, StateDirectory(state), http)
-    finally:
-        await services.stop()
+    with otlp_receiver() as receiver:
+        services = Services(stack, state, {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url})
+        try:
+            await services.start()
+            admin = {"Authorization": f"Bearer {services.admin_key.text()}"}
+            async with httpx2.AsyncClient(trust_env=False, timeout=10, headers=admin) as http:
+                yield System(services, stack, StateDirectory(state), http, receiver)
+        finally:
+            await services.stop()
     assert not files_with_secrets(StateDirectory(state).logs, stack.state.logs)
 
 

@@ -55,10 +55,13 @@ class HitSpans:
         hits_until_drawn, self._hits_until_drawn = self._hits_until_drawn, None
         is_drawn = hits_until_drawn is None
         self.hits_until_next = self._draw() if hits_until_drawn is None else hits_until_drawn
+        if not is_drawn and self._is_at_limit(now):  # before parsing anything: the caller may do this with each request
+            return None
         caller = parent_of(request["headers"])
         named = get_current_span(caller).get_span_context()
         if named.trace_flags.sampled:
-            return self._start(caller, request) if self._is_within_limit(now) else None
+            self._in_second += 1
+            return self._start(caller, request)
         # Not for a caller that has decided against a sample.
         return self._start(chosen(), request) if is_drawn and not named.is_valid else None
 
@@ -66,11 +69,10 @@ class HitSpans:
         attributes = {**_ATTRIBUTES, URL_SCHEME: request["scheme"]}
         return tracer.start_span(_NAME, parent, SpanKind.SERVER, attributes)
 
-    def _is_within_limit(self, now: LocalTime) -> bool:
+    def _is_at_limit(self, now: LocalTime) -> bool:
         if int(now) != self._second:
             self._second, self._in_second = int(now), 0
-        self._in_second += 1
-        return self._in_second <= MAX_CALLER_SPANS_PER_SECOND
+        return self._in_second >= MAX_CALLER_SPANS_PER_SECOND
 
     def _draw(self) -> float:
         # Exponential: independent of what was drawn or left before, as if every hit were drawn by itself.

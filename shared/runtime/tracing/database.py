@@ -25,8 +25,9 @@ def database_call(system: str, namespace: str, operation: str, collection: str) 
 def note_database_call(
     system: str, namespace: str, operation: str, collection: str | None, seconds: float, error: BaseException | None
 ) -> None:
-    """The span of a call that has just ended, and took so long; within the current span, if that is recorded."""
-    if not trace.get_current_span().is_recording():
+    """The span of a call that has just ended, and took so long; within the current span, if its trace is sampled."""
+    # Not `is_recording`: the current span may have ended between the call and this report of it.
+    if not trace.get_current_span().get_span_context().trace_flags.sampled:
         return
     ended_at = time.time_ns()
     call = tracer.start_span(
