@@ -14,6 +14,7 @@ from data_plane.http.fast_path.middleware import FastPath
 from shared.runtime.access.tokens import AccessKey
 from shared.runtime.health import Health
 from shared.runtime.service import Service
+from shared.runtime.tracing.otel_settings import OtelSettings
 from shared.schemas.access import Role
 from shared.schemas.identity import RouteKey
 from tests.fakes.data_plane_world import Instance, World
@@ -175,8 +176,8 @@ async def _unreachable(*_: object) -> None:
     raise AssertionError("passed on to Litestar")
 
 
-def fast_path_only(instance: Instance, access: AccessFixture) -> Application:
-    """The instance's fast path; a request that it passes on fails the test."""
+def fast_path_only(instance: Instance, access: AccessFixture, otel: OtelSettings | None = None) -> Application:
+    """The instance's fast path; a request that it passes on fails the test. `otel`: None for no spans."""
     return FastPath(
         _unreachable,
         instance.core.l1_reader,
@@ -184,4 +185,5 @@ def fast_path_only(instance: Instance, access: AccessFixture) -> Application:
         authenticator=access.authenticator,
         health=Health({}),
         metrics=instance.metrics,
+        otel=otel,
     )

@@ -34,10 +34,15 @@ def request_span(scope: HTTPScope, correlation_id: str) -> Iterator[Callable[[in
     if scope["path"].startswith(_UNTRACED):
         yield _ignore
         return
-    method = scope["method"] if scope["method"] in METHODS else "_OTHER"
-    attributes = {HTTP_REQUEST_METHOD: method, URL_SCHEME: scope["scheme"], CORRELATION_ID: correlation_id}
-    with span(method, SpanKind.SERVER, attributes, parent=parent_of(scope["headers"])) as opened:
-        yield partial(_note_response, opened, method, scope)
+    is_known = scope["method"] in METHODS
+    name = scope["method"] if is_known else "HTTP"
+    attributes = {
+        HTTP_REQUEST_METHOD: name if is_known else "_OTHER",
+        URL_SCHEME: scope["scheme"],
+        CORRELATION_ID: correlation_id,
+    }
+    with span(name, SpanKind.SERVER, attributes, parent=parent_of(scope["headers"])) as opened:
+        yield partial(_note_response, opened, name, scope)
 
 
 def parent_of(headers: Iterable[tuple[bytes, bytes]]) -> Context:
@@ -56,12 +61,12 @@ def parent_of(headers: Iterable[tuple[bytes, bytes]]) -> Context:
     return caller_context(traceparent.decode("latin-1"), b",".join(tracestate).decode("latin-1"))
 
 
-def _note_response(opened: Span, method: str, scope: Any, status: int) -> None:
+def _note_response(opened: Span, name: str, scope: Any, status: int) -> None:
     if not opened.is_recording():
         return
     template = scope.get("path_template")
     if template:
-        opened.update_name(f"{'HTTP' if method == '_OTHER' else method} {template}")
+        opened.update_name(f"{name} {template}")
         opened.set_attribute(HTTP_ROUTE, template)
     opened.set_attribute(HTTP_RESPONSE_STATUS_CODE, status)
     if status >= 500:
