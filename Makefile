@@ -87,6 +87,10 @@ docs: $(INSTALLED) ## Write the reference pages from the code
 lock: $(INSTALLED) ## Upgrade and pin every dependency, with hashes
 	@requirements/lock.sh --upgrade
 
+.PHONY: vendor
+vendor: ## Copy the files of the page at /schema from the npm package of Swagger UI, and check their hashes
+	@requirements/vendor.sh
+
 # --- What is shipped: the image, its bill of materials, and the manifests. docs/deploy.md explains each.
 
 ENGINE ?= $(shell command -v docker >/dev/null 2>&1 && echo docker || echo podman)

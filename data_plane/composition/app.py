@@ -104,7 +104,7 @@ def build_api(
     """The application without the fast path, which must answer every request exactly as this does."""
     timing = StreamTiming(settings.watch_progress_seconds, settings.watch_send_timeout_seconds)
     return build_application(
-        title="Traffic Manager resolver",
+        title="Traffic Manager: resolver",
         description="Resolves a tenant's service, environment and version to the URL that serves it now.",
         handlers=[
             resolve_handler(core.resolver),

@@ -6,7 +6,7 @@ import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import httpx2
 import psutil
 
 from deploy.local import ports
+from shared.runtime.service import Service
 from tests.support.waiting import eventually
 
 EXIT_SECONDS = 40.0
@@ -21,12 +22,13 @@ NO_SERVERS = {
     "TM_KAFKA_BOOTSTRAP": "127.0.0.1:1",
     "TM_POSTGRES_URL": "postgresql://127.0.0.1:1/none",
     "TM_REDIS_URL": "redis://127.0.0.1:1/0",
+    "TM_MONGO_URL": "mongodb://127.0.0.1:1/none",
 }
 
 
 @dataclass(frozen=True)
 class ServiceProcess:
-    """A resolver in a process group of its own. `log` holds what it has written."""
+    """A service in a process group of its own. `log` holds what it has written."""
 
     process: Process
     client: httpx2.AsyncClient
@@ -68,10 +70,15 @@ class ServiceProcess:
             return await self.process.wait()
 
 
-@asynccontextmanager
-async def resolver_process(folder: Path, **settings: str) -> AsyncIterator[ServiceProcess]:
+def resolver_process(folder: Path, **settings: str) -> AbstractAsyncContextManager[ServiceProcess]:
     """`python -m data_plane` with these settings; it is killed at the end of the block if it still runs."""
-    port, log = ports.pick(), folder / "resolver.log"
+    return service_process(Service.DATA_PLANE, folder, **settings)
+
+
+@asynccontextmanager
+async def service_process(service: Service, folder: Path, **settings: str) -> AsyncIterator[ServiceProcess]:
+    """The service with these settings, its log in the folder; it is killed at the end of the block if it still runs."""
+    port, log = ports.pick(), folder / f"{service}.log"
     given = {
         **os.environ,  # noqa: TID251 - a child needs PATH and the like
         "TM_ACCESS": "off",
@@ -84,7 +91,7 @@ async def resolver_process(folder: Path, **settings: str) -> AsyncIterator[Servi
     }
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "data_plane", env=given, stdout=output, stderr=output, start_new_session=True
+            sys.executable, "-m", service, env=given, stdout=output, stderr=output, start_new_session=True
         )
     host = given.get("TM_HTTP_HOST", "127.0.0.1")
     async with httpx2.AsyncClient(

@@ -9,7 +9,6 @@ from functools import partial
 import structlog
 from litestar import Litestar
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin, ScalarRenderPlugin, YamlRenderPlugin
 from litestar.types import ControllerRouterHandler
 
 from shared.runtime.access.authenticator import Authenticator
@@ -24,6 +23,8 @@ from shared.runtime.http.authentication import (
 )
 from shared.runtime.http.methods import AllowMiddleware, HeadMiddleware
 from shared.runtime.http.open_connections import SAMPLE_SECONDS, sample_open_connections
+from shared.runtime.http.openapi.documents import JsonDocument, YamlDocument
+from shared.runtime.http.openapi.page import DocumentationPage, documentation_router
 from shared.runtime.http.openapi.problems import document_common_problems
 from shared.runtime.http.openapi.response_headers import document_response_headers
 from shared.runtime.http.openapi.security import SECURITY, SECURITY_SCHEMES, AccessDocumentation
@@ -67,6 +68,7 @@ def build_application(
     problems that any write can have, for the OpenAPI document.
     """
     limits = limits or RequestLimits()
+    document = JsonDocument()
     litestar = Litestar(
         route_handlers=[*handlers, *probe_handlers(health, metrics)],
         exception_handlers=ProblemHandlers({**ACCESS_PROBLEM_TYPES, **problem_types}).as_map(),
@@ -79,7 +81,8 @@ def build_application(
             use_handler_docstrings=True,
             components=SECURITY_SCHEMES,
             security=SECURITY,
-            render_plugins=[ScalarRenderPlugin(), JsonRenderPlugin(), YamlRenderPlugin()],
+            openapi_router=documentation_router(),
+            render_plugins=[DocumentationPage(), document, YamlDocument(document)],
         ),
         lifespan=[lambda _: _serving(health, metrics, lifespan or nullcontext, limits.http_port)],
         request_max_body_size=MAX_BODY_BYTES,
