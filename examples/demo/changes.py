@@ -1,6 +1,7 @@
 """Changes: a moved and a deactivated route reach every resolver, and the audit trail."""
 
 import asyncio
+import secrets
 import time
 from functools import partial
 
@@ -14,10 +15,12 @@ async def move_route(stage: Stage) -> None:
     client, route, target = stage.client, stage.moved, stage.next_version.url
     arrivals = [asyncio.create_task(_time_of_arrival(stage, each, route, target)) for each in client.urls.data_planes]
     await asyncio.sleep(0.05)
-    response = await client.put(route, target, "v2 passed its checks")
+    trace_id = secrets.token_hex(16)
+    response = await client.put(route, target, "v2 passed its checks", trace_id)
     written = time.perf_counter()
     require(response.status_code == 200, f"move: {response.status_code} {response.text}")
     stage.say(f"{route.path} -> {target} (revision {response.json()['revision']})")
+    stage.say(f"trace {trace_id}, at the collector that OTEL_EXPORTER_OTLP_ENDPOINT names (docs/traces.md)")
     milliseconds = (await _time_live_everywhere(stage, route, response.headers["x-revision"]) - written) * 1000
     stage.say(f"live in every resolver {milliseconds:.1f} ms after the write's response, by the resolvers' reports")
     for resolver, arrival in zip(client.urls.data_planes, arrivals, strict=True):

@@ -1,5 +1,6 @@
 """The three services' APIs, as the demo calls them."""
 
+import secrets
 from dataclasses import dataclass, field
 
 import httpx2
@@ -30,10 +31,11 @@ class DemoClient:
             self.keys[tenant, role] = {"Authorization": f"Bearer {response.json()['key']}"}
         return response
 
-    async def put(self, route: SampleRoute, url: str, reason: str) -> httpx2.Response:
-        """Give the route a URL."""
+    async def put(self, route: SampleRoute, url: str, reason: str, trace_id: str = "") -> httpx2.Response:
+        """Give the route a URL. `trace_id`: of the sampled trace that the request belongs to."""
         body = {"url": url, "reason": reason}
-        return await self.http.put(self._route(route), headers=self._editor(route), json=body)
+        trace = {"traceparent": f"00-{trace_id}-{secrets.token_hex(8)}-01"} if trace_id else {}
+        return await self.http.put(self._route(route), headers={**self._editor(route), **trace}, json=body)
 
     async def deactivate(self, route: SampleRoute, reason: str) -> httpx2.Response:
         url = f"{self._route(route)}/deactivate"

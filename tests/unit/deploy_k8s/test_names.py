@@ -29,6 +29,7 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
     "audit-consumer": AuditSettings,
 }
 DEPLOY_PAGE = (ROOT / "docs" / "deploy.md").read_text()
+OTEL_VARIABLES = set(re.findall(r"^\| `(OTEL_\w+)`", (ROOT / "docs" / "traces.md").read_text(), re.MULTILINE))
 
 
 def _variables(service: str) -> set[str]:
@@ -48,7 +49,13 @@ def test_every_setting_in_an_overlay_is_one_of_all_services(file: object) -> Non
     lines = [line for line in (K8S / str(file)).read_text().splitlines() if not line.startswith("#")]
     names = {line.partition("=")[0] for line in lines}
     own = next((service for service in SETTINGS if service in str(file)), None)
-    assert names - {"TMPDIR"} <= (_variables(own) if own else known)
+    assert names - {"TMPDIR"} - OTEL_VARIABLES <= (_variables(own) if own else known)
+
+
+def test_variables_of_opentelemetry_in_the_manifests_are_documented() -> None:
+    component = K8S / "components" / "tracing"
+    text = (component / "collector.env").read_text() + (component / "kustomization.yaml").read_text()
+    assert set(re.findall(r"OTEL_\w+", text)) <= OTEL_VARIABLES
 
 
 def test_every_secret_is_documented_with_its_key() -> None:

@@ -27,6 +27,14 @@ def test_service_is_entered_from_labelled_namespaces_only(service: str) -> None:
     assert rule["ports"] == [{"port": "http", "protocol": "TCP"}]
 
 
+def test_spans_leave_for_labelled_namespaces_only() -> None:
+    spec = named("NetworkPolicy", "traces")["spec"]
+    [rule] = spec["egress"]
+    assert spec["policyTypes"] == ["Egress"]
+    assert rule["to"] == [{"namespaceSelector": {"matchLabels": {"traffic-manager/traces": "allowed"}}}]
+    assert rule["ports"] == [{"port": 4318, "protocol": "TCP"}]
+
+
 @pytest.mark.parametrize("policy", of_kind("NetworkPolicy"), ids=lambda each: each["metadata"]["name"])
 def test_no_policy_names_one_service_as_the_peer_of_another(policy: Document) -> None:
     if policy["metadata"]["name"] in ("sample-catalogue", "control-plane-from-sample-catalogue"):
