@@ -8,7 +8,7 @@ from typing import Any, Literal, Self, TypeAlias
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from control_plane.adapters.postgres.query_spans import note_query
+from control_plane.adapters.postgres.query_spans import TracedConnection
 from control_plane.errors import NoSuchTenant, SchemaChanged
 from shared.runtime.deadlines import Deadlines
 from shared.runtime.resilience import Guard
@@ -60,7 +60,7 @@ class Primary:
             min_size=0,
             max_size=self._size,
             timeout=self._deadline,
-            init=_trace_queries,
+            connection_class=TracedConnection,
             reset=_keep_session,
             server_settings=self._server_settings(),
         )
@@ -158,10 +158,6 @@ def _set_tenant(tenant: str) -> str:
     if name_errors(tenant=tenant):
         raise NoSuchTenant(tenant)  # a valid name cannot break out of the quotes
     return f"SET LOCAL tm.tenant = '{tenant}'"
-
-
-async def _trace_queries(connection: Any) -> None:
-    connection.add_query_logger(note_query)
 
 
 async def _keep_session(_: Any) -> None:

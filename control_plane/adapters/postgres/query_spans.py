@@ -1,10 +1,17 @@
 """A span for each query of a request whose trace is sampled."""
 
 import re
-from functools import lru_cache
-from typing import Any
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache, wraps
+from typing import Any, TypeVar, cast
 
-from shared.runtime.tracing.database import note_database_call
+import asyncpg
+
+from shared.runtime.tracing.database import database_call
+from shared.runtime.tracing.trace_context import is_sampled
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
 
 _INNERMOST = re.compile(r"\([^()]*\)")
 _OPERATION = re.compile(
@@ -14,12 +21,6 @@ _OPERATION = re.compile(
 )
 _TABLE = re.compile(r"\b(?:FROM|JOIN|INTO)\s+(\w+)")
 _CONTROL = re.compile(r"[A-Z]+")
-
-
-def note_query(query: Any) -> None:
-    """Record a query that asyncpg reports (its `LoggedQuery`) as a child of the current span."""
-    operation, collection = operation_of(query.query)
-    note_database_call("postgresql", query.conn_params.database, operation, collection, query.elapsed, query.exception)
 
 
 def operation_of(statement: str) -> tuple[str, str | None]:
@@ -46,3 +47,35 @@ def _data_operation(statement: str) -> tuple[str, str | None]:
     # Neither the parts of a WITH statement nor functions and subqueries are tables.
     tables = (name for name in named if name and f"{name} AS " not in text and name not in ("unnest", "AS"))
     return found["operation"], next(tables, None)
+
+
+def _traced(method: _Method) -> _Method:
+    @wraps(method)
+    async def call(connection: Any, query: str, *args: Any, **options: Any) -> Any:
+        with _span_of(connection, query):
+            return await method(connection, query, *args, **options)
+
+    return cast(_Method, call)
+
+
+def _span_of(connection: Any, query: str) -> AbstractContextManager[object]:
+    if not is_sampled():
+        return nullcontext()
+    operation, table = operation_of(query)
+    return database_call("postgresql", connection._params.database, operation, table)  # noqa: SLF001 - TracedConnection's own
+
+
+class TracedConnection(asyncpg.Connection):
+    """A connection whose queries have spans.
+
+    Ours, because asyncpg's query loggers report a query only after the code that waited for it has gone on: its span would
+    begin and end late.
+    """
+
+    __slots__ = ()
+
+    execute = _traced(asyncpg.Connection.execute)
+    executemany = _traced(asyncpg.Connection.executemany)
+    fetch = _traced(asyncpg.Connection.fetch)
+    fetchrow = _traced(asyncpg.Connection.fetchrow)
+    fetchval = _traced(asyncpg.Connection.fetchval)

@@ -48,6 +48,11 @@ def current_traceparent() -> str | None:
     return carrier.get("traceparent")
 
 
+def is_sampled() -> bool:
+    """Whether the current span's trace is sampled."""
+    return trace.get_current_span().get_span_context().trace_flags.sampled
+
+
 def sampled_ids() -> tuple[str, str] | None:
     """Trace id (32 hexadecimal digits) and span id (16) of the current span, if its trace is sampled."""
     current = trace.get_current_span().get_span_context()
