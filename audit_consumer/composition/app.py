@@ -94,4 +94,5 @@ def build_app(
         authenticator=access.authenticator,
         lifespan=lifespan,
         limits=request_limits_of(settings),
+        public_version=settings.public_version,
     )

@@ -123,6 +123,7 @@ def build_app(
         make_not_found=tenant_not_found,
         lifespan=lifespan,
         limits=request_limits_of(settings),
+        public_version=settings.public_version,
     )
 
 

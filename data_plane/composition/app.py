@@ -89,6 +89,7 @@ def build_app(
         metrics=metrics,
         limits=request_limits_of(settings),
         otel=otel,
+        server=settings.public_version.server,
     )
 
 
@@ -125,6 +126,7 @@ def build_api(
         make_not_found=concealing_error,
         lifespan=lifespan,
         limits=request_limits_of(settings),
+        public_version=settings.public_version,
     )
 
 

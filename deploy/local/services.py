@@ -45,8 +45,11 @@ class Service(Recipe):
             "TM_HTTP_PORT": str(self._state.port(self.name)),
             "TM_INSTANCE_ID": self.name,
         }
-        keys = {"TM_KEY_SNAPSHOT_PATH": str(self._state.key_snapshot(self.name))}
-        return Launch(argv=self._command, directory=REPOSITORY, environment={**keys, **self._environment(), **own})
+        defaults = {
+            "TM_KEY_SNAPSHOT_PATH": str(self._state.key_snapshot(self.name)),
+            "TM_PUBLIC_VERSION": "metrics",
+        }
+        return Launch(argv=self._command, directory=REPOSITORY, environment={**defaults, **self._environment(), **own})
 
     async def become_usable(self) -> bool:
         """Whether `GET /health/ready` answers 200."""

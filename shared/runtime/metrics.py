@@ -1,7 +1,6 @@
 """The metric catalogue as Prometheus metrics, and their exposition for `/metrics`."""
 
 import itertools
-import platform
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -10,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from shared.runtime.metric_catalogue import CATALOGUE, OPEN, Metric
 from shared.runtime.metric_files import merged_registry
 from shared.runtime.service import Service
-from shared.runtime.version import VERSION
+from shared.runtime.version import PublicVersion
 
 # The `_created` series double the output and nothing here reads them.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -30,7 +29,6 @@ class Metrics:
         self._by_name = {
             metric.name: _build(metric, self._registry) for metric in CATALOGUE if service in metric.services
         }
-        self.gauge("tm_build_info").labels(VERSION, platform.python_version()).set(1)
 
     def counter(self, name: str) -> Counter:
         """The counter of that name. Raises KeyError when the service has none in the catalogue."""
@@ -49,6 +47,10 @@ class Metrics:
         if not isinstance(metric, kind):
             raise KeyError(f"{name} is a {type(metric).__name__}")
         return metric
+
+    def show_build(self, public_version: PublicVersion) -> None:
+        """Set `tm_build_info`, with the versions that strangers may read."""
+        self.gauge("tm_build_info").labels(*public_version.build_labels).set(1)
 
     def before_scrape(self, refresh: Callable[[], object]) -> None:
         """Register a function to call before every exposition, for gauges that are computed and for buffered counts."""

@@ -17,6 +17,7 @@ from shared.runtime.checked_settings import CheckedSettings
 from shared.runtime.redaction import redact_output
 from shared.runtime.renamed_settings import renamed_settings
 from shared.runtime.server_urls import kafka_bootstrap, server_url
+from shared.runtime.version import PublicVersion
 
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
 """A tuple written as `a,b,c` in the environment. Pair with a `split_commas` validator."""
@@ -132,6 +133,11 @@ class ServiceSettings(CheckedSettings):
     )
     kafka_bootstrap: KafkaBootstrap = Field(
         default="127.0.0.1:9092", description="Kafka bootstrap servers, comma separated."
+    )
+    public_version: PublicVersion = Field(
+        default=PublicVersion.OFF,
+        description="Where callers without a credential can read the release: `off` nowhere, `metrics` in `tm_build_info`, "
+        "`on` also in the `Server` header and at `/schema`.",
     )
     access: Literal["on", "off"] = Field(
         default="on", description="`off` allows every request, under the name in `X-Actor`. For development only."

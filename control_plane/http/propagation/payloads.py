@@ -83,7 +83,7 @@ def _example(name: str, state: ApplyState, lag_records: int, lag_seconds: float,
         lag_seconds=lag_seconds,
         silent_seconds=silent_seconds,
         started_at=datetime(2026, 3, 1, 6, 0, tzinfo=UTC),
-        version="0.1.0",
+        version="2.3.1",
     )
 
 

@@ -24,11 +24,13 @@ from shared.runtime import correlation
 from shared.runtime.access.authenticator import Authenticator
 from shared.runtime.clock import LocalTime
 from shared.runtime.health import Health
+from shared.runtime.http.deprecation import deprecation_headers
 from shared.runtime.http.request_limits import RequestLimits
 from shared.runtime.metric_catalogue import LATENCY
 from shared.runtime.metrics import Metrics
 from shared.runtime.metrics_buffer import BufferedCounter, BufferedHistogram
 from shared.runtime.tracing.otel_settings import OtelSettings
+from shared.runtime.version import PublicVersion
 
 _EMPTY_BODY = {"type": "http.response.body", "body": b"", "more_body": False}
 
@@ -46,10 +48,12 @@ class FastPath:
         health: Health,
         metrics: Metrics,
         limits: RequestLimits | None = None,
+        server: str = PublicVersion.OFF.server,
         otel: OtelSettings | None = None,
     ) -> None:
         """`negative_ttl_seconds`: what the application states as the TTL of a concealed route. `otel`: None for no spans."""
         self._app = app
+        self._constant = [(b"server", server.encode()), *deprecation_headers(f"GET {TEMPLATE}")]
         self._now, self._age, self._changes = l1_reader.now, l1_reader.age, l1_reader.changes
         self._fresh = l1_reader.fresh
         self._access_version = authenticator.version
@@ -60,6 +64,7 @@ class FastPath:
             authenticator=authenticator,
             health=health,
             metrics=metrics,
+            constant=self._constant,
         )
         self._callers = CallerCache(authenticator, limits or RequestLimits(), self._responses)
         self._ids = correlation.ids()
@@ -118,7 +123,8 @@ class FastPath:
             return self._answer_with_conditions(caller, cached, staleness)
         request_id = CORRELATION_ID, next(self._ids)
         sent = [
-            cached.cache_control, cached.age, X_CACHE_HIT, staleness, cached.etag, JSON, cached.length, request_id
+            cached.cache_control, cached.age, X_CACHE_HIT, staleness, cached.etag, JSON, cached.length,
+            *self._constant, request_id,
         ]  # fmt: skip
         if self._health.draining:
             sent.append(CLOSE)
@@ -144,7 +150,7 @@ class FastPath:
         is_unchanged = matches_etag(caller.if_none_match, cached.etag[1].decode())
         if not is_unchanged:
             headers += JSON, cached.length
-        headers.append((CORRELATION_ID, correlation.accept(caller.correlation_id).encode()))
+        headers += *self._constant, (CORRELATION_ID, correlation.accept(caller.correlation_id).encode())
         if self._health.draining:
             headers.append(CLOSE)
         (self._unchanged if is_unchanged else self._found).count += 1

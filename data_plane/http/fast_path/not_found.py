@@ -4,6 +4,7 @@ They are not cached: assembling one takes about as long as encoding an uncached 
 that do not exist must not displace the responses of the most used routes.
 """
 
+from collections.abc import Sequence
 from math import ceil
 
 import msgspec
@@ -51,8 +52,10 @@ class NotFoundResponses:
         authenticator: Authenticator,
         health: Health,
         metrics: Metrics,
+        constant: Sequence[Header],
     ) -> None:
-        """`negative_ttl_seconds`: TTL that the response of a concealed route states."""
+        """`negative_ttl_seconds`: TTL that a concealed route's response states. `constant`: headers of every response."""
+        self._constant = constant
         self._l1_reader = l1_reader
         self._concealed_headers = [
             (name.lower().encode(), value.encode())
@@ -89,7 +92,7 @@ class NotFoundResponses:
         offered_id = caller.correlation_id
         request_id = next(self._ids) if offered_id is None else correlation.accept(offered_id).encode()
         body = _BODY % (route.replace(b"/", b":"), request_id)
-        headers += PROBLEM_JSON, LENGTH[len(body)], (CORRELATION_ID, request_id)
+        headers += PROBLEM_JSON, LENGTH[len(body)], *self._constant, (CORRELATION_ID, request_id)
         if self._health.draining:
             headers.append(CLOSE)
         start = {"type": "http.response.start", "status": 404, "headers": headers}

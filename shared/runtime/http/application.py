@@ -9,7 +9,7 @@ from functools import partial
 import structlog
 from litestar import Litestar
 from litestar.openapi import OpenAPIConfig
-from litestar.types import ControllerRouterHandler
+from litestar.types import ASGIApp, ControllerRouterHandler
 
 from shared.runtime.access.authenticator import Authenticator
 from shared.runtime.background import in_background
@@ -20,6 +20,12 @@ from shared.runtime.http.authentication import (
     MakeNotFound,
     access_guard,
     no_such_path,
+)
+from shared.runtime.http.deprecation import (
+    DEPRECATIONS,
+    DeprecationMiddleware,
+    Deprecations,
+    document_deprecations,
 )
 from shared.runtime.http.methods import AllowMiddleware, HeadMiddleware
 from shared.runtime.http.open_connections import SAMPLE_SECONDS, sample_open_connections
@@ -36,7 +42,7 @@ from shared.runtime.http.telemetry import TelemetryMiddleware
 from shared.runtime.logs import CountingHandler
 from shared.runtime.metrics import Metrics
 from shared.runtime.tracing.setup import exporting
-from shared.runtime.version import VERSION
+from shared.runtime.version import PublicVersion
 from shared.runtime.worker_signals import obeying_parent
 
 _SAMPLE_SECONDS = 1.0
@@ -59,13 +65,15 @@ def build_application(
     lifespan: Lifespan | None = None,
     limits: RequestLimits | None = None,
     write_problem_types: Sequence[ProblemType] = (),
+    public_version: PublicVersion = PublicVersion.OFF,
+    deprecations: Deprecations = DEPRECATIONS,
 ) -> TelemetryMiddleware:
     """A service's ASGI application: its handlers, the probes, OpenAPI under /schema, and problem details for every error.
 
     Every handler names its operation (`opt={"operation": …}`), by which callers are authorized. `problem_types`: by
     exception type. `make_not_found`: makes the error for another tenant's resources, the same as when they do not
     exist. `lifespan` opens the service's resources in order and closes them in reverse. `write_problem_types`: the
-    problems that any write can have, for the OpenAPI document.
+    problems that any write can have, for the OpenAPI document. `public_version`: where strangers read the release.
     """
     limits = limits or RequestLimits()
     document = JsonDocument()
@@ -76,7 +84,7 @@ def build_application(
         plugins=[AccessDocumentation()],
         openapi_config=OpenAPIConfig(
             title=title,
-            version=VERSION,
+            version=public_version.of_document,
             description=description,
             use_handler_docstrings=True,
             components=SECURITY_SCHEMES,
@@ -90,9 +98,14 @@ def build_application(
     )
     document_common_problems(litestar.openapi_schema, write_problem_types)
     document_response_headers(litestar)
-    authenticated = AuthenticationMiddleware(HeadMiddleware(AllowMiddleware(litestar)), authenticator)
+    document_deprecations(litestar.openapi_schema, deprecations)
+    metrics.show_build(public_version)
+    routed: ASGIApp = AllowMiddleware(litestar)
+    if deprecations:
+        routed = DeprecationMiddleware(routed, deprecations)
+    authenticated = AuthenticationMiddleware(HeadMiddleware(routed), authenticator)
     limited = RequestLimitsMiddleware(RequestSyntaxMiddleware(authenticated), limits, metrics)
-    return TelemetryMiddleware(limited, health=health, metrics=metrics)
+    return TelemetryMiddleware(limited, health=health, metrics=metrics, server=public_version.server)
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from litestar.connection import ASGIConnection
 from litestar.enums import HttpMethod, ScopeType
 from litestar.exceptions import NotFoundException
 from litestar.handlers import BaseRouteHandler
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
 from shared.runtime.access.authenticator import Authenticator
 from shared.runtime.access.permissions import PERMISSIONS, Decision, authorize
@@ -50,7 +50,7 @@ def is_public(path: str) -> bool:
 
 
 class AuthenticationMiddleware:
-    """Passes only authenticated requests on, with their principal as `scope["auth"]`.
+    """Passes only authenticated requests on, with their principal as `scope["auth"]`, and OPTIONS without one.
 
     A layer before this one may have authenticated the request already; its `scope["auth"]` is then used.
     """
@@ -60,7 +60,7 @@ class AuthenticationMiddleware:
         self._authenticator = authenticator
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == ScopeType.HTTP and not is_public(scope["path"]) and not scope.get("auth"):
+        if scope["type"] == ScopeType.HTTP and not scope.get("auth") and _needs_credential(scope):
             caller = self._authenticator.check(scope["headers"])
             if isinstance(caller, Refusal):
                 await _send_refusal(caller, send)
@@ -93,7 +93,7 @@ def access_guard(
     # A coroutine although it awaits nothing: Litestar runs other guards in a thread, for each request.
     async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
         operation = handler.opt.get("operation")
-        if operation is None and _needs_no_permission(connection):
+        if _is_options(connection) or (operation is None and is_public(connection.scope["path"])):
             return
         principal = principal_of(connection)
         decision = authorize(principal, operation, connection.path_params.get("tenant"))
@@ -106,9 +106,13 @@ def access_guard(
     return guard
 
 
-def _needs_no_permission(connection: Connection) -> bool:
-    # Litestar's own handler responds to OPTIONS, with the methods of the path.
-    return is_public(connection.scope["path"]) or connection.scope.get("method") == HttpMethod.OPTIONS
+def _needs_credential(scope: HTTPScope) -> bool:
+    return scope["method"] != HttpMethod.OPTIONS and not is_public(scope["path"])
+
+
+def _is_options(connection: Connection) -> bool:
+    # Litestar's own handler responds to OPTIONS with the methods of the path, which are public at /schema.
+    return connection.scope.get("method") == HttpMethod.OPTIONS
 
 
 def no_such_path(_: Connection) -> Exception:

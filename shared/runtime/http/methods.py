@@ -17,11 +17,17 @@ class AllowMiddleware:
 
     def __init__(self, app: Litestar) -> None:
         self._app = app
-        self._allowed = {route.path_format: b", ".join(_with_head(map(str, route.methods))) for route in app.routes}
+        methods = {route.path_format: set(map(str, route.methods)) for route in app.routes}
+        self._allowed = {path: b", ".join(_with_head(each)) for path, each in methods.items()}
+        self._of_any_path = b", ".join(_with_head(set().union(*methods.values())))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
+            return
+        if scope["method"] == "OPTIONS" and scope["path"] == "*":  # of the whole server: RFC 9110, section 9.3.7
+            await send({"type": "http.response.start", "status": 204, "headers": [(b"allow", self._of_any_path)]})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
             return
 
         async def send_with_allow(message: Message) -> None:

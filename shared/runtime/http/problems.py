@@ -8,7 +8,13 @@ from typing import Any
 import msgspec
 import structlog
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, InternalServerException, NotFoundException, ValidationException
+from litestar.exceptions import (
+    HTTPException,
+    InternalServerException,
+    MethodNotAllowedException,
+    NotFoundException,
+    ValidationException,
+)
 from litestar.types import ExceptionHandlersMap, Send
 
 from shared.runtime import correlation
@@ -66,6 +72,7 @@ _MAX_DETAIL = 2000
 _MAX_ERRORS_BYTES = 48 * 1024
 """Maximum size of the listed errors of a problem, as JSON."""
 _MAX_QUOTED_PATH = 200
+METHOD_NOT_ALLOWED = ProblemType(405, "http-405", "Method not allowed")
 _INTERNAL = ProblemType(500, "internal-error", "Internal error")
 
 
@@ -178,6 +185,11 @@ def _from_litestar(request: Request[Any, Any, Any], error: HTTPException) -> Res
     if isinstance(error, InternalServerException) and "disconnected" in error.detail:
         # The caller has left; counted as a 500 it would be an error of the service.
         return problem_response(BODY_INCOMPLETE, "The connection was closed before the end of the body.")
+    if isinstance(error, MethodNotAllowedException):
+        detail = f"The path has no method {request.method[:_MAX_QUOTED_PATH]}. `Allow` lists the methods that it has."
+        response = problem_response(METHOD_NOT_ALLOWED, detail)
+        response.headers.update(error.headers or {})
+        return response
     title = error.detail or "Request refused"
     response = problem_response(ProblemType(error.status_code, f"http-{error.status_code}", title), title)
     response.headers.update(error.headers or {})

@@ -1,4 +1,4 @@
-"""The outermost ASGI layer: correlation id, span, request metrics, and `Connection: close` while draining."""
+"""The outermost ASGI layer: correlation id, span, request metrics, `Server`, and `Connection: close` while draining."""
 
 import time
 from collections.abc import Iterable
@@ -18,8 +18,10 @@ _HEADER = correlation.HEADER.lower().encode()
 class TelemetryMiddleware:
     """Gives every request a correlation id and a span, counts it and measures its duration."""
 
-    def __init__(self, app: ASGIApp, *, health: Health, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, *, health: Health, metrics: Metrics, server: str) -> None:
+        """`server`: the value of the `Server` header."""
         self._app = app
+        self._server = b"server", server.encode()
         self._health = health
         self._requests = metrics.counter("tm_http_requests_total")
         self._durations = metrics.histogram("tm_http_request_duration_seconds")
@@ -40,8 +42,8 @@ class TelemetryMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = [*message["headers"], (_HEADER, request_id.encode()), *self._connection_headers()]
-                message["headers"] = headers
+                added = self._server, (_HEADER, request_id.encode()), *self._connection_headers()
+                message["headers"] = [*message["headers"], *added]
             await send(message)
 
         self._in_flight.inc()

@@ -5,7 +5,9 @@ import asyncio
 import pytest
 from litestar.exceptions import LitestarException
 
-from tests.support.watch_server import QUICK, WatchServer, watch_server_with_a_route
+from tests.support.access import bearer
+from tests.support.asgi import Request, response_messages
+from tests.support.watch_server import PATH, QUICK, WatchServer, watch_server_with_a_route
 
 
 @pytest.fixture
@@ -24,6 +26,19 @@ async def test_disconnected_client_closes_the_watch(server: WatchServer) -> None
         answer.disconnect()
         await answer.ended.wait()
     assert await server.closed("client")
+    assert b"\ntm_watch_clients 0.0" in server.instance.metrics.exposition()
+
+
+async def test_head_of_a_watch_has_the_headers_of_the_stream_and_closes_it(server: WatchServer) -> None:
+    async with server.watch() as stream:
+        await stream.event()
+    fields = [(name.lower().encode(), value.encode()) for name, value in bearer(server.key).items()]
+    async with asyncio.timeout(5):
+        start, *bodies = await response_messages(server.app, Request(PATH, "HEAD", headers=fields))
+    headers = {name.decode(): value.decode() for name, value in start["headers"]}
+    assert start["status"] == 200
+    assert {**headers, "x-correlation-id": ""} == {**stream.headers, "x-correlation-id": ""}
+    assert b"".join(each["body"] for each in bodies) == b""
     assert b"\ntm_watch_clients 0.0" in server.instance.metrics.exposition()
 
 

@@ -11,8 +11,11 @@ from typing import Any
 from litestar import Request, Response, Router, get
 from litestar.datastructures import ResponseHeader
 from litestar.exceptions import NotFoundException
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.params import FromPath
+from litestar.routes import BaseRoute
+from litestar.types import ControllerRouterHandler
 
 ROOT = "/schema"
 _FOLDER = "assets"
@@ -109,17 +112,17 @@ def documentation_router() -> Router:
             raise NotFoundException
         return Response(found.content, media_type=found.content_type, headers={"Cache-Control": _FOR_EVER})
 
-    return Router(
+    return _KnownPathsRouter(
         ROOT,
         route_handlers=[asset],
         include_in_schema=False,
         response_headers=[ResponseHeader(name=name, value=value) for name, value in _HEADERS.items()],
-        after_request=_refuse_unknown,
     )
 
 
-def _refuse_unknown(response: Response[Any]) -> Response[Any]:
-    """Litestar has a page of its own for unknown paths under /schema; like everywhere, the answer is a problem."""
-    if response.status_code == 404:
-        raise NotFoundException
-    return response
+class _KnownPathsRouter(Router):
+    """Without Litestar's own page for unknown paths under /schema: like everywhere, the answer is a problem."""
+
+    def register(self, value: ControllerRouterHandler) -> list[BaseRoute]:
+        is_own_page = isinstance(value, HTTPRouteHandler) and "/{path:str}" in value.paths
+        return [] if is_own_page else super().register(value)
