@@ -86,7 +86,7 @@ class DataPlaneSettings(ServiceSettings):
         default=0.3, gt=0, le=30, description="Deadline of one resolve request, in seconds, over all layers."
     )
     redis_timeout_seconds: float = Field(
-        default=0.05, gt=0, le=5, description="Timeout of one call to Redis, in seconds."
+        default=0.025, gt=0, le=5, description="Timeout of one call to Redis, in seconds."
     )
     database_timeout_seconds: float = Field(
         default=0.12, gt=0, le=10, description="Timeout of one query to PostgreSQL, in seconds."

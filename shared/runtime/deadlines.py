@@ -25,17 +25,17 @@ class Deadlines:
     @property
     def call_seconds(self) -> float:
         """For a call to a server; and for the server's own limit on a call, where the outer deadline is the client's."""
-        return 0.9 * self.outer_seconds
+        return 0.85 * self.outer_seconds
 
     @property
     def statement_seconds(self) -> float:
         """For one statement, ended by the database: a caller that gave up first would leave the statement at work."""
-        return 0.85 * self.outer_seconds
+        return 0.8 * self.outer_seconds
 
     @property
     def lock_seconds(self) -> float:
         """For a lock that a call waits for."""
-        return 0.75 * self.outer_seconds
+        return 0.7 * self.outer_seconds
 
 
 class _HasDeadline(Protocol):

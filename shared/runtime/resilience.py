@@ -1,7 +1,9 @@
 """Guards around the calls to dependencies: a bulkhead, a timeout for every call, and a circuit breaker.
 
 A call waits for its slot in the bulkhead before its timeout begins: the queue of this process is not a failure of the
-dependency, and must not open the breaker. The breaker opens when half of the last 20 calls failed, and lets one trial call through after 5 seconds.
+dependency, and must not open the breaker. The breaker opens when half of the last 20 calls failed, and at once when the
+dependency is silent: three calls in a row got no response in time, and none for half a second. It lets one trial call through
+after 5 seconds.
 """
 
 import asyncio
@@ -22,6 +24,9 @@ _log = structlog.get_logger(__name__)
 WINDOW = 20
 FAILURE_RATIO = 0.5
 OPEN_SECONDS = 5.0
+SILENT_CALLS, SILENT_SECONDS = 3, 0.5
+"""A dependency that is frozen answers nothing, and the successes before keep the ratio low for long. The time is a condition
+too, because one pause of this process lets all calls in flight time out together."""
 
 
 class DependencyUnavailable(Exception):
@@ -52,6 +57,8 @@ class Breaker:
         self._minimum = minimum_calls
         self._outcomes: deque[bool] = deque(maxlen=WINDOW)
         self._opened_at = 0.0
+        self._silent_calls = 0
+        self._responded_at = clock.monotonic()
         self.state = BreakerState.CLOSED
 
     @property
@@ -69,15 +76,23 @@ class Breaker:
             self._opened_at = self._clock.monotonic()
         return True
 
-    def record(self, *, ok: bool) -> None:
-        """Record the outcome of a call that was allowed."""
+    def record(self, *, ok: bool, is_silent: bool = False) -> None:
+        """Record the outcome of a call that was allowed. `is_silent`: it failed because no response came in time."""
+        if is_silent:
+            self._silent_calls += 1
+        else:
+            self._silent_calls, self._responded_at = 0, self._clock.monotonic()
         if self.state is BreakerState.HALF_OPEN:
             self._close() if ok else self._open()
             return
         self._outcomes.append(ok)
         failures = self._outcomes.count(False)
-        if failures >= max(self._minimum, FAILURE_RATIO * len(self._outcomes)):
+        if failures >= max(self._minimum, FAILURE_RATIO * len(self._outcomes)) or self._is_silent():
             self._open()
+
+    def _is_silent(self) -> bool:
+        silent_seconds = self._clock.monotonic() - self._responded_at
+        return self._silent_calls >= SILENT_CALLS and silent_seconds >= SILENT_SECONDS
 
     def _close(self) -> None:
         self.state = BreakerState.CLOSED
@@ -188,7 +203,7 @@ class Guard:
         self._duration.observe(self._clock.monotonic() - started)
 
     def _record_failure(self, outcome: str, why: str) -> DependencyUnavailable:
-        self._breaker.record(ok=False)
+        self._breaker.record(ok=False, is_silent=outcome == "timeout")
         if self._health.up is not False:
             _log.warning("dependency is down", dependency=self.name, why=redact(why))
         self._health.mark_down(why)

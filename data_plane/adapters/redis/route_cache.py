@@ -30,7 +30,7 @@ RedisTime = NewType("RedisTime", float)
 """Seconds of the Redis server's clock."""
 
 REDIS_FAILURES: tuple[type[Exception], ...] = (RedisError,)
-BATCH_SECONDS = 0.25
+BATCH_SECONDS = 0.1
 """Timeout of a write of many entries. No request waits for one."""
 MAX_BATCH_KEYS = 500
 """Entries per write: Redis runs one script at a time, and larger writes would delay other clients."""

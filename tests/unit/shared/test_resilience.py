@@ -5,7 +5,16 @@ import pytest
 
 from shared.runtime.health import DependencyHealth
 from shared.runtime.metrics import Metrics
-from shared.runtime.resilience import OPEN_SECONDS, Breaker, BreakerState, DependencyUnavailable, Guard
+from shared.runtime.resilience import (
+    OPEN_SECONDS,
+    SILENT_CALLS,
+    SILENT_SECONDS,
+    WINDOW,
+    Breaker,
+    BreakerState,
+    DependencyUnavailable,
+    Guard,
+)
 from shared.runtime.service import Service
 from tests.support.clocks import MovableClock
 
@@ -41,6 +50,45 @@ def test_breaker_stays_closed_while_fewer_than_half_of_the_calls_fail() -> None:
     breaker = Breaker(MovableClock())
     for turn in range(100):
         breaker.record(ok=turn % 5 < 3)
+    assert breaker.state is BreakerState.CLOSED
+
+
+def healthy_breaker(clock: MovableClock) -> Breaker:
+    breaker = Breaker(clock)
+    for _ in range(WINDOW):
+        breaker.record(ok=True)
+    return breaker
+
+
+def test_breaker_opens_for_a_silent_dependency_whatever_succeeded_before() -> None:
+    clock = MovableClock()
+    breaker = healthy_breaker(clock)
+    clock.advance(SILENT_SECONDS)
+    states = []
+    for _ in range(SILENT_CALLS):
+        breaker.record(ok=False, is_silent=True)
+        states.append(breaker.state)
+    assert states == [*[BreakerState.CLOSED] * (SILENT_CALLS - 1), BreakerState.OPEN]
+
+
+def test_calls_that_time_out_together_after_a_pause_of_this_process_do_not_open_the_breaker() -> None:
+    clock = MovableClock()
+    breaker = healthy_breaker(clock)
+    clock.advance(SILENT_SECONDS * 0.9)
+    for _ in range(SILENT_CALLS + 1):
+        breaker.record(ok=False, is_silent=True)
+    assert breaker.state is BreakerState.CLOSED
+
+
+@pytest.mark.parametrize("ok", [True, False])
+def test_response_of_any_kind_ends_the_silence(ok: bool) -> None:
+    clock = MovableClock()
+    breaker = healthy_breaker(clock)
+    for _ in range(3):
+        clock.advance(SILENT_SECONDS)
+        for _ in range(SILENT_CALLS - 1):
+            breaker.record(ok=False, is_silent=True)
+        breaker.record(ok=ok)
     assert breaker.state is BreakerState.CLOSED
 
 
@@ -90,6 +138,22 @@ async def test_call_fails_at_its_timeout_and_health_has_the_reason() -> None:
             await asyncio.sleep(10)
     assert (health.up, health.reason) == (False, "no response within 0.01 s")
     assert health.detail == "not answering; the log says why"
+
+
+async def test_frozen_dependency_is_not_called_after_three_timeouts_though_all_calls_before_succeeded() -> None:
+    clock = MovableClock()
+    guarded = guard(clock, timeout=0.001)
+    for _ in range(WINDOW):
+        async with guarded.call():
+            pass
+    clock.advance(SILENT_SECONDS)
+    for _ in range(SILENT_CALLS):
+        with pytest.raises(DependencyUnavailable, match="no response"):
+            async with guarded.call():
+                await asyncio.sleep(60)
+    with pytest.raises(DependencyUnavailable, match="not called"):
+        async with guarded.call():
+            pass
 
 
 async def test_domain_error_is_raised_unchanged_and_counts_as_success() -> None:
