@@ -20,7 +20,10 @@ TRACEPARENT_HEADER = "traceparent"
 Name: TypeAlias = Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)]
 Version: TypeAlias = Annotated[str, msgspec.Meta(pattern=VERSION_PATTERN)]
 UtcTime: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
-Revision: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
+MAX_REVISION = 2**53 - 1
+"""Redis's scripts compare revisions as floating-point numbers, which are exact up to here. No tenant gets that far, so a higher
+one is an error, and would be newer than everything that the tenant ever writes."""
+Revision: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=MAX_REVISION)]
 
 
 class Action(StrEnum):

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.schemas.events import (
+    MAX_REVISION,
     Action,
     Heartbeat,
     MalformedEvent,
@@ -20,6 +21,19 @@ from shared.schemas.events import (
 )
 from shared.schemas.identity import NAME_PATTERN, VERSION_PATTERN, RouteKey
 from shared.schemas.route_value import RouteState, RouteValue
+
+CHANGE = RouteChange(
+    action=Action.CREATED, service="payments", env="prod", version="v2", url="http://p", is_active=True
+)
+CHANGED = RouteChanged(
+    event_id=UUID(int=7),
+    tenant="team-a",
+    revision=1,
+    changes=(CHANGE,),
+    changed_by="ci",
+    occurred_at=datetime(2026, 1, 1, tzinfo=UTC),
+    correlation_id="req-1",
+)
 
 names = st.from_regex(NAME_PATTERN)
 texts = st.text(st.characters(codec="utf-8"), max_size=40)
@@ -43,7 +57,7 @@ events = st.builds(
     RouteChanged,
     event_id=st.uuids(version=4),
     tenant=names,
-    revision=st.integers(1, 2**53),
+    revision=st.integers(1, MAX_REVISION),
     changes=st.lists(changes, min_size=1, max_size=5).map(tuple),
     changed_by=texts,
     reason=st.none() | texts,
@@ -118,16 +132,12 @@ def test_undecodable_record_raises_the_error_of_its_defect(value: bytes | None, 
 
 
 def test_changes_have_the_key_of_their_route() -> None:
-    change = RouteChange(
-        action=Action.CREATED, service="payments", env="prod", version="v2", url="http://p", is_active=True
-    )
-    event = RouteChanged(
-        event_id=UUID(int=7),
-        tenant="team-a",
-        revision=1,
-        changes=(change,),
-        changed_by="ci",
-        occurred_at=datetime(2026, 1, 1, tzinfo=UTC),
-        correlation_id="req-1",
-    )
-    assert list(event.keyed_changes()) == [(RouteKey("team-a", "payments", "prod", "v2"), change)]
+    assert list(CHANGED.keyed_changes()) == [(RouteKey("team-a", "payments", "prod", "v2"), CHANGE)]
+
+
+@pytest.mark.parametrize("revision", [-1, 0, MAX_REVISION + 1, 2**63, 2**64])
+def test_revision_that_no_tenant_can_have_is_malformed(revision: int) -> None:
+    """A reader that stored it would refuse everything that the tenant writes later as older."""
+    fields = json.loads(encode(CHANGED)) | {"revision": revision}
+    with pytest.raises(MalformedEvent):
+        decode(json.dumps(fields).encode())
