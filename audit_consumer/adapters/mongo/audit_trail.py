@@ -4,6 +4,7 @@ The driver is motor because the product's owner chose it. It is past its end of 
 describes the move to PyMongo's asynchronous client.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
@@ -15,8 +16,16 @@ from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
 from pymongo import ReadPreference, WriteConcern
-from pymongo.errors import BulkWriteError, ExecutionTimeout, OperationFailure, PyMongoError, WTimeoutError
+from pymongo.errors import (
+    BulkWriteError,
+    ExecutionTimeout,
+    OperationFailure,
+    PyMongoError,
+    ServerSelectionTimeoutError,
+    WTimeoutError,
+)
 from pymongo.read_concern import ReadConcern
+from pymongo.topology_description import TopologyDescription
 
 from audit_consumer.adapters.mongo.documents import from_document, to_document
 from audit_consumer.adapters.mongo.queries import INDEXES, NEWEST_FIRST, filter_document, index_for
@@ -43,6 +52,9 @@ MAX_CONCURRENT_WRITES = 2
 DUPLICATE_KEY = 11000
 # BadValue, DocumentValidationFailure, BSONObjectTooLarge, KeyTooLong: MongoDB rejects the same document every time.
 PERMANENT_CODES = frozenset({2, 121, 10334, 17280})
+
+REACHABLE_SECONDS = 0.4
+"""Longest wait of a query for a server while none is known: callers get their 503 within half a second."""
 
 _log = structlog.get_logger(__name__)
 _CODEC: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
@@ -158,6 +170,17 @@ class MongoAuditTrail:
             return errors
         return ()
 
+    async def _wait_reachable(self) -> None:
+        """Fail early while MongoDB is down: the driver itself looks for a server for a second, in steps of half a second."""
+        topology: TopologyDescription = self._client.topology_description  # type: ignore[assignment]  # wrong in motor's stubs
+        if topology.has_writable_server():
+            return
+        try:
+            async with asyncio.timeout(REACHABLE_SECONDS):
+                await self._client.admin.command("ping")
+        except TimeoutError as error:
+            raise ServerSelectionTimeoutError(f"no server answered within {REACHABLE_SECONDS:g} s") from error
+
     async def find(self, filters: Filters, keys: SortKeyRange, limit: int) -> Sequence[AuditEvent]:
         """At most `limit` matching events, newest first."""
         with database_call(_SYSTEM, self._database, "find", COLLECTION):
@@ -166,6 +189,7 @@ class MongoAuditTrail:
 
     async def _find(self, filters: Filters, keys: SortKeyRange, limit: int) -> Sequence[Document]:
         async with self._call(self._read_guard):
+            await self._wait_reachable()
             found = (
                 self._reads.find(filter_document(filters, keys))
                 .sort(NEWEST_FIRST)

@@ -1,10 +1,12 @@
 """Outages of MongoDB or Kafka lose no change, queries fail in time, and ingestion resumes without help."""
 
 import asyncio
+import time
 
 import httpx2
 import pytest
 
+from audit_consumer.adapters.mongo.audit_trail import REACHABLE_SECONDS
 from deploy.local.stack import Stack
 from shared.schemas.events import RouteChanged
 from shared.schemas.topics import ROUTE_EVENTS
@@ -96,6 +98,24 @@ async def test_consumer_that_starts_without_mongodb_waits_for_it(stack: Stack) -
                 await eventually(lambda: is_ready(client))
         finally:
             await stack.mongo.start()
+
+
+async def test_query_is_refused_early_while_mongodb_is_down(stack: Stack) -> None:
+    async with a_consumer(stack) as consumer, consumer.running() as client:
+        await eventually(lambda: is_ready(client))
+        await stack.mongo.kill()
+        try:
+            refused_after = [await seconds_until_refused(client) for _ in range(3)]
+        finally:
+            await stack.mongo.start()
+        assert max(refused_after) < 2 * REACHABLE_SECONDS
+        await eventually(lambda: is_ready(client), within=60)
+
+
+async def seconds_until_refused(client: httpx2.AsyncClient) -> float:
+    begun = time.monotonic()
+    assert await is_unavailable(client)
+    return time.monotonic() - begun
 
 
 async def test_queries_work_when_the_consumer_starts_without_kafka(stack: Stack) -> None:
