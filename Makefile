@@ -59,6 +59,11 @@ mutants: $(INSTALLED) ## Run mutation tests, or some: make mutants ONLY="stalene
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/mutants.txt
 	@$(BIN)/python -m tests.mutation $(ONLY)
 
+.PHONY: faults
+faults: $(INSTALLED) ## Break real servers under load; compare with what is promised: make faults ONLY="5 6" SHORT=1
+	@$(BIN)/python -m bench.faults $(ONLY) --scale $(if $(SHORT),0,$(or $(SCALE),1)) \
+	    $(if $(R),--resolves $(R)) $(if $(W),--writes $(W)) $(if $(ROUTES),--routes $(ROUTES))
+
 .PHONY: up
 up: $(INSTALLED) ## Start the servers and the three services
 	@$(LOCAL) up

@@ -40,7 +40,7 @@ def _resident() -> int:
 
 
 async def _latencies(app: FastPath, routes: int, access: AccessKey) -> list[float]:
-    chosen = [random.randrange(routes) for _ in range(REQUESTS)]  # noqa: S311 - no secret
+    chosen = [random.randrange(routes) for _ in range(REQUESTS)]
     took = []
     for number in chosen:
         request = _request(f"/api/v1/resolve/{str(key(number)).replace(':', '/')}".encode(), access)

@@ -34,7 +34,7 @@ class Run:
     async def write(self) -> None:
         """Change a route, at most twenty times a second."""
         while True:
-            route = random.randrange(ROUTES)  # noqa: S311 - which one does not matter
+            route = random.randrange(ROUTES)
             url = f"http://write-{len(self._acknowledged[route])}"
             path = f"{self._urls.control_plane}/api/v1/tenants/{TENANT}/routes/s{route}/prod/v{id(self)}"
             (await self._http.put(path, json={"url": url})).raise_for_status()
@@ -44,7 +44,7 @@ class Run:
     async def ask(self, resolver: str) -> None:
         """Resolve a route continuously."""
         while True:
-            route = random.randrange(ROUTES)  # noqa: S311 - which one does not matter
+            route = random.randrange(ROUTES)
             asked = time.monotonic()
             answer = await self._http.get(f"{resolver}/api/v1/resolve/{TENANT}/s{route}/prod/v{id(self)}")
             if answer.status_code == 200:

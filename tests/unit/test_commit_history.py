@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.commit_history import CommitHistory, Judge, Promise, Resolved
+from bench.faults.commit_history import CommitHistory, Judge, Promise, Resolved
 
 PROMISE = Promise(positive=60, negative=10)
 
@@ -136,5 +136,5 @@ def test_what_is_no_answer_is_not_counted_as_one_without_a_bound(judge: Judge) -
 def test_waiting_for_its_turn_makes_an_answer_slower_and_no_staler(judge: Judge) -> None:
     assert verdict(judge, answer("one", 101.4, bound=1.0, due=99.0)) == ""
     assert verdict(judge, answer("one", 101.4, bound=1.0)) == ""
-    assert judge.seconds == pytest.approx([2.5, 0.1])
+    assert [until - since for since, until in judge.spans] == pytest.approx([2.5, 0.1])
     assert judge.longest_wrong == pytest.approx(0.9)

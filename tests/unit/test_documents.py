@@ -70,7 +70,8 @@ def test_benchmarks_in_the_architecture_exist() -> None:
     table = (ROOT / "ARCHITECTURE.md").read_text().partition("## Benchmarks")[2]
     names = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
     assert names
-    assert [name for name in names if not (ROOT / "bench" / f"{name}.py").exists()] == []
+    modules = {name: (ROOT / "bench" / f"{name}.py", ROOT / "bench" / name / "__main__.py") for name in names}
+    assert [name for name, files in modules.items() if not any(each.exists() for each in files)] == []
 
 
 def test_paths_are_recognised_in_prose_and_tables() -> None:

@@ -6,10 +6,10 @@ import itertools
 import json
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from urllib.parse import urlsplit
 
-from bench.commit_history import Resolved
+from bench.faults.commit_history import Resolved
 
 CONNECTIONS = 16
 """To each instance. A route is always asked for over the same one, so that its answers come in the order of the questions."""
@@ -20,7 +20,7 @@ class Zipf:
     """Numbers below `count`, the n-th one with a probability proportional to 1/n."""
 
     def __init__(self, count: int, seed: int) -> None:
-        self._random = random.Random(seed)  # noqa: S311 - load, not a secret
+        self._random = random.Random(seed)
         self._population = range(count)
         self._weights = list(itertools.accumulate(1 / place for place in range(1, count + 1)))
 
@@ -30,28 +30,34 @@ class Zipf:
 
 
 class ZipfLoad:
-    """Resolves routes `s-<n>/prod/v1` of a tenant at the instances in turn, and passes on every answer."""
+    """Resolves routes `s-<n>/prod/v1` at the instances in turn, and passes on every answer. The tenants own the routes in turn."""
 
     def __init__(
-        self, instances: Sequence[str], tenant: str, key: str, routes: int, note: Callable[[Resolved], None]
+        self,
+        instances: Sequence[str],
+        tenants: Sequence[str],
+        key: str,
+        routes: int,
+        note: Callable[[Resolved], None],
     ) -> None:
-        self._tenant = tenant
+        self._tenants = tenants
         self._key = key
         self._routes = routes
         self._note = note
-        self._lines = {each: [_Line(each, tenant, key) for _ in range(CONNECTIONS)] for each in instances}
+        self._lines = {each: [_Line(each, tenants, key) for _ in range(CONNECTIONS)] for each in instances}
 
-    async def url_of(self, instance: str, route: int) -> str | None:
-        """The URL that the instance answers; this answer is not passed on."""
-        line = _Line(instance, self._tenant, self._key)
+    async def answer_of(self, instance: str, route: int) -> Resolved:
+        """The answer of an instance over a connection of its own; it is not passed on."""
+        line = _Line(instance, self._tenants, self._key)
         try:
-            return (await line.ask(route, time.monotonic())).url
+            return await line.ask(route, time.monotonic())
         finally:
             line.close()
 
-    async def ask_each_once(self) -> None:
-        """Resolve every route at every instance, so that all are cached."""
-        await self._ask((instance, route) for route in range(self._routes) for instance in self._lines)
+    async def ask_each_once(self, routes: Iterable[int] | None = None) -> None:
+        """Resolve every route, or each of these, at every instance, as fast as possible."""
+        asked = range(self._routes) if routes is None else routes
+        await self._ask((instance, route) for route in asked for instance in self._lines)
 
     async def run(self, rate: float) -> None:
         """Send so many requests per second to all instances together, until cancelled."""
@@ -86,10 +92,10 @@ class ZipfLoad:
 class _Line:
     """One kept-alive connection, opened again when it breaks."""
 
-    def __init__(self, instance: str, tenant: str, key: str) -> None:
+    def __init__(self, instance: str, tenants: Sequence[str], key: str) -> None:
         self._instance = instance
         self._host, self._port = urlsplit(instance).hostname, urlsplit(instance).port
-        self._tenant = tenant
+        self._tenants = tenants
         self._key = key
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
@@ -108,7 +114,7 @@ class _Line:
             self._streams = await asyncio.open_connection(self._host, self._port)
         reader, writer = self._streams
         writer.write(
-            f"GET /api/v1/resolve/{self._tenant}/s-{route}/prod/v1 HTTP/1.1\r\nHost: bench\r\n"
+            f"GET /api/v1/resolve/{self._tenants[route % len(self._tenants)]}/s-{route}/prod/v1 HTTP/1.1\r\nHost: load\r\n"
             f"Authorization: Bearer {self._key}\r\n\r\n".encode()
         )
         lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")

@@ -43,6 +43,10 @@ class CommitHistory:
         newer = self._writes[route][place + 1 : place + 2]
         return max(0.0, asked - newer[0].acknowledged) if newer else 0.0
 
+    def current(self) -> dict[int, str | None]:
+        """The URL of the last write of every route; None where it is a deactivation."""
+        return {route: writes[-1].url for route, writes in self._writes.items()}
+
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
@@ -63,9 +67,9 @@ class Resolved:
     due: float | None = None
 
     @property
-    def took(self) -> float:
-        """Seconds from when the request was due to the end of the answer."""
-        return self.answered - (self.asked if self.due is None else self.due)
+    def since(self) -> float:
+        """When the request was due."""
+        return self.asked if self.due is None else self.due
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,29 +80,39 @@ class Promise:
     negative: float = 10.0
 
 
+Shown = dict[tuple[str, int], int]
+"""By instance and route, the newest write that an answer has shown."""
+
+
 @dataclass
 class Judge:
     """Counts answers, and records each violation. Every instance has loaded every route.
 
-    `unknown`: answers without a bound.
+    `unknown`: answers without a bound. `spans`: when each request was due, and when it was answered. Judges that follow each
+    other share `shown`, so that an instance may not go back from one to the next either.
     """
 
     history: CommitHistory
     promise: Promise
+    shown: Shown = field(default_factory=dict)
     statuses: Counter[int] = field(default_factory=Counter)
     stale: int = 0
     unknown: int = 0
     wrong: int = 0
     longest_wrong: float = 0.0
-    seconds: list[float] = field(default_factory=list)
+    spans: list[tuple[float, float]] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
-    _shown: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    @property
+    def unanswered(self) -> int:
+        """Requests without an answer, or with another status than 200 and 404."""
+        return sum(count for status, count in self.statuses.items() if status not in (200, 404))
 
     def note(self, answer: Resolved) -> None:
         """Check one answer. Those of one instance and route are passed one at a time, in the order of the requests."""
         self.statuses[answer.status] += 1
         self.stale += answer.stale
-        self.seconds.append(answer.took)
+        self.spans.append((answer.since, answer.answered))
         complaint = self._complaint(answer)
         if complaint is not None:
             self.broken.append(f"{answer.instance}, route {answer.route}: {complaint}")
@@ -125,9 +139,9 @@ class Judge:
 
     def _went_back(self, answer: Resolved, places: Sequence[int]) -> str | None:
         """The answer may be any of these writes. Each earlier answer is assumed to be the oldest possible one."""
-        who = answer.instance, answer.route
-        shown = self._shown.get(who, 0)
+        of = answer.instance, answer.route
+        shown = self.shown.get(of, 0)
         if places[-1] < shown:
             return f"{answer.url} (write {places[-1]} of the route) after write {shown}: it went back"
-        self._shown[who] = places[bisect_left(places, shown)]
+        self.shown[of] = places[bisect_left(places, shown)]
         return None

@@ -1,9 +1,10 @@
-"""The faults of `bench.faults`: one for each failure that the resolver must survive."""
+"""Faults of servers. `CASES` has one for each failure that the resolver must survive."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, TypeAlias
 
 import asyncpg
 
@@ -11,6 +12,9 @@ from deploy.local.server import Server
 from deploy.local.stack import Stack
 
 FLAP_SECONDS = 0.4
+
+Control: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
+"""A method of a server that starts, stops or breaks it."""
 
 
 class Fault(StrEnum):
@@ -46,29 +50,37 @@ CASES = (
 )
 
 
-async def _killed(server: Server, seconds: float) -> None:
-    await server.kill()
+async def beside_load(control: Control) -> None:
+    """Control a server in a thread of its own: to look through all processes would stall the load."""
+    await asyncio.to_thread(asyncio.run, control())
+
+
+async def killed(server: Server, seconds: float) -> None:
+    """SIGKILL; started again afterwards."""
+    await beside_load(server.kill)
     try:
         await asyncio.sleep(seconds)
     finally:
-        await server.start()
+        await beside_load(server.start)
 
 
-async def _frozen(server: Server, seconds: float) -> None:
-    await server.freeze()
+async def frozen(server: Server, seconds: float) -> None:
+    """SIGSTOP, then SIGCONT."""
+    await beside_load(server.freeze)
     try:
         await asyncio.sleep(seconds)
     finally:
-        await server.thaw()
+        await beside_load(server.thaw)
 
 
 async def _flapping(server: Server, seconds: float) -> None:
     for _ in range(int(seconds / (2 * FLAP_SECONDS))):
-        await _frozen(server, FLAP_SECONDS)
+        await frozen(server, FLAP_SECONDS)
         await asyncio.sleep(FLAP_SECONDS)
 
 
-async def _lagging(server: Server, seconds: float) -> None:
+async def lagging(server: Server, seconds: float) -> None:
+    """A standby that replays nothing, and answers."""
     standby = await asyncpg.connect(server.urls[0], timeout=5)
     try:
         await standby.execute("SELECT pg_wal_replay_pause()")
@@ -79,8 +91,8 @@ async def _lagging(server: Server, seconds: float) -> None:
 
 
 _FAULTS: dict[Fault, Callable[[Server, float], Awaitable[None]]] = {
-    Fault.KILLED: _killed,
-    Fault.FROZEN: _frozen,
+    Fault.KILLED: killed,
+    Fault.FROZEN: frozen,
     Fault.FLAPPING: _flapping,
-    Fault.LAGGING: _lagging,
+    Fault.LAGGING: lagging,
 }
