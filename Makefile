@@ -64,6 +64,10 @@ faults: $(INSTALLED) ## Break real servers under load; compare with what is prom
 	@$(BIN)/python -m bench.faults $(ONLY) --scale $(if $(SHORT),0,$(or $(SCALE),1)) \
 	    $(if $(R),--resolves $(R)) $(if $(W),--writes $(W)) $(if $(ROUTES),--routes $(ROUTES))
 
+.PHONY: model
+model: $(INSTALLED) ## Check the model of freshness with spin: every interleaving of a bounded history
+	@$(BIN)/python -m docs.model
+
 .PHONY: up
 up: $(INSTALLED) ## Start the servers and the three services
 	@$(LOCAL) up
