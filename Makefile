@@ -92,6 +92,10 @@ down: $(INSTALLED) ## Stop everything that `up` started
 docs: $(INSTALLED) ## Write the reference pages from the code
 	@$(BIN)/python -m docs.reference
 
+.PHONY: release-events
+release-events: $(INSTALLED) ## Keep the schemas and samples of the records on Kafka of this VERSION, for later releases
+	@$(BIN)/python -m docs.released_events
+
 .PHONY: lock
 lock: $(INSTALLED) ## Upgrade and pin every dependency, with hashes
 	@requirements/lock.sh --upgrade

@@ -1,6 +1,7 @@
 """Writes the reference pages from the code: `python -m docs.reference`, or `make docs`."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,10 @@ from pydantic_core import PydanticUndefined
 from audit_consumer.settings import AuditSettings
 from control_plane.settings import ControlPlaneSettings
 from data_plane.settings import DataPlaneSettings
+from docs.events_page import events_page
+from docs.record_kinds import RECORD_KINDS, RecordKind
+from docs.record_schemas import dead_letter_schema, schema_of, schema_text
+from docs.tables import table
 from shared.runtime.access.permissions import PERMISSIONS, Permission, TenantScope
 from shared.runtime.metric_catalogue import CATALOGUE, OPEN, Metric
 from shared.runtime.service import Service
@@ -78,7 +83,7 @@ def settings_page() -> str:
 
 def _settings_table(fields: dict[str, FieldInfo]) -> str:
     rows = ((f"`TM_{name.upper()}`", _default(info), info.description or "") for name, info in fields.items())
-    return _table(("variable", "default", "meaning"), rows)
+    return table(("variable", "default", "meaning"), rows)
 
 
 def _default(info: FieldInfo) -> str:
@@ -106,7 +111,7 @@ def metrics_page() -> str:
 
 def _metrics_table(metrics: Iterable[Metric]) -> str:
     rows = ((f"`{each.name}`", each.kind, _labels(each), each.help) for each in metrics)
-    return _table(("metric", "type", "labels", "meaning"), rows)
+    return table(("metric", "type", "labels", "meaning"), rows)
 
 
 def _labels(metric: Metric) -> str:
@@ -115,29 +120,37 @@ def _labels(metric: Metric) -> str:
     )
 
 
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [head, tuple("---" for _ in head), *rows]
-    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
-
-
 def access_page() -> str:
     """docs/access.md: the permission table of the services."""
     head = ("operation", "scope", *Role)
     rows = ((f"`{name}`", _SCOPES[each.scope], *_may(each)) for name, each in PERMISSIONS.items())
-    return f"{ACCESS_PREFACE}\n{_table(head, rows)}"
+    return f"{ACCESS_PREFACE}\n{table(head, rows)}"
 
 
 def _may(permission: Permission) -> list[str]:
     return ["yes" if role in permission.roles else "" for role in Role]
 
 
-PAGES = {"settings.md": settings_page, "metrics.md": metrics_page, "access.md": access_page}
+def _schema_file(kind: RecordKind) -> str:
+    return schema_text(schema_of(kind))
+
+
+PAGES: Mapping[str, Callable[[], str]] = {
+    "settings.md": settings_page,
+    "metrics.md": metrics_page,
+    "access.md": access_page,
+    "events.md": events_page,
+    "events/dead-letter-headers.schema.json": lambda: schema_text(dead_letter_schema()),
+    **{f"events/{each.name}.schema.json": partial(_schema_file, each) for each in RECORD_KINDS},
+}
 
 
 def main() -> None:
     """Writes every page."""
     for name, render in PAGES.items():
-        (HERE / name).write_text(render())
+        path = HERE / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(render())
 
 
 if __name__ == "__main__":
