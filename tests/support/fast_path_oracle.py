@@ -45,6 +45,8 @@ HEADERS = st.lists(
         st.tuples(st.just("cache-control"), st.sampled_from(["max-stale=0", "no-cache", "max-age=5", "max-age=0", ""])),
         st.tuples(st.just("x-min-revision"), st.sampled_from(["0", "00", ""])),
         st.tuples(st.just("content-encoding"), st.sampled_from(["identity", "gzip", ""])),
+        st.tuples(st.just("traceparent"), st.sampled_from([f"00-{'a' * 32}-{'b' * 16}-0{flag}" for flag in "01x"])),
+        st.tuples(st.sampled_from(["tracestate", "baggage"]), st.sampled_from(["a=1", "", "x" * 2000])),
         st.tuples(st.just("x-correlation-id"), st.sampled_from(["abc-1", "", "a b", "x" * 128, "x" * 129, "ä"])),
         st.tuples(
             st.just("host"),

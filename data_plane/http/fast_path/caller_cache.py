@@ -9,6 +9,7 @@ from shared.runtime import correlation
 from shared.runtime.access.authenticator import Acceptance, Authenticator
 from shared.runtime.access.permissions import Decision, authorize
 from shared.runtime.access.principal import Principal
+from shared.runtime.clock import LocalTime
 from shared.runtime.fifo_dict import FifoDict
 from shared.runtime.http.request_limits import RequestLimits
 from shared.runtime.http.request_syntax import is_valid_host
@@ -23,7 +24,10 @@ MAX_CACHED_HEADER_BYTES = 1024
 _IF_NONE_MATCH = b"if-none-match"
 _HANDLER_ONLY = frozenset({b"cache-control", b"x-min-revision", b"content-encoding"})
 _TRACEPARENT = b"traceparent"
-_DIFFERENT_EACH_TIME = frozenset({CORRELATION_ID, _IF_NONE_MATCH, _TRACEPARENT, b"x-request-id"})
+_TRACE_FIELDS = frozenset({_TRACEPARENT, b"tracestate", b"baggage"})
+MAX_TRACE_BYTES = 1024
+"""Values of trace fields up to which a caller is cached: together with those of any cached caller, they are within the limit."""
+_DIFFERENT_EACH_TIME = frozenset({CORRELATION_ID, _IF_NONE_MATCH, b"x-request-id", *_TRACE_FIELDS})
 
 
 class CachedCaller:
@@ -38,7 +42,6 @@ class CachedCaller:
         "if_none_match",
         "is_plain",
         "responses",
-        "traceparent",
         "valid_until",
         "visible_prefix",
     )
@@ -54,7 +57,6 @@ class CachedCaller:
         self.if_none_match = _text(by_name.get(_IF_NONE_MATCH))
         self.correlation_id = _text(by_name.get(CORRELATION_ID))
         self.is_plain = self.if_none_match is None and self.correlation_id is None
-        self.traceparent = by_name.get(_TRACEPARENT)
         self.valid_until = accepted.until
         self.access_version = access_version
 
@@ -67,6 +69,34 @@ class CallerCache(FifoDict[Headers, CachedCaller]):
         self._authenticator = authenticator
         self._limits = limits
         self._responses = responses
+        spare_bytes = limits.max_header_bytes - MAX_CACHED_HEADER_BYTES - sum(map(len, _TRACE_FIELDS))
+        self._max_trace_bytes = min(MAX_TRACE_BYTES, spare_bytes)
+
+    def find(self, headers: Headers, now: LocalTime) -> tuple[CachedCaller | None, bytes | None]:
+        """The caller with these headers, which are not cached as they are, and its `traceparent`. None as in `authenticate`.
+
+        Instrumented callers send another trace with each request. They are cached without it, because a trace changes no
+        response.
+        """
+        rest: list[tuple[bytes, bytes]] = []
+        trace: list[tuple[bytes, bytes]] = []
+        for each in headers:
+            (trace if each[0] in _TRACE_FIELDS else rest).append(each)
+        if not self._is_small(trace) or len(headers) > self._limits.max_header_fields:
+            return self.authenticate(headers), dict(trace).get(_TRACEPARENT)
+        without_trace = tuple(rest)
+        caller = self.get(without_trace)
+        if caller is None or now >= caller.valid_until or caller.access_version != self._authenticator.version():
+            # With all headers first: together they may exceed a limit.
+            caller = self.authenticate(headers) and self.authenticate(without_trace)
+        return caller, dict(trace).get(_TRACEPARENT)
+
+    def _is_small(self, trace: list[tuple[bytes, bytes]]) -> bool:
+        """Whether there are trace fields, none of them repeated, that may be added to any cached caller's."""
+        if len(trace) == 1:
+            return len(trace[0][1]) <= self._max_trace_bytes
+        fields = dict(trace)
+        return 0 < len(fields) == len(trace) and sum(map(len, fields.values())) <= self._max_trace_bytes
 
     def authenticate(self, headers: Headers) -> CachedCaller | None:
         """The caller with these headers, cached unless its headers are large or differ in each request. None if Litestar has to answer.

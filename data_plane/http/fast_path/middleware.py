@@ -102,10 +102,10 @@ class FastPath:
         headers, path = tuple(request["headers"]), request["raw_path"]
         caller = self._callers.get(headers)
         if caller is None or now >= caller.valid_until or caller.access_version != self._access_version():
-            caller = self._callers.authenticate(headers)
+            caller, traceparent = self._callers.find(headers, now)
             if caller is None:
                 return None
-            self._spans.note_caller(caller.traceparent)
+            self._spans.note_caller(traceparent)
         cached = caller.responses.get(path)
         if (
             cached is None

@@ -26,6 +26,7 @@ from tests.support.fast_path_oracle import (
 )
 
 PATH = "/api/v1/resolve/team-a/payments/prod/v1"
+TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
 _spellings = st.sampled_from(
     [
         lambda path: path,
@@ -116,6 +117,12 @@ def test_any_request_is_answered_as_by_litestar(
         [("content-encoding", "gzip")],
         [("idempotency-key", "a"), ("idempotency-key", "a")],
         [("cache-control", "max-age=0")],
+        [("traceparent", TRACE), ("traceparent", TRACE)],
+        [("traceparent", TRACE), ("tracestate", "a=1"), ("tracestate", "b=2")],
+        [("traceparent", TRACE), ("baggage", "x" * 20_000)],
+        [("traceparent", TRACE), ("baggage", "x" * 16_000), ("x-long", "x" * 500)],
+        [("traceparent", TRACE), *[(f"x-{number}", "1") for number in range(63)]],
+        [("baggage", "x"), *[(f"x-{number}", "1") for number in range(61)]],
     ],
 )
 def test_unusual_headers_are_answered_as_by_litestar(headers: list[tuple[str, str]]) -> None:
@@ -138,6 +145,38 @@ async def test_l1_hit_does_not_reach_litestar(caller: str, tag: str, status: int
     headers = encoded_headers([("host", "resolver:8000"), ("if-none-match", tag)], caller)
     start, _ = await response_messages(app, Request(PATH, headers=headers))
     assert start["status"] == status
+
+
+@pytest.mark.parametrize(
+    ("usual", "trace"),
+    [
+        ([(f"x-{number}", "1") for number in range(63)], [("traceparent", TRACE)]),
+        ([], [("traceparent", TRACE), ("baggage", "x" * 20_000)]),
+        ([], [("traceparent", TRACE), ("traceparent", TRACE)]),
+    ],
+)
+async def test_trace_beyond_the_limits_of_a_request_is_refused_to_a_known_caller_too(
+    usual: list[tuple[str, str]], trace: list[tuple[str, str]]
+) -> None:
+    app = await _fast_path_with_a_route(access_for(KEY.tenant, MovableClock()))
+    for headers in (usual, [*usual[1:], ("traceparent", TRACE)]):
+        for _ in range(REPEATS):
+            start, _ = await response_messages(app, Request(PATH, headers=encoded_headers(headers)))
+            assert start["status"] == 200
+    with pytest.raises(AssertionError, match="passed on to Litestar"):
+        await response_messages(app, Request(PATH, headers=encoded_headers([*usual, *trace])))
+
+
+async def test_revocation_applies_to_the_next_request_of_another_trace() -> None:
+    access = access_for(KEY.tenant, MovableClock())
+    app = await _fast_path_with_a_route(access)
+    traced = [Request(PATH, headers=encoded_headers([("traceparent", TRACE.replace("b", each))])) for each in "cdef"]
+    for request in traced[:3]:
+        start, _ = await response_messages(app, request)
+        assert start["status"] == 200
+    access.keyring.end(CREDENTIALS["own"].key_id)
+    with pytest.raises(AssertionError, match="passed on to Litestar"):
+        await response_messages(app, traced[3])
 
 
 @pytest.mark.parametrize("caller", ["revoked", "unknown", "anonymous"])
