@@ -57,7 +57,14 @@ def test_repeated_traceparent_names_no_trace() -> None:
     assert trace.get_current_span(parent_of(twice[:1])).get_span_context().is_valid
 
 
-@pytest.mark.parametrize(("tracestate", "members"), [(b"a=1,b=2", 2), (b"a=" + b"1" * 511, 0), (b"=,;\xff", 0)])
+VENDORS = ",".join(f"vendor-{number:02}={'x' * 11}" for number in range(23)).encode()
+"""As many members, each as long, as are accepted: all of them have 505 characters."""
+
+
+@pytest.mark.parametrize(
+    ("tracestate", "members"),
+    [(b"a=1,b=2", 2), (VENDORS, 23), (VENDORS + b",a=1234567890", 0), (b"=,;\xff", 0), (b"a=" + b"x" * 20_000, 0)],
+)
 def test_oversized_or_malformed_tracestate_is_dropped_and_the_trace_kept(tracestate: bytes, members: int) -> None:
     context = parent_of([(b"tracestate", tracestate), (b"traceparent", SAMPLED.encode())])
     found = trace.get_current_span(context).get_span_context()
