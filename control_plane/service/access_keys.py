@@ -14,7 +14,7 @@ from control_plane.ports.access_keys import AccessKeys
 from control_plane.ports.publishing import EventLog
 from shared.runtime.access.keyring import Keyring
 from shared.runtime.access.tokens import AccessKey
-from shared.runtime.deadlines import within_deadline
+from shared.runtime.deadlines import time_limit, within_deadline
 from shared.schemas.access import Role
 from shared.schemas.topics import ACCESS_KEYS
 
@@ -64,7 +64,7 @@ class AccessKeyService:
         """A new key with its text, which cannot be read again. Raises NoSuchTenant, RequestRepeated, KeyReused."""
         secret = AccessKey.new()
         new = NewKey(secret.key_id, secret.sha256, subject, role, tenant, created_by, expires_at)
-        async with asyncio.timeout(self.deadline_seconds):
+        async with time_limit(self.deadline_seconds):
             stored = await self._keys.create(new, idempotency_key)
         self._apply(stored)
         _log.info("access key created", key=stored.key_id, subject=subject, role=role, of=tenant, by=created_by)
@@ -89,7 +89,7 @@ class AccessKeyService:
         """
         secret = AccessKey.new(key_id)
         grace = self._default_grace if grace is None else grace
-        async with asyncio.timeout(self.deadline_seconds):
+        async with time_limit(self.deadline_seconds):
             stored = await self._keys.rotate(tenant, key_id, secret.sha256, grace, idempotency_key)
         self._apply(stored)
         _log.info("access key rotated", key=key_id, by=by)
@@ -97,7 +97,7 @@ class AccessKeyService:
 
     async def revoke(self, tenant: str | None, key_id: str, by: str) -> None:
         """End the key for good; a revoked key once more, because an old record of it may have come back. Raises NoSuchKey."""
-        async with asyncio.timeout(self.deadline_seconds):
+        async with time_limit(self.deadline_seconds):
             await self._keys.revoke(tenant, key_id)
         if self._keyring is not None:
             self._keyring.end(key_id)

@@ -1,6 +1,5 @@
 """Changes to a tenant's routes, one at a time or many as one."""
 
-import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -25,6 +24,7 @@ from control_plane.errors import (
 )
 from control_plane.ports.change_sets import ChangeSets, ChangeSetTransaction
 from control_plane.service.change_events import encode_event, event_headers
+from shared.runtime.deadlines import time_limit
 from shared.runtime.metrics import Metrics
 from shared.runtime.off_loop import MANY_ROUTES, off_loop
 from shared.runtime.retries import retried_once
@@ -75,10 +75,10 @@ class ChangeSetService:
         Returns the recorded response when the same request was carried out before under its idempotency key.
         """
         if request.dry_run:
-            async with asyncio.timeout(self._deadline_seconds):
+            async with time_limit(self._deadline_seconds):
                 return await self._preview(request)
         with self._counting_refusals():
-            async with asyncio.timeout(self._deadline_seconds):
+            async with time_limit(self._deadline_seconds):
                 done = await self._apply(request)
         if isinstance(done, Plan):
             self._count(done)

@@ -10,6 +10,7 @@ from control_plane.errors import PropagationUnknown, TooManyWaiting, TooManyWait
 from control_plane.ports.propagation import Publications
 from control_plane.service.resolver_monitor import ResolverMonitor
 from shared.runtime.clock import Clock
+from shared.runtime.deadlines import time_limit
 from shared.runtime.fair_places import FairPlaces
 
 CHECK_SECONDS = 0.5
@@ -86,7 +87,7 @@ class PropagationService:
         return propagation_of(publication, members, publication.age_seconds + self._clock.monotonic() - read_at)
 
     async def _read(self, tenant: str, revision: int) -> Publication:
-        async with asyncio.timeout(self._deadline_seconds):
+        async with time_limit(self._deadline_seconds):
             return await self._publications.get(tenant, revision)
 
     @contextmanager

@@ -1,10 +1,16 @@
 """Deadlines inside other deadlines."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+_ends_at: ContextVar[float] = ContextVar("ends_at", default=math.inf)
+"""End of the innermost time limit, on the event loop's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,22 @@ class Deadlines:
         return 0.7 * self.outer_seconds
 
 
+@asynccontextmanager
+async def time_limit(seconds: float) -> AsyncIterator[None]:
+    """Let the block raise TimeoutError after so many seconds, and `remaining_seconds` know its end."""
+    async with asyncio.timeout(seconds) as timeout:
+        token = _ends_at.set(min(_ends_at.get(), timeout.when() or math.inf))
+        try:
+            yield
+        finally:
+            _ends_at.reset(token)
+
+
+def remaining_seconds() -> float:
+    """Time until the first of the surrounding time limits ends; 0 when it has passed, and infinite without one."""
+    return max(0.0, _ends_at.get() - asyncio.get_running_loop().time())
+
+
 class _HasDeadline(Protocol):
     @property
     def deadline_seconds(self) -> float: ...
@@ -55,7 +77,7 @@ def within_deadline(
 
     @wraps(method)
     async def limited(self: _Self, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
-        async with asyncio.timeout(self.deadline_seconds):
+        async with time_limit(self.deadline_seconds):
             return await method(self, *args, **kwargs)
 
     return limited

@@ -15,6 +15,7 @@ from enum import IntEnum
 import structlog
 
 from shared.runtime.clock import Clock
+from shared.runtime.deadlines import time_limit
 from shared.runtime.health import DependencyHealth
 from shared.runtime.metrics import Metrics
 from shared.runtime.redaction import redact
@@ -174,7 +175,7 @@ class Guard:
             raise self._refused()
         started = self._clock.monotonic()
         try:
-            async with asyncio.timeout(limit):
+            async with time_limit(limit):
                 yield
         except TimeoutError as error:
             raise self._record_failure("timeout", f"no response within {limit:g} s") from error

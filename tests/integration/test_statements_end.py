@@ -12,6 +12,7 @@ from control_plane.domain.changes import Attribution, WantedChangeSet, WantedRou
 from control_plane.domain.history import HistoryFilter
 from control_plane.domain.routes import RouteFilter
 from data_plane.adapters.postgres.sessions import Sessions
+from shared.runtime.deadlines import time_limit
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import DependencyUnavailable
 from shared.runtime.service import Service
@@ -67,6 +68,24 @@ async def test_statement_of_the_control_plane_ends_before_its_caller_gives_up(da
         with pytest.raises(DependencyUnavailable, match="QueryCanceled"):
             await _sleep_in_the_primary(primary)
         assert await _count(database) == 0
+
+
+async def test_statement_ends_before_a_caller_that_has_waited_already_gives_up(database: Database) -> None:
+    async with a_primary(database.url, 60) as primary, asyncio.timeout(5):
+        with pytest.raises(DependencyUnavailable, match="QueryCanceled"):
+            async with time_limit(TIMEOUT_SECONDS):
+                await _sleep_in_the_primary(primary)
+        assert await _count(database) == 0
+
+
+async def test_lock_is_waited_for_no_longer_than_a_caller_that_has_waited_already(database: Database) -> None:
+    async with a_primary(database.url, 60) as primary, asyncio.timeout(5):
+        administrator = await asyncpg.connect(database.url)
+        await administrator.execute("BEGIN; LOCK TABLE tenants")
+        with pytest.raises(DependencyUnavailable, match="LockNotAvailable"):
+            async with time_limit(TIMEOUT_SECONDS), primary.read("team-a") as connection:
+                await connection.fetch("SELECT FROM tenants")
+        await administrator.close()
 
 
 async def test_query_of_a_resolver_ends_before_its_caller_gives_up(database: Database) -> None:

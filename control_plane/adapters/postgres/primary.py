@@ -10,7 +10,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from control_plane.adapters.postgres.query_spans import TracedConnection
 from control_plane.errors import NoSuchTenant, SchemaChanged
-from shared.runtime.deadlines import Deadlines
+from shared.runtime.deadlines import Deadlines, remaining_seconds
 from shared.runtime.resilience import Guard
 from shared.schemas.identity import name_errors
 
@@ -138,7 +138,7 @@ class Primary:
     async def _begun(self, begin: str, *, reads: bool = False) -> AsyncIterator[Connection]:
         # Without asyncpg's own transaction, which would wait without end for a frozen server to roll back.
         async with self.connection(reads=reads) as connection:
-            await connection.execute(begin)
+            await connection.execute(f"{begin}; {_within_deadline()}")
             try:
                 yield connection
             except Exception as error:
@@ -152,6 +152,13 @@ class Primary:
 
 def _milliseconds(seconds: float) -> str:
     return str(int(1000 * seconds))
+
+
+def _within_deadline() -> str:
+    """The time limits of this transaction: a caller that has waited for a connection gives up sooner than others."""
+    deadlines = Deadlines(remaining_seconds())
+    lock, statement = (max(1, int(1000 * each)) for each in (deadlines.lock_seconds, deadlines.statement_seconds))
+    return f"SET LOCAL lock_timeout = {lock}; SET LOCAL statement_timeout = {statement}"
 
 
 def _set_tenant(tenant: str) -> str:

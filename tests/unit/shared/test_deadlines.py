@@ -1,8 +1,9 @@
 import asyncio
+import math
 
 import pytest
 
-from shared.runtime.deadlines import Deadlines, within_deadline
+from shared.runtime.deadlines import Deadlines, remaining_seconds, time_limit, within_deadline
 
 
 class Service:
@@ -29,3 +30,14 @@ async def test_a_method_beyond_its_deadline_raises_timeout_error() -> None:
 def test_inner_deadlines_end_before_outer_ones() -> None:
     deadlines = Deadlines(10)
     assert 0 < deadlines.lock_seconds < deadlines.call_seconds < deadlines.use_case_seconds < deadlines.outer_seconds
+
+
+async def test_remaining_time_is_that_of_the_limit_that_ends_first() -> None:
+    assert remaining_seconds() == math.inf
+    async with time_limit(10):
+        async with time_limit(60):
+            assert 0 < remaining_seconds() <= 10
+        async with time_limit(0.5):
+            assert 0 < remaining_seconds() <= 0.5
+        assert 0.5 < remaining_seconds() <= 10
+    assert remaining_seconds() == math.inf
