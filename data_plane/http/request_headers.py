@@ -32,16 +32,20 @@ def accepts_stale(cache_control: str | None) -> bool:
 
 
 def read_consistency_of(cache_control: str | None, *min_revisions: tuple[str, str]) -> ReadConsistency:
-    """The caller's freshness demand: the lowest `max-age` of Cache-Control, and the highest minimum revision.
+    """The caller's freshness demand: the lowest `max-age` of Cache-Control, and the minimum revision.
 
     `min_revisions`: pairs of the parameter's name and its text, which may be empty. Raises InvalidInput for a text that is
-    not a revision.
+    not a revision, and for different revisions.
     """
     max_ages = [] if cache_control is None else [float(each) for each in _MAX_AGE.findall(cache_control)]
-    revisions = [revision_of(name, text) for name, text in min_revisions if text]
+    revisions = {name: revision_of(name, text) for name, text in min_revisions if text}
+    if len(set(revisions.values())) > 1:
+        demands = " and ".join(f"{name} {revision}" for name, revision in revisions.items())
+        errors = (FieldError(f"/{name}", f"the request demands {demands}; send one revision") for name in revisions)
+        raise InvalidInput(tuple(errors))
     if not max_ages and not revisions:
         return ANY
-    return ReadConsistency(min(max_ages, default=None), max(revisions, default=0))
+    return ReadConsistency(min(max_ages, default=None), max(revisions.values(), default=0))
 
 
 def refuse_repeated(query: MultiDict[Any], name: str) -> None:

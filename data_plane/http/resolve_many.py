@@ -13,8 +13,14 @@ from litestar.params import RawBody
 from data_plane.domain.bulk_answer import MAX_KEYS, KeyAnswer, Result
 from data_plane.domain.route_encoding import ResolvedRoute
 from data_plane.errors import TooManyKeys
-from data_plane.http.openapi import EXAMPLE_ROUTE, WORST_STALENESS_BOUND, CacheControl, MinRevisionHeader
-from data_plane.http.request_headers import accepts_stale, read_consistency_of
+from data_plane.http.openapi import (
+    EXAMPLE_ROUTE,
+    WORST_STALENESS_BOUND,
+    CacheControl,
+    MinRevisionHeader,
+    MinRevisionQuery,
+)
+from data_plane.http.request_headers import accepts_stale, read_consistency_of, refuse_repeated
 from data_plane.http.responses import staleness_bound_text
 from data_plane.service.resolve.bulk import BulkResolver
 from shared.runtime.http.authentication import principal_of
@@ -105,20 +111,25 @@ def resolve_many_handler(resolver: BulkResolver) -> HTTPRouteHandler:
         request: Request[Any, Any, Any],
         body: RawBody,
         cache_control: CacheControl = None,
-        min_revision: MinRevisionHeader = "",
+        min_revision_header: MinRevisionHeader = "",
+        min_revision: MinRevisionQuery = "",
     ) -> Response[bytes]:
         """Answers each key separately, in the order of the keys; the request as a whole succeeds.
 
         `found` comes with the route, `not_found` means that no route is active under the key, `invalid` that the key is
         malformed (the reasons are left out after the first ones when there are many), and `unavailable` that no source is available to decide: repeat the request for these.
-        `Cache-Control` and `X-Min-Revision` apply to every key. A key for which no source meets them is `unavailable`.
+        `Cache-Control`, `X-Min-Revision` and `min_revision` apply to every key. A key for which no source meets them is `unavailable`.
         """
+        refuse_repeated(request.query_params, "min_revision")
+        consistency = read_consistency_of(
+            cache_control, ("X-Min-Revision", min_revision_header), ("min_revision", min_revision)
+        )
         keys = _key_texts(accept_body(body, ResolveManyRequest).keys)
         many = await resolver.resolve(
             keys,
             of=principal_of(request).tenant,
             accept_stale=accepts_stale(cache_control),
-            consistency=read_consistency_of(cache_control, ("X-Min-Revision", min_revision)),
+            consistency=consistency,
         )
         headers = {"X-Staleness-Bound": staleness_bound_text(many.bound)}
         content = _encoder.encode(_EncodedAnswers(many.answers))

@@ -44,6 +44,10 @@ def read_preconditions(headers: Mapping[str, str]) -> tuple[Preconditions, list[
             errors.append(FieldError("/If-Match", 'must be * or the ETag of the route, such as "42"'))
     if none_match is not None and none_match.strip() != "*":
         errors.append(FieldError("/If-None-Match", "must be * for a change: the route must never have been created"))
+    if match is not None and none_match is not None:
+        errors.append(
+            FieldError("/If-None-Match", "contradicts If-Match: a new route has no ETag; send one of the two")
+        )
     return Preconditions(route_revisions=revisions, must_be_new=none_match is not None), errors
 
 

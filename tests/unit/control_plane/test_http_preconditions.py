@@ -25,6 +25,8 @@ pytestmark = pytest.mark.usefixtures("team_a")
         ({"If-None-Match": "*"}, 412),
         ({"If-Match": "1"}, 400),
         ({"If-None-Match": '"1"'}, 400),
+        ({"If-Match": '"1"', "If-None-Match": "*"}, 400),
+        ({"If-Match": "*", "If-None-Match": "*"}, 400),
     ],
 )
 @pytest.mark.parametrize("method", ["PUT", "POST", "DELETE"])

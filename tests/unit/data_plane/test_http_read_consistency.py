@@ -95,3 +95,26 @@ async def test_malformed_min_revision_gets_400_naming_the_header(world: World) -
     async with client_of(world.instance()) as client:
         answer = await client.get(PATH, headers={"X-Min-Revision": "newest"})
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/X-Min-Revision")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_different_min_revisions_in_header_and_query_get_400_naming_both(world: World, method: str) -> None:
+    path, body = (PATH, None) if method == "GET" else ("/api/v1/resolve", {"keys": [str(KEY)]})
+    async with client_of(world.instance()) as client:
+
+        async def status(header: str, query: str) -> tuple[int, list[str]]:
+            headers, params = {"X-Min-Revision": header}, {"min_revision": query}
+            answer = await client.request(method, path, headers=headers, params=params, json=body)
+            return answer.status_code, [each["pointer"] for each in answer.json().get("errors", ())]
+
+        assert await status("1", "2") == await status("2", "1") == (400, ["/X-Min-Revision", "/min_revision"])
+        assert (await status("0", "00"))[0] != 400
+
+
+async def test_min_revision_of_many_keys_works_as_query_parameter(world: World) -> None:
+    world.database.commit(KEY, "https://v1")
+    async with client_of(world.instance(resolve_deadline_seconds=0.1)) as client:
+        body = {"keys": [str(KEY)]}
+        unmet = await client.post("/api/v1/resolve", params={"min_revision": "2"}, json=body)
+        twice = await client.post("/api/v1/resolve", params=[("min_revision", "2"), ("min_revision", "1")], json=body)
+    assert (unmet.json()["answers"][0]["result"], twice.status_code) == ("unavailable", 400)
