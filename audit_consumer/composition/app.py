@@ -95,4 +95,5 @@ def build_app(
         lifespan=lifespan,
         limits=request_limits_of(settings),
         public_version=settings.public_version,
+        revision=settings.revision,
     )

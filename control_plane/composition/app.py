@@ -21,6 +21,8 @@ from control_plane.ports.bundle import Ports
 from control_plane.service.access_keys import AccessKeyService
 from control_plane.service.change_sets import ChangeSetService
 from control_plane.service.history import HistoryService
+from control_plane.service.installation_monitor import SAMPLE_SECONDS as INSTALLATION_SECONDS
+from control_plane.service.installation_monitor import InstallationMonitor
 from control_plane.service.key_refresh import REFRESH_SECONDS, KeyRefresh
 from control_plane.service.outbox_monitor import SAMPLE_SECONDS, OutboxMonitor
 from control_plane.service.propagation import PropagationService, WaitLimits
@@ -124,6 +126,7 @@ def build_app(
         lifespan=lifespan,
         limits=request_limits_of(settings),
         public_version=settings.public_version,
+        revision=settings.revision,
     )
 
 
@@ -133,6 +136,7 @@ class _Background:
 
     relay: Relay
     outbox: OutboxMonitor
+    installation: InstallationMonitor
     resolvers: ResolverMonitor
 
     @asynccontextmanager
@@ -144,6 +148,7 @@ class _Background:
                 relay.run, "outbox relay", backoff=relay.backoff, stop=relay.stop, grace_seconds=relay_grace_seconds
             ),
             in_background(self.outbox.sample, "outbox monitor", every_seconds=SAMPLE_SECONDS),
+            in_background(self.installation.sample, "installation monitor", every_seconds=INSTALLATION_SECONDS),
             in_background(resolvers.run, "resolver monitor", backoff=resolvers.backoff),
         ):
             yield
@@ -158,9 +163,11 @@ def _background(
         outbox_retention=timedelta(hours=settings.outbox_retention_hours),
         history_retention=timedelta(days=settings.history_retention_days),
     )
+    relay = Relay(ports.outbox, ports.events, timing=timing, metrics=metrics)
     return _Background(
-        Relay(ports.outbox, ports.events, timing=timing, metrics=metrics),
+        relay,
         OutboxMonitor(ports.outbox, health=health, metrics=metrics),
+        InstallationMonitor(ports.installation, is_leading=lambda: relay.is_leading, metrics=metrics),
         ResolverMonitor(ports.status_reports, clock=clock, metrics=metrics, notes=health.notes),
     )
 

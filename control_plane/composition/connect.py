@@ -9,6 +9,7 @@ from control_plane.adapters.kafka.status_reports import KafkaStatusReports
 from control_plane.adapters.postgres.access_keys import PostgresAccessKeys
 from control_plane.adapters.postgres.change_sets import PostgresChangeSets
 from control_plane.adapters.postgres.history import PostgresHistory
+from control_plane.adapters.postgres.installation import PostgresInstallation
 from control_plane.adapters.postgres.outbox import PostgresOutbox
 from control_plane.adapters.postgres.primary import UNAVAILABLE as POSTGRES_UNAVAILABLE
 from control_plane.adapters.postgres.primary import Primary
@@ -115,6 +116,7 @@ def connect(settings: ControlPlaneSettings) -> Connections:
         revocations=revocations,
         publications=PostgresPublications(primary),
         status_reports=KafkaStatusReports(bootstrap, instance, clock=clock, metrics=metrics),
+        installation=PostgresInstallation(primary),
     )
     access = build_access(settings, clock=clock, health=health, metrics=metrics)
     return Connections(ports=ports, health=health, metrics=metrics, access=access, opened=opened)

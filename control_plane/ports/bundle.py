@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from control_plane.ports.access_keys import AccessKeys
 from control_plane.ports.change_sets import ChangeSets
+from control_plane.ports.installation import Installation
 from control_plane.ports.propagation import Publications, StatusReports
 from control_plane.ports.publishing import EventLog, Outbox
 from control_plane.ports.routes import History, Routes, Tenants
@@ -23,3 +24,4 @@ class Ports:
     revocations: EventLog
     publications: Publications
     status_reports: StatusReports
+    installation: Installation

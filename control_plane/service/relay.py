@@ -46,6 +46,8 @@ class Relay:
         self._leader = metrics.gauge("tm_outbox_relay_leader")
         self._wake = asyncio.Event()
         self._stopping = False
+        self.is_leading = False
+        """Whether this process publishes."""
         self._due_heartbeat: Heartbeat | None = None
         self.backoff = self._new_backoff()
         """The pauses between two sessions."""
@@ -91,6 +93,7 @@ class Relay:
     async def _lead(self, session: OutboxSession) -> None:
         _log.info("outbox relay leads")
         self._leader.set(1)
+        self.is_leading = True
         try:
             async with asyncio.TaskGroup() as tasks:
                 background = [tasks.create_task(self._beat(session)), tasks.create_task(self._purge(session))]
@@ -98,6 +101,7 @@ class Relay:
                 for each in background:
                     each.cancel()
         finally:
+            self.is_leading = False
             self._leader.set(0)
 
     async def _beat(self, session: OutboxSession) -> None:

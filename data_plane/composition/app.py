@@ -127,6 +127,7 @@ def build_api(
         lifespan=lifespan,
         limits=request_limits_of(settings),
         public_version=settings.public_version,
+        revision=settings.revision,
     )
 
 

@@ -17,6 +17,8 @@ OPEN: tuple[str, ...] = ()
 
 LATENCY = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3, 1, 2, 5)
 DELAY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120)
+AGES = (0.1, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 600, 3600)
+"""With the TTLs of negative and of positive entries."""
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 Merge = Literal["livesum", "livemax", "livemin", "liveall"]
@@ -60,7 +62,15 @@ _PUBLISHED = ("route-events", "access-keys")
 _LEVELS = ("debug", "info", "warning", "error", "critical")
 
 CATALOGUE: tuple[Metric, ...] = (
-    _gauge("tm_build_info", ALL, "Always 1; the labels give the versions", "livemax", version=OPEN, python=OPEN),
+    _gauge(
+        "tm_build_info",
+        ALL,
+        "Always 1; the labels give the release, its commit, and Python's version",
+        "livemax",
+        version=OPEN,
+        revision=OPEN,
+        python=OPEN,
+    ),
     _gauge("tm_ready", ALL, "1 when the process is ready for traffic", "livemin"),
     _gauge("tm_draining", ALL, "1 from SIGTERM until the process exits", "livemax"),
     _counter(
@@ -96,6 +106,13 @@ CATALOGUE: tuple[Metric, ...] = (
     _counter("tm_dependency_requests_total", ALL, "Calls to a dependency, by outcome", dependency=OPEN, outcome=OPEN),
     _histogram(
         "tm_dependency_request_duration_seconds", ALL, "Duration of calls that got a response", LATENCY, dependency=OPEN
+    ),
+    _gauge(
+        "tm_pool_connections",
+        ALL,
+        "Connections to a dependency: used by a call, idle, and calls that wait for one",
+        dependency=OPEN,
+        state=("idle", "used", "waiting"),
     ),
     _gauge("tm_http_connections_open", ALL, "Open connections to the HTTP port, idle ones included", "livemax"),
     _histogram("tm_event_loop_lag_seconds", ALL, "Delay of a timer of the event loop", LATENCY),
@@ -160,6 +177,20 @@ CATALOGUE: tuple[Metric, ...] = (
         DELAY,
         topic=_PUBLISHED,
     ),
+    _gauge("tm_tenants", CONTROL, "Tenants, counted by the process that leads the relay; 0 elsewhere", "livemax"),
+    _gauge(
+        "tm_routes",
+        CONTROL,
+        "Routes of all tenants, counted by the process that leads the relay; 0 elsewhere",
+        "livemax",
+        state=("active", "inactive"),
+    ),
+    _gauge(
+        "tm_schema_current",
+        CONTROL,
+        "1 when the schema of PostgreSQL is the one that this release needs, or a newer one",
+        "livemin",
+    ),
     _counter(
         "tm_resolver_reports_total",
         CONTROL,
@@ -196,6 +227,14 @@ CATALOGUE: tuple[Metric, ...] = (
         outcome=("stored", "refused_older", "refused_behind", "refused_limit", "failed"),
     ),
     _gauge("tm_cache_entries", DATA, "Entries in the L1 cache", kind=("positive", "never_created", "tombstone")),
+    _gauge("tm_cache_bytes", DATA, "Estimated memory of the entries in the L1 cache, from a sample of them"),
+    _histogram(
+        "tm_answer_age_seconds",
+        DATA,
+        "Time since the answer's entry was read from the database, of one answer in a hundred",
+        AGES,
+        kind=("positive", "negative"),
+    ),
     _counter("tm_cache_evictions_total", DATA, "Entries evicted from the L1 cache", reason=("capacity",)),
     _counter(
         "tm_loads_total", DATA, "Loads of a key from Redis or a database", outcome=("loaded", "coalesced", "failed")

@@ -48,9 +48,9 @@ class Metrics:
             raise KeyError(f"{name} is a {type(metric).__name__}")
         return metric
 
-    def show_build(self, public_version: PublicVersion) -> None:
-        """Set `tm_build_info`, with the versions that strangers may read."""
-        self.gauge("tm_build_info").labels(*public_version.build_labels).set(1)
+    def show_build(self, public_version: PublicVersion, revision: str) -> None:
+        """Set `tm_build_info`, with what strangers may read of the release. `revision`: its commit."""
+        self.gauge("tm_build_info").labels(*public_version.build_labels(revision)).set(1)
 
     def before_scrape(self, refresh: Callable[[], object]) -> None:
         """Register a function to call before every exposition, for gauges that are computed and for buffered counts."""

@@ -139,6 +139,10 @@ class Guard:
         up, state = metrics.gauge("tm_dependency_up").labels(name), metrics.gauge("tm_breaker_state").labels(name)
         metrics.before_scrape(lambda: up.set(health.up is not False))
         metrics.before_scrape(lambda: state.set(self._breaker.state))
+        self._at_once, self._in_use, self._waiting = at_once, 0, 0
+        pool = metrics.gauge("tm_pool_connections")
+        self._pool = {each: pool.labels(name, each) for each in ("idle", "used", "waiting")}
+        metrics.before_scrape(self._show_pool)
 
     @asynccontextmanager
     async def call(self, *, within: float | None = None) -> AsyncIterator[None]:
@@ -150,11 +154,18 @@ class Guard:
         """
         limit = self.timeout_seconds if within is None else within
         await self._take_slot(limit)
+        self._in_use += 1
         try:
             async with self._outcome_recorded(limit):
                 yield
         finally:
+            self._in_use -= 1
             self._bulkhead.release()
+
+    def _show_pool(self) -> None:
+        self._pool["used"].set(self._in_use)
+        self._pool["idle"].set(self._at_once - self._in_use)
+        self._pool["waiting"].set(self._waiting)
 
     async def _take_slot(self, limit: float) -> None:
         """Wait for a slot, unless the breaker would refuse the call anyway."""
@@ -163,11 +174,14 @@ class Guard:
         if not self._bulkhead.locked():
             await self._bulkhead.acquire()
             return
+        self._waiting += 1
         try:
             async with asyncio.timeout(limit):
                 await self._bulkhead.acquire()
         except TimeoutError as error:
             raise self._overloaded(limit) from error
+        finally:
+            self._waiting -= 1
 
     @asynccontextmanager
     async def _outcome_recorded(self, limit: float) -> AsyncIterator[None]:

@@ -139,6 +139,11 @@ class ServiceSettings(CheckedSettings):
         description="Where callers without a credential can read the release: `off` nowhere, `metrics` in `tm_build_info`, "
         "`on` also in the `Server` header and at `/schema`.",
     )
+    revision: str = Field(
+        default="unknown",
+        max_length=64,
+        description="Commit of the release, for `tm_build_info`. The image sets it.",
+    )
     access: Literal["on", "off"] = Field(
         default="on", description="`off` allows every request, under the name in `X-Actor`. For development only."
     )

@@ -29,7 +29,6 @@ class PublicVersion(StrEnum):
         """The version of the OpenAPI document, which must have one."""
         return VERSION if self is PublicVersion.ON else API_VERSION
 
-    @property
-    def build_labels(self) -> tuple[str, str]:
-        """The labels of `tm_build_info`: the versions of the product and of Python."""
-        return (_HIDDEN, _HIDDEN) if self is PublicVersion.OFF else (VERSION, platform.python_version())
+    def build_labels(self, revision: str) -> tuple[str, str, str]:
+        """The labels of `tm_build_info`: the release, its commit, and Python's version."""
+        return (_HIDDEN,) * 3 if self is PublicVersion.OFF else (VERSION, revision, platform.python_version())

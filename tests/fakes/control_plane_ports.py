@@ -3,6 +3,7 @@
 from control_plane.ports.bundle import Ports
 from tests.fakes.control_plane_change_sets import FakeChangeSets, FakeHistory
 from tests.fakes.control_plane_event_log import FakeEventLog
+from tests.fakes.control_plane_installation import FakeInstallation
 from tests.fakes.control_plane_keys import FakeAccessKeys
 from tests.fakes.control_plane_outbox import FakeOutbox
 from tests.fakes.control_plane_propagation import FakePublications, FakeStatusReports
@@ -24,4 +25,5 @@ def fake_ports(
         revocations=FakeEventLog(),
         publications=publications or FakePublications(registry),
         status_reports=reports or FakeStatusReports(),
+        installation=FakeInstallation(registry),
     )

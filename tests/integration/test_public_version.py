@@ -57,16 +57,18 @@ async def test_strangers_read_neither_the_release_nor_the_software(service: Serv
         for request, text in responses.items():
             assert [each for each in SECRETS if each in text] == [], request
             assert "server: traffic-manager\n" in text or request == "malformed", request
-        assert 'tm_build_info{python="hidden",version="hidden"} 1.0' in responses["GET /metrics"]
+        assert 'tm_build_info{python="hidden",revision="hidden",version="hidden"} 1.0' in responses["GET /metrics"]
 
 
 async def test_release_is_told_where_the_setting_says(tmp_path: Path) -> None:
-    build = f'tm_build_info{{python="{platform.python_version()}",version="{VERSION}"}}'
-    async with service_process(Service.DATA_PLANE, tmp_path, TM_PUBLIC_VERSION="metrics") as running:
+    build = f'tm_build_info{{python="{platform.python_version()}",revision="5eed",version="{VERSION}"}}'
+    async with service_process(
+        Service.DATA_PLANE, tmp_path, TM_PUBLIC_VERSION="metrics", TM_REVISION="5eed"
+    ) as running:
         assert await running.metric(build) == 1
         document = await running.client.get("/schema/openapi.json")
         assert (document.json()["info"]["version"], document.headers["server"]) == ("v1", "traffic-manager")
-    async with service_process(Service.DATA_PLANE, tmp_path, TM_PUBLIC_VERSION="on") as running:
+    async with service_process(Service.DATA_PLANE, tmp_path, TM_PUBLIC_VERSION="on", TM_REVISION="5eed") as running:
         assert await running.metric(build) == 1
         document = await running.client.get("/schema/openapi.json")
         product = f"traffic-manager/{VERSION}"

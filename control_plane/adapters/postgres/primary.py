@@ -129,10 +129,10 @@ class Primary:
         return self._begun(begin, reads=True)
 
     def platform(
-        self, role: Literal["tm_platform", "tm_relay"] = "tm_platform"
+        self, role: Literal["tm_platform", "tm_relay"] = "tm_platform", *, reads: bool = False
     ) -> AbstractAsyncContextManager[Connection]:
         """A transaction on all tenants, in a role that may read or write them. Raises DependencyUnavailable."""
-        return self._begun(f"BEGIN; SET LOCAL ROLE {role}")
+        return self._begun(f"BEGIN; SET LOCAL ROLE {role}", reads=reads)
 
     @asynccontextmanager
     async def _begun(self, begin: str, *, reads: bool = False) -> AsyncIterator[Connection]:

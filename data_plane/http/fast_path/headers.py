@@ -34,3 +34,8 @@ X_CACHE_NEGATIVE: Header = (b"x-cache", b"l1; negative")
 JSON: Header = (b"content-type", b"application/json")
 PROBLEM_JSON: Header = (b"content-type", CONTENT_TYPE.encode())
 CLOSE: Header = (b"connection", b"close")
+
+
+def age_of(start: Any) -> float:
+    """The whole seconds in the `Age` header of a start message; 0 without one."""
+    return next((float(value) for name, value in start["headers"] if name == b"age"), 0.0)

@@ -13,12 +13,22 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from data_plane.domain.slot import MAX_USES
 from data_plane.http.fast_path.caller_cache import CORRELATION_ID, CachedCaller, CallerCache
-from data_plane.http.fast_path.headers import CLOSE, JSON, STALENESS_BOUND, UNKNOWN_BOUND, X_CACHE_HIT, Header, Messages
+from data_plane.http.fast_path.headers import (
+    CLOSE,
+    JSON,
+    STALENESS_BOUND,
+    UNKNOWN_BOUND,
+    X_CACHE_HIT,
+    Header,
+    Messages,
+    age_of,
+)
 from data_plane.http.fast_path.hit_spans import HitSpans, end_span
 from data_plane.http.fast_path.not_found import NotFoundResponses
 from data_plane.http.fast_path.paths import PREFIX, TEMPLATE
 from data_plane.http.fast_path.response_cache import CachedResponse, ResponseCache
 from data_plane.http.request_headers import matches_etag
+from data_plane.service.resolve.answer_ages import AnswerAges
 from data_plane.service.resolve.l1_reader import L1Reader
 from shared.runtime import correlation
 from shared.runtime.access.authenticator import Authenticator
@@ -76,6 +86,7 @@ class FastPath:
         self._unchanged = BufferedCounter(metrics, requests.labels(TEMPLATE, "GET", "304").inc, *count)
         durations = metrics.histogram("tm_http_request_duration_seconds").labels(TEMPLATE)
         self._durations = BufferedHistogram(metrics, durations, LATENCY)
+        self._ages = AnswerAges(metrics)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request: Any = scope  # `Scope` is a union of typed dicts: Any avoids a type check per key
@@ -94,6 +105,9 @@ class FastPath:
         finally:
             # `tm_http_requests_in_flight` leaves these requests out: they await nothing but the server's `send`.
             self._durations.observe(self._now() - started_at)
+            self._ages.until_next -= 1
+            if self._ages.until_next <= 0:
+                self._ages.observe(age_of(start), is_negative=start["status"] == 404)
             if span is not None:
                 end_span(span, start["status"])
 

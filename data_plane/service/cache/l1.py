@@ -1,8 +1,10 @@
 """L1: the cache in the process."""
 
 import random
+import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 from data_plane.domain.entry import Entry, KnownEntry, State, newest
 from data_plane.domain.slot import GONE, MAX_USES, Slot, key_at, path_of
@@ -14,6 +16,9 @@ from shared.schemas.identity import RouteKey
 
 RECENT_KEYS = 1024
 """The number of recently stored keys that a sample is drawn from. Older entries have expired."""
+_SIZED_KEYS = 64
+_BYTES_OF_SLOT = 285
+"""Bytes of an entry beside its path and value: `python -m bench.l1_size 1000000` shows 451 in all."""
 _KINDS = {State.ACTIVE: "positive", State.ABSENT: "never_created", State.INACTIVE: "tombstone"}
 
 
@@ -37,7 +42,7 @@ class L1Cache:
         self._refused = writes.labels("l1", "refused_older")
         self._refused_behind = writes.labels("l1", "refused_behind")
         self._evictions = BufferedCounter(metrics, metrics.counter("tm_cache_evictions_total").labels("capacity").inc)
-        self._gauge = metrics.gauge("tm_cache_entries")
+        self._gauge, self._bytes = metrics.gauge("tm_cache_entries"), metrics.gauge("tm_cache_bytes")
         metrics.before_scrape(self._export)
 
     def slot(self, path: bytes) -> Slot | None:
@@ -152,3 +157,10 @@ class L1Cache:
     def _export(self) -> None:
         for state, kind in _KINDS.items():
             self._gauge.labels(kind).set(self._counts[state])
+        self._bytes.set(len(self._slots) * self._bytes_of_an_entry())
+
+    def _bytes_of_an_entry(self) -> float:
+        """The mean over the keys that were stored last."""
+        paths = [path_of(key) for key in islice(reversed(self._recent_keys), _SIZED_KEYS)]
+        sizes = [sys.getsizeof(path) + sys.getsizeof(slot.value) for path in paths if (slot := self._slots.get(path))]
+        return _BYTES_OF_SLOT + (sum(sizes) / len(sizes) if sizes else 0)

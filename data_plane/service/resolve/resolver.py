@@ -13,6 +13,7 @@ from data_plane.service.cache.l1 import L1Cache
 from data_plane.service.cache.staleness import StalenessBounds
 from data_plane.service.loading.coalescer import LoadCoalescer
 from data_plane.service.loading.loader import LoadResult
+from data_plane.service.resolve.answer_ages import AnswerAges
 from shared.runtime.clock import Clock, LocalTime
 from shared.runtime.metrics import Metrics
 from shared.runtime.metrics_buffer import BufferedCounter
@@ -54,6 +55,7 @@ class Resolver:
         }
         lookups = metrics.counter("tm_cache_lookups_total")
         self._lookups = {name: BufferedCounter(metrics, lookups.labels("l1", name).inc) for name in _LOOKUPS}
+        self._ages = AnswerAges(metrics)
         self._regressions = metrics.counter("tm_revision_regressions_total")
 
     async def resolve(self, key: RouteKey, *, accept_stale: bool = True, consistency: ReadConsistency = ANY) -> Answer:
@@ -167,6 +169,9 @@ class Resolver:
     def _count(self, answer: Answer) -> Answer:
         result = "stale" if answer.stale else "negative" if answer.entry.value is None else "found"
         self._resolutions[result, answer.layer].count += 1
+        self._ages.until_next -= 1
+        if self._ages.until_next <= 0:
+            self._ages.observe(answer.age, is_negative=answer.entry.value is None)
         return answer
 
     async def close(self) -> None:

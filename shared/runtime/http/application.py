@@ -66,6 +66,7 @@ def build_application(
     limits: RequestLimits | None = None,
     write_problem_types: Sequence[ProblemType] = (),
     public_version: PublicVersion = PublicVersion.OFF,
+    revision: str = "unknown",
     deprecations: Deprecations = DEPRECATIONS,
 ) -> TelemetryMiddleware:
     """A service's ASGI application: its handlers, the probes, OpenAPI under /schema, and problem details for every error.
@@ -73,7 +74,8 @@ def build_application(
     Every handler names its operation (`opt={"operation": …}`), by which callers are authorized. `problem_types`: by
     exception type. `make_not_found`: makes the error for another tenant's resources, the same as when they do not
     exist. `lifespan` opens the service's resources in order and closes them in reverse. `write_problem_types`: the
-    problems that any write can have, for the OpenAPI document. `public_version`: where strangers read the release.
+    problems that any write can have, for the OpenAPI document. `public_version`: where strangers read the release;
+    `revision`: its commit.
     """
     limits = limits or RequestLimits()
     document = JsonDocument()
@@ -99,7 +101,7 @@ def build_application(
     document_common_problems(litestar.openapi_schema, write_problem_types)
     document_response_headers(litestar)
     document_deprecations(litestar.openapi_schema, deprecations)
-    metrics.show_build(public_version)
+    metrics.show_build(public_version, revision)
     routed: ASGIApp = AllowMiddleware(litestar)
     if deprecations:
         routed = DeprecationMiddleware(routed, deprecations)

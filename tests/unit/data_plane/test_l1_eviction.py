@@ -96,3 +96,17 @@ def test_eviction_takes_few_steps_when_every_entry_is_in_use() -> None:
     cache.store(_entry(99_999))
     touched = sum(slot is not None and slot.uses < 3 for slot in slots)
     assert touched <= MAX_SPARED
+
+
+def test_memory_is_estimated_from_the_entries() -> None:
+    metrics = Metrics(Service.DATA_PLANE)
+    cache = L1Cache(100, metrics)
+
+    def estimate() -> float:
+        text = metrics.exposition().decode()
+        return next(float(line.split()[1]) for line in text.splitlines() if line.startswith("tm_cache_bytes "))
+
+    assert estimate() == 0
+    for number in range(50):
+        cache.store(_entry(number))
+    assert 50 * 350 < estimate() < 50 * 500

@@ -21,14 +21,20 @@ from tests.support.clocks import MovableClock
 CONCURRENCY = 3
 
 
-def guard(clock: MovableClock, health: DependencyHealth | None = None, *, timeout: float = 1.0) -> Guard:
+def guard(
+    clock: MovableClock,
+    health: DependencyHealth | None = None,
+    *,
+    timeout: float = 1.0,
+    metrics: Metrics | None = None,
+) -> Guard:
     return Guard(
         "redis",
         timeout=timeout,
         failures=(ConnectionError,),
         clock=clock,
         health=health or DependencyHealth(required=False),
-        metrics=Metrics(Service.DATA_PLANE),
+        metrics=metrics or Metrics(Service.DATA_PLANE),
         at_once=CONCURRENCY,
     )
 
@@ -196,6 +202,29 @@ async def test_waiting_for_the_bulkhead_is_not_a_failure_of_the_dependency() -> 
     async with guarded.call():
         pass
     assert health.up is True
+
+
+async def test_pool_shows_the_slots_in_use_and_the_calls_that_wait() -> None:
+    metrics = Metrics(Service.DATA_PLANE)
+    guarded = guard(MovableClock(), metrics=metrics)
+
+    def pool() -> dict[str, float]:
+        metrics.refresh()
+        gauge = metrics.gauge("tm_pool_connections")
+        return {each: gauge.labels("redis", each)._value.get() for each in ("used", "idle", "waiting")}  # noqa: SLF001
+
+    async def call() -> None:
+        async with guarded.call(within=60):
+            pass
+
+    async with AsyncExitStack() as calls:
+        for _ in range(CONCURRENCY):
+            await calls.enter_async_context(guarded.call(within=60))
+        waiting = asyncio.create_task(call())
+        await asyncio.sleep(0)
+        assert pool() == {"used": CONCURRENCY, "idle": 0, "waiting": 1}
+    await waiting
+    assert pool() == {"used": 0, "idle": CONCURRENCY, "waiting": 0}
 
 
 async def test_timeout_of_a_call_begins_when_it_has_its_slot() -> None:
