@@ -46,8 +46,11 @@ class RouteSource(Protocol):
 class TenantSource(Protocol):
     """A database that holds all routes of a tenant."""
 
-    async def read_tenant(self, tenant: str) -> TenantReading | None:
-        """The tenant's active routes; None if there is no such tenant. Raises DependencyUnavailable."""
+    def open_tenant(self, tenant: str) -> AbstractAsyncContextManager[TenantReading | None]:
+        """The tenant's active routes, open while the block runs; None if there is no such tenant.
+
+        The start of the block and the slices raise DependencyUnavailable.
+        """
 
 
 class ReplicaLag(Protocol):

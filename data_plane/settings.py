@@ -117,6 +117,11 @@ class DataPlaneSettings(ServiceSettings):
         ge=1,
         description="Changes in the change logs of a process, over all tenants. A watch resumes from its revision while that is in the log.",
     )
+    change_log_bytes: int = Field(
+        default=64 * 1024 * 1024,
+        ge=1,
+        description="Memory of the change logs of a process, about, over all tenants: the oldest change sets are dropped above it.",
+    )
     watch_snapshot_bytes: int = Field(
         default=512 * 1024 * 1024,
         ge=1,

@@ -107,4 +107,5 @@ def _audit_trail(settings: AuditSettings, clock: Clock, health: Health, metrics:
         health=health.dependencies[mongo.NAME],
         reads_health=health.dependencies[mongo.READS],
         metrics=metrics,
+        reads_client=mongo.new_client(settings.mongo_url, call_seconds=settings.audit_query_seconds),
     )

@@ -1,5 +1,6 @@
 """The result of reading all routes of a tenant from a database."""
 
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -22,12 +23,13 @@ class ActiveRoute(NamedTuple):
 class TenantReading:
     """Every active route of a tenant at exactly `revision`, from one snapshot of the database.
 
+    `slices`: the routes by service, environment and version, some at a time; read once, while the reading is open.
     `proven_at`: the snapshot has every change that was acknowledged before this time of the primary. `newest_at` (local):
     no newer change was committed at this time; only a reading of the primary has it (NEVER: unknown).
     """
 
     tenant: str
     revision: int
-    routes: tuple[ActiveRoute, ...]
+    slices: AsyncIterator[Sequence[ActiveRoute]]
     proven_at: PrimaryTime = UNPROVEN
     newest_at: LocalTime = NEVER

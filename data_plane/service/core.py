@@ -27,7 +27,7 @@ from data_plane.service.resolve.l1_reader import L1Reader
 from data_plane.service.resolve.resolver import Resolver
 from data_plane.service.snapshot.persistence import SnapshotPersistence
 from data_plane.service.watch.change_log import ChangeLogs
-from data_plane.service.watch.encoded_snapshots import EncodedSnapshots, EncodeSnapshot
+from data_plane.service.watch.encoded_snapshots import EncodedSnapshots, EncodeSnapshot, no_snapshot
 from data_plane.service.watch.hub import WatchHub
 from data_plane.service.watch.tenant_snapshot import TenantSnapshots
 from data_plane.settings import DataPlaneSettings
@@ -49,7 +49,7 @@ class Ports:
     primary_clock: PrimaryClock
     stream_coverage: StreamCoverage = field(default_factory=StreamCoverage)
     tenants: Sequence[TenantSource] = ()
-    encode_snapshot: EncodeSnapshot = lambda _: ()
+    encode_snapshot: EncodeSnapshot = no_snapshot
     local_replicas: Set[str] = frozenset()
     """Names of the replicas in the resolver's own zone."""
     snapshots: SnapshotStore | None = None
@@ -99,7 +99,13 @@ class _Wiring:
         self.l2 = L2Cache(ports.cache, ttl_policy=self.ttl_policy, clock=clock, metrics=metrics, notes=notes)
         self.freshness = Freshness(self.ttl_policy, clock, metrics)
         self.watermarks = Watermarks()
-        self.change_logs = ChangeLogs(ports.stream_coverage, ports.primary_clock, settings.change_log_changes)
+        self.change_logs = ChangeLogs(
+            ports.stream_coverage,
+            ports.primary_clock,
+            max_changes=settings.change_log_changes,
+            max_bytes=settings.change_log_bytes,
+            metrics=metrics,
+        )
         self.staleness = StalenessBounds(
             stream_coverage=ports.stream_coverage,
             watermarks=self.watermarks,

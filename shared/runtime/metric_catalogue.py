@@ -292,6 +292,7 @@ CATALOGUE: tuple[Metric, ...] = (
     _counter(
         "tm_cache_mismatches_total", DATA, "Cached entries that contradict the database; must stay 0", layer=_LAYERS
     ),
+    _gauge("tm_change_log_bytes", DATA, "Memory of the change logs from which watches are served, about"),
     _gauge("tm_watch_snapshot_bytes", DATA, "Bytes of the tenant snapshots that watches send now"),
     _gauge("tm_watch_clients", DATA, "Open watches"),
     _counter(

@@ -4,6 +4,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
@@ -12,8 +13,9 @@ import pytest
 from data_plane.adapters.postgres.route_source import POSTGRES_FAILURES
 from data_plane.adapters.postgres.tenant_source import PostgresTenantSource
 from data_plane.domain.active_value import ActiveValue
-from data_plane.domain.tenant_reading import ActiveRoute, TenantReading
+from data_plane.domain.tenant_reading import ActiveRoute
 from data_plane.ports import TenantSource
+from shared.runtime.clock import LocalTime
 from shared.runtime.health import DependencyHealth
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import DependencyUnavailable, Guard
@@ -28,13 +30,15 @@ from tests.support.resolver_adapters import CLOCK, FakeWriter, SourceWriter
 from tests.support.route_writer import RouteWriter
 from tests.support.waiting import eventually
 
+SLICE_ROUTES = 50
+
 
 @asynccontextmanager
 async def tenant_source(url: str, health: DependencyHealth | None = None) -> AsyncIterator[PostgresTenantSource]:
     """A source that connects."""
     metrics, health = Metrics(Service.DATA_PLANE), health or DependencyHealth(required=False)
     guard = Guard("tenants", timeout=5.0, failures=POSTGRES_FAILURES, clock=CLOCK, health=health, metrics=metrics)
-    source = PostgresTenantSource("tenants", url, guard=guard, health=health, clock=CLOCK)
+    source = PostgresTenantSource("tenants", url, guard=guard, health=health, clock=CLOCK, slice_routes=SLICE_ROUTES)
     keeping = asyncio.create_task(source.keep_open())
     try:
         yield source
@@ -57,12 +61,30 @@ async def pair(request: pytest.FixtureRequest, database: Database) -> AsyncItera
     await connection.close()
 
 
-async def read_at(source: TenantSource, tenant: str, revision: int) -> TenantReading:
+@dataclass(frozen=True, slots=True)
+class WholeReading:
+    """A reading with all its routes."""
+
+    tenant: str
+    revision: int
+    routes: tuple[ActiveRoute, ...]
+    newest_at: LocalTime
+
+
+async def read_tenant(source: TenantSource, tenant: str) -> WholeReading | None:
+    async with source.open_tenant(tenant) as reading:
+        if reading is None:
+            return None
+        routes = [route async for each in reading.slices for route in each]
+        return WholeReading(reading.tenant, reading.revision, tuple(routes), reading.newest_at)
+
+
+async def read_at(source: TenantSource, tenant: str, revision: int) -> WholeReading:
     """The reading once the source is connected and has reached this revision."""
 
-    async def reached() -> TenantReading | None:
+    async def reached() -> WholeReading | None:
         try:
-            reading = await source.read_tenant(tenant)
+            reading = await read_tenant(source, tenant)
         except DependencyUnavailable:
             return None
         return reading if reading is not None and reading.revision >= revision else None
@@ -102,7 +124,7 @@ async def test_unknown_tenant_has_no_reading(pair: tuple[SourceWriter, TenantSou
     known = RouteKey(a_tenant(), "a", "prod", "v1")
     await writer.put(known, "https://a")
     await read_at(source, known.tenant, 1)
-    assert await source.read_tenant(a_tenant()) is None
+    assert await read_tenant(source, a_tenant()) is None
 
 
 async def test_only_a_primary_proves_that_nothing_newer_exists(
@@ -122,16 +144,32 @@ async def test_only_a_primary_proves_that_nothing_newer_exists(
 async def test_large_tenant_is_read_completely(pair: tuple[SourceWriter, TenantSource]) -> None:
     writer, source = pair
     tenant = a_tenant()
-    for number in range(300):
+    routes = 2 * SLICE_ROUTES + 1
+    for number in range(routes):
         await writer.put(RouteKey(tenant, f"s-{number:03}", "prod", "v1"), f"https://example.com/{number}")
-    reading = await read_at(source, tenant, 300)
-    assert [url_of(each) for each in reading.routes] == [f"https://example.com/{number}" for number in range(300)]
+    reading = await read_at(source, tenant, routes)
+    assert [url_of(each) for each in reading.routes] == [f"https://example.com/{number}" for number in range(routes)]
+
+
+async def test_slices_are_of_the_revision_at_which_the_reading_was_opened(
+    pair: tuple[SourceWriter, TenantSource],
+) -> None:
+    writer, source = pair
+    key = RouteKey(a_tenant(), "a", "prod", "v1")
+    await writer.put(key, "https://before")
+    await read_at(source, key.tenant, 1)
+    async with source.open_tenant(key.tenant) as reading:
+        assert reading is not None
+        await writer.put(key, "https://after")
+        routes = [route async for each in reading.slices for route in each]
+    assert [(url_of(each), each.revision) for each in routes] == [("https://before", 1)]
+    assert (await read_at(source, key.tenant, 2)).revision == 2
 
 
 async def test_unreachable_source_is_unavailable() -> None:
     async with tenant_source("postgresql://127.0.0.1:1/none") as source:
         with pytest.raises(DependencyUnavailable):
-            await source.read_tenant("team-a")
+            await read_tenant(source, "team-a")
 
 
 async def test_source_that_is_not_used_is_up_again_once_its_connections_are_back(database: Database) -> None:
@@ -151,7 +189,7 @@ async def test_source_that_is_not_used_is_up_again_once_its_connections_are_back
 
 async def _can_read(source: TenantSource) -> bool:
     try:
-        await source.read_tenant(a_tenant())
+        await read_tenant(source, a_tenant())
     except DependencyUnavailable:
         return False
     return True

@@ -1,5 +1,8 @@
 """A server of the fake database that reads whole tenants."""
 
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
 from data_plane.domain.entry import State
 from data_plane.domain.tenant_reading import ActiveRoute, TenantReading
 from shared.runtime.clock import NEVER, LocalTime
@@ -19,7 +22,11 @@ class FakeTenantSource:
         """Tenants that were created and have no route yet."""
         self.reads = 0
 
-    async def read_tenant(self, tenant: str) -> TenantReading | None:
+    @asynccontextmanager
+    async def open_tenant(self, tenant: str) -> AsyncIterator[TenantReading | None]:
+        yield self._read(tenant)
+
+    def _read(self, tenant: str) -> TenantReading | None:
         self.reads += 1
         if self.is_down:
             raise DependencyUnavailable("a database", "it is down")
@@ -30,14 +37,14 @@ class FakeTenantSource:
         revision = commits[-1].event.revision if commits else 0
         keys = sorted({each.key for each in commits})
         readings = [self._database.read(key, length, self._current_at(length)) for key in keys]
-        routes = tuple(
+        routes = [
             ActiveRoute(each.key.service, each.key.env, each.key.version, each.value, each.revision)
             for each in readings
             if each.state is State.ACTIVE and each.value is not None
-        )
+        ]
         now = self._database.clock.monotonic()
         proven = self._database.time_at(self._current_at(length))
-        return TenantReading(tenant, revision, routes, proven, now if self._is_primary else NEVER)
+        return TenantReading(tenant, revision, _slices(routes), proven, now if self._is_primary else NEVER)
 
     def stop_here(self) -> None:
         """Stop replaying."""
@@ -50,3 +57,8 @@ class FakeTenantSource:
     def _current_at(self, length: int) -> LocalTime:
         log = self._database.log
         return self._database.clock.monotonic() if length == len(log) else log[length].at
+
+
+async def _slices(routes: Sequence[ActiveRoute]) -> AsyncIterator[Sequence[ActiveRoute]]:
+    for start in range(0, len(routes), 2):
+        yield routes[start : start + 2]

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+from dataclasses import dataclass
 
 import pytest
 
 from data_plane.domain.active_value import ActiveValue
 from data_plane.domain.close_reason import CloseReason, WatchEnded
-from data_plane.domain.tenant_reading import ActiveRoute, TenantReading
+from data_plane.domain.remote_clock import PrimaryTime
+from data_plane.domain.tenant_reading import ActiveRoute
 from data_plane.service.watch.encoded_snapshots import EncodedSnapshot
 from data_plane.service.watch.subscription import Subscription
 from shared.schemas.events import RouteChanged
@@ -26,7 +28,17 @@ async def change(world: World, *instances: Instance, url: str | None = "https://
     return event
 
 
-async def begin(instance: Instance, tenant: str = KEY.tenant) -> tuple[TenantReading, Subscription]:
+@dataclass(frozen=True, slots=True)
+class ReceivedSnapshot:
+    """All routes of a tenant, as a client has received them."""
+
+    tenant: str
+    revision: int
+    routes: tuple[ActiveRoute, ...]
+    proven_at: PrimaryTime
+
+
+async def begin(instance: Instance, tenant: str = KEY.tenant) -> tuple[ReceivedSnapshot, Subscription]:
     snapshot, subscription = await instance.core.watch_hub.begin(tenant)
     reading = reading_of(snapshot)
     del snapshot
@@ -34,7 +46,7 @@ async def begin(instance: Instance, tenant: str = KEY.tenant) -> tuple[TenantRea
     return reading, subscription
 
 
-def reading_of(snapshot: EncodedSnapshot) -> TenantReading:
+def reading_of(snapshot: EncodedSnapshot) -> ReceivedSnapshot:
     """What a client reads from a snapshot."""
     lines = b"".join(snapshot.chunks()).decode().splitlines()
     body = json.loads("".join(line.removeprefix("data: ") for line in lines if line.startswith("data: ")))
@@ -42,7 +54,7 @@ def reading_of(snapshot: EncodedSnapshot) -> TenantReading:
         ActiveRoute(each["service"], each["env"], each["version"], ActiveValue(each["url"]), each["revision"])
         for each in body["routes"]
     )
-    return TenantReading(body["tenant"], body["revision"], tuple(routes), snapshot.proven_at)
+    return ReceivedSnapshot(body["tenant"], body["revision"], tuple(routes), snapshot.proven_at)
 
 
 async def resume(instance: Instance, since: int) -> Subscription:

@@ -44,8 +44,8 @@ NAME, READS = "mongo", "mongo_reads"
 COLLECTION = "events"
 _SYSTEM = "mongodb"
 MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
-MAX_CONCURRENT_READS = 4
-"""motor runs each call in a thread of a small pool, and slow queries must leave threads for the ingestion."""
+MAX_CONCURRENT_READS = 3
+"""motor runs each call in a thread of a pool, 5 for each CPU: slow queries must leave threads for the ingestion on one CPU."""
 MAX_CONCURRENT_WRITES = 2
 """The worker's: one batch or the creation of the indexes, and one check that MongoDB answers."""
 
@@ -90,9 +90,14 @@ class MongoAuditTrail:
         health: DependencyHealth,
         reads_health: DependencyHealth,
         metrics: Metrics,
+        reads_client: AsyncIOMotorClient[Document] | None = None,
     ) -> None:
-        """`health`: of writes and checks; `reads_health`: of queries."""
-        self._client = client
+        """`health`: of writes and checks; `reads_health`: of queries.
+
+        `reads_client`: for queries (None: the same). Its calls must end with the queries' deadline: motor lets the thread of
+        a cancelled call run on.
+        """
+        self._client, self._reads_client = client, reads_client or client
         self._database = database
         self._query_seconds = query_seconds
         # The server cancels the query before the client's deadline, so that a slow query is not taken for an outage.
@@ -103,7 +108,7 @@ class MongoAuditTrail:
                 w="majority", j=True, wtimeout=round(1000 * Deadlines(write_seconds).call_seconds)
             ),
         )
-        self._reads: AsyncIOMotorCollection[Document] = client[database].get_collection(
+        self._reads: AsyncIOMotorCollection[Document] = self._reads_client[database].get_collection(
             COLLECTION, _CODEC, ReadPreference.PRIMARY, read_concern=ReadConcern("majority")
         )
 
@@ -172,12 +177,12 @@ class MongoAuditTrail:
 
     async def _wait_reachable(self) -> None:
         """Fail early while MongoDB is down: the driver itself looks for a server for a second, in steps of half a second."""
-        topology: TopologyDescription = self._client.topology_description  # type: ignore[assignment]  # wrong in motor's stubs
+        topology: TopologyDescription = self._reads_client.topology_description  # type: ignore[assignment]  # wrong in motor's stubs
         if topology.has_writable_server():
             return
         try:
             async with asyncio.timeout(REACHABLE_SECONDS):
-                await self._client.admin.command("ping")
+                await self._reads_client.admin.command("ping")
         except TimeoutError as error:
             raise ServerSelectionTimeoutError(f"no server answered within {REACHABLE_SECONDS:g} s") from error
 
@@ -205,6 +210,7 @@ class MongoAuditTrail:
     async def close(self) -> None:
         """Close every connection."""
         self._client.close()
+        self._reads_client.close()
 
 
 def _is_permanent(error: Document) -> bool:

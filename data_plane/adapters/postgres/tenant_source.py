@@ -1,13 +1,14 @@
 """All routes of a tenant from PostgreSQL, over separate connections, so that a large tenant delays no resolve request."""
 
 import math
-from typing import Any
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
 
 import asyncpg
-import msgspec
 
 from data_plane.adapters.postgres.replication_evidence import ReplicationEvidence
-from data_plane.adapters.postgres.route_value import OBJECT
+from data_plane.adapters.postgres.route_value import COLUMNS, value_from
 from data_plane.adapters.postgres.sessions import NotConnected, Sessions
 from data_plane.domain.tenant_reading import ActiveRoute, TenantReading
 from shared.runtime.clock import Clock, LocalTime
@@ -19,28 +20,43 @@ TENANT_CONNECTIONS = 2
 TENANT_SECONDS = 1.5
 """Timeout of one read, below the deadline of a request."""
 
-# One statement reads one snapshot, so the routes are those of the revision.
-_READ = f"""
-SELECT tenants.revision, pg_is_in_recovery() AS is_standby, transaction_timestamp() AS began,
-    (SELECT as_of FROM relay_heartbeat) AS heartbeat,
-    (SELECT json_agg(json_build_array(services.name, environments.name, version, {OBJECT}, endpoints.revision)
-                     ORDER BY services.name, environments.name, version)
-     FROM services
-     JOIN environments ON environments.service_id = services.id
-     JOIN endpoints ON endpoints.environment_id = environments.id
-     WHERE services.tenant_id = tenants.id AND is_active) AS routes
-FROM tenants WHERE tenants.name = $1
+SLICE_ROUTES = 500
+"""Routes in one answer of the server, and so in memory, of 2 KiB each at most."""
+
+_Connection: TypeAlias = "asyncpg.Connection[Any]"
+_BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+_TENANT = """
+SELECT id, revision, pg_is_in_recovery() AS is_standby, transaction_timestamp() AS began,
+    (SELECT as_of FROM relay_heartbeat) AS heartbeat
+FROM tenants WHERE name = $1
+"""
+_ROUTES = f"""
+SELECT services.name AS service, environments.name AS env, version, {COLUMNS}, endpoints.revision
+FROM services
+JOIN environments ON environments.service_id = services.id
+JOIN endpoints ON endpoints.environment_id = environments.id
+WHERE services.tenant_id = $1 AND is_active
+ORDER BY services.name, environments.name, version
 """  # noqa: S608 - constants only
-_routes = msgspec.json.Decoder(tuple[ActiveRoute, ...])
 
 
 class PostgresTenantSource:
     """One PostgreSQL server, primary or standby."""
 
-    def __init__(self, name: str, url: str, *, guard: Guard, health: DependencyHealth, clock: Clock) -> None:
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        *,
+        guard: Guard,
+        health: DependencyHealth,
+        clock: Clock,
+        slice_routes: int = SLICE_ROUTES,
+    ) -> None:
         self.name = name
         self._guard = guard
         self._clock = clock
+        self._slice_routes = slice_routes
         self._sessions = Sessions(
             name,
             url,
@@ -55,21 +71,46 @@ class PostgresTenantSource:
         """Keep the connections open until cancelled; a server that is down is retried."""
         await self._sessions.keep_open()
 
-    async def read_tenant(self, tenant: str) -> TenantReading | None:
+    @asynccontextmanager
+    async def open_tenant(self, tenant: str) -> AsyncIterator[TenantReading | None]:
         try:
             self._sessions.check()
         except NotConnected as error:
             raise DependencyUnavailable(self.name, str(error)) from error
-        async with self._guard.call(), self._sessions.one() as session:
+        async with self._guard.call(), self._sessions.one() as session, _transaction(session.connection) as connection:
             sent = self._clock.monotonic()
-            row = await session.connection.fetchrow(_READ, tenant)
-        return None if row is None else _reading(tenant, row, sent)
+            await connection.execute(_BEGIN)
+            # The first statement takes the snapshot, which all later ones read.
+            row = await connection.fetchrow(_TENANT, tenant)
+            yield (
+                None if row is None else _reading(tenant, row, sent, _slices(connection, row["id"], self._slice_routes))
+            )
 
 
-def _reading(tenant: str, row: Any, sent: LocalTime) -> TenantReading:
-    routes = _routes.decode(row["routes"]) if row["routes"] else ()
+@asynccontextmanager
+async def _transaction(connection: _Connection) -> AsyncIterator[_Connection]:
+    """Ends the transaction that the block begins; a connection on which the block failed is closed."""
+    # Without asyncpg's own transaction, which would wait without end for a frozen server to roll back.
+    try:
+        yield connection
+        await connection.execute("ROLLBACK")  # nothing was written
+    except BaseException:
+        connection.terminate()
+        raise
+
+
+def _reading(tenant: str, row: Any, sent: LocalTime, slices: AsyncIterator[Sequence[ActiveRoute]]) -> TenantReading:
     newest_at = LocalTime(-math.inf) if row["is_standby"] else sent
-    return TenantReading(tenant, row["revision"], routes, ReplicationEvidence.proven_at(row), newest_at)
+    return TenantReading(tenant, row["revision"], slices, ReplicationEvidence.proven_at(row), newest_at)
+
+
+async def _slices(connection: _Connection, tenant_id: int, size: int) -> AsyncIterator[Sequence[ActiveRoute]]:
+    # A cursor, because neither the loop nor the memory must bear all routes of a large tenant at once.
+    cursor = await connection.cursor(_ROUTES, tenant_id)
+    while rows := await cursor.fetch(size):
+        yield [
+            ActiveRoute(row["service"], row["env"], row["version"], value_from(row), row["revision"]) for row in rows
+        ]
 
 
 async def _no_memory(_: "asyncpg.Connection[Any]") -> None:

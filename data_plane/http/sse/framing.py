@@ -5,7 +5,7 @@ The data of every event is one JSON document with one line per route or change.
 
 import math
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -36,13 +36,15 @@ def greeting(tenant: str) -> bytes:
     return f": watching {tenant}\nretry: {retry_ms}\n\n".encode()
 
 
-def snapshot_event(reading: TenantReading) -> Iterator[bytes]:
+async def snapshot_event(reading: TenantReading) -> AsyncIterator[bytes]:
     """One event with all routes at one revision, in chunks."""
     head = {"tenant": reading.tenant, "revision": reading.revision, "as_of": time_text(reading.proven_at)}
     yield _event_head("snapshot", reading.revision) + _object_with_list(head, "routes")
-    for start in range(0, len(reading.routes), ROUTES_PER_CHUNK):
-        chunk = reading.routes[start : start + ROUTES_PER_CHUNK]
-        yield (b"," if start else b"") + _lines(_route(route) for route in chunk)
+    separator = b""
+    async for routes in reading.slices:
+        for start in range(0, len(routes), ROUTES_PER_CHUNK):
+            yield separator + _lines(_route(route) for route in routes[start : start + ROUTES_PER_CHUNK])
+            separator = b","
     yield _NEXT_LINE + b"]}\n\n"
 
 

@@ -9,24 +9,54 @@ from data_plane.domain.remote_clock import PrimaryClock, PrimaryTime
 from data_plane.domain.stream_coverage import StreamCoverage
 from data_plane.domain.tenant_change_log import TenantChangeLog
 from data_plane.domain.tenant_reading import TenantReading
+from shared.runtime.metrics import Metrics
 from shared.schemas.events import RouteChanged
 
 WAKE_BATCH = 32
 """Subscriptions woken in one iteration of the event loop: thousands at once would delay requests."""
 
+EVENT_BYTES = 1000
+"""Of a change set without its changes: identifiers, times, and the longest reason."""
+CHANGE_BYTES = 500
+"""Of a change without the characters of its texts."""
+
 Wake = Callable[[], None]
 
 
-class ChangeLogs:
-    """One log for each tenant with events. `capacity`: changes kept in all logs together; the oldest are dropped."""
+def bytes_of(event: RouteChanged) -> int:
+    """The memory that a change set takes, about: its texts, and the objects around them."""
+    texts = sum(
+        len(each.service) + len(each.env) + len(each.version) + len(each.url) + len(each.previous_url or "")
+        for each in event.changes
+    )
+    return EVENT_BYTES + CHANGE_BYTES * len(event.changes) + texts
 
-    def __init__(self, stream_coverage: StreamCoverage, primary_clock: PrimaryClock, capacity: int) -> None:
+
+class ChangeLogs:
+    """One log for each tenant with events.
+
+    `max_changes`, `max_bytes`: of all logs together; the oldest change sets are dropped.
+    """
+
+    def __init__(
+        self,
+        stream_coverage: StreamCoverage,
+        primary_clock: PrimaryClock,
+        *,
+        max_changes: int,
+        max_bytes: int,
+        metrics: Metrics,
+    ) -> None:
         self._stream_coverage = stream_coverage
         self._primary_clock = primary_clock
-        self._capacity = capacity
+        self._max_changes = max_changes
+        self._max_bytes = max_bytes
         self._logs: dict[str, TenantChangeLog] = {}
         self._logs_by_age: deque[TenantChangeLog] = deque()
-        self._size = 0
+        self._changes = 0
+        self._bytes = 0
+        gauge = metrics.gauge("tm_change_log_bytes")
+        metrics.before_scrape(lambda: gauge.set(self._bytes))
         self._wakes: dict[str, set[Wake]] = {}
 
     def publish(self, event: RouteChanged) -> None:
@@ -91,9 +121,12 @@ class ChangeLogs:
 
     def _count(self, log: TenantChangeLog, event: RouteChanged) -> None:
         self._logs_by_age.append(log)
-        self._size += len(event.changes)
-        while self._size > self._capacity:
-            self._size -= len(self._logs_by_age.popleft().drop_oldest().changes)
+        self._changes += len(event.changes)
+        self._bytes += bytes_of(event)
+        while self._changes > self._max_changes or self._bytes > self._max_bytes:
+            dropped = self._logs_by_age.popleft().drop_oldest()
+            self._changes -= len(dropped.changes)
+            self._bytes -= bytes_of(dropped)
 
     def _wake_tenant(self, tenant: str) -> None:
         self._wake(iter(list(self._wakes.get(tenant, ()))))

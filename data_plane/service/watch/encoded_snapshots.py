@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from weakref import WeakValueDictionary, finalize
 
 from data_plane.domain.remote_clock import PrimaryTime
@@ -10,7 +10,14 @@ from data_plane.domain.tenant_reading import TenantReading
 from data_plane.errors import WatchUnavailable
 from shared.runtime.metrics import Metrics
 
-EncodeSnapshot = Callable[[TenantReading], Iterable[bytes]]
+EncodeSnapshot = Callable[[TenantReading], AsyncIterator[bytes]]
+
+
+async def no_snapshot(_: TenantReading) -> AsyncIterator[bytes]:
+    """The encoding of an instance without watches."""
+    nothing: tuple[bytes, ...] = ()
+    for each in nothing:
+        yield each
 
 
 class EncodedSnapshot:
@@ -65,7 +72,7 @@ class EncodedSnapshots:
         if newest is not None and newest.revision == reading.revision:
             return newest
         chunks: list[bytes] = []
-        for chunk in self._encode(reading):
+        async for chunk in self._encode(reading):
             chunks.append(chunk)
             await asyncio.sleep(0)
         snapshot = EncodedSnapshot(reading.tenant, reading.revision, reading.proven_at, tuple(chunks))

@@ -101,33 +101,45 @@ class TenantSnapshots:
 
     async def _encode(self, tenant: str) -> TenantSnapshot:
         self._encoded.check_room(tenant)
-        reading, change_log = await self._read(tenant, 0)
+        return await self._use(tenant, 0, self._encode_reading)
+
+    async def _encode_reading(self, reading: TenantReading, change_log: TenantChangeLog) -> TenantSnapshot:
         return await self._encoded.encode(reading), change_log
 
     async def _confirm(self, key: tuple[str, int]) -> TenantChangeLog:
-        _, change_log = await self._read(*key)
-        return change_log
+        return await self._use(*key, _log_of)
 
-    async def _read(self, tenant: str, min_revision: int) -> tuple[TenantReading, TenantChangeLog]:
+    async def _use(
+        self,
+        tenant: str,
+        min_revision: int,
+        use: Callable[[TenantReading, TenantChangeLog], Awaitable[_Value]],
+    ) -> _Value:
+        """What `use` makes of the first reading that is recent enough."""
         has_response, exists = False, False
         for source in self._sources:
-            try:
-                reading = await source.read_tenant(tenant)
-            except DependencyUnavailable:
-                continue
-            has_response, exists = True, exists or reading is not None
-            change_log = self._change_logs.following(reading) if reading is not None else None
-            if reading is None or change_log is None:
-                continue
-            if reading.revision >= min_revision:
-                return reading, change_log
-            if math.isfinite(reading.newest_at):
-                raise RevisionGone(tenant, min_revision, change_log.oldest)
+            gone = None
+            with contextlib.suppress(DependencyUnavailable):
+                async with source.open_tenant(tenant) as reading:
+                    has_response, exists = True, exists or reading is not None
+                    change_log = self._change_logs.following(reading) if reading is not None else None
+                    if reading is None or change_log is None:
+                        continue
+                    if reading.revision >= min_revision:
+                        return await use(reading, change_log)
+                    if math.isfinite(reading.newest_at):
+                        gone = RevisionGone(tenant, min_revision, change_log.oldest)
+            if gone is not None:
+                raise gone  # outside of the block, which would count it as a failure of the source
         if has_response and not exists:
             raise NoSuchTenant(tenant)
         raise WatchUnavailable(
             f"No database has a snapshot of {tenant} that is recent enough for the events received here; try again."
         )
+
+
+async def _log_of(_: TenantReading, change_log: TenantChangeLog) -> TenantChangeLog:
+    return change_log
 
 
 def _may_follow(change_log: TenantChangeLog, snapshot: EncodedSnapshot) -> bool:

@@ -1,11 +1,13 @@
 """Slow queries use their own guard and slots, apart from the ingestion."""
 
 import asyncio
+from multiprocessing import cpu_count
 from typing import Any, Self
 
 import pytest
+from motor.frameworks.asyncio import max_workers
 
-from audit_consumer.adapters.mongo.audit_trail import MAX_CONCURRENT_READS, MongoAuditTrail
+from audit_consumer.adapters.mongo.audit_trail import MAX_CONCURRENT_READS, MAX_CONCURRENT_WRITES, MongoAuditTrail
 from audit_consumer.domain.queries import Filters, SortKeyRange
 from shared.runtime.clock import SystemClock
 from shared.runtime.health import DependencyHealth
@@ -21,6 +23,11 @@ class SilentQueries:
 
     def __init__(self) -> None:
         self.queries = self.stored = 0
+
+    topology_description = property(lambda self: self)
+
+    def has_writable_server(self) -> bool:
+        return True
 
     def __getitem__(self, _: str) -> Self:
         return self
@@ -65,3 +72,8 @@ async def test_queries_without_an_answer_neither_stop_the_ingestion_nor_report_m
     assert len((await trail.store(events)).stored) == client.stored == len(events)
     assert (health.up, reads_health.up) == (True, False)
     assert client.queries < 10 * MAX_CONCURRENT_READS
+
+
+def test_queries_leave_threads_of_the_driver_for_the_ingestion_on_one_cpu() -> None:
+    threads_per_cpu = max_workers // cpu_count()
+    assert threads_per_cpu >= MAX_CONCURRENT_READS + MAX_CONCURRENT_WRITES

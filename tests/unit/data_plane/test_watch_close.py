@@ -76,6 +76,18 @@ async def test_watch_behind_the_change_log_is_closed_and_counted(world: World) -
     assert instance.count("tm_watch_closed_total", reason="slow") == 1
 
 
+async def test_change_log_is_limited_in_bytes(world: World) -> None:
+    instance = world.instance(change_log_bytes=20_000)
+    await change(world, instance)
+    _, watching = await begin(instance)
+    for _ in range(10):
+        await change(world, instance, url="https://v1/" + "x" * 2000)
+    instance.metrics.refresh()
+    (metric,) = instance.metrics.gauge("tm_change_log_bytes").collect()
+    assert 10_000 < metric.samples[0].value <= 20_000
+    assert await ending_of(watching) is CloseReason.SLOW
+
+
 async def test_watch_receives_no_changes_of_other_tenants(world: World) -> None:
     instance = world.instance()
     await change(world, instance)

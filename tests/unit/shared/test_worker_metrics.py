@@ -46,6 +46,7 @@ MERGED: Mapping[str, float] = {
     "tm_tenants": HIGHEST,
     "tm_warm_start_source_info": HIGHEST,
     "tm_watch_clients": SUM,
+    "tm_change_log_bytes": SUM,
     "tm_watch_snapshot_bytes": SUM,
 }
 
