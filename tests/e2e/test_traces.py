@@ -115,6 +115,18 @@ async def test_resolves_name_the_layer_that_answered(system: System) -> None:
     assert (span.kind, span.parent_id, span.has_failed) == ("SERVER", hit.caller, False)
 
 
+async def test_watch_that_its_client_ends_is_a_span_that_has_not_failed(system: System) -> None:
+    key, trace = await system.new_key(), Trace()
+    await system.put(key, "https://one.example/")
+    await system.until_resolved(key, "https://one.example/")
+    url = f"{system.resolver_urls[0]}/api/v1/watch/{key.tenant}"
+    async with system.http.stream("GET", url, headers=trace.headers) as watch:
+        assert watch.status_code == 200
+        await anext(watch.aiter_lines())
+    span = await eventually(lambda: shown(system, trace, "GET /api/v1/watch/{tenant}"))
+    assert (span.has_failed, span.attributes.get("error.type")) == (False, None)
+
+
 async def test_audit_query_has_a_span_of_its_database_call(system: System) -> None:
     trace = Trace()
     url = f"{system.audit_url}/api/v1/audit/recent"

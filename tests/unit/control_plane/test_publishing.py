@@ -3,14 +3,18 @@
 from functools import partial
 
 import pytest
+from opentelemetry.trace import StatusCode
 
+from control_plane.domain.outbox import OutboxRecord
 from shared.runtime.metrics import Metrics
 from shared.runtime.service import Service
 from shared.schemas.events import ChangesWithheld, Heartbeat, decode, encode
-from shared.schemas.topics import ACCESS_KEYS
+from shared.schemas.topics import ACCESS_KEYS, ROUTE_EVENTS
 from tests.fakes.control_plane_event_log import FakeEventLog
 from tests.fakes.control_plane_outbox import FakeOutbox
 from tests.support.factories import a_change_set
+from tests.support.recorded_spans import NOT_SAMPLED, SAMPLED, TRACE_ID, RecordedSpans
+from tests.support.recorded_spans import spans as spans
 from tests.support.relay import running_relay
 from tests.support.waiting import eventually
 
@@ -70,6 +74,23 @@ async def test_refused_marker_stays_in_the_outbox_and_delays_its_tenant_only(out
         assert not events.heartbeats
         events.max_bytes = 1_000
         await eventually(lambda: _all_sent(outbox))
+
+
+async def test_attempt_that_fails_is_a_failed_span_and_the_next_one_names_the_record(
+    outbox: FakeOutbox, spans: RecordedSpans
+) -> None:
+    events = FakeEventLog(refused={"team-a"})
+    outbox.records[1] = OutboxRecord(1, ROUTE_EVENTS.name, "team-a", {"traceparent": SAMPLED}, b"1")
+    outbox.records[2] = OutboxRecord(2, ROUTE_EVENTS.name, "team-b", {"traceparent": NOT_SAMPLED}, b"1")
+    async with running_relay(outbox, events):
+        await eventually(lambda: _is(lambda: outbox.looks > 3))
+        events.refused.clear()
+        await eventually(lambda: _all_sent(outbox))
+    first, *_, last = [each for each in spans.all() if each.name == "send route-events"]
+    assert (first.status.status_code, last.status.status_code) == (StatusCode.ERROR, StatusCode.UNSET)
+    assert (first.attributes or {})["messaging.batch.message_count"] == 2
+    assert (last.attributes or {})["messaging.kafka.offset"] == 1
+    assert [f"{each.context.trace_id:032x}" for each in last.links] == [TRACE_ID]
 
 
 async def test_refused_revocation_is_retried_and_never_set_aside(outbox: FakeOutbox) -> None:
