@@ -4,7 +4,7 @@ import asyncio
 import os
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Protocol
 
 import structlog
@@ -64,7 +64,7 @@ def configure(*, service: str, instance: str, settings: OtelSettings | None = No
     provider = TracerProvider(sampler=Sampler(settings), resource=_resource(service, instance), shutdown_on_exit=False)
     provider.add_span_processor(processor)
     trace.set_tracer_provider(provider)
-    _log.info("spans are exported", sampler=provider.sampler.get_description())
+    _log.info("export of spans is on", sampler=provider.sampler.get_description())
     return settings
 
 
@@ -86,7 +86,8 @@ async def _in_thread(processor: _Processor) -> None:
 
     def close() -> None:
         processor.close(CLOSE_SECONDS)
-        loop.call_soon_threadsafe(closed.set)
+        with suppress(RuntimeError):  # the event loop has given up and is closed
+            loop.call_soon_threadsafe(closed.set)
 
     threading.Thread(target=close, name="last spans", daemon=True).start()
     try:
