@@ -24,6 +24,7 @@ from audit_consumer.http.queries import (
     end_after_start,
 )
 from audit_consumer.service.queries import AuditQueries
+from shared.runtime import correlation
 from shared.runtime.http.authentication import principal_of
 from shared.runtime.http.openapi.operations import with_query
 from shared.runtime.http.openapi.problems import problem_responses
@@ -91,7 +92,11 @@ def audit_router(queries: AuditQueries) -> Router:
         request: _Request,
         correlation_id: Annotated[
             str,
-            PathParameter(description=CORRELATION_ID_DESCRIPTION, schema_extra={"pattern": CORRELATION_ID_PATTERN}),
+            PathParameter(
+                description=CORRELATION_ID_DESCRIPTION,
+                examples=[Example(value=correlation.EXAMPLE)],
+                schema_extra={"pattern": CORRELATION_ID_PATTERN},
+            ),
         ],
     ) -> AuditPage:
         """Every change committed under this correlation id."""

@@ -31,7 +31,7 @@ _Env = Annotated[str, _parameter("Only changes of this environment.", "prod", NA
 _Version = Annotated[str, _parameter("Only changes of this version.", "v2", VERSION_SCHEMA)]
 _Action = Annotated[Action, _parameter("Only changes with this action.", "updated", {"type": "string"})]
 _Limit = Annotated[
-    int, msgspec.Meta(ge=1, le=MAX_LIMIT, description="Maximum number of events on a page.", examples=["100"])
+    int, msgspec.Meta(ge=1, le=MAX_LIMIT, description="Maximum number of events on a page.", examples=[100])
 ]
 _Cursor = Annotated[
     str, _parameter("`next_cursor` of the previous page; the other parameters stay the same.", "WyI1ZjU3…")
@@ -66,7 +66,7 @@ class RecentQuery(FilteredQuery, frozen=True, kw_only=True):
     """The parameters of a query over the last days."""
 
     days: Annotated[
-        int, msgspec.Meta(ge=1, le=MAX_DAYS, description="Days back from now, of 24 hours each.", examples=["7"])
+        int, msgspec.Meta(ge=1, le=MAX_DAYS, description="Days back from now, of 24 hours each.", examples=[7])
     ] = 7
 
 
@@ -74,7 +74,7 @@ class ActionQuery(FilteredQuery, frozen=True, kw_only=True):
     """The parameters of a query for one action over the last hours."""
 
     action: _Action
-    hours: Annotated[int, msgspec.Meta(ge=1, le=MAX_HOURS, description="Hours back from now.", examples=["24"])] = 24
+    hours: Annotated[int, msgspec.Meta(ge=1, le=MAX_HOURS, description="Hours back from now.", examples=[24])] = 24
 
 
 class TimeRangeQuery(FilteredQuery, frozen=True, kw_only=True):

@@ -36,6 +36,7 @@ from data_plane.http.responses import (
 from data_plane.service.resolve.resolver import Resolver
 from shared.runtime.http.openapi.operations import with_response_headers
 from shared.runtime.http.openapi.problems import problem_responses
+from shared.runtime.http.openapi.response_headers import RETRY_AFTER
 from shared.runtime.http.problems import INVALID_INPUT
 from shared.runtime.tracing.spans import note
 from shared.schemas.identity import RouteKey
@@ -55,7 +56,7 @@ _RESPONSES = {
     **problem_responses(INVALID_INPUT, NO_ACTIVE_ROUTE, CONSISTENCY_NOT_MET, ROUTE_UNKNOWN),
 }
 _ResolveOperation = with_response_headers(
-    {304: ROUTE_HEADERS, 404: ANSWER_HEADERS, 409: (STALENESS_BOUND, REVISION_REACHED)}
+    {304: ROUTE_HEADERS, 404: ANSWER_HEADERS, 409: (STALENESS_BOUND, REVISION_REACHED, RETRY_AFTER)}
 )
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextvars import ContextVar
 
+EXAMPLE = "req-5f2d1c3b4a596877"
 HEADER = "X-Correlation-ID"
 
 _ACCEPTED = re.compile(r"[A-Za-z0-9._-]{1,128}")

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from litestar import Response, delete, get, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.spec import Example
 from litestar.params import PathParameter, RawBody
 from litestar.types import ExceptionHandlersMap
 
@@ -35,7 +36,10 @@ from shared.runtime.http.openapi.problems import problem_responses
 from shared.runtime.http.problems import DEPENDENCY_UNAVAILABLE, INVALID_INPUT
 from shared.schemas.access import Role
 
-KeyId = Annotated[str, PathParameter(description="The key's id: the 12 characters after `tm_`.")]
+KeyId = Annotated[
+    str,
+    PathParameter(description="The key's id: the 12 characters after `tm_`.", examples=[Example(value="A1b2C3d4E5f6")]),
+]
 
 _TENANT_KEYS = "/api/v1/tenants/{tenant:str}/access-keys"
 _PLATFORM_KEYS = "/api/v1/access-keys"
@@ -125,6 +129,7 @@ def _tenant_handlers(actions: _Actions) -> list[HTTPRouteHandler]:
         **_options("keys.list"),
     )
     async def list_keys(request: AnyRequest, tenant: TenantName) -> KeyPage:
+        """By id, without secrets."""
         return await actions.page(request, tenant)
 
     @post(
@@ -176,6 +181,7 @@ def _platform_handlers(actions: _Actions) -> list[HTTPRouteHandler]:
         **_options("platform-keys.list"),
     )
     async def list_platform_keys(request: AnyRequest) -> KeyPage:
+        """By id, without secrets."""
         return await actions.page(request, None)
 
     @post(

@@ -44,10 +44,10 @@ _TENANT = "/api/v1/tenants/{tenant:str}"
 _PLANNED = {
     200: example_response("The committed plan, or the plan of a dry run", EXAMPLE_PLAN),
     **problem_responses(INVALID_INPUT, NOT_FOUND, TOO_LARGE, DEPENDENCY_UNAVAILABLE),
-    **problem_responses(PROBLEM_TYPES[RevisionMismatch], body=PlanProblem),
+    **problem_responses(PROBLEM_TYPES[RevisionMismatch], body=PlanProblem, plan=EXAMPLE_PLAN),
 }
 _APPLIED = {**_PLANNED, **problem_responses(KEY_REUSED)}
-_REVERTED = {**_APPLIED, **problem_responses(PROBLEM_TYPES[HistoryPurged], body=PurgedProblem)}
+_REVERTED = {**_APPLIED, **problem_responses(PROBLEM_TYPES[HistoryPurged], body=PurgedProblem, oldest_revision=41)}
 
 
 def _options(operation: str, *, repeatable: bool = True) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import msgspec
+from litestar.openapi.spec import Example
 from litestar.params import PathParameter
 
 from shared.runtime.http.payload import REVISION_PATTERN
@@ -11,24 +12,37 @@ from shared.schemas.identity import NAME_SCHEMA, VERSION_SCHEMA
 TenantName = Annotated[
     str,
     PathParameter(
-        description="1 to 63 of a-z 0-9 . _ -, first and last a letter or digit.", schema_extra=dict(NAME_SCHEMA)
+        description="1 to 63 of a-z 0-9 . _ -, first and last a letter or digit.",
+        examples=[Example(value="team-a")],
+        schema_extra=dict(NAME_SCHEMA),
     ),
 ]
 RevisionNumber = Annotated[
-    str, PathParameter(description="A revision of the tenant, such as 42.", schema_extra={"pattern": REVISION_PATTERN})
+    str,
+    PathParameter(
+        description="A revision of the tenant.",
+        examples=[Example(value="42")],
+        schema_extra={"pattern": REVISION_PATTERN},
+    ),
 ]
 
-ServiceFilter = Annotated[str, msgspec.Meta(description="Only this service's routes.", extra_json_schema=NAME_SCHEMA)]
-EnvFilter = Annotated[str, msgspec.Meta(description="Only this environment's routes.", extra_json_schema=NAME_SCHEMA)]
+ServiceFilter = Annotated[
+    str, msgspec.Meta(description="Only this service's routes.", examples=["payments"], extra_json_schema=NAME_SCHEMA)
+]
+EnvFilter = Annotated[
+    str, msgspec.Meta(description="Only this environment's routes.", examples=["prod"], extra_json_schema=NAME_SCHEMA)
+]
 VersionFilter = Annotated[
-    str, msgspec.Meta(description="Only this version's routes.", extra_json_schema=VERSION_SCHEMA)
+    str, msgspec.Meta(description="Only this version's routes.", examples=["v2"], extra_json_schema=VERSION_SCHEMA)
 ]
 
 
 class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
     """The query parameters of a list that is read in pages."""
 
-    limit: Annotated[int, msgspec.Meta(ge=1, le=1000, description="Maximum number of items on the page.")] = 100
+    limit: Annotated[
+        int, msgspec.Meta(ge=1, le=1000, description="Maximum number of items on the page.", examples=[100])
+    ] = 100
     cursor: Annotated[str, msgspec.Meta(description="`next_cursor` of the previous page.")] | None = None
 
 

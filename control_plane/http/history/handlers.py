@@ -33,7 +33,7 @@ from shared.runtime.http.problems import DEPENDENCY_UNAVAILABLE, INVALID_INPUT
 
 _TENANT = "/api/v1/tenants/{tenant:str}"
 _PROBLEMS = problem_responses(INVALID_INPUT, NOT_FOUND, DEPENDENCY_UNAVAILABLE)
-_PURGED = {**_PROBLEMS, **problem_responses(PROBLEM_TYPES[HistoryPurged], body=PurgedProblem)}
+_PURGED = {**_PROBLEMS, **problem_responses(PROBLEM_TYPES[HistoryPurged], body=PurgedProblem, oldest_revision=41)}
 
 
 def _options(operation: str) -> dict[str, Any]:

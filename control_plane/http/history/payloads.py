@@ -63,10 +63,23 @@ class HistoryQuery(PageQuery, frozen=True, kw_only=True):
     """The query parameters of the list of change sets."""
 
     changed_by: (
-        Annotated[str, msgspec.Meta(pattern="^[!-~]{1,128}$", description="Only change sets of this subject.")] | None
+        Annotated[
+            str,
+            msgspec.Meta(
+                pattern="^[!-~]{1,128}$", description="Only change sets of this subject.", examples=["ci-bot"]
+            ),
+        ]
+        | None
     ) = None
     since: (
-        Annotated[datetime, msgspec.Meta(tz=True, description="Only change sets committed at this moment or later.")]
+        Annotated[
+            datetime,
+            msgspec.Meta(
+                tz=True,
+                description="Only change sets committed at this moment or later.",
+                examples=["2026-03-01T00:00:00Z"],
+            ),
+        ]
         | None
     ) = None
 
@@ -75,9 +88,9 @@ class DiffQuery(PageQuery, frozen=True, kw_only=True, rename={"from_revision": "
     """The query parameters of a comparison."""
 
     from_revision: Annotated[
-        int, msgspec.Meta(ge=0, description="The earlier revision; 0 is before the first change set.")
+        int, msgspec.Meta(ge=0, description="The earlier revision; 0 is before the first change set.", examples=[41])
     ]
-    to_revision: Annotated[int, msgspec.Meta(ge=0, description="The later revision.")]
+    to_revision: Annotated[int, msgspec.Meta(ge=0, description="The later revision.", examples=[42])]
 
 
 _EXAMPLE_SUMMARY: dict[str, Any] = {

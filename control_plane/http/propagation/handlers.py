@@ -29,7 +29,7 @@ def propagation_handlers(propagation: PropagationService, deadline_seconds: floa
         responses={
             200: example_response("The state of every resolver process", EXAMPLE_PROPAGATION),
             **problem_responses(INVALID_INPUT, NOT_FOUND, DEPENDENCY_UNAVAILABLE),
-            **problem_responses(PROBLEM_TYPES[HistoryPurged], body=PurgedProblem),
+            **problem_responses(PROBLEM_TYPES[HistoryPurged], body=PurgedProblem, oldest_revision=41),
         },
         exception_handlers=HISTORY_PROBLEM_HANDLERS,
         opt={"operation": "changes.propagation"},

@@ -17,6 +17,7 @@ class PropagationQuery(msgspec.Struct, frozen=True, kw_only=True):
             ge=0,
             le=3600,
             description="Seconds to wait for the change set to be live everywhere; at most TM_PROPAGATION_WAIT_SECONDS.",
+            examples=[1],
         ),
     ] = 0
 

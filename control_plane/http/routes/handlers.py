@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from litestar import Response, delete, get, post, put
 from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.spec import Example
 from litestar.params import PathParameter, RawBody
 
 from control_plane.domain.requests import ChangeRequest
@@ -40,13 +41,22 @@ from shared.runtime.http.openapi.problems import problem_responses
 from shared.runtime.http.problems import DEPENDENCY_UNAVAILABLE, INVALID_INPUT
 from shared.schemas.identity import NAME_SCHEMA, VERSION_SCHEMA, RouteKey
 
-_Name = PathParameter(description="Same rules as for a tenant's name.", schema_extra=dict(NAME_SCHEMA))
-ServiceName = Annotated[str, _Name]
-EnvName = Annotated[str, _Name]
+
+def _name(example: str) -> Any:
+    return PathParameter(
+        description="Same rules as for a tenant's name.",
+        examples=[Example(value=example)],
+        schema_extra=dict(NAME_SCHEMA),
+    )
+
+
+ServiceName = Annotated[str, _name("payments")]
+EnvName = Annotated[str, _name("prod")]
 VersionName = Annotated[
     str,
     PathParameter(
         description="As a tenant's name, with A-Z and + as in SemVer; case-sensitive.",
+        examples=[Example(value="v2")],
         schema_extra=dict(VERSION_SCHEMA),
     ),
 ]
@@ -122,6 +132,7 @@ def _single_route_handlers(routes: RouteService, changes: ChangeSetService, rule
     async def show_route(
         tenant: TenantName, service: ServiceName, env: EnvName, version: VersionName
     ) -> Response[RouteBody]:
+        """The route as the primary has it. `ETag` is for `If-Match` of the next change."""
         return route_response(await routes.get(RouteKey(tenant, service, env, version)))
 
     @post(_ONE + "/activate", summary="Activate a route", **_state_change("routes.activate", repeatable=True))
@@ -163,12 +174,13 @@ def _list_handler(routes: RouteService, history: HistoryService) -> HTTPRouteHan
         responses={
             200: example_response("A page of routes", EXAMPLE_ROUTE_PAGE, EXAMPLE_PAST_ROUTE_PAGE),
             **_PROBLEMS,
-            **problem_responses(PROBLEM_TYPES[HistoryPurged], body=PurgedProblem),
+            **problem_responses(PROBLEM_TYPES[HistoryPurged], body=PurgedProblem, oldest_revision=41),
         },
         exception_handlers=HISTORY_PROBLEM_HANDLERS,
         **_options("routes.list"),
     )
     async def list_routes(request: AnyRequest, tenant: TenantName) -> Response[RoutePage | PastRoutePage]:
+        """Active and inactive routes. With `at_revision`, each has the value that it had after that revision."""
         listing = accept_route_listing(request, tenant)
         at, limit = listing.at_revision, listing.limit
         if at is None:

@@ -42,9 +42,14 @@ class RouteQuery(PageQuery, frozen=True, kw_only=True):
     service: ServiceFilter | None = None
     env: EnvFilter | None = None
     version: VersionFilter | None = None
-    active: Annotated[bool, msgspec.Meta(description="Only active routes, or only inactive ones.")] | None = None
+    active: (
+        Annotated[bool, msgspec.Meta(description="Only active routes, or only inactive ones.", examples=[True])] | None
+    ) = None
     at_revision: (
-        Annotated[int, msgspec.Meta(ge=0, description="List the routes as of this revision of the tenant.")] | None
+        Annotated[
+            int, msgspec.Meta(ge=0, description="List the routes as of this revision of the tenant.", examples=[42])
+        ]
+        | None
     ) = None
 
 

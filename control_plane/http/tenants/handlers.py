@@ -62,6 +62,7 @@ def tenant_handlers(tenants: TenantService) -> list[HTTPRouteHandler]:
         **_options("tenants.show"),
     )
     async def show_tenant(tenant: TenantName) -> TenantBody:
+        """`revision` is the number of the tenant's last change set, and 0 before the first."""
         return TenantBody.of(await tenants.get(accept_tenant(tenant)))
 
     @get(
@@ -72,6 +73,7 @@ def tenant_handlers(tenants: TenantService) -> list[HTTPRouteHandler]:
         **_options("tenants.list"),
     )
     async def list_tenants(request: AnyRequest) -> TenantPage:
+        """All tenants of the platform, in pages."""
         after, limit = accept_tenant_page(request)
         found = await tenants.page(after, limit + 1)
         cursor = next_cursor([each.name for each in found], limit, encode_tenant)

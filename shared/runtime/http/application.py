@@ -30,6 +30,7 @@ from shared.runtime.http.deprecation import (
 from shared.runtime.http.methods import AllowMiddleware, HeadMiddleware
 from shared.runtime.http.open_connections import SAMPLE_SECONDS, sample_open_connections
 from shared.runtime.http.openapi.documents import JsonDocument, YamlDocument
+from shared.runtime.http.openapi.examples import refine_examples
 from shared.runtime.http.openapi.page import DocumentationPage, documentation_router
 from shared.runtime.http.openapi.problems import document_common_problems
 from shared.runtime.http.openapi.response_headers import document_response_headers
@@ -100,6 +101,7 @@ def build_application(
     )
     document_common_problems(litestar.openapi_schema, write_problem_types)
     document_response_headers(litestar)
+    refine_examples(litestar.openapi_schema)
     document_deprecations(litestar.openapi_schema, deprecations)
     metrics.show_build(public_version, revision)
     routed: ASGIApp = AllowMiddleware(litestar)

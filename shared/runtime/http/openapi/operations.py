@@ -103,9 +103,11 @@ def _schema(struct: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def _inlined(schema: Any, definitions: Mapping[str, Mapping[str, Any]]) -> Any:
-    """The schema with each reference replaced by its definition. No definition refers to itself."""
+    """The schema with each reference replaced by its definition, and portable. No definition refers to itself."""
     if isinstance(schema, list):
         return [_inlined(each, definitions) for each in schema]
+    if isinstance(schema, str):
+        return schema.replace(r"\Z", "$")  # regular expressions of JSON Schema lack \Z, and `$` matches at the end only
     if not isinstance(schema, dict):
         return schema
     if "$ref" in schema:

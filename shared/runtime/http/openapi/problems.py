@@ -1,20 +1,22 @@
 """Problem details in the OpenAPI document."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
+import msgspec
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import (
+    Example,
     OpenAPI,
-    OpenAPIHeader,
     OpenAPIMediaType,
     OpenAPIResponse,
-    OpenAPIType,
     Operation,
     PathItem,
     Reference,
-    Schema,
 )
 
+from shared.runtime import correlation
 from shared.runtime.http.problems import (
     BODY_TOO_LARGE,
     CONTENT_TYPE,
@@ -23,26 +25,46 @@ from shared.runtime.http.problems import (
     TOO_MANY_READS,
     Problem,
     ProblemType,
+    problem_of,
 )
 from shared.runtime.http.request_limits import HEADERS_TOO_LARGE
 from shared.runtime.http.request_syntax import UNSUPPORTED_ENCODING
+from shared.schemas.validation import FieldError
 
 _OF_ANY_REQUEST = (INVALID_INPUT, HEADERS_TOO_LARGE, UNSUPPORTED_ENCODING, DEADLINE_EXCEEDED)
 
-_PROBLEM = OpenAPIMediaType(schema=Reference(ref=f"#/components/schemas/{Problem.__name__}"))
-_RETRY_AFTER = OpenAPIHeader(
-    schema=Schema(type=OpenAPIType.INTEGER, minimum=0), description="Seconds to wait before trying again."
-)
+_SCHEMA = Reference(ref=f"#/components/schemas/{Problem.__name__}")
+_EXAMPLE_ERROR = FieldError("/limit", "must be at most 1000")
 
 
-def problem_responses(*problem_types: ProblemType, body: type[Problem] = Problem) -> dict[int, ResponseSpec]:
-    """The documented responses of a handler for these problems, by status. `body`: the struct they are sent as."""
+def problem_responses(
+    *problem_types: ProblemType, body: type[Problem] = Problem, **members: Any
+) -> dict[int, ResponseSpec]:
+    """The documented responses of a handler for these problems, by status.
+
+    `body`: the struct they are sent as. `members`: what its example has besides the members of every problem.
+    """
     return {
         each.status: ResponseSpec(
-            data_container=body, description=each.title, media_type=CONTENT_TYPE, generate_examples=False
+            data_container=body,
+            description=each.title,
+            media_type=CONTENT_TYPE,
+            generate_examples=False,
+            examples=[_example(each, members)],
         )
         for each in problem_types
     }
+
+
+def _example(problem_type: ProblemType, members: Mapping[str, Any] = MappingProxyType({})) -> Example:
+    errors = (_EXAMPLE_ERROR,) if problem_type is INVALID_INPUT else ()
+    problem = problem_of(problem_type, f"{problem_type.title}.", errors)
+    value = {
+        **msgspec.to_builtins(problem),
+        "correlation_id": correlation.EXAMPLE,
+        **msgspec.to_builtins(dict(members)),
+    }
+    return Example(id=problem_type.slug, summary=problem_type.title, value=value)
 
 
 def document_common_problems(document: OpenAPI, write_problem_types: Sequence[ProblemType] = ()) -> None:
@@ -68,7 +90,6 @@ def _operations(item: PathItem) -> list[Operation]:
 def _document(operation: Operation, problem_type: ProblemType) -> None:
     responses = operation.responses if operation.responses is not None else {}
     operation.responses = responses
-    response = OpenAPIResponse(description=problem_type.title, content={CONTENT_TYPE: _PROBLEM})
-    if problem_type.retry_after is not None:
-        response.headers = {"Retry-After": _RETRY_AFTER}
+    content = OpenAPIMediaType(schema=_SCHEMA, examples={problem_type.slug: _example(problem_type)})
+    response = OpenAPIResponse(description=problem_type.title, content={CONTENT_TYPE: content})
     responses.setdefault(str(problem_type.status), response)
