@@ -10,12 +10,24 @@ from bench.faults.commit_history import Promise
 from bench.faults.load import Load, Rates
 from bench.faults.report import Finding
 from bench.faults.row import Row
-from bench.faults.rows import kafka, mongo, poison, primary, quotas, redis, relay, replay, replica, slow_clients
+from bench.faults.rows import (
+    kafka,
+    lost_records,
+    mongo,
+    poison,
+    primary,
+    quotas,
+    redis,
+    relay,
+    replay,
+    replica,
+    slow_clients,
+)
 from bench.faults.trial import CALM_SECONDS, Trial
 from tests.support.system import System
 from tests.support.waiting import eventually
 
-_MODULES = (primary, replica, redis, kafka, mongo, relay, replay, poison, slow_clients, quotas)
+_MODULES = (primary, replica, redis, kafka, mongo, relay, replay, poison, lost_records, slow_clients, quotas)
 ROWS: Sequence[Row] = sorted((row for module in _MODULES for row in module.ROWS), key=lambda row: row.number)
 CURRENT_SECONDS = 5.0
 """Heartbeats come every 2 s."""

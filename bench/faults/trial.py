@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import httpx2
+from redis.asyncio import Redis
 
 from bench.faults.load import Load, Phase
 from bench.faults.measures import Measures, measure
@@ -42,6 +43,8 @@ class Trial:
     calm_seconds: float = CALM_SECONDS
     checks: list[Check] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    records_deleted: bool = False
+    """Whether the row deleted records of Kafka, which can then not be looked at."""
     cleanup: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
     @property
@@ -84,7 +87,9 @@ class Trial:
             f"for {judge.longest_wrong:.2f} s, {judge.unknown:,} without a bound), {len(written.acknowledged):,} writes and "
             f"{len(written.refused):,} refused attempts; the load's own longest stall {1000 * phase.stalls.longest:.0f} ms"
         )
-        self.expect("the load was as planned, by 80 % at least", f"{total:,}", kept=total >= 0.8 * self.planned(phase))
+        self.expect(
+            "half of the planned load at least was answered", f"{total:,}", kept=total >= 0.5 * self.planned(phase)
+        )
 
     def planned(self, phase: Phase) -> float:
         """The resolves that were due in the phase."""
@@ -118,6 +123,12 @@ class Trial:
         return Liveness(
             [each.urls[0] for each in (services.control_plane, *services.data_planes, services.audit_consumer)]
         )
+
+    async def empty_redis(self) -> None:
+        """FLUSHALL."""
+        redis = Redis.from_url(self.stack.urls.redis)
+        await redis.flushall()
+        await redis.aclose()
 
     async def extra_instance(self, module: str, name: str, **settings: str) -> Server:
         """A further instance with these settings, which is stopped after the row."""

@@ -8,7 +8,7 @@ from bench.faults.suite import ROWS, Suite, loaded
 from tests.support.system import System
 
 RATES = Rates(resolves=100.0, writes=20.0, routes=400, cold_routes=40, tenants=4)
-NOISE = ("p99", "load was as planned", "breaker opens", "accepted again")
+NOISE = ("p99", "half of the planned load", "breaker opens", "accepted again")
 """Promises about time that a loaded machine breaks; `make faults` checks them on an idle one."""
 
 

@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 
-from redis.asyncio import Redis
-
 from bench.asking import ask
 from bench.faults.measures import measure, seconds_until
 from bench.faults.row import Row
@@ -87,9 +85,7 @@ async def _rush(trial: Trial) -> None:
         (await trial.extra_instance("data_plane", f"faults-rush-{number}", TM_WARMUP_SECONDS="0")).urls[0]
         for number in (1, 2)
     ]
-    redis = Redis.from_url(trial.stack.urls.redis)
-    await redis.flushall()
-    await redis.aclose()
+    await trial.empty_redis()
     keys = [trial.load.path_of(route) for route in trial.load.cold_routes[:KEYS]]
     for instance in fresh:
         loaded, coalesced = await _loads(trial, instance, keys)
