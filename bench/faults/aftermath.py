@@ -64,6 +64,7 @@ class Aftermath:
         for row in rows:
             self._published[row["name"]] = max(self._published[row["name"]], row["revision"])
         self._offsets = await end_offsets(trial.stack.urls.kafka, ROUTE_EVENTS.name)
+        self._looked_for = len(trial.load.writers.acknowledged)
 
     async def check(self, trial: Trial) -> None:
         """Record what does not agree. Writes must have ended."""

@@ -53,7 +53,7 @@ class Suite:
             await eventually(lambda: self._is_current(trial), within=60)
             await self._aftermath.check(trial)
         except Exception as error:  # noqa: BLE001 - the next row may still show something
-            failure = f"{type(error).__name__}: {error}"
+            failure = described(error)
         finally:
             for clean_up in reversed(trial.cleanup):
                 await clean_up()
@@ -66,6 +66,13 @@ class Suite:
             for each in self._system.services.data_planes
         ]
         return all(age < CURRENT_SECONDS for age in ages)
+
+
+def described(error: BaseException) -> str:
+    """The error as text; of a group, the errors in it."""
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(described(each) for each in error.exceptions)
+    return f"{type(error).__name__}: {error}"
 
 
 @asynccontextmanager

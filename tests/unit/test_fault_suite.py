@@ -18,7 +18,7 @@ from bench.faults.report import Finding, Report
 from bench.faults.row import Row
 from bench.faults.rows.primary import check_recovery, check_refusals
 from bench.faults.stalls import Stalls
-from bench.faults.suite import ROWS
+from bench.faults.suite import ROWS, described
 from bench.faults.trial import Check, Trial
 from bench.faults.writing import Acknowledged, Attempt, Written
 from deploy.local import ports
@@ -176,6 +176,11 @@ def test_slow_observations_are_those_above_the_edge() -> None:
 
 def finding(*checks: Check, failure: str = "") -> Finding:
     return Finding(ROW, 5, 20, checks, ["a note"], failure)
+
+
+def test_failure_of_a_row_names_the_errors_in_a_group() -> None:
+    error = ExceptionGroup("tasks", [ValueError("one"), ExceptionGroup("more", [KeyError("two")])])
+    assert described(error) == "ValueError: one; KeyError: 'two'"
 
 
 KEPT, BROKEN = Check("a promise <= 1 s", "0.5 s", True), Check("a promise | another <= 1 s", "2 s", False)

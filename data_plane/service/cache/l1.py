@@ -10,6 +10,7 @@ from data_plane.domain.entry import Entry, KnownEntry, State, newest
 from data_plane.domain.slot import GONE, MAX_USES, Slot, key_at, path_of
 from data_plane.service.cache.evicted_revisions import EvictedRevisions
 from data_plane.service.cache.s3_fifo import EvictionOrder
+from shared.runtime.clock import LocalTime
 from shared.runtime.metrics import Metrics
 from shared.runtime.metrics_buffer import BufferedCounter
 from shared.schemas.identity import RouteKey
@@ -19,6 +20,8 @@ RECENT_KEYS = 1024
 _SIZED_KEYS = 64
 _BYTES_OF_SLOT = 285
 """Bytes of an entry beside its path and value: `python -m bench.l1_size 1000000` shows 451 in all."""
+EXPIRING_ENTRIES = 50_000
+"""The number of active entries whose expiry is kept in order; of more, the oldest are not refreshed ahead."""
 _KINDS = {State.ACTIVE: "positive", State.ABSENT: "never_created", State.INACTIVE: "tombstone"}
 
 
@@ -33,6 +36,7 @@ class L1Cache:
         self._slots: dict[bytes, Slot] = {}
         self._order = EvictionOrder(capacity, self._slots)
         self._recent_keys: deque[RouteKey] = deque(maxlen=RECENT_KEYS)
+        self._expiring: deque[tuple[LocalTime, bytes]] = deque(maxlen=EXPIRING_ENTRIES)
         self._evicted = EvictedRevisions(capacity)
         self._newest_revisions: dict[str, int] = {}
         self._shared_revisions: dict[str, int] = {}
@@ -80,6 +84,21 @@ class L1Cache:
         """A random one of the keys that were stored last; None before the first."""
         return random.choice(self._recent_keys) if self._recent_keys else None  # noqa: S311 - not cryptography
 
+    def expiring(self, before: LocalTime, at_most: int) -> list[RouteKey]:
+        """The keys of active entries that expire before this local time and were used; each is returned once, for one use.
+
+        So an entry that is loaded again for this reason alone is given up after MAX_USES times.
+        """
+        found: list[RouteKey] = []
+        while self._expiring and self._expiring[0][0] < before and len(found) < at_most:
+            expires_at, path = self._expiring.popleft()
+            slot = self._slots.get(path)
+            # Another expiry: it was stored again, and is in the queue again.
+            if slot is not None and slot.expires_at == expires_at and slot.uses:
+                slot.uses -= 1
+                found.append(key_at(path))
+        return found
+
     def store(self, offered: Entry) -> Entry | None:
         """Compare and set. Returns the entry that is in L1 afterwards: the merge of both.
 
@@ -114,6 +133,8 @@ class L1Cache:
         self._slots[path] = slot = Slot.of(entry, tenant_revision=self._shared_object(tenant, entry.tenant_revision))
         slot.uses = uses
         self._counts[entry.state] += 1
+        if slot.value:
+            self._expiring.append((slot.expires_at, path))
         if entry.revision > self._newest_revisions.get(tenant, 0):
             self._newest_revisions[tenant] = entry.revision
 

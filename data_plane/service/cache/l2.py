@@ -54,6 +54,10 @@ class L2Cache:
         """Whether the cache is read now: not while it may lack changes."""
         return not self._pending and self._clock.monotonic() >= self._not_read_until
 
+    def is_usable(self) -> bool:
+        """Whether the next load can expect an answer: the cache is read, and the last call to it succeeded."""
+        return self._is_up and self.is_read()
+
     async def get(self, keys: Sequence[RouteKey]) -> Sequence[Entry | None]:
         """The entry of each key, expired or not; None where there is none, or while the cache is not read."""
         if not self.is_read():

@@ -25,6 +25,8 @@ class Loader(Protocol):
 
     def satisfies(self, entry: Entry, consistency: ReadConsistency) -> bool: ...
 
+    def due_for_refresh(self) -> Sequence[RouteKey]: ...
+
     async def read(self, key: RouteKey, consistency: ReadConsistency) -> LoadResult | None: ...
 
 
@@ -138,7 +140,11 @@ class LoadCoalescer:
         return load
 
     def _begin_batch(self) -> LoadBatch:
-        batch = self._batch = LoadBatch(self._lookups.collect())
+        self._batch = self._new_batch(self._lookups.collect())
+        return self._batch
+
+    def _new_batch(self, loop: asyncio.AbstractEventLoop) -> LoadBatch:
+        batch = LoadBatch(loop)
         batch.timeout = batch.loop.call_later(self._deadline_seconds, self._time_out, batch)
         return batch
 
@@ -150,6 +156,8 @@ class LoadCoalescer:
                     self._resolve(load, result)
                 elif not load.is_done:
                     self._dispatch(load, result)
+            if any(load.database_read is not None for load in loads):
+                self._refresh_ahead()
         except Exception as error:  # noqa: BLE001 - raised in every waiter
             for load in loads:
                 self._fail(load, error)
@@ -159,6 +167,16 @@ class LoadCoalescer:
         load.database_read = task = load.batch.loop.create_task(self._read(load, from_l2))
         self._database_reads.add(task)
         task.add_done_callback(self._database_reads.discard)
+
+    def _refresh_ahead(self) -> None:
+        """Load further keys that are due. Their reads begin in this iteration of the event loop, so they share the query."""
+        keys = [key for key in self._loader.due_for_refresh() if (key, ANY) not in self._pending]
+        if not keys:
+            return
+        batch = self._new_batch(asyncio.get_running_loop())
+        for key in keys:
+            load = self._pending[key, ANY] = PendingLoad(key, ANY, batch)
+            self._dispatch(load, None)
 
     async def _read(self, load: PendingLoad, from_l2: LoadResult | None) -> None:
         try:

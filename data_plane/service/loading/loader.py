@@ -22,6 +22,10 @@ from shared.schemas.identity import RouteKey
 
 LAGGING_TTL_SECONDS = 1.0
 """TTL of a reading from a replica that is behind, used when no better source is available."""
+REFRESH_AHEAD_SECONDS = 10.0
+"""How long before its expiry an entry may be read again."""
+REFRESHED_KEYS = 16
+"""Keys added to a query at most: they take the event loop some milliseconds."""
 
 
 class LoadResult(msgspec.Struct, frozen=True, gc=False):
@@ -65,6 +69,16 @@ class RouteLoader:
         started_at = self._clock.monotonic()
         entries = await self._l2.get(keys)
         return [None if entry is None else _result(self._l1.store(entry), Layer.REDIS, started_at) for entry in entries]
+
+    def due_for_refresh(self) -> Sequence[RouteKey]:
+        """Keys to read in the next query of a database although no request waits for them; none while L2 is usable.
+
+        L2 otherwise spares the databases all loads but one of the whole fleet. Without it, each expiry in each process would
+        be a query.
+        """
+        if self._l2.is_usable():
+            return ()
+        return self._l1.expiring(LocalTime(self._clock.monotonic() + REFRESH_AHEAD_SECONDS), REFRESHED_KEYS)
 
     async def read(self, key: RouteKey, consistency: ReadConsistency) -> LoadResult | None:
         """Read the key from the databases; None if none of them responds.

@@ -16,6 +16,7 @@ from shared.runtime.clock import LocalTime
 from shared.runtime.metrics import Metrics
 from shared.runtime.service import Service
 from shared.schemas.identity import RouteKey
+from tests.support.waiting import eventually
 
 FIRST, SECOND = (RouteKey("team-a", name, "prod", "v1") for name in ("first", "second"))
 PICKY = ReadConsistency(min_revision=7)
@@ -35,6 +36,7 @@ class Servers:
         self.error: Exception | None = None
         self.mistake: Exception | None = None
         self.requested_for: list[str] = []
+        self.due: list[RouteKey] = []
         self.redis.set()
         self.databases.set()
 
@@ -50,6 +52,10 @@ class Servers:
         if self.mistake:
             raise self.mistake
         return entry.revision >= consistency.min_revision
+
+    def due_for_refresh(self) -> Sequence[RouteKey]:
+        due, self.due = self.due, []
+        return due
 
     async def read(self, key: RouteKey, consistency: ReadConsistency) -> LoadResult | None:
         self.reads.append((key, consistency))
@@ -122,6 +128,46 @@ async def test_callers_share_a_load_until_it_ends(servers: Servers) -> None:
     assert [await _layer(each) for each in answers] == [Layer.REPLICA] * 4
     assert await _layer(loads.load(FIRST)) is Layer.REPLICA
     assert len(servers.reads) == 2
+
+
+async def test_keys_that_are_due_are_read_with_a_key_that_misses_and_not_with_one_that_redis_knows(
+    servers: Servers,
+) -> None:
+    loads = loads_from(servers)
+    servers.cached, servers.due = {FIRST}, [SECOND]
+    await loads.load(FIRST)
+    assert servers.reads == []
+    third = RouteKey("team-a", "third", "prod", "v1")
+    servers.databases.clear()
+    answer = loads.load(third)
+    await _a_turn()
+    assert servers.reads == [(third, ANY), (SECOND, ANY)]
+    joined = loads.load(SECOND)
+    servers.databases.set()
+    assert [await _layer(each) for each in (answer, joined)] == [Layer.REPLICA] * 2
+    assert servers.looks == [[FIRST], [third]]
+    assert len(servers.reads) == 2
+
+
+async def test_key_that_is_due_and_is_being_loaded_already_is_not_read_again(servers: Servers) -> None:
+    loads = loads_from(servers)
+    servers.due = [FIRST]
+    await loads.load(FIRST)
+    assert servers.reads == [(FIRST, ANY)]
+
+
+async def test_read_of_a_due_key_that_takes_too_long_is_cancelled(servers: Servers) -> None:
+    loads = loads_from(servers, deadline=0.05)
+    servers.due = [SECOND]
+    servers.databases.clear()
+    assert await loads.load(FIRST) is None
+    await eventually(lambda: _is_idle(servers))
+    servers.databases.set()
+    assert await _layer(loads.load(SECOND)) is Layer.REPLICA
+
+
+async def _is_idle(servers: Servers) -> bool:
+    return servers.reading == 0
 
 
 async def test_each_read_consistency_has_its_own_load(servers: Servers) -> None:
