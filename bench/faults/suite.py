@@ -29,6 +29,8 @@ from tests.support.waiting import eventually
 
 _MODULES = (primary, replica, redis, kafka, mongo, relay, replay, poison, lost_records, slow_clients, quotas)
 ROWS: Sequence[Row] = sorted((row for module in _MODULES for row in module.ROWS), key=lambda row: row.number)
+MAX_FAILURE = 500
+"""Characters of an error in the report."""
 CURRENT_SECONDS = 5.0
 """Heartbeats come every 2 s."""
 
@@ -72,7 +74,7 @@ def described(error: BaseException) -> str:
     """The error as text; of a group, the errors in it."""
     if isinstance(error, BaseExceptionGroup):
         return "; ".join(described(each) for each in error.exceptions)
-    return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}: {error}"[:MAX_FAILURE]
 
 
 @asynccontextmanager
