@@ -40,6 +40,11 @@ check: $(INSTALLED) ## Check format, lint, types, import contracts and dependenc
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/deptry .
+	$(BIN)/python -m deploy.prometheus --check
+	@if command -v promtool >/dev/null; then \
+	    promtool check rules --lint=all --lint-fatal deploy/prometheus/rules/*.yaml >/dev/null \
+	        && promtool test rules deploy/prometheus/tests/*.yaml >/dev/null && echo "promtool: rules and their tests pass"; \
+	else echo "promtool is missing, so the rules' unit tests did not run (Debian: apt-get install prometheus)"; fi
 
 .PHONY: format
 format: $(INSTALLED) ## Format the code and apply automatic fixes
@@ -95,6 +100,10 @@ docs: $(INSTALLED) ## Write the reference pages from the code
 .PHONY: release-events
 release-events: $(INSTALLED) ## Keep the schemas and samples of the records on Kafka of this VERSION, for later releases
 	@$(BIN)/python -m docs.released_events
+
+.PHONY: rules
+rules: $(INSTALLED) ## Write the rules of Prometheus and their tests from deploy/prometheus
+	@$(BIN)/python -m deploy.prometheus
 
 .PHONY: lock
 lock: $(INSTALLED) ## Upgrade and pin every dependency, with hashes
