@@ -1,9 +1,11 @@
 """The effect of a change set on a tenant's routes, computed without I/O."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
+
+import msgspec
 
 from control_plane.domain.routes import Route
 from control_plane.errors import NoSuchRoutes, TooManyChanges
@@ -13,8 +15,7 @@ from shared.schemas.route_value import RouteValue
 from shared.schemas.validation import FieldError, InvalidInput
 
 
-@dataclass(frozen=True, slots=True)
-class WantedRoute:
+class WantedRoute(msgspec.Struct, frozen=True, gc=False):
     """The wanted value of a route. Without a `url` the route keeps its URL, and so must exist."""
 
     key: RouteKey
@@ -90,8 +91,7 @@ class Attribution:
     correlation_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """A wanted route after its change set, and the change (None: the route already had the wanted value)."""
 
     route: Route
@@ -123,5 +123,5 @@ def _outcome(key: RouteKey, current: Route | None, value: RouteValue, revision: 
         return Outcome(Route(key, value, revision, now, now), RouteChange.between(key, None, value))
     if value == current.value:
         return Outcome(current, None)
-    route = replace(current, value=value, revision=revision, updated_at=now)
+    route = Route(key, value, revision, current.created_at, now)
     return Outcome(route, RouteChange.between(key, current.value, value))

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from control_plane.domain.changes import WantedChangeSet, WantedRoute, refuse_inconsistent
 from control_plane.domain.routes import Route
-from shared.schemas.events import RouteChange
+from shared.schemas.events import MAX_CHANGES, RouteChange
 from shared.schemas.identity import RouteKey
 from shared.schemas.route_value import RouteValue
 
@@ -47,7 +47,9 @@ class DesiredSet:
         `current` holds all routes within the scope.
         """
         named = {each.key for each in self.routes}
-        unnamed = sorted(key for key, route in current.items() if route.value.is_active and key not in named)
+        unnamed = [key for key, route in current.items() if route.value.is_active and key not in named]
+        if len(unnamed) <= MAX_CHANGES:  # otherwise the plan is refused, and sorting keys would block the process
+            unnamed.sort()
         return (*self.routes, *(WantedRoute(key, is_active=False) for key in unnamed))
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
+
 from shared.schemas.identity import RouteKey
 from shared.schemas.route_value import RouteValue
 
@@ -16,8 +18,9 @@ class Tenant:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+# Without cyclic garbage collection, here and for other values of which a tenant has many: none can be part of a cycle, and
+# a collection that visits those of a large tenant blocks the process.
+class Route(msgspec.Struct, frozen=True, gc=False):
     """The current state of a route; `revision` is the tenant revision that last changed it."""
 
     key: RouteKey

@@ -12,6 +12,8 @@ from deploy.release.slots import keep_slot
 
 JOB_SECONDS = 900
 ROLL_OUT_SECONDS = 600
+PUBLISHER = "control-plane"
+"""Publishes the events that the other services read. It comes last, so that every reader knows each kind of event."""
 
 
 class RollOut:
@@ -79,7 +81,13 @@ class RollOut:
             self._say(f"Job {name} is complete")
 
     def _roll_out(self, workloads: Sequence[Document], namespace: str) -> None:
-        self._kubectl.apply(workloads)
+        publishers = [each for each in workloads if name_of(each) == PUBLISHER]
+        for together in ([each for each in workloads if each not in publishers], publishers):
+            self._roll_out_together(together, namespace)
+
+    def _roll_out_together(self, workloads: Sequence[Document], namespace: str) -> None:
+        if workloads:
+            self._kubectl.apply(workloads)
         for workload in workloads:
             kind, name = workload["kind"], name_of(workload)
             undo = f"kubectl --namespace {namespace} rollout undo {kind.lower()}/{name}"

@@ -47,7 +47,7 @@ class Action(StrEnum):
         return cls("activated" if value.is_active else "deactivated")
 
 
-class RouteChange(msgspec.Struct, frozen=True, kw_only=True):
+class RouteChange(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One changed route, with its value after the change and before it (null when the change created the route).
 
     This is the flat record on the wire. Code reads it through `value` and `previous` and builds it with `between`, so that

@@ -1,8 +1,10 @@
 """A tenant's row and its stored history, as one transaction sees them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
+
+import asyncpg
 
 from control_plane.adapters.postgres.history_sql import CHANGES_OF, FIRST_CHANGES_AFTER, OLDEST, TENANT
 from control_plane.adapters.postgres.primary import Connection
@@ -12,6 +14,7 @@ from shared.runtime.off_loop import MANY_ROUTES, off_loop
 from shared.schemas.events import RouteChange
 
 _R = TypeVar("_R")
+_SLICE_ROWS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +44,23 @@ async def changes_of(connection: Connection, tenant: KnownTenant, revision: int)
 
 async def first_changes_after(connection: Connection, tenant: KnownTenant, revision: int) -> Sequence[RouteChange]:
     """For each route that changed after a revision, its first change. Raises NoSuchRevision, HistoryPurged."""
-    rows = await connection.fetch(FIRST_CHANGES_AFTER, tenant.id, revision)
+    changes: list[RouteChange] = []
+    async for rows in in_slices(connection, tenant.routes, FIRST_CHANGES_AFTER, tenant.id, revision):
+        changes += [change_from(row) for row in rows]
     await require(connection, tenant, revision, least=0)
-    return await per_row(tenant, rows, lambda: [change_from(row) for row in rows])
+    return changes
+
+
+async def in_slices(
+    connection: Connection, expected_rows: int, statement: str, *parameters: object
+) -> AsyncIterator[Sequence[asyncpg.Record]]:
+    """The rows, some at a time when many are expected: neither the loop nor the memory has to bear all of them at once."""
+    if expected_rows <= MANY_ROUTES:
+        yield await connection.fetch(statement, *parameters)
+        return
+    cursor = await connection.cursor(statement, *parameters)
+    while rows := await cursor.fetch(_SLICE_ROWS):
+        yield rows
 
 
 async def per_row(tenant: KnownTenant, rows: Sequence[object], compute: Callable[[], _R]) -> _R:

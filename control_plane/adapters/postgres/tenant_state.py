@@ -8,7 +8,13 @@ import asyncpg
 from control_plane.adapters.postgres.change_set_sql import COUNT_ACTIVE, CURRENT, IN_SCOPE
 from control_plane.adapters.postgres.primary import Connection
 from control_plane.adapters.postgres.route_columns import route_from
-from control_plane.adapters.postgres.tenant_history import KnownTenant, changes_of, first_changes_after, per_row
+from control_plane.adapters.postgres.tenant_history import (
+    KnownTenant,
+    changes_of,
+    first_changes_after,
+    in_slices,
+    per_row,
+)
 from control_plane.domain.changes import WantedChangeSet
 from control_plane.domain.intents import DesiredSet, Intent, Revert, undoing
 from control_plane.domain.plans import TenantState
@@ -35,21 +41,22 @@ async def read_state(connection: Connection, tenant: KnownTenant, intent: Intent
 async def _state_of(
     connection: Connection, tenant: KnownTenant, keys: Sequence[RouteKey], to_undo: Sequence[RouteChange] = ()
 ) -> TenantState:
-    rows = await connection.fetch(
-        CURRENT,
-        tenant.id,
-        [each.service for each in keys],
-        [each.env for each in keys],
-        [each.version for each in keys],
-    )
-    now = rows[0]["now"] if rows else await connection.fetchval("SELECT clock_timestamp()")
-    routes = await per_row(tenant, rows, lambda: _existing(keys, rows))
+    routes: dict[RouteKey, Route] = {}
+    services, envs, versions = ([getattr(each, part) for each in keys] for part in ("service", "env", "version"))
+    now, done = None, 0
+    async for rows in in_slices(connection, len(keys), CURRENT, tenant.id, services, envs, versions):
+        routes |= _existing(keys[done : done + len(rows)], rows)
+        done += len(rows)
+        now = rows[0]["now"] if rows else None
+    now = now or await connection.fetchval("SELECT clock_timestamp()")
     return TenantState(tenant.revision, now, tenant.routes, routes, changes_to_undo=to_undo)
 
 
 async def _state_in_scope(connection: Connection, tenant: KnownTenant, desired: DesiredSet) -> TenantState:
-    rows = await connection.fetch(IN_SCOPE, tenant.id, desired.scope.service, desired.scope.env)
-    routes = await per_row(tenant, rows, lambda: _existing((_key(tenant, row) for row in rows), rows))
+    routes: dict[RouteKey, Route] = {}
+    scope = desired.scope.service, desired.scope.env
+    async for rows in in_slices(connection, tenant.routes, IN_SCOPE, tenant.id, *scope):
+        routes |= _existing((_key(tenant, row) for row in rows), rows)
     counted = await _count_active(connection, tenant)
     return TenantState(tenant.revision, counted["now"], tenant.routes, routes, active_count=counted["active"])
 

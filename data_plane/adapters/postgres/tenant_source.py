@@ -18,7 +18,9 @@ from shared.runtime.resilience import DependencyUnavailable, Guard
 TENANT_CONNECTIONS = 2
 """Connections to each database for new watches, and so the number of concurrent reads."""
 TENANT_SECONDS = 1.5
-"""Timeout of one read, below the deadline of a request."""
+"""Timeout of one answer of the server, below the deadline of a request."""
+WHOLE_SECONDS = 10.0
+"""Timeout of a whole reading: its user encodes each slice, and a busy process is no failure of the server."""
 
 SLICE_ROUTES = 500
 """Routes in one answer of the server, and so in memory, of 2 KiB each at most."""
@@ -77,11 +79,15 @@ class PostgresTenantSource:
             self._sessions.check()
         except NotConnected as error:
             raise DependencyUnavailable(self.name, str(error)) from error
-        async with self._guard.call(), self._sessions.one() as session, _transaction(session.connection) as connection:
+        async with (
+            self._guard.call(within=WHOLE_SECONDS),
+            self._sessions.one() as session,
+            _transaction(session.connection) as connection,
+        ):
             sent = self._clock.monotonic()
-            await connection.execute(_BEGIN)
+            await connection.execute(_BEGIN, timeout=TENANT_SECONDS)
             # The first statement takes the snapshot, which all later ones read.
-            row = await connection.fetchrow(_TENANT, tenant)
+            row = await connection.fetchrow(_TENANT, tenant, timeout=TENANT_SECONDS)
             yield (
                 None if row is None else _reading(tenant, row, sent, _slices(connection, row["id"], self._slice_routes))
             )
@@ -93,7 +99,7 @@ async def _transaction(connection: _Connection) -> AsyncIterator[_Connection]:
     # Without asyncpg's own transaction, which would wait without end for a frozen server to roll back.
     try:
         yield connection
-        await connection.execute("ROLLBACK")  # nothing was written
+        await connection.execute("ROLLBACK", timeout=TENANT_SECONDS)  # nothing was written
     except BaseException:
         connection.terminate()
         raise
@@ -106,8 +112,8 @@ def _reading(tenant: str, row: Any, sent: LocalTime, slices: AsyncIterator[Seque
 
 async def _slices(connection: _Connection, tenant_id: int, size: int) -> AsyncIterator[Sequence[ActiveRoute]]:
     # A cursor, because neither the loop nor the memory must bear all routes of a large tenant at once.
-    cursor = await connection.cursor(_ROUTES, tenant_id)
-    while rows := await cursor.fetch(size):
+    cursor = await connection.cursor(_ROUTES, tenant_id, timeout=TENANT_SECONDS)
+    while rows := await cursor.fetch(size, timeout=TENANT_SECONDS):
         yield [
             ActiveRoute(row["service"], row["env"], row["version"], value_from(row), row["revision"]) for row in rows
         ]

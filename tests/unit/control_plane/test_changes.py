@@ -1,6 +1,5 @@
 """The effect of a change set on a tenant's routes."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -20,7 +19,7 @@ KEY = RouteKey("team-a", "payments", "prod", "v1")
 BEFORE = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 ACTIVE = Route(KEY, RouteValue("http://one", True), 3, BEFORE, BEFORE)
-INACTIVE = replace(ACTIVE, value=RouteValue("http://one", False))
+INACTIVE = with_fields(ACTIVE, value=RouteValue("http://one", False))
 
 
 def _outcome(current: Route | None, wanted: WantedRoute) -> Outcome:

@@ -63,6 +63,14 @@ def test_steps_come_in_order_and_each_is_waited_for(cluster: FakeCluster) -> Non
     ]
 
 
+def test_readers_of_events_are_rolled_out_before_their_publisher(cluster: FakeCluster) -> None:
+    cluster.rendered += [_workload("Deployment", name) for name in ("control-plane", "audit-consumer")]
+    _deploy(cluster)
+    place = cluster.calls.index
+    readers = [place(f"rollout deployment/{name}") for name in ("audit-consumer", "data-plane")]
+    assert max(readers) < place("apply Deployment control-plane") < place("rollout deployment/control-plane")
+
+
 def test_job_of_an_earlier_run_makes_way(cluster: FakeCluster) -> None:
     cluster.put("job", "migrate-1")
     _deploy(cluster)
