@@ -13,7 +13,7 @@ from tests.support.system import System
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 EXAMPLES = 25
 EXAMPLES_OF_A_ROLE = 6
-SECONDS = 120
+SECONDS = 300
 CHECKS_FOR_ANY_ROLE = (
     "not_a_server_error",
     "status_code_conformance",
