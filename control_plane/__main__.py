@@ -24,7 +24,7 @@ from shared.runtime.settings import read_settings
 from shared.schemas.access import SUBJECT_RULE, Subject
 
 _NOT_IN_QUARANTINE = {
-    "retry": "There is no event with id {} in quarantine. For an access key, run `republish-keys` instead, then drop the record.",
+    "retry": "There is no event with id {} and its value in quarantine (`list` prints 0 bytes without). For an access key, run `republish-keys` instead, then drop the record.",
     "drop": "There is no record with id {} in quarantine. `quarantine list` prints those that there are.",
 }
 _QUARANTINE_DONE = {

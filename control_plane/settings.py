@@ -78,6 +78,12 @@ class ControlPlaneSettings(ServiceSettings):
     heartbeat_seconds: float = Field(
         default=2.0, gt=0, le=5, description="Seconds between heartbeats on every partition of route-events."
     )
+    quarantine_bytes: int = Field(
+        default=256 * 1024 * 1024,
+        ge=0,
+        description="Bytes of the records in quarantine. Above it a record is kept without its value: it cannot be retried, and "
+        "the history still has its changes.",
+    )
     relay_stop_seconds: float = Field(
         default=5.0,
         gt=0,

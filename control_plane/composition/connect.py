@@ -111,7 +111,7 @@ def connect(settings: ControlPlaneSettings) -> Connections:
         change_sets=PostgresChangeSets(primary, metrics, recorded_bytes=settings.tenant_recorded_bytes),
         history=PostgresHistory(primary),
         access_keys=PostgresAccessKeys(primary, recorded_bytes=settings.tenant_recorded_bytes),
-        outbox=PostgresOutbox(primary, url, relay_guard),
+        outbox=PostgresOutbox(primary, url, relay_guard, quarantine_bytes=settings.quarantine_bytes),
         events=events,
         revocations=revocations,
         publications=PostgresPublications(primary),

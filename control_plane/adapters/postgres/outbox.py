@@ -13,6 +13,7 @@ from control_plane.domain.outbox import Backlog
 from control_plane.errors import LeadershipLost
 from shared.runtime.resilience import DependencyUnavailable, Guard
 
+QUARANTINE_BYTES = 256 * 1024 * 1024
 _SIGNAL = f"SELECT pg_notify('{CHANNEL}', '')"
 
 # The server ends the session of a stopped relay (crashed host, paused process), which frees the lock.
@@ -42,7 +43,9 @@ _Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 class PostgresOutbox:
     """The Outbox port. A relay's session has its own connection, outside the pool, because it holds the lock."""
 
-    def __init__(self, primary: Primary, url: str, guard: Guard) -> None:
+    def __init__(self, primary: Primary, url: str, guard: Guard, *, quarantine_bytes: int = QUARANTINE_BYTES) -> None:
+        """`quarantine_bytes`: of the values in quarantine; further records are kept there without theirs."""
+        self._quarantine_bytes = quarantine_bytes
         self._primary = primary
         self._url = url
         self._guard = guard
@@ -52,7 +55,7 @@ class PostgresOutbox:
         connection = await self._connect()
         try:
             async with _until_terminated(connection):
-                yield PostgresOutboxSession(connection, self._guard, on_signal)
+                yield PostgresOutboxSession(connection, self._guard, on_signal, self._quarantine_bytes)
             with suppress(OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError):
                 await connection.close(timeout=_CLOSE_SECONDS)
         finally:

@@ -91,7 +91,10 @@ _Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 class PostgresOutboxSession:
     """The OutboxSession port on one connection, which runs one call at a time."""
 
-    def __init__(self, connection: _Connection, guard: Guard, on_signal: Callable[[], None]) -> None:
+    def __init__(
+        self, connection: _Connection, guard: Guard, on_signal: Callable[[], None], quarantine_bytes: int
+    ) -> None:
+        self._quarantine_bytes = quarantine_bytes
         self._connection = connection
         self._guard = guard
         self._on_signal = on_signal
@@ -129,7 +132,7 @@ class PostgresOutboxSession:
 
     async def quarantine(self, record: OutboxRecord, why: str, marker: bytes | None) -> bool:
         async with self._call() as connection:
-            return await connection.fetchval(QUARANTINE, record.id, why, marker) is not None
+            return await connection.fetchval(QUARANTINE, record.id, why, marker, self._quarantine_bytes) is not None
 
     async def purge(self, older_than: timedelta) -> int:
         return await self._delete(_PURGE, _PURGED_AT_ONCE, older_than)

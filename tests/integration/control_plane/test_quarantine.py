@@ -6,12 +6,15 @@ import asyncpg
 import pytest
 
 from control_plane.__main__ import main
+from control_plane.adapters.postgres.outbox import PostgresOutbox
 from control_plane.commands import drop_quarantined, quarantined_records, retry_quarantined
 from control_plane.settings import ControlPlaneSettings
 from deploy.local.stack import Stack
+from shared.runtime.metrics import Metrics
+from shared.runtime.service import Service
 from shared.schemas.events import ChangesWithheld, Heartbeat, RouteChanged, UndecodableEvent, decode, encode
 from shared.schemas.topics import ROUTE_EVENTS
-from tests.support.control_plane import all_published, control_plane
+from tests.support.control_plane import all_published, control_plane, new_guard, open_primary
 from tests.support.factories import a_change_set, a_tenant
 from tests.support.kafka import read_all
 from tests.support.postgres import Database
@@ -88,6 +91,24 @@ async def _shrink(database: Database, record_id: int, payload: bytes) -> None:
 async def _has_heartbeat_after(stack: Stack, tenant: str) -> bool:
     events = [event for _, event in await _published(stack, tenant)]
     return bool(events) and isinstance(events[-1], Heartbeat)
+
+
+async def test_full_quarantine_keeps_a_record_without_its_value_and_admits_the_marker(database: Database) -> None:
+    tenant, marker = a_tenant(), b"marker"
+    for payload in (b"x" * 60, b"y" * 60):
+        await _commit(database, ROUTE_EVENTS.name, tenant, payload)
+    guard = new_guard("outbox_relay", Metrics(Service.CONTROL_PLANE))
+    async with open_primary(database.url) as primary:
+        outbox = PostgresOutbox(primary, database.url, guard, quarantine_bytes=100)
+        async with outbox.session(lambda: None) as session:
+            await session.try_lead()
+            records = (await session.unsent()).records
+            assert [await session.quarantine(each, "too large", marker) for each in records] == [True, True]
+            assert [each.payload for each in (await session.unsent()).records] == [marker, marker]
+    listed = await quarantined_records(_settings(database))
+    assert [each.bytes for each in listed] == [60, 0]
+    assert [await retry_quarantined(_settings(database), each.id) for each in listed] == [True, False]
+    assert await drop_quarantined(_settings(database), listed[1].id)
 
 
 async def test_quarantined_record_of_an_access_key_can_be_dropped_but_not_retried(database: Database) -> None:

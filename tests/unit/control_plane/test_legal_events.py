@@ -16,7 +16,7 @@ from control_plane.http.common.request_fields import Reason, check_reason
 from control_plane.service.change_events import encode_event, event_headers
 from shared.runtime import correlation
 from shared.schemas.access import Subject
-from shared.schemas.events import MAX_CHANGES, RouteChange, decode
+from shared.schemas.events import MAX_CHANGES, MAX_REVISION, RouteChange, decode
 from shared.schemas.identity import RouteKey
 from shared.schemas.route_value import RouteValue
 from shared.schemas.topics import MAX_EVENT_BYTES, MAX_RECORD_BYTES
@@ -68,7 +68,7 @@ def test_largest_change_set_of_legal_values_fits_into_one_record(
     outcomes = [
         Outcome(Route(key, values[1], 2, NOW, NOW), RouteChange.between(key, values[0], values[1])) for key in keys
     ]
-    event, payload = encode_event(Plan(name, 2**63 - 2, tuple(outcomes)).as_committed(), by, NOW)
+    event, payload = encode_event(Plan(name, MAX_REVISION - 1, tuple(outcomes)).as_committed(), by, NOW)
     assert decode(payload) == event
     assert by.correlation_id == correlation_id
     assert len(payload) <= MAX_EVENT_BYTES
