@@ -14,8 +14,9 @@ from typing import Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from shared.runtime.access.jwks import JwksRefresher
 from shared.runtime.access.jwt import JwtRules, JwtVerifier
@@ -78,6 +79,53 @@ def test_only_configured_algorithms_are_accepted(configured: tuple[str, ...], ac
         "ES256": signed(claims(), EC_KEY, "ES256", "ec"),
     }
     assert {name for name, token in tokens.items() if isinstance(access.check(token), Principal)} == accepted
+
+
+CURVES = {
+    "ES256": ec.generate_private_key(ec.SECP256R1()),
+    "ES384": ec.generate_private_key(ec.SECP384R1()),
+    "ES512": ec.generate_private_key(ec.SECP521R1()),
+    "EdDSA": Ed25519PrivateKey.generate(),
+}
+RSA_FAMILY = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
+
+
+def jwk_of(algorithm: str, **values: Any) -> dict[str, Any]:
+    """The public key that verifies this algorithm, as an issuer publishes it that names no `alg`."""
+    public: Any = CURVES.get(algorithm, RSA_KEY).public_key()
+    make: Any = OKPAlgorithm if algorithm == "EdDSA" else ECAlgorithm if algorithm in CURVES else RSAAlgorithm
+    return {**make.to_jwk(public, as_dict=True), "kid": "rsa", **values}
+
+
+def accepted_algorithms(key: dict[str, Any], *configured: str) -> set[str]:
+    """The algorithms of tokens that are accepted with this key of the issuer and these configured algorithms."""
+    verifier = JwtVerifier(JwtRules(ISSUER, AUDIENCE, configured))
+    verifier.use(json.dumps({"keys": [key]}).encode())
+    access = AccessFixture(clock=SystemClock(), tokens=verifier)
+    tokens = {each: signed(claims(), CURVES.get(each, RSA_KEY), each) for each in (*RSA_FAMILY, *CURVES)}
+    return {each for each, token in tokens.items() if isinstance(access.check(token), Principal)}
+
+
+@pytest.mark.parametrize("algorithm", [*RSA_FAMILY, *CURVES])
+def test_key_without_alg_verifies_the_configured_algorithm_of_its_type(algorithm: str) -> None:
+    assert accepted_algorithms(jwk_of(algorithm), algorithm) == {algorithm}
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", *CURVES])
+def test_key_without_alg_verifies_no_algorithm_of_another_type(algorithm: str) -> None:
+    expected = set(RSA_FAMILY) if algorithm == "RS256" else {algorithm}
+    assert accepted_algorithms(jwk_of(algorithm), *RSA_FAMILY, *CURVES) == expected
+
+
+@pytest.mark.parametrize("algorithm", ["RS512", "PS256", "ES384"])
+def test_key_with_alg_verifies_that_algorithm_only(algorithm: str) -> None:
+    assert accepted_algorithms(jwk_of(algorithm, alg=algorithm), *RSA_FAMILY, *CURVES) == {algorithm}
+
+
+def test_set_whose_keys_fit_no_configured_algorithm_is_refused_with_the_reason() -> None:
+    verifier = JwtVerifier(JwtRules(ISSUER, AUDIENCE, ("ES256",)))
+    with pytest.raises(ValueError, match="TM_JWT_ALGORITHMS"):
+        verifier.use(json.dumps({"keys": [jwk_of("RS256")]}).encode())
 
 
 def test_token_without_a_signature_is_refused(access: AccessFixture) -> None:
