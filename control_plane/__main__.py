@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         "--subject", type=_subject, default="admin", help="the subject that uses the key (default: %(default)s)"
     )
     commands.add_parser(
-        "republish-keys", help="send every access key to all services again, after their topic was lost"
+        "republish-keys", help="send every access key to all services again, as a new generation of their topic"
     )
     quarantine = commands.add_parser(
         "quarantine", help="list the records that Kafka refused for good, and retry or drop one"

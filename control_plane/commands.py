@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from control_plane.adapters.postgres.access_keys import PostgresAccessKeys
+from control_plane.adapters.postgres.key_topic import PostgresKeyTopic
 from control_plane.adapters.postgres.primary import UNAVAILABLE, Primary
 from control_plane.adapters.postgres.quarantine import PostgresQuarantine
 from control_plane.domain.access_keys import NewKey
@@ -29,17 +30,17 @@ async def create_admin_key(settings: ControlPlaneSettings, subject: str) -> Acce
     created_by = "python -m control_plane create-admin-key"
     new = NewKey(secret.key_id, secret.sha256, subject, Role.ADMIN, None, created_by, expires_at=None)
     async with _primary(settings) as primary:
-        await _access_keys(primary, settings).create(new)
+        await PostgresAccessKeys(primary, recorded_bytes=settings.tenant_recorded_bytes).create(new)
     return secret
 
 
 async def republish_keys(settings: ControlPlaneSettings) -> int:
-    """Send the record of every valid key to all services again, after their topic was lost. Returns how many.
+    """Send the record of every key to all services again, as a new generation of their topic. Returns how many.
 
     Raises DependencyUnavailable.
     """
     async with _primary(settings) as primary:
-        return await _access_keys(primary, settings).republish()
+        return await PostgresKeyTopic(primary).republish()
 
 
 async def quarantined_records(settings: ControlPlaneSettings) -> Sequence[QuarantinedRecord]:
@@ -61,10 +62,6 @@ async def drop_quarantined(settings: ControlPlaneSettings, record_id: int) -> bo
     """Delete a quarantined record. False if there is none of this id. Raises DependencyUnavailable."""
     async with _primary(settings) as primary:
         return await PostgresQuarantine(primary).drop(record_id)
-
-
-def _access_keys(primary: Primary, settings: ControlPlaneSettings) -> PostgresAccessKeys:
-    return PostgresAccessKeys(primary, recorded_bytes=settings.tenant_recorded_bytes)
 
 
 @asynccontextmanager

@@ -51,8 +51,20 @@ Every request except `/health/…`, `/metrics` and `/schema` needs `Authorizatio
 - **Repeated requests.** A POST that is repeated with the same `Idempotency-Key` creates no second key and no second secret.
   The recorded response has everything but the text, which is not stored: if the first response was lost, revoke or rotate
   the key.
+- **Last use.** The lists of keys show `last_used_at`: rounded down to ten minutes, and reported about five minutes later. Uses
+  are lost while Kafka is down, so a key that shows none may still be in use.
 - **Kafka down.** A running service keeps the keys that it has. A service that starts meanwhile loads the key snapshot in
-  `TM_KEY_SNAPSHOT_PATH`. If the topic was lost, `python -m control_plane republish-keys` publishes every key again.
+  `TM_KEY_SNAPSHOT_PATH`.
+- **Topic lost.** The control plane numbers the topic `access-keys` (its generation) and writes a completion record after it
+  has read every valid key back from it. A service believes only a topic whose completion record has the newest generation
+  that it knows, in memory or in its key snapshot. Until then it keeps its keys and its snapshot, applies what arrives, and,
+  without any keys, is not ready: requests get a 503 and not a 401. `/health/ready` says so in the note `access`.
+- **After Kafka lost its disk**, create the topics; nothing else is needed. The leading control plane sees that the topic lacks
+  a completion record, sends every key again, and then writes the record with the next generation. It also reads the topic
+  back every hour and corrects what differs from PostgreSQL: an old record of a revoked key is ended again.
+  `python -m control_plane republish-keys` asks for the next generation at once. It is required after PostgreSQL was restored
+  from a backup (the note `access_key_topic` of the control plane says so): only then are keys ended that the database does
+  not have.
 - `TM_ACCESS=off` permits every request. Use it for development only.
 
 Admins belong to the platform; every other role is limited to one tenant. `make docs` writes this page from the code.

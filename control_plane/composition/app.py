@@ -1,7 +1,7 @@
 """Builds the control plane's application from its ports: the same for production and for tests."""
 
 import gc
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,6 +24,8 @@ from control_plane.service.history import HistoryService
 from control_plane.service.installation_monitor import SAMPLE_SECONDS as INSTALLATION_SECONDS
 from control_plane.service.installation_monitor import InstallationMonitor
 from control_plane.service.key_refresh import REFRESH_SECONDS, KeyRefresh
+from control_plane.service.key_topic import KeyTopicKeeper
+from control_plane.service.key_usage import KeyUsageKeeper
 from control_plane.service.outbox_monitor import SAMPLE_SECONDS, OutboxMonitor
 from control_plane.service.propagation import PropagationService, WaitLimits
 from control_plane.service.relay import Relay, RelayTiming
@@ -34,7 +36,8 @@ from control_plane.service.write_limits import write_limits
 from control_plane.settings import ControlPlaneSettings
 from shared.runtime import logs
 from shared.runtime.access.assembly import Access
-from shared.runtime.background import in_background
+from shared.runtime.access.key_usage import KeyUsageReporter
+from shared.runtime.background import Work, in_background
 from shared.runtime.clock import Clock, SystemClock
 from shared.runtime.deadlines import Deadlines
 from shared.runtime.health import Health
@@ -89,7 +92,7 @@ def build_app(
 ) -> TelemetryMiddleware:
     """The application on these ports. `adapters` is a block in which the adapters behind them are open."""
     clock = SystemClock()
-    background = _background(ports, settings, health=health, metrics=metrics, clock=clock)
+    background = _background(ports, settings, access=access, health=health, metrics=metrics, clock=clock)
     handlers = _handlers(ports, settings, background, access=access, health=health, metrics=metrics, clock=clock)
 
     @asynccontextmanager
@@ -105,6 +108,8 @@ def build_app(
                 await opened.enter_async_context(
                     in_background(refresh.refresh, "access keys", every_seconds=REFRESH_SECONDS)
                 )
+                own_usage = KeyUsageKeeper(ports.key_usage_reports, ports.key_use).note_own
+                await opened.enter_async_context(KeyUsageReporter(access.used_keys, own_usage, clock=clock).running())
             await opened.enter_async_context(background.running(settings.relay_stop_seconds))
             yield
 
@@ -155,7 +160,7 @@ class _Background:
 
 
 def _background(
-    ports: Ports, settings: ControlPlaneSettings, *, health: Health, metrics: Metrics, clock: Clock
+    ports: Ports, settings: ControlPlaneSettings, *, access: Access, health: Health, metrics: Metrics, clock: Clock
 ) -> _Background:
     timing = RelayTiming(
         poll_seconds=settings.relay_poll_seconds,
@@ -163,13 +168,21 @@ def _background(
         outbox_retention=timedelta(hours=settings.outbox_retention_hours),
         history_retention=timedelta(days=settings.history_retention_days),
     )
-    relay = Relay(ports.outbox, ports.events, timing=timing, metrics=metrics)
+    while_leading = _while_leading(ports, health, clock) if access.keyring is not None else {}
+    relay = Relay(ports.outbox, ports.events, timing=timing, metrics=metrics, while_leading=while_leading)
     return _Background(
         relay,
         OutboxMonitor(ports.outbox, health=health, metrics=metrics),
         InstallationMonitor(ports.installation, is_leading=lambda: relay.is_leading, metrics=metrics),
         ResolverMonitor(ports.status_reports, clock=clock, metrics=metrics, notes=health.notes),
     )
+
+
+def _while_leading(ports: Ports, health: Health, clock: Clock) -> Mapping[str, Work]:
+    """The work on access keys that one process does; none of it where access is off."""
+    keeper = KeyTopicKeeper(ports.key_topic, ports.key_publications, clock=clock, notes=health.notes)
+    usage = KeyUsageKeeper(ports.key_usage_reports, ports.key_use)
+    return {"topic of access keys": keeper.run, "usage of access keys": usage.run}
 
 
 def _handlers(

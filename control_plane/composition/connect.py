@@ -5,11 +5,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from control_plane.adapters.kafka.event_log import KafkaEventLog
+from control_plane.adapters.kafka.key_topic import KafkaKeyTopic
+from control_plane.adapters.kafka.key_usage import KafkaKeyUsageReports
 from control_plane.adapters.kafka.status_reports import KafkaStatusReports
 from control_plane.adapters.postgres.access_keys import PostgresAccessKeys
 from control_plane.adapters.postgres.change_sets import PostgresChangeSets
 from control_plane.adapters.postgres.history import PostgresHistory
 from control_plane.adapters.postgres.installation import PostgresInstallation
+from control_plane.adapters.postgres.key_topic import PostgresKeyTopic
 from control_plane.adapters.postgres.outbox import PostgresOutbox
 from control_plane.adapters.postgres.primary import UNAVAILABLE as POSTGRES_UNAVAILABLE
 from control_plane.adapters.postgres.primary import Primary
@@ -105,12 +108,17 @@ def connect(settings: ControlPlaneSettings) -> Connections:
             stack.push_async_callback(revocations.close)
             yield
 
+    key_topic = PostgresKeyTopic(primary)
     ports = Ports(
         tenants=PostgresTenants(primary),
         routes=PostgresRoutes(primary),
         change_sets=PostgresChangeSets(primary, metrics, recorded_bytes=settings.tenant_recorded_bytes),
         history=PostgresHistory(primary),
         access_keys=PostgresAccessKeys(primary, recorded_bytes=settings.tenant_recorded_bytes),
+        key_topic=KafkaKeyTopic(bootstrap, instance, clock=clock),
+        key_publications=key_topic,
+        key_use=key_topic,
+        key_usage_reports=KafkaKeyUsageReports(bootstrap, instance, clock=clock),
         outbox=PostgresOutbox(primary, url, relay_guard, quarantine_bytes=settings.quarantine_bytes),
         events=events,
         revocations=revocations,

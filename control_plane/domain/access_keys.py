@@ -21,7 +21,10 @@ class NewKey:
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """A stored key. After a rotation the older secret is valid until `older_until` (None: until the next rotation)."""
+    """A stored key. After a rotation the older secret is valid until `older_until` (None: until the next rotation).
+
+    `last_used_at`: to ten minutes, and some minutes late; None when no use was reported.
+    """
 
     key_id: str
     version: int
@@ -36,6 +39,7 @@ class StoredKey:
     expires_at: datetime | None
     rotated_at: datetime | None
     revoked_at: datetime | None
+    last_used_at: datetime | None = None
 
     @property
     def record(self) -> AccessRecord:
@@ -50,6 +54,7 @@ class StoredKey:
             tenant=self.tenant,
             expires_at=self.expires_at,
             secrets=(newer, older) if older else (newer,),
+            has_completion=True,
         )
 
 

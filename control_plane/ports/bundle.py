@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from control_plane.ports.access_keys import AccessKeys
 from control_plane.ports.change_sets import ChangeSets
 from control_plane.ports.installation import Installation
+from control_plane.ports.key_topic import KeyPublications, KeyTopic, KeyUsageReports, KeyUse
 from control_plane.ports.propagation import Publications, StatusReports
 from control_plane.ports.publishing import EventLog, Outbox
 from control_plane.ports.routes import History, Routes, Tenants
@@ -19,6 +20,10 @@ class Ports:
     change_sets: ChangeSets
     history: History
     access_keys: AccessKeys
+    key_topic: KeyTopic
+    key_publications: KeyPublications
+    key_use: KeyUse
+    key_usage_reports: KeyUsageReports
     outbox: Outbox
     events: EventLog
     revocations: EventLog

@@ -1,6 +1,7 @@
 """The outbox relay: publishes committed events to Kafka, each tenant's in revision order, from one process at a time."""
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,6 +12,7 @@ from control_plane.domain.requests import RESPONSE_RETENTION
 from control_plane.errors import LeadershipLost, NotPublished
 from control_plane.ports.publishing import EventLog, Outbox, OutboxSession
 from control_plane.service.publishing import Publisher
+from shared.runtime.background import Work, supervise
 from shared.runtime.backoff import Backoff
 from shared.runtime.metrics import Metrics
 from shared.runtime.resilience import DependencyUnavailable
@@ -39,10 +41,20 @@ class RelayTiming:
 class Relay:
     """Follows until it leads; leads until it is stopped or its session is lost."""
 
-    def __init__(self, outbox: Outbox, events: EventLog, *, timing: RelayTiming, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        events: EventLog,
+        *,
+        timing: RelayTiming,
+        metrics: Metrics,
+        while_leading: Mapping[str, Work] | None = None,
+    ) -> None:
+        """`while_leading`: background work, by name, that one process does: the one whose relay leads."""
         self._outbox = outbox
         self._publisher = Publisher(events, metrics)
         self._timing = timing
+        self._while_leading = while_leading or {}
         self._leader = metrics.gauge("tm_outbox_relay_leader")
         self._wake = asyncio.Event()
         self._stopping = False
@@ -97,6 +109,7 @@ class Relay:
         try:
             async with asyncio.TaskGroup() as tasks:
                 background = [tasks.create_task(self._beat(session)), tasks.create_task(self._purge(session))]
+                background += [tasks.create_task(supervise(work, name)) for name, work in self._while_leading.items()]
                 await self._drain(session)
                 for each in background:
                     each.cancel()

@@ -48,10 +48,28 @@ class AccessRecord(msgspec.Struct, frozen=True, kw_only=True):
     tenant: Name | None = None
     expires_at: UtcTime | None = None
     secrets: Annotated[tuple[LiveSecret, ...], msgspec.Meta(min_length=1, max_length=2)]
+    has_completion: bool = False
+    """Whether the writer of this record also writes completion records: without one, the topic is not complete."""
 
     def __post_init__(self) -> None:
         if (self.role is Role.ADMIN) != (self.tenant is None):
             raise ValueError("an admin has no tenant, and every other role has one")
+
+
+class KeysComplete(msgspec.Struct, frozen=True, kw_only=True):
+    """The completion record: the topic had a record of every one of the `keys` valid keys at `as_of` (primary's time).
+
+    `generation` grows with each topic that is made anew, and by an operator's command.
+    """
+
+    schema: Literal[1] = 1
+    generation: Annotated[int, msgspec.Meta(ge=1)]
+    keys: Annotated[int, msgspec.Meta(ge=0)]
+    as_of: UtcTime
+
+
+COMPLETION_KEY = b"complete"
+"""Record key of the completion record. It cannot be a key's id; older readers log that they skip the record."""
 
 
 class UndecodableAccessRecord(ValueError):
@@ -65,9 +83,10 @@ def is_key_id(text: str) -> bool:
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(AccessRecord)
+_completion_decoder = msgspec.json.Decoder(KeysComplete)
 
 
-def encode(record: AccessRecord) -> bytes:
+def encode(record: AccessRecord | KeysComplete) -> bytes:
     """The JSON value of the record, which the topic holds under the key's id; a null value there ends the key."""
     return _encoder.encode(record)
 
@@ -81,3 +100,11 @@ def decode(key: bytes | None, value: bytes) -> AccessRecord:
     if key != record.key_id.encode():
         raise UndecodableAccessRecord(f"the record of access key {record.key_id} has the record key {key!r}")
     return record
+
+
+def decode_completion(value: bytes) -> KeysComplete:
+    """The completion record in a value. Unknown fields are ignored. Raises UndecodableAccessRecord."""
+    try:
+        return _completion_decoder.decode(value)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise UndecodableAccessRecord(str(error)) from error

@@ -42,4 +42,7 @@ RESOLVER_STATUS = _topic(
     "resolver-status", 1, cleanup_policy="compact,delete", retention_ms=HOUR_MS, segment_ms=HOUR_MS // 12
 )
 
-TOPICS = (ROUTE_EVENTS, ROUTE_EVENTS_DLQ, ACCESS_KEYS, RESOLVER_STATUS)
+# Reports are small and few; a control plane that starts reads those of the last day again.
+ACCESS_KEY_USAGE = _topic("access-key-usage", 1, cleanup_policy="delete", retention_ms=DAY_MS)
+
+TOPICS = (ROUTE_EVENTS, ROUTE_EVENTS_DLQ, ACCESS_KEYS, RESOLVER_STATUS, ACCESS_KEY_USAGE)

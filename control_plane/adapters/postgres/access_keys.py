@@ -8,18 +8,17 @@ import asyncpg
 import msgspec
 
 from control_plane.adapters.postgres.idempotency import MAX_RECORDED_BYTES, record_response, recorded_response
+from control_plane.adapters.postgres.key_columns import KEY_COLUMNS, stored_key
 from control_plane.adapters.postgres.primary import Connection, Primary
 from control_plane.domain.access_keys import ChangedKeys, NewKey, StoredKey
 from control_plane.domain.requests import IdempotencyKey
 from control_plane.errors import NoSuchKey, NoSuchTenant, RequestRepeated, SchemaChanged
 from shared.runtime import correlation
 from shared.runtime.retries import retried_once
-from shared.schemas.access import Role, encode
+from shared.schemas.access import encode
 from shared.schemas.events import CORRELATION_ID_HEADER
 from shared.schemas.topics import ACCESS_KEYS
 
-_COLUMNS = """access_keys.id, version, subject, role, tenants.name AS tenant, sha256, older_sha256, older_until,
-    created_by, access_keys.created_at, expires_at, rotated_at, revoked_at"""
 _OF_TENANT = "tenants.name IS NOT DISTINCT FROM $1"
 
 _INSERT = """
@@ -27,7 +26,7 @@ INSERT INTO access_keys (id, tenant_id, subject, role, sha256, created_by, expir
 VALUES ($1, (SELECT id FROM tenants WHERE name = $2), $3, $4, $5, $6, $7)
 """
 _GET = f"""
-SELECT {_COLUMNS} FROM access_keys LEFT JOIN tenants ON tenants.id = tenant_id
+SELECT {KEY_COLUMNS} FROM access_keys LEFT JOIN tenants ON tenants.id = tenant_id
 WHERE {_OF_TENANT} AND access_keys.id = $2
 """  # noqa: S608 - constants only
 _LOCK = f"{_GET} FOR UPDATE OF access_keys"
@@ -41,17 +40,12 @@ UPDATE access_keys SET version = version + 1, revoked_at = clock_timestamp(), ch
 WHERE id = $1
 """
 _PAGE = f"""
-SELECT {_COLUMNS} FROM access_keys LEFT JOIN tenants ON tenants.id = tenant_id
+SELECT {KEY_COLUMNS} FROM access_keys LEFT JOIN tenants ON tenants.id = tenant_id
 WHERE {_OF_TENANT} AND ($2::text IS NULL OR access_keys.id > $2) ORDER BY access_keys.id LIMIT $3
 """  # noqa: S608 - constants only
 _CHANGED = f"""
-SELECT {_COLUMNS} FROM access_keys LEFT JOIN tenants ON tenants.id = tenant_id
+SELECT {KEY_COLUMNS} FROM access_keys LEFT JOIN tenants ON tenants.id = tenant_id
 WHERE $1::timestamptz IS NULL OR changed_at > $1
-"""  # noqa: S608 - constants only
-# Locked, so that a concurrent revocation either precedes this statement or writes its record after this one.
-_ALL = f"""
-SELECT {_COLUMNS}, revoked_at IS NOT NULL OR coalesce(expires_at <= clock_timestamp(), false) AS ended
-FROM access_keys LEFT JOIN tenants ON tenants.id = tenant_id ORDER BY access_keys.id FOR UPDATE OF access_keys
 """  # noqa: S608 - constants only
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 _PUBLISH = "INSERT INTO outbox (topic, key, headers, payload, created_at) VALUES ($1, $2, $3, $4, clock_timestamp())"
@@ -82,7 +76,7 @@ class PostgresAccessKeys:
         async with self._primary.read(tenant) as connection:
             if tenant is not None and not await connection.fetchval("SELECT current_tenant_id()"):
                 raise NoSuchTenant(tenant)
-            return [_stored(row) for row in await connection.fetch(_PAGE, tenant, after, limit)]
+            return [stored_key(row) for row in await connection.fetch(_PAGE, tenant, after, limit)]
 
     @retried_once(SchemaChanged)
     async def rotate(
@@ -113,19 +107,7 @@ class PostgresAccessKeys:
         async with self._primary.platform() as connection:
             read_at: datetime = await connection.fetchval("SELECT clock_timestamp()")
             rows = await connection.fetch(_CHANGED, since)
-        return ChangedKeys(read_at, tuple(_stored(row) for row in rows))
-
-    @retried_once(SchemaChanged)
-    async def republish(self) -> int:
-        """Put a record of every key into the outbox, for an ended key the one that removes it; returns how many."""
-        headers = _headers()
-        async with self._primary.platform() as connection:
-            keys = [(row["ended"], _stored(row)) for row in await connection.fetch(_ALL)]
-            records = [
-                (ACCESS_KEYS.name, key.key_id, headers, None if ended else encode(key.record)) for ended, key in keys
-            ]
-            await connection.executemany(_PUBLISH, records)
-        return len(keys)
+        return ChangedKeys(read_at, tuple(stored_key(row) for row in rows))
 
     def _of(self, tenant: str | None) -> AbstractAsyncContextManager[Connection]:
         return self._primary.platform() if tenant is None else self._primary.transaction(tenant)
@@ -169,7 +151,7 @@ async def _published(
 ) -> StoredKey:
     row = await connection.fetchrow(_GET, tenant, key_id)
     assert row is not None  # noqa: S101 - written in this transaction
-    stored = _stored(row)
+    stored = stored_key(row)
     await _publish(connection, key_id, encode(stored.record))
     if idempotency_key is not None:
         at = stored.rotated_at or stored.created_at
@@ -186,9 +168,3 @@ async def _publish(connection: Connection, key_id: str, payload: bytes | None) -
 def _headers() -> str:
     headers = {CORRELATION_ID_HEADER: correlation.current() or correlation.generate()}
     return msgspec.json.encode(headers).decode()
-
-
-def _stored(row: asyncpg.Record) -> StoredKey:
-    values = dict(row)
-    values.pop("ended", None)
-    return StoredKey(key_id=values.pop("id"), role=Role(values.pop("role")), **values)

@@ -57,7 +57,11 @@ class Rotation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeyBody(msgspec.Struct, frozen=True, kw_only=True):
-    """An access key without its secret. `older_secret_ends_at`: when the secret before the last rotation expires."""
+    """An access key without its secret. `older_secret_ends_at`: when the secret before the last rotation expires.
+
+    `last_used_at`: when a service last accepted the key, rounded down to ten minutes and reported up to about ten minutes
+    later; null when no use was reported.
+    """
 
     key_id: str
     subject: str
@@ -69,6 +73,7 @@ class KeyBody(msgspec.Struct, frozen=True, kw_only=True):
     rotated_at: datetime | None
     older_secret_ends_at: datetime | None
     revoked_at: datetime | None
+    last_used_at: datetime | None
 
     @classmethod
     def of(cls, key: StoredKey) -> "KeyBody":
@@ -83,6 +88,7 @@ class KeyBody(msgspec.Struct, frozen=True, kw_only=True):
             rotated_at=key.rotated_at,
             older_secret_ends_at=key.older_until,
             revoked_at=key.revoked_at,
+            last_used_at=key.last_used_at,
         )
 
 
@@ -135,6 +141,7 @@ EXAMPLE_KEY = KeyBody(
     rotated_at=None,
     older_secret_ends_at=None,
     revoked_at=None,
+    last_used_at=datetime(2026, 3, 9, 14, 20, tzinfo=UTC),
 )
 EXAMPLE_KEY_PAGE = KeyPage(access_keys=[EXAMPLE_KEY], next_cursor="N2pQMnM5WHc0S2JN")
 EXAMPLE_SECRET = SecretBody(key="tm_7jP2s9Xw4KbM_…", access_key=EXAMPLE_KEY)

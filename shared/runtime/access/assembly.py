@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
 from shared.runtime.access.authenticator import Authenticator, CredentialAuthenticator
 from shared.runtime.access.jwks import JwksRefresher
 from shared.runtime.access.jwt import JwtRules, JwtVerifier
+from shared.runtime.access.key_usage import UsedKeys
 from shared.runtime.access.keyring import Keyring
 from shared.runtime.access.open_access import OpenAccess
 from shared.runtime.background import in_background
@@ -31,6 +32,7 @@ class Access:
     keyring: Keyring | None = None
     keys_health: DependencyHealth | None = None
     tokens: JwksRefresher | None = None
+    used_keys: UsedKeys = field(default_factory=UsedKeys)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -60,8 +62,9 @@ def build_access(
     keys_health = DependencyHealth(required=True, up=False, detail="not loaded yet")
     health.dependencies[ACCESS_KEYS] = keys_health
     verifier, refresher = _tokens(settings, health.notes)
-    authenticator = CredentialAuthenticator(keyring, verifier, clock=clock, metrics=metrics)
-    return Access(authenticator, keyring, keys_health, refresher)
+    used_keys = UsedKeys()
+    authenticator = CredentialAuthenticator(keyring, verifier, clock=clock, metrics=metrics, used_keys=used_keys)
+    return Access(authenticator, keyring, keys_health, refresher, used_keys)
 
 
 def _tokens(

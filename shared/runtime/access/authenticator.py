@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from shared.runtime.access.jwt import JwtVerifier
+from shared.runtime.access.key_usage import UsedKeys
 from shared.runtime.access.keyring import Keyring
 from shared.runtime.access.principal import Principal, Refusal
 from shared.runtime.access.tokens import AccessKey, MistypedKey
@@ -56,10 +57,20 @@ class Authenticator(Protocol):
 class CredentialAuthenticator:
     """Accepts access keys and, where there is a verifier, JWTs. Results are cached."""
 
-    def __init__(self, keyring: Keyring, tokens: JwtVerifier | None, *, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        keyring: Keyring,
+        tokens: JwtVerifier | None,
+        *,
+        clock: Clock,
+        metrics: Metrics,
+        used_keys: UsedKeys | None = None,
+    ) -> None:
+        """`used_keys` gets the accepted access keys, each when its secret is verified."""
         self._keyring = keyring
         self._tokens = tokens
         self._clock = clock
+        self._used_keys = used_keys or UsedKeys()
         self._accepted: FifoDict[bytes, Acceptance] = FifoDict(CACHE_SIZE)
         self._refused: FifoDict[bytes, tuple[Refusal, float]] = FifoDict(CACHE_SIZE)
         self._cached_version = 0
@@ -132,6 +143,8 @@ class CredentialAuthenticator:
         if isinstance(verified, Refusal):
             return verified
         principal, ends_at = verified
+        if text.startswith(_KEY_PREFIX):
+            self._used_keys.add(principal.credential)
         return principal, (ends_at - self._clock.now()).total_seconds() if ends_at else math.inf
 
 

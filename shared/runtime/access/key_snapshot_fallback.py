@@ -60,8 +60,8 @@ class KeySnapshotFallback:
         self._keyring = keyring
         self._health = health
         self._clock = clock
-        self._saved: tuple[int, float] | None = None
-        """The keyring's version in the snapshot, and when it was saved, on the monotonic clock."""
+        self._saved: tuple[tuple[int, int], float] | None = None
+        """The keyring's version and the generation in the snapshot, and when it was saved, on the monotonic clock."""
         self.is_untried = True
         """Whether no attempt to start has ended yet, neither from the topic nor from the snapshot."""
 
@@ -96,15 +96,26 @@ class KeySnapshotFallback:
             age_seconds=round(age),
         )
 
-    async def renew_snapshot(self) -> None:
-        """Save the keys when they changed, and once a minute. Call this while no change is missing."""
+    async def known_generation(self) -> int:
+        """The generation of the topic that the snapshot's keys were read from; 0 without a usable snapshot."""
+        try:
+            return (await asyncio.to_thread(self._file.load)).generation
+        except UnusableKeySnapshot:
+            return 0
+
+    async def renew_snapshot(self, generation: int) -> None:
+        """Save the keys when they changed, and once a minute. Call this while no change is missing.
+
+        `generation`: of the topic that they were read from.
+        """
         self.is_untried = False
-        now, version = self._clock.monotonic(), self._keyring.version
+        now, version = self._clock.monotonic(), (self._keyring.version, generation)
         if self._saved is not None and self._saved[0] == version and now - self._saved[1] < RENEW_SECONDS:
             return
         records, ended = self._keyring.contents()
+        keys = KeySnapshot(as_of=self._clock.now(), records=records, ended=ended, generation=generation)
         try:
-            await asyncio.to_thread(self._file.save, KeySnapshot(as_of=self._clock.now(), records=records, ended=ended))
+            await asyncio.to_thread(self._file.save, keys)
         except OSError as error:
             _log.warning("the key snapshot was not renewed", file=str(self._file.path), why=str(error))
         self._saved = version, now

@@ -19,12 +19,16 @@ _WRITABLE_BY_OTHERS = 0o022
 
 
 class KeySnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """All keys as of `as_of` (this host's wall clock), and the ids of keys that ended."""
+    """All keys as of `as_of` (this host's wall clock), and the ids of keys that ended.
+
+    `generation`: of the topic that they were read from; 0 when it had no completion record.
+    """
 
     schema: Literal[1] = 1
     as_of: UtcTime
     records: tuple[AccessRecord, ...]
     ended: tuple[KeyId, ...] = ()
+    generation: int = 0
 
 
 class UnusableKeySnapshot(Exception):

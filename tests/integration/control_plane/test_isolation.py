@@ -27,7 +27,7 @@ from tests.support.postgres import Database
 DAY = timedelta(days=1)
 
 
-WITHOUT_TENANTS_DATA = {"alembic_version", "relay_heartbeat"}
+WITHOUT_TENANTS_DATA = {"alembic_version", "relay_heartbeat", "access_key_topic"}
 
 
 @pytest_asyncio.fixture(loop_scope="session")

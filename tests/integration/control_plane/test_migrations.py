@@ -26,6 +26,7 @@ TABLES = {
     "access_keys",
     "outbox",
     "quarantined_records",
+    "access_key_topic",
     "relay_heartbeat",
     "alembic_version",
 }

@@ -81,7 +81,7 @@ def test_only_configured_algorithms_are_accepted(configured: tuple[str, ...], ac
     assert {name for name, token in tokens.items() if isinstance(access.check(token), Principal)} == accepted
 
 
-CURVES = {
+CURVES: dict[str, Any] = {
     "ES256": ec.generate_private_key(ec.SECP256R1()),
     "ES384": ec.generate_private_key(ec.SECP384R1()),
     "ES512": ec.generate_private_key(ec.SECP521R1()),

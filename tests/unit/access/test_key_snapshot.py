@@ -1,5 +1,6 @@
 """The key snapshot on disk, and starts from it."""
 
+import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -80,7 +81,7 @@ async def test_start_from_the_snapshot_has_its_keys_and_their_age(snapshot: KeyS
     known = before.admit(Role.RESOLVER)
     before.keyring.end(revoked.key_id)
     before.keyring.put(a_record(expired, expires_at=before.clock.now() + timedelta(minutes=1)))
-    await a_fallback(before, snapshot)[0].renew_snapshot()
+    await a_fallback(before, snapshot)[0].renew_snapshot(0)
 
     after = unloaded()
     assert isinstance(after.clock, MovableClock)
@@ -110,7 +111,7 @@ async def test_keys_of_an_old_snapshot_are_refused_and_those_that_can_change_som
 ) -> None:
     before = AccessFixture()
     keys = {role: before.admit(role) for role in Role}
-    await a_fallback(before, snapshot)[0].renew_snapshot()
+    await a_fallback(before, snapshot)[0].renew_snapshot(0)
     after = unloaded()
     assert isinstance(after.clock, MovableClock)
     after.clock.advance(age_seconds)
@@ -123,7 +124,7 @@ async def test_keys_of_an_old_snapshot_are_refused_and_those_that_can_change_som
 async def test_snapshot_is_not_loaded_after_the_topic_was_read(snapshot: KeySnapshotFile) -> None:
     before = AccessFixture()
     gone = before.admit(Role.VIEWER)
-    await a_fallback(before, snapshot)[0].renew_snapshot()
+    await a_fallback(before, snapshot)[0].renew_snapshot(0)
     after = AccessFixture()
     await a_fallback(after, snapshot)[0].start_from_snapshot()
     assert after.check(gone) is Refusal.INVALID
@@ -143,23 +144,39 @@ async def test_snapshot_is_renewed_when_a_key_changes_and_once_a_minute(snapshot
     access = AccessFixture()
     assert isinstance(access.clock, MovableClock)
     fallback, _ = a_fallback(access, snapshot)
-    await fallback.renew_snapshot()
+    await fallback.renew_snapshot(0)
     first = snapshot.load()
     access.clock.advance(RENEW_SECONDS / 2)
-    await fallback.renew_snapshot()
+    await fallback.renew_snapshot(0)
     assert snapshot.load() == first
     key = access.admit(Role.VIEWER)
-    await fallback.renew_snapshot()
+    await fallback.renew_snapshot(0)
     assert [each.key_id for each in snapshot.load().records] == [key.key_id]
     access.clock.advance(RENEW_SECONDS)
-    await fallback.renew_snapshot()
+    await fallback.renew_snapshot(0)
     assert snapshot.load().as_of == access.clock.now()
+
+
+async def test_snapshot_has_the_generation_of_the_topic(snapshot: KeySnapshotFile) -> None:
+    access = AccessFixture()
+    fallback, _ = a_fallback(access, snapshot)
+    assert await fallback.known_generation() == 0
+    await fallback.renew_snapshot(1)
+    await fallback.renew_snapshot(2)
+    assert await a_fallback(unloaded(), snapshot)[0].known_generation() == 2
+
+
+def test_snapshot_of_an_older_release_has_no_generation(snapshot: KeySnapshotFile) -> None:
+    snapshot.save(KeySnapshot(as_of=AS_OF, records=(), generation=7))
+    content = snapshot.path.read_bytes().partition(b"\n")[2].replace(b',"generation":7', b"")
+    snapshot.path.write_bytes(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
+    assert snapshot.load().generation == 0
 
 
 async def test_failed_write_of_the_snapshot_does_not_stop_the_service(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     fallback, _ = a_fallback(AccessFixture(), KeySnapshotFile(tmp_path / "file" / "keys"))
-    await fallback.renew_snapshot()
+    await fallback.renew_snapshot(0)
 
 
 def test_failed_write_of_the_snapshot_leaves_no_part_of_a_file(snapshot: KeySnapshotFile) -> None:
