@@ -17,8 +17,10 @@ from deploy.local.ports import LOOPBACK
 
 DRIBBLE_SECONDS = 1.0
 RECEIVE_BYTES = 4096
-PIPELINED = 8
-"""Requests that a slow reader sends at once: their answers are longer than what it can receive."""
+PIPELINED = 2
+"""Requests that a slow reader sends at once. More would be a flood of requests, which is another fault."""
+LAST_DRIBBLE_SECONDS = 12.0
+"""Time for the server to close the connections of dribblers that were opened late, on a machine that is busy."""
 TCP_ESTABLISHED = 1
 OPENING_SHARE = 0.6
 """Of the time: slow clients are many, and not a burst of requests, which would be another fault."""
@@ -54,7 +56,7 @@ async def main(port: int, key: str, path: str, dribblers: int, readers: int, sec
             due = begun + OPENING_SHARE * seconds * number / len(kinds)
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             if dribbles:
-                group.create_task(_dribble(port, ends, dribbling))
+                group.create_task(_dribble(port, ends + LAST_DRIBBLE_SECONDS, dribbling))
             else:
                 group.create_task(_read_nothing(port, key, path, ends, reading))
     sys.stdout.write(json.dumps({"dribblers": dribbling.summary(), "readers": reading.summary()}) + "\n")
