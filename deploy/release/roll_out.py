@@ -71,14 +71,22 @@ class RollOut:
     def _run_jobs(self, jobs: Sequence[Document], namespace: str) -> None:
         for job in jobs:
             name = name_of(job)
-            # A Job's template is immutable, so an earlier run under this name is deleted. Every Job may run again.
-            self._kubectl.delete("job", name, namespace)
-            self._kubectl.apply([job])
+            if self._is_running(name, namespace):
+                self._say(f"Job {name} runs already, since an earlier deployment")
+            else:
+                # A Job's template is immutable, so an earlier run under this name is deleted. Every Job may run again.
+                self._kubectl.delete("job", name, namespace)
+                self._kubectl.apply([job])
             self._explained(
                 partial(self._kubectl.wait_for_job, name, namespace, JOB_SECONDS),
                 f"Job {name} did not complete; its log: kubectl --namespace {namespace} logs job/{name}",
             )
             self._say(f"Job {name} is complete")
+
+    def _is_running(self, job: str, namespace: str) -> bool:
+        """Whether a pod of the Job is at work. A Job is named by its release, so it is this one that runs."""
+        found = self._kubectl.get("job", job, namespace)
+        return bool(found and found.get("status", {}).get("active"))
 
     def _roll_out(self, workloads: Sequence[Document], namespace: str) -> None:
         publishers = [each for each in workloads if name_of(each) == PUBLISHER]

@@ -77,6 +77,13 @@ def test_job_of_an_earlier_run_makes_way(cluster: FakeCluster) -> None:
     assert cluster.calls.index("delete job migrate-1") < cluster.calls.index("apply Job migrate-1")
 
 
+def test_job_that_still_runs_is_waited_for_and_not_begun_again(cluster: FakeCluster) -> None:
+    cluster.put("job", "migrate-1", status={"active": 1})
+    assert "Job migrate-1 runs already, since an earlier deployment" in _deploy(cluster)
+    assert "delete job migrate-1" not in cluster.calls
+    assert cluster.calls.index("wait job/migrate-1") < cluster.calls.index("apply Deployment data-plane")
+
+
 def test_missing_secret_is_named_and_nothing_is_applied(cluster: FakeCluster) -> None:
     del cluster.objects["secret", "store"], cluster.objects["configmap", "authority"]
     with pytest.raises(ReleaseError, match=r"namespace tm lacks:\n  ConfigMap authority\n  Secret store: url"):
