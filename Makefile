@@ -41,6 +41,7 @@ check: $(INSTALLED) ## Check format, lint, types, import contracts and dependenc
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/deptry .
 	$(BIN)/python -m deploy.prometheus --check
+	$(BIN)/python -m deploy.grafana --check
 	@if command -v promtool >/dev/null; then \
 	    promtool check rules --lint=all --lint-fatal deploy/prometheus/rules/*.yaml >/dev/null \
 	        && promtool test rules deploy/prometheus/tests/*.yaml >/dev/null && echo "promtool: rules and their tests pass"; \
@@ -104,6 +105,18 @@ release-events: $(INSTALLED) ## Keep the schemas and samples of the records on K
 .PHONY: rules
 rules: $(INSTALLED) ## Write the rules of Prometheus and their tests from deploy/prometheus
 	@$(BIN)/python -m deploy.prometheus
+
+.PHONY: dashboards
+dashboards: $(INSTALLED) ## Write Grafana's dashboards from deploy/grafana
+	@$(BIN)/python -m deploy.grafana
+
+.PHONY: observability
+observability: rules dashboards ## Write rules and dashboards, and the addresses of the local stack for Prometheus
+	@$(BIN)/python -m deploy.prometheus.targets
+
+.PHONY: alerts-drill
+alerts-drill: $(INSTALLED) ## Break a stack under Prometheus and check the alerts, or some: make alerts-drill ONLY="kafka-killed" HEALTHY=60
+	@$(BIN)/python -m deploy.drill $(ONLY) --healthy-seconds $(or $(HEALTHY),600)
 
 .PHONY: lock
 lock: $(INSTALLED) ## Upgrade and pin every dependency, with hashes

@@ -1,4 +1,4 @@
-"""The alerts besides the burn rates. Metrics that no part exports yet have no alert."""
+"""The alerts besides the burn rates."""
 
 from dataclasses import replace
 
@@ -185,11 +185,22 @@ _TICKETS = (
     ),
     _ticket(
         "SnapshotOld",
-        "max by (namespace, instance) (tm_snapshot_age_seconds) > 900",
+        # A process with an empty L1 writes no snapshot: the one on disk is worth more.
+        "max by (namespace, instance) (tm_snapshot_age_seconds) > 900"
+        " and sum by (namespace, instance) (tm_cache_entries) > 0",
         "The cache snapshot of {{ $labels.instance }} is old",
         "The last snapshot was written {{ $value | humanizeDuration }} ago. A restart would begin with a cold cache.",
         "resolver",
         "tm_snapshot_age_seconds",
+        "tm_cache_entries",
+    ),
+    _ticket(
+        "SchemaBehind",
+        "min by (namespace, instance) (tm_schema_current) == 0",
+        "{{ $labels.instance }} needs a newer schema",
+        "The migration of the release of {{ $labels.instance }} has not run; the instance is not ready until it has.",
+        "control-plane",
+        "tm_schema_current",
     ),
     _ticket(
         "AuthFailuresHigh",

@@ -98,7 +98,13 @@ CASES: Mapping[str, Case] = {
         "1",
     ),
     "DeadLetters": _level("tm_dlq_depth", 3, 0, {}, "3"),
-    "SnapshotOld": _level("tm_snapshot_age_seconds", 960, 900, _A, "16m 0s"),
+    "SnapshotOld": Case(
+        [('tm_snapshot_age_seconds{instance="a"}', f"960x{_LONG}"), ('tm_cache_entries{instance="a"}', f"5x{_LONG}")],
+        [('tm_snapshot_age_seconds{instance="a"}', f"960x{_LONG}"), ('tm_cache_entries{instance="a"}', f"0x{_LONG}")],
+        _A,
+        "16m 0s",
+    ),
+    "SchemaBehind": _level("tm_schema_current", 0, 1, _A, "0"),
     "AuthFailuresHigh": Case(
         [(_AUTH % "ok", f"0+600x{_LONG}"), (_AUTH % "invalid", f"0+120x{_LONG}")],
         [(_AUTH % "ok", f"0+6000x{_LONG}"), (_AUTH % "invalid", f"0+120x{_LONG}")],

@@ -62,7 +62,7 @@ def _slo_groups(scale: Scale) -> list[dict[str, Any]]:
         frequent = [*rates(slo), *recordings(slo, short)]
         seldom = [*recordings(slo, LONG_WINDOWS), budget(slo)]
         groups.append(_group(f"tm-{slo.name}", "30s", frequent, scale))
-        groups.append(_group(f"tm-{slo.name}-long", "2m", seldom, scale))
+        groups.append(_group(f"tm-{slo.name}-long", "1m", seldom, scale))
     return groups
 
 

@@ -49,6 +49,13 @@ def _show_addresses(urls: LocalUrls, console: Console) -> None:
     for name, url in urls.named().items():
         table.add_row(name, url, f"{url}/schema")
     console.print(table)
+    console.print(
+        "Rules for Prometheus: deploy/prometheus/rules. Dashboards: import deploy/grafana/*.json into Grafana.",
+        style="dim",
+    )
+    console.print(
+        "With Docker: make observability && docker compose -f deploy/docker/observability/compose.yaml up", style="dim"
+    )
     console.print("Addresses and the admin's key, to source: .local/env. Stop everything: make down", style="dim")
 
 

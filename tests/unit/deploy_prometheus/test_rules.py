@@ -12,6 +12,7 @@ from deploy.prometheus.alerts import ALERTS
 from deploy.prometheus.cases import CASES
 from deploy.prometheus.rule import Alert, Scale
 from deploy.prometheus.slos import BURN_PAIRS, SLOS, WINDOWS
+from deploy.prometheus.targets import targets
 from shared.runtime.metric_catalogue import CATALOGUE
 from tests.support.kubernetes_manifests import named
 
@@ -99,3 +100,11 @@ def test_the_operator_gets_the_rules_of_the_files() -> None:
     groups = named("PrometheusRule", "traffic-manager")["spec"]["groups"]
     rules = [files.REPOSITORY / "deploy/prometheus/rules" / name for name in ("slos.yaml", "alerts.yaml")]
     assert groups == [group for rule in rules for group in yaml.safe_load(rule.read_text())["groups"]]
+
+
+def test_local_addresses_become_targets_by_job() -> None:
+    environment = {"TM_DATA_PLANE_URLS": "http://127.0.0.1:1,http://127.0.0.1:2", "TM_AUDIT_URL": "http://127.0.0.1:3"}
+    assert targets(environment) == [
+        {"targets": ["127.0.0.1:1", "127.0.0.1:2"], "labels": {"job": "data_plane"}},
+        {"targets": ["127.0.0.1:3"], "labels": {"job": "audit_consumer"}},
+    ]

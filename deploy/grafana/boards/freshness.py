@@ -1,0 +1,116 @@
+"""The event path: propagation, staleness bound, lag, gaps, suspects and the cache verifier."""
+
+from deploy.grafana.boards.overview import BY_NAME, slo_stat
+from deploy.grafana.panels import Board, gauge, graph, quantile, rate, stat_panel
+
+BOARD = Board(
+    "freshness",
+    "Freshness",
+    "How fast changes reach every resolver process, and whether any answer may be old or wrong.",
+    [
+        slo_stat(BY_NAME["freshness_2s"], 6),
+        slo_stat(BY_NAME["freshness_60s"], 6),
+        stat_panel(
+            "Worst staleness bound",
+            "Upper bound on the time for which an answer may have been wrong, in the worst process.",
+            "s",
+            gauge("max", "tm_staleness_bound_seconds"),
+            warn=10,
+            bad=60,
+            width=6,
+            runbook="TrafficManagerStalenessBoundExceeded",
+        ),
+        stat_panel(
+            "Wrong entries found",
+            "Cached entries that contradict the database, since the processes started; must stay 0.",
+            "none",
+            gauge("sum", "tm_cache_mismatches_total"),
+            warn=1,
+            bad=1,
+            width=6,
+            runbook="TrafficManagerCacheMismatch",
+        ),
+        graph(
+            "Propagation",
+            "Time from commit to applied in a resolver process.",
+            "s",
+            *[(quantile(share, "tm_propagation_seconds"), f"p{share * 100:g}") for share in (0.5, 0.99, 0.999)],
+            runbook="TrafficManagerFreshness2sBudgetBurn",
+        ),
+        graph(
+            "Staleness bound",
+            "The ten worst instances.",
+            "s",
+            (f"topk(10, {gauge('max', 'tm_staleness_bound_seconds', 'instance')})", "{{instance}}"),
+        ),
+        graph(
+            "Consumer lag: time",
+            "Age of the oldest record that is not processed, by service and topic.",
+            "s",
+            (gauge("max", "tm_consumer_lag_seconds", "job, topic"), "{{job}} {{topic}}"),
+            runbook="TrafficManagerConsumerLagging",
+        ),
+        graph(
+            "Consumer lag: records",
+            "Records that are not processed, by service and topic.",
+            "none",
+            (gauge("sum", "tm_consumer_lag_records", "job, topic"), "{{job}} {{topic}}"),
+        ),
+        graph(
+            "Consumers without progress",
+            "Time without progress while records wait.",
+            "s",
+            (gauge("max", "tm_consumer_stalled_seconds", "job, topic"), "{{job}} {{topic}}"),
+            runbook="TrafficManagerConsumerStalled",
+        ),
+        graph("Events", "Events per second by outcome.", "ops", (rate("tm_events_total", by="outcome"), "{{outcome}}")),
+        graph(
+            "Revision gaps",
+            "Revisions that are missing from the event stream, per second: lost events.",
+            "ops",
+            (rate("tm_revision_gaps_total"), "gaps"),
+        ),
+        graph(
+            "Suspect tenants",
+            "Tenants whose entries are being revalidated, in the worst process.",
+            "none",
+            (gauge("max", "tm_suspect_tenants"), "tenants"),
+        ),
+        graph(
+            "Revision regressions",
+            "Answers with an older revision than before, per second; must stay 0.",
+            "ops",
+            (rate("tm_revision_regressions_total"), "regressions"),
+            runbook="TrafficManagerRevisionRegression",
+        ),
+        graph(
+            "Cache verifier",
+            "Entries per second that the verifier compared with the database, by layer.",
+            "ops",
+            (rate("tm_verifier_samples_total", by="layer"), "{{layer}}"),
+            width=6,
+        ),
+        graph(
+            "Wrong entries",
+            "Entries per second that contradict the database, by layer; must stay 0.",
+            "ops",
+            (rate("tm_cache_mismatches_total", by="layer"), "{{layer}}"),
+            width=6,
+        ),
+        graph(
+            "Replica lag",
+            "Upper bound on each replica's lag, as the worst process sees it.",
+            "s",
+            (gauge("max", "tm_replica_lag_seconds", "replica"), "{{replica}}"),
+            width=6,
+            runbook="TrafficManagerReplicaUnusable",
+        ),
+        graph(
+            "Usable replicas",
+            "1 while every process loads from the replica.",
+            "none",
+            (gauge("min", "tm_replica_usable", "replica"), "{{replica}}"),
+            width=6,
+        ),
+    ],
+)
