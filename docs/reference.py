@@ -11,6 +11,7 @@ from pydantic_core import PydanticUndefined
 from audit_consumer.settings import AuditSettings
 from control_plane.settings import ControlPlaneSettings
 from data_plane.settings import DataPlaneSettings
+from deploy.prometheus import page as slos
 from docs.events_page import events_page
 from docs.record_kinds import RECORD_KINDS, RecordKind
 from docs.record_schemas import dead_letter_schema, schema_of, schema_text
@@ -151,6 +152,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "metrics.md": metrics_page,
     "access.md": access_page,
+    "slos.md": slos.page,
     "events.md": events_page,
     "events/dead-letter-headers.schema.json": lambda: schema_text(dead_letter_schema()),
     **{f"events/{each.name}.schema.json": partial(_schema_file, each) for each in RECORD_KINDS},

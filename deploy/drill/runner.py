@@ -19,6 +19,8 @@ _ONSET_SECONDS = 120.0
 """Longest time from a fault until its condition holds: the stall and the staleness bound are themselves a minute old."""
 _QUIET_SECONDS = 180.0
 _POLL_SECONDS = 0.5
+_GROUP_WAIT_SECONDS = 10.0
+"""As in deploy/prometheus/alertmanager.yaml."""
 
 
 @dataclass(slots=True)
@@ -33,6 +35,7 @@ class Result:
     to_resolved: float | None = None
     other_pages: set[str] = field(default_factory=set)
     tickets: set[str] = field(default_factory=set)
+    waiting: dict[Arrived, float] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -96,6 +99,9 @@ async def _until(
 
 
 def _note(result: Result, alerts: set[Arrived], expected: frozenset[str]) -> None:
-    for alert in alerts:
-        if alert.name not in expected:
+    """Record the alerts that Alertmanager would have sent: those that stayed, without an active cause, for its group_wait."""
+    now = time.monotonic()
+    result.waiting = {alert: result.waiting.get(alert, now) for alert in alerts if alert.name not in expected}
+    for alert, since in result.waiting.items():
+        if now - since >= _GROUP_WAIT_SECONDS:
             (result.other_pages if alert.severity == "page" else result.tickets).add(alert.name)

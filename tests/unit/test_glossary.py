@@ -12,7 +12,7 @@ from docs.reference import SETTINGS
 from shared.runtime.metric_catalogue import CATALOGUE
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("shared", "control_plane", "data_plane", "audit_consumer")
+PACKAGES = ("shared", "control_plane", "data_plane", "audit_consumer", "deploy/prometheus")
 ROWS = [
     tuple(cell.strip() for cell in line.strip("|").split("|"))
     for line in (ROOT / "docs" / "glossary.md").read_text().splitlines()
