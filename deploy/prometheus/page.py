@@ -1,5 +1,7 @@
 """docs/slos.md: the objectives, their burn alerts, and every other alert."""
 
+from collections.abc import Sequence
+
 from deploy.prometheus.alerts import ALERTS
 from deploy.prometheus.slos import BURN_PAIRS, SLOS
 
@@ -41,6 +43,6 @@ def page() -> str:
     )
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
