@@ -37,6 +37,7 @@ _ABOUT_TOPICS = {
     "route-events.dlq": "Records of `route-events` that the audit consumer can never store. Key and value are the bytes as "
     "received, and the source's headers are kept.",
     "access-keys": "The access keys, so that each service authenticates by itself. It has hashes of secrets, no secrets.",
+    "access-key-usage": "Which access keys each process has accepted of late; the control plane keeps the time of last use.",
     "resolver-status": "What each resolver process has applied.",
 }
 _CONFIGS = {

@@ -7,12 +7,13 @@ from uuid import UUID
 
 import msgspec
 
-from shared.schemas import access, events, resolver_status
-from shared.schemas.access import AccessRecord, LiveSecret, Role
+from shared.schemas import access, events, key_usage, resolver_status
+from shared.schemas.access import AccessRecord, KeysComplete, LiveSecret, Role
 from shared.schemas.events import Action, ChangesWithheld, Heartbeat, RouteChange, RouteChanged
+from shared.schemas.key_usage import KeyUsage
 from shared.schemas.resolver_status import PartitionStatus, ResolverStatus
 from shared.schemas.route_value import RouteState
-from shared.schemas.topics import ACCESS_KEYS, RESOLVER_STATUS, ROUTE_EVENTS, Topic
+from shared.schemas.topics import ACCESS_KEY_USAGE, ACCESS_KEYS, RESOLVER_STATUS, ROUTE_EVENTS, Topic
 
 _TIME = datetime(2026, 3, 2, 16, 5, 12, 504000, tzinfo=UTC)
 _CORRELATION_ID = "req-5f2d1c3b4a596877"
@@ -85,6 +86,7 @@ _ROTATED = AccessRecord(
     tenant="team-a",
     expires_at=_TIME + timedelta(days=90),
     secrets=(LiveSecret(sha256="0f" * 32), LiveSecret(sha256="1e" * 32, until=_TIME + timedelta(hours=24))),
+    has_completion=True,
 )
 _STATUS = ResolverStatus(
     instance="resolver-7d4f-1b9c0e",
@@ -141,6 +143,24 @@ RECORD_KINDS = (
         ),
     ),
     RecordKind(
+        "access-keys-complete",
+        ACCESS_KEYS,
+        KeysComplete,
+        "`complete`",
+        {},
+        lambda _, value: access.decode_completion(value),
+        (KeysComplete(generation=3, keys=17, as_of=_TIME),),
+    ),
+    RecordKind(
+        "access-key-usage",
+        ACCESS_KEY_USAGE,
+        KeyUsage,
+        "the process's instance",
+        {},
+        lambda _, value: key_usage.decode_usage(value),
+        (KeyUsage(as_of=_TIME, keys=("A1b2C3d4E5f6", "Zx9Yw8Vu7Ts6")), KeyUsage(as_of=_TIME, keys=())),
+    ),
+    RecordKind(
         "resolver-status",
         RESOLVER_STATUS,
         ResolverStatus,
@@ -154,4 +174,4 @@ RECORD_KINDS = (
 
 def record_key(kind: RecordKind, value: bytes) -> bytes:
     """The key under which a value of this kind is published; empty where the reader does not use it."""
-    return str(msgspec.json.decode(value)["key_id"]).encode() if kind.topic is ACCESS_KEYS else b""
+    return str(msgspec.json.decode(value)["key_id"]).encode() if kind.struct is AccessRecord else b""

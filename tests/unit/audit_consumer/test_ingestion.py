@@ -99,7 +99,7 @@ async def test_heartbeats_and_unknown_event_types_are_skipped() -> None:
         (b'{"schema": 1, "event_type": "route_changed"}', DeadLetterReason.MALFORMED),
         (b'{"event_type": "route_changed", "x": ' + b"[" * 100_000, DeadLetterReason.MALFORMED),
         (b'{"schema": 2, "event_type": "route_changed"}', DeadLetterReason.UNSUPPORTED_SCHEMA),
-        (encode(a_change_set(revision=MAX_REVISION + 1)), DeadLetterReason.UNSTORABLE),
+        (encode(a_change_set(revision=MAX_REVISION + 1)), DeadLetterReason.MALFORMED),
         (encode(ChangesWithheld(tenant="team-a", revision=7)), DeadLetterReason.WITHHELD),
     ],
     ids=["no json", "no value", "fields missing", "nested", "later schema", "revision too large", "withheld"],
