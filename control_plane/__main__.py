@@ -116,8 +116,10 @@ def _republish_keys(settings: ControlPlaneSettings) -> int:
 def _quarantine(settings: ControlPlaneSettings, options: argparse.Namespace) -> int:
     try:
         if options.action == "list":
-            for record in asyncio.run(quarantined_records(settings)):
+            records = asyncio.run(quarantined_records(settings))
+            for record in records:
                 sys.stdout.write(f"{msgspec.json.encode(record).decode()}\n")
+            sys.stderr.write("" if records else "No record is in quarantine.\n")
             return 0
         act = retry_quarantined if options.action == "retry" else drop_quarantined
         is_done = asyncio.run(act(settings, options.id))
