@@ -1,6 +1,7 @@
 """Ingestion from Kafka to MongoDB stores one document per change, however often records arrive."""
 
 import random
+from datetime import datetime, timedelta, timezone
 
 import httpx2
 
@@ -20,6 +21,9 @@ from tests.support.kafka import (
     read_all,
 )
 from tests.support.waiting import eventually
+
+BEFORE_YEAR_1 = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=10)))
+"""A time of an event that no time in UTC can hold."""
 
 
 def ids(events: list[RouteChanged]) -> set[str]:
@@ -76,7 +80,7 @@ async def test_undecodable_record_goes_to_the_dead_letter_queue_and_others_are_s
     kafka, good = stack.urls.kafka, a_change_set()
     poison = RawRecord(b"no json", good.tenant.encode(), (("traceparent", b"00-1"),), partition=5)
     later = RawRecord(b'{"schema": 2, "event_type": "route_changed"}', partition=5)
-    unstorable = RawRecord(encode(a_change_set(revision=2**63)), partition=5)
+    unstorable = RawRecord(encode(a_change_set(occurred_at=BEFORE_YEAR_1)), partition=5)
     start = await end_offsets(kafka, ROUTE_EVENTS_DLQ.name)
     async with a_consumer(stack) as consumer, consumer.running() as client:
         (landed, *_) = await produce_raw(kafka, poison, later, unstorable, RawRecord(encode(good), partition=5))
